@@ -1,0 +1,98 @@
+/**
+ * Where the files of a user are, and how the command line and the ssh-proxy find the server: plain documented JSON,
+ * read without any library. Precedence: flag > GPU_DEV_URL and GPU_DEV_TOKEN > credentials.json > server.json.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Home {
+  /** config.json and credentials.json (0600). */
+  readonly configDir: string;
+  /** ssh_config, known_hosts, id_ed25519, server.json and caches; 0700. */
+  readonly stateDir: string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** GPU_DEV_HOME moves all of the files; else they are where design and habit put them. */
+export function homeOf(env: Env, homedir: string): Home {
+  const moved = env.GPU_DEV_HOME;
+  if (moved) return { configDir: moved, stateDir: moved };
+  return {
+    configDir: join(env.XDG_CONFIG_HOME || join(homedir, ".config"), "gpu-dev"),
+    stateDir: join(homedir, ".gpu-dev"),
+  };
+}
+
+/** credentials.json: tokens by context. */
+export interface Credentials {
+  readonly current?: string;
+  readonly contexts: Readonly<Record<string, { readonly url: string; readonly token?: string }>>;
+}
+
+/** server.json: left by a running `gpu-dev server` for the CLI of the same user; the context is called "local". */
+export interface LocalServer {
+  readonly url: string;
+  readonly token: string;
+  readonly pid: number;
+}
+
+export const credentialsFile = (home: Home): string => join(home.configDir, "credentials.json");
+export const localServerFile = (home: Home): string => join(home.stateDir, "server.json");
+
+export interface Endpoint {
+  readonly context: string;
+  /** Without a trailing slash. */
+  readonly url: string;
+  readonly token: string | undefined;
+  /** Where the URL was found, for messages: "GPU_DEV_URL", or a file's path. */
+  readonly origin: string;
+}
+
+/** The server to talk to, or undefined when none is configured. Throws SyntaxError (with the path) for a corrupt file. */
+export function findEndpoint(env: Env, home: Home, wanted?: string): Endpoint | undefined {
+  const context = wanted ?? env.GPU_DEV_CONTEXT;
+  const found = fromFiles(home, context);
+  if (env.GPU_DEV_URL && wanted === undefined) return fromEnvironment(env, env.GPU_DEV_URL, found);
+  return found && env.GPU_DEV_TOKEN ? { ...found, token: env.GPU_DEV_TOKEN } : found;
+}
+
+/** A stored token goes along only to the very URL that it was stored for. */
+function fromEnvironment(env: Env, given: string, found: Endpoint | undefined): Endpoint {
+  const url = trim(given);
+  const stored = found?.url === url ? found.token : undefined;
+  return { context: "environment", url, token: env.GPU_DEV_TOKEN || stored, origin: "GPU_DEV_URL" };
+}
+
+function fromFiles(home: Home, context: string | undefined): Endpoint | undefined {
+  const file = credentialsFile(home);
+  const credentials = readJson<Credentials>(file);
+  const name = context ?? credentials?.current;
+  const entry = name === undefined ? undefined : credentials?.contexts[name];
+  if (name !== undefined && entry)
+    return { context: name, url: trim(entry.url), token: entry.token, origin: file };
+  return name === undefined || name === "local" ? fromLocalServer(home) : undefined;
+}
+
+function fromLocalServer(home: Home): Endpoint | undefined {
+  const file = localServerFile(home);
+  const server = readJson<LocalServer>(file);
+  return server && { context: "local", url: trim(server.url), token: server.token, origin: file };
+}
+
+const trim = (url: string): string => url.replace(/\/+$/, "");
+
+function readJson<T>(file: string): T | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new SyntaxError(`${file} is not valid JSON`, { cause });
+  }
+}

@@ -1,0 +1,88 @@
+/** The OpenAPI 3.1 document, made from the table of routes and the schemas that validate. */
+import * as z from "zod";
+import { contract } from "./contract.ts";
+import { ERRORS, type ErrorCode } from "./errors.ts";
+import { COMMON_ERRORS, type Route, type RouteName, routes } from "./routes.ts";
+import { problem } from "./schemas.ts";
+
+type Json = Record<string, unknown>;
+
+const jsonSchema = (schema: z.ZodType, io: "input" | "output"): Json => {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
+  return rest;
+};
+
+/** The document for a server of this version. */
+export function openapi(version: string): Json {
+  const paths: Record<string, Json> = {};
+  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(name, route) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: "gpu-dev", version, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    paths,
+    components: {
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      schemas: { Problem: jsonSchema(problem, "output") },
+    },
+  };
+}
+
+function operation(name: RouteName, route: Route): Json {
+  const shape: { params?: z.ZodObject; query?: z.ZodObject; body?: z.ZodType; reply: z.ZodType } =
+    contract[name];
+  return {
+    operationId: name,
+    summary: route.summary,
+    security: route.public ? [] : [{ token: [] }],
+    parameters: [
+      ...parameters("path", shape.params),
+      ...parameters("query", shape.query),
+      ...keyHeader(route),
+    ],
+    ...(shape.body
+      ? {
+          requestBody: {
+            required: true,
+            content: { "application/json": { schema: jsonSchema(shape.body, "input") } },
+          },
+        }
+      : {}),
+    responses: {
+      [route.status]: {
+        description: route.summary,
+        content: { "application/json": { schema: jsonSchema(shape.reply, "output") } },
+      },
+      ...errorResponses([...COMMON_ERRORS, ...route.errors]),
+    },
+  };
+}
+
+function parameters(where: "path" | "query", schema: z.ZodObject | undefined): Json[] {
+  if (!schema) return [];
+  return Object.entries(schema.shape).map(([name, field]) => ({
+    name,
+    in: where,
+    required: where === "path",
+    schema: jsonSchema(field as z.ZodType, "input"),
+  }));
+}
+
+const keyHeader = (route: Route): Json[] =>
+  route.method === "POST" && route.status === 201
+    ? [{ name: "Idempotency-Key", in: "header", required: false, schema: { type: "string", maxLength: 255 } }]
+    : [];
+
+function errorResponses(codes: readonly ErrorCode[]): Json {
+  const byStatus = Map.groupBy(codes, (code) => ERRORS[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, of]) => [
+      status,
+      {
+        description: of.join(", "),
+        content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+      },
+    ]),
+  );
+}

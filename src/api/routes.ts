@@ -1,0 +1,114 @@
+/**
+ * The table of routes: names, methods, paths and the errors of each. No schemas here (contract.ts adds them), so
+ * that the command line's start path does not load zod.
+ */
+import type { ErrorCode } from "./errors.ts";
+
+export interface Route {
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** Parameters are written `{id}`. */
+  readonly path: string;
+  /** Everything but these two needs a token. */
+  readonly public?: true;
+  readonly status: 200 | 201 | 204;
+  readonly summary: string;
+  /** Beside those that every route can answer (COMMON_ERRORS). */
+  readonly errors: readonly ErrorCode[];
+}
+
+export const COMMON_ERRORS = ["invalid_input", "not_logged_in", "internal", "unavailable"] as const;
+
+export const routes = {
+  listReservations: {
+    method: "GET",
+    path: "/v1/reservations",
+    status: 200,
+    summary: "List the caller's reservations, newest first",
+    errors: [],
+  },
+  createReservation: {
+    method: "POST",
+    path: "/v1/reservations",
+    status: 201,
+    summary: "Reserve GPUs",
+    errors: [
+      "malformed_json",
+      "no_ssh_key",
+      "impossible_request",
+      "not_allowed",
+      "name_taken",
+      "no_capacity",
+      "idempotency_mismatch",
+    ],
+  },
+  getReservation: {
+    method: "GET",
+    path: "/v1/reservations/{id}",
+    status: 200,
+    summary: "Show a reservation",
+    errors: ["not_found"],
+  },
+  patchReservation: {
+    method: "PATCH",
+    path: "/v1/reservations/{id}",
+    status: 200,
+    summary: "Extend or rename a reservation",
+    errors: ["malformed_json", "not_found", "name_taken", "not_active", "over_maximum", "conflict"],
+  },
+  cancelReservation: {
+    method: "POST",
+    path: "/v1/reservations/{id}/cancel",
+    status: 200,
+    summary: "End a reservation; doing it again answers the same",
+    errors: ["not_found", "not_active"],
+  },
+  listEvents: {
+    method: "GET",
+    path: "/v1/reservations/{id}/events",
+    status: 200,
+    summary: "The history of a reservation, oldest first",
+    errors: ["not_found"],
+  },
+  listGpuTypes: { method: "GET", path: "/v1/gpu-types", status: 200, summary: "The GPU types", errors: [] },
+  listAvailability: {
+    method: "GET",
+    path: "/v1/availability",
+    status: 200,
+    summary: "What is free, used, unavailable and queued, by GPU type",
+    errors: [],
+  },
+  listDisks: { method: "GET", path: "/v1/disks", status: 200, summary: "The caller's disks", errors: [] },
+  listKeys: {
+    method: "GET",
+    path: "/v1/keys",
+    status: 200,
+    summary: "The caller's ssh public keys",
+    errors: [],
+  },
+  createKey: {
+    method: "POST",
+    path: "/v1/keys",
+    status: 201,
+    summary: "Register an ssh public key; one that is known is answered as it is",
+    errors: ["malformed_json"],
+  },
+  getMe: { method: "GET", path: "/v1/me", status: 200, summary: "Who the token belongs to", errors: [] },
+  getDeployment: {
+    method: "GET",
+    path: "/v1/deployment",
+    status: 200,
+    summary: "The server's version, domain and limits",
+    errors: [],
+  },
+  getHealth: { method: "GET", path: "/healthz", public: true, status: 200, summary: "Alive", errors: [] },
+  getReady: {
+    method: "GET",
+    path: "/readyz",
+    public: true,
+    status: 200,
+    summary: "Ready to serve, with the failing part named",
+    errors: ["unavailable"],
+  },
+} as const satisfies Record<string, Route>;
+
+export type RouteName = keyof typeof routes;

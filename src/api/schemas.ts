@@ -1,0 +1,202 @@
+/** The contract's shapes. Input is strict (unknown fields are refused); replies tolerate what a newer server adds. */
+import * as z from "zod";
+import { isId, nameFault } from "./names.ts";
+
+/** Largest duration that is ever accepted; a GPU type's own maximum is usually far below. */
+const MAX_DURATION_S = 366 * 86_400;
+
+const instant = z.iso.datetime({ precision: 3 });
+const reservationId = z.string().refine(isId, "not an id");
+
+/** A name by the rule of names.ts; the message shows the offending character and a name that would do. */
+const name = z.string().superRefine((value, ctx) => {
+  const fault = nameFault(value);
+  if (!fault) return;
+  const hint = fault.suggestion === undefined ? "" : `; try ${JSON.stringify(fault.suggestion)}`;
+  ctx.addIssue({ code: "custom", message: `${fault.detail}${hint}` });
+});
+
+export const STATES = ["queued", "preparing", "active", "ending", "expired", "cancelled", "failed"] as const;
+export const FINAL_STATES = ["expired", "cancelled", "failed"] as const;
+export type State = (typeof STATES)[number];
+
+/** What a caller sees of one reservation. Times are instants in UTC; null is "not yet" or "none". */
+export const reservation = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  owner: z.string(),
+  state: z.enum(STATES),
+  /** Why it is in this state, in words: what it waits for, why it failed. */
+  reason: z.string().nullable(),
+  gpu_type: z.string(),
+  gpu_count: z.int().min(0),
+  /** True for GPUs that only exist for demonstrations and tests. */
+  simulated: z.boolean(),
+  duration_s: z.int(),
+  disk: z.string().nullable(),
+  created_at: instant,
+  started_at: instant.nullable(),
+  ends_at: instant.nullable(),
+  ended_at: instant.nullable(),
+  /** While queued: 1 is next. */
+  queue_position: z.int().nullable(),
+  /** While queued: an estimate from the ends of what runs; null when it is unknown. */
+  estimated_start_at: instant.nullable(),
+  /** Where it runs, from `preparing` on. */
+  node: z.string().nullable(),
+  gpus: z.array(z.int()),
+  /** How pods are kept apart there: "namespaces" or "processes" (one trust domain). */
+  isolation: z.string().nullable(),
+  ssh_host: z.string(),
+  ssh_user: z.string().nullable(),
+  /** The pod's public host key as in known_hosts: "ssh-ed25519 AAAA…". */
+  host_key: z.string().nullable(),
+  /** While preparing: which launch this is, how often ssh was tried, and what went wrong last. */
+  attempt: z.int(),
+  ssh_attempts: z.int(),
+  last_error: z.string().nullable(),
+  version: z.int(),
+});
+export type Reservation = z.infer<typeof reservation>;
+
+export const createReservation = z.strictObject({
+  gpu_type: z.string().min(1).max(63),
+  /** GPUs; must be 0 for a type without GPUs. Default: 1, or 0 for such a type. */
+  gpu_count: z.int().min(0).max(100_000).optional(),
+  duration_s: z.int().min(60, "at least 60 (one minute)").max(MAX_DURATION_S),
+  name: name.optional(),
+  /** null is "no disk" (temporary storage); named disks come with their own operations. */
+  disk: z.null().optional(),
+  /** False: refuse with `no_capacity` instead of waiting in the queue. */
+  queue: z.boolean().optional(),
+});
+export type CreateReservation = z.infer<typeof createReservation>;
+
+export const patchReservation = z
+  .strictObject({
+    name: name.optional(),
+    /** Seconds to add to the end. */
+    extend_s: z.int().min(1, "must be more than 0").max(MAX_DURATION_S).optional(),
+  })
+  .refine((p) => p.name !== undefined || p.extend_s !== undefined, "give name, extend_s or both");
+export type PatchReservation = z.infer<typeof patchReservation>;
+
+export const event = z.object({
+  /** The reservation's version after the change: 1, 2, … without gaps. */
+  version: z.int(),
+  at: instant,
+  type: z.string(),
+  state: z.enum(STATES),
+  detail: z.string().nullable(),
+});
+export type ReservationEvent = z.infer<typeof event>;
+
+export const gpuType = z.object({
+  name: z.string(),
+  /** GPUs in one slot of this type: 1, or 0 for a type without GPUs. */
+  gpus_per_slot: z.int(),
+  max_gpus_per_node: z.int(),
+  max_duration_s: z.int(),
+  simulated: z.boolean(),
+});
+export type GpuType = z.infer<typeof gpuType>;
+
+/** By type: total = free + used + unavailable, in GPUs (in places for a type without GPUs). */
+export const availability = z.object({
+  gpu_type: z.string(),
+  unit: z.enum(["gpu", "place"]),
+  total: z.int(),
+  free: z.int(),
+  used: z.int(),
+  unavailable: z.int(),
+  queued: z.int(),
+  simulated: z.boolean(),
+  isolation: z.string(),
+  max_duration_s: z.int(),
+  /** When a newcomer that asks for one could start at the latest; null when it is unknown. */
+  estimated_start_at: instant.nullable(),
+});
+export type Availability = z.infer<typeof availability>;
+
+export const createKey = z.strictObject({
+  /** One line of an OpenSSH public key file. */
+  public_key: z.string().min(1).max(16_384),
+});
+export const key = z.object({
+  id: z.string(),
+  type: z.string(),
+  /** "SHA256:…" as `ssh-keygen -l` prints it. */
+  fingerprint: z.string(),
+  comment: z.string(),
+  created_at: instant,
+});
+export type Key = z.infer<typeof key>;
+
+export const me = z.object({ id: z.string(), name: z.string(), role: z.enum(["user", "admin"]) });
+export type Me = z.infer<typeof me>;
+
+export const deployment = z.object({
+  id: z.string(),
+  version: z.string(),
+  min_cli: z.string(),
+  domain: z.string(),
+});
+export type Deployment = z.infer<typeof deployment>;
+
+export const health = z.object({
+  status: z.enum(["ok", "failing"]),
+  /** The failing part by name, "ok" for the others. */
+  checks: z.record(z.string(), z.string()),
+});
+export type Health = z.infer<typeof health>;
+
+/** A page of a list; `next_cursor` is null on the last one. */
+const page = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next_cursor: z.string().nullable() });
+
+export const reservationPage = page(reservation);
+export const eventPage = page(event);
+export const gpuTypePage = page(gpuType);
+export const availabilityPage = page(availability);
+export const keyPage = page(key);
+export const diskPage = page(z.object({ id: z.string(), name: z.string() }));
+export interface Page<T> {
+  readonly items: T[];
+  readonly next_cursor: string | null;
+}
+
+export const reservationParams = z.strictObject({ id: reservationId });
+const limit = z
+  .string()
+  .regex(/^\d{1,3}$/, "a number from 1 to 500")
+  .transform(Number)
+  .refine((n) => n >= 1 && n <= 500, "a number from 1 to 500");
+const cursor = z.string().min(1).max(512);
+export const listReservationsQuery = z.strictObject({
+  /** Which: "live" (not ended, the default), "all", or one state. */
+  state: z.enum(["live", "all", ...STATES]).optional(),
+  /** Exact name among the caller's live reservations. */
+  name: z.string().max(63).optional(),
+  /** Beginning of the id, 4 or more characters. */
+  id_prefix: z
+    .string()
+    .regex(/^[a-z2-7]{4,20}$/, "4 to 20 characters of an id")
+    .optional(),
+  limit: limit.optional(),
+  cursor: cursor.optional(),
+});
+export type ListReservationsQuery = z.input<typeof listReservationsQuery>;
+export const pageQuery = z.strictObject({ limit: limit.optional(), cursor: cursor.optional() });
+export const noQuery = z.strictObject({});
+
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  detail: z.string(),
+  hint: z.string().optional(),
+  errors: z.array(z.object({ field: z.string(), code: z.string(), detail: z.string() })).optional(),
+  request_id: z.string().optional(),
+  retryable: z.boolean(),
+});

@@ -1,0 +1,77 @@
+/**
+ * Where GPUs come from. Words: a *node* holds GPUs; a *pod* is what a reservation runs in, named `<id>-<attempt>`.
+ * Every verb is idempotent by the pod's name. "Absent" is an answer; "could not ask" is an exception (DriverError).
+ */
+import type { Duplex } from "node:stream";
+
+export interface NodeCapacity {
+  readonly node: string;
+  readonly gpuType: string;
+  /** GPUs in one place: 1, or 0 for a type without GPUs (then `places` bounds how many pods fit). */
+  readonly gpusPerPlace: 0 | 1;
+  /** How many can be given out: GPUs, or places of a type without GPUs. Indices are 0 to places - 1. */
+  readonly places: number;
+  readonly healthy: boolean;
+  readonly simulated: boolean;
+  readonly maxDurationS: number;
+}
+
+export interface PodSpec {
+  readonly name: string;
+  readonly reservationId: string;
+  readonly node: string;
+  readonly gpuType: string;
+  /** Indices of the allocated GPUs on the node; empty for a type without GPUs. */
+  readonly gpus: readonly number[];
+  readonly simulated: boolean;
+  /** The ssh host key in OpenSSH's private key format; made by the server. */
+  readonly hostKey: string;
+  /** Lines of authorized_keys. */
+  readonly authorizedKeys: readonly string[];
+  /** Seconds from now after which the pod ends itself, even if nobody tells it to. */
+  readonly deadlineS: number;
+  /** Names and values that every session in the pod sees. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface PodUpdate {
+  /** Seconds from now; absolute in effect, so sending it twice does no harm. */
+  readonly deadlineS?: number;
+  readonly authorizedKeys?: readonly string[];
+}
+
+export type PodView =
+  | { readonly state: "absent" }
+  | { readonly state: "starting"; readonly reason: string }
+  | { readonly state: "running" }
+  | { readonly state: "dead"; readonly reason: string };
+
+export interface Driver {
+  readonly name: string;
+  /** How pods are kept apart; "processes" is one trust domain, for administrators only. */
+  readonly isolation: "namespaces" | "processes";
+  /** The account that users log in to. */
+  readonly sshUser: string;
+  capacity(): Promise<NodeCapacity[]>;
+  /** Resolves once the pod is accepted; again with the same name is the same pod. Throws LaunchRefused for good, DriverError to try again. */
+  launch(spec: PodSpec): Promise<void>;
+  inspect(name: string): Promise<PodView>;
+  update(name: string, change: PodUpdate): Promise<void>;
+  /** Resolves when nothing of the pod is left; at once when there is none. */
+  terminate(name: string): Promise<void>;
+  /** Names of all pods of this deployment, dead ones included. */
+  list(): Promise<string[]>;
+  /** A byte stream to a TCP port of the pod (22 is its sshd). Rejects with DriverError when nothing answers. */
+  dial(name: string, port: number): Promise<Duplex>;
+  close(): Promise<void>;
+}
+
+/** The driver could not be asked, or could not do it now: nothing is known about the pod. */
+export class DriverError extends Error {
+  override readonly name = "DriverError";
+}
+
+/** The pod cannot be launched, and trying again would not help. */
+export class LaunchRefused extends Error {
+  override readonly name = "LaunchRefused";
+}
