@@ -25,7 +25,7 @@ export function homeOf(env: Env, homedir: string): Home {
 }
 
 /** credentials.json: tokens by context. */
-export interface Credentials {
+interface Credentials {
   readonly current?: string;
   readonly contexts: Readonly<Record<string, { readonly url: string; readonly token?: string }>>;
 }

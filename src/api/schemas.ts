@@ -81,7 +81,7 @@ export const patchReservation = z
   .refine((p) => p.name !== undefined || p.extend_s !== undefined, "give name, extend_s or both");
 export type PatchReservation = z.infer<typeof patchReservation>;
 
-export const event = z.object({
+const event = z.object({
   /** The reservation's version after the change: 1, 2, … without gaps. */
   version: z.int(),
   at: instant,
@@ -91,7 +91,7 @@ export const event = z.object({
 });
 export type ReservationEvent = z.infer<typeof event>;
 
-export const gpuType = z.object({
+const gpuType = z.object({
   name: z.string(),
   /** GPUs in one slot of this type: 1, or 0 for a type without GPUs. */
   gpus_per_slot: z.int(),
@@ -102,7 +102,7 @@ export const gpuType = z.object({
 export type GpuType = z.infer<typeof gpuType>;
 
 /** By type: total = free + used + unavailable, in GPUs (in places for a type without GPUs). */
-export const availability = z.object({
+const availability = z.object({
   gpu_type: z.string(),
   unit: z.enum(["gpu", "place"]),
   total: z.int(),
@@ -133,7 +133,6 @@ export const key = z.object({
 export type Key = z.infer<typeof key>;
 
 export const me = z.object({ id: z.string(), name: z.string(), role: z.enum(["user", "admin"]) });
-export type Me = z.infer<typeof me>;
 
 export const deployment = z.object({
   id: z.string(),
@@ -141,7 +140,6 @@ export const deployment = z.object({
   min_cli: z.string(),
   domain: z.string(),
 });
-export type Deployment = z.infer<typeof deployment>;
 
 export const health = z.object({
   status: z.enum(["ok", "failing"]),
@@ -175,7 +173,7 @@ const cursor = z.string().min(1).max(512);
 export const listReservationsQuery = z.strictObject({
   /** Which: "live" (not ended, the default), "all", or one state. */
   state: z.enum(["live", "all", ...STATES]).optional(),
-  /** Exact name among the caller's live reservations. */
+  /** Exact name, together with `state`: of live ones at most one has it. */
   name: z.string().max(63).optional(),
   /** Beginning of the id, 4 or more characters. */
   id_prefix: z

@@ -1,0 +1,129 @@
+/** Changes of a reservation: row, history and audit trail together, or nothing (L-01). */
+import { Problem } from "../api/errors.ts";
+import { FINAL_STATES } from "../api/schemas.ts";
+import { release } from "../store/allocations.ts";
+import type { Tx } from "../store/db.ts";
+import { insertAudit, insertEvent } from "../store/journal.ts";
+import { updateReservation } from "../store/reservations.ts";
+import { deleteSecrets } from "../store/secrets.ts";
+import type { ReservationRow } from "../store/tables.ts";
+import { newId } from "./ids.ts";
+import type { FinalState } from "./lifecycle.ts";
+
+/** The row is not as it was when this was decided: undo, read again, decide again. */
+export class LostRace extends Error {
+  override readonly name = "LostRace";
+}
+
+export interface Writer {
+  /** A user's id, or "system". */
+  readonly actor: string;
+  /** The lease under which it writes, if it does. */
+  readonly leasedBy?: string | undefined;
+}
+
+export const SYSTEM = "system";
+
+/** One change of `row`, which grows its version by one. Throws LostRace when the row has changed since it was read. */
+export async function changeReservation(
+  tx: Tx,
+  row: ReservationRow,
+  by: Writer,
+  event: { readonly type: string; readonly detail: string | null },
+  set: Partial<ReservationRow>,
+): Promise<ReservationRow> {
+  const moved = set.state !== undefined && set.state !== row.state;
+  const changed = await updateReservation(
+    tx,
+    { id: row.id, version: row.version, leasedBy: by.leasedBy },
+    { ...set, version: row.version + 1, ...(moved ? { state_since: tx.at } : {}) },
+  );
+  if (!changed) throw new LostRace(`reservation ${row.id} is not at version ${row.version} any more`);
+  await recordChange(tx, changed, by.actor, event);
+  return changed;
+}
+
+/** The history entry and the audit entry of a change that has been written. */
+export async function recordChange(
+  tx: Tx,
+  row: ReservationRow,
+  actor: string,
+  event: { readonly type: string; readonly detail: string | null },
+): Promise<void> {
+  const { type, detail } = event;
+  await insertEvent(tx, {
+    reservation_id: row.id,
+    version: row.version,
+    at: tx.at,
+    type,
+    state: row.state,
+    detail,
+  });
+  await insertAudit(tx, {
+    id: newId(),
+    at: tx.at,
+    actor,
+    action: `reservation.${type}`,
+    subject: row.id,
+    detail,
+  });
+}
+
+/** Towards `as`: through `ending` if a pod may be there, at once if none was asked for. */
+export function endReservation(
+  tx: Tx,
+  row: ReservationRow,
+  by: Writer,
+  as: FinalState,
+  reason: string,
+): Promise<ReservationRow> {
+  if (row.state === "queued") return finishReservation(tx, { ...row, end_state: as, reason }, by);
+  return changeReservation(
+    tx,
+    row,
+    by,
+    { type: "ending", detail: reason },
+    { state: "ending", end_state: as, reason, last_error: null, ghost_since: null, next_step_at: tx.at },
+  );
+}
+
+/** The final state that the row names; its GPUs are free and its keys are gone with it. */
+export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer): Promise<ReservationRow> {
+  const state = row.end_state;
+  if (state === null) throw new Error(`reservation ${row.id} ends without saying how`);
+  await release(tx, row.id);
+  await deleteSecrets(tx, row.id);
+  return changeReservation(
+    tx,
+    row,
+    by,
+    { type: state, detail: row.reason },
+    {
+      state,
+      end_state: state,
+      reason: row.reason,
+      ended_at: tx.at,
+      last_error: null,
+      next_step_at: null,
+      leased_by: null,
+      leased_until: null,
+    },
+  );
+}
+
+export const isFinal = (row: ReservationRow): boolean =>
+  (FINAL_STATES as readonly string[]).includes(row.state);
+
+/** What who comes too late is told: that it ended, when and why. */
+export function endedProblem(row: ReservationRow): Problem {
+  const how = row.end_state ?? "ended";
+  const when = row.ended_at ?? row.state_since;
+  const called = row.name ?? row.id;
+  return new Problem(
+    "reservation_ended",
+    `reservation ${called} ended at ${when} (${how}): ${row.reason ?? how}`,
+    {
+      hint: "reserve a new one: gpu-dev reserve",
+    },
+  );
+}

@@ -1,0 +1,24 @@
+/** Things that go wrong for a while: logged when that begins and when it is over, not each time (O-04). */
+import type { Log } from "./core.ts";
+
+export interface Conditions {
+  /** What `work` gives; undefined when it failed, which is then logged as `message` unless it failed before as well. */
+  watch<T>(key: string, message: string, work: () => Promise<T>): Promise<T | undefined>;
+}
+
+export function createConditions(log: Log): Conditions {
+  const failing = new Set<string>();
+  return {
+    async watch(key, message, work) {
+      try {
+        const result = await work();
+        if (failing.delete(key)) log("info", { condition: key }, `over: ${message}`);
+        return result;
+      } catch (error) {
+        if (!failing.has(key)) log("error", { condition: key, err: error }, message);
+        failing.add(key);
+        return undefined;
+      }
+    },
+  };
+}

@@ -1,0 +1,45 @@
+/** What every rule needs, in one plain object that is passed by hand. */
+import { EventEmitter } from "node:events";
+import type { Problem } from "../api/errors.ts";
+import type { Driver } from "../drivers/driver.ts";
+import type { Store } from "../store/db.ts";
+import { type Probe, probeWithSsh } from "./probe.ts";
+
+type LogLevel = "debug" | "info" | "warn" | "error";
+export type Log = (level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string) => void;
+
+interface Settings {
+  /** Hosts are `<id>.<domain>`. */
+  readonly domain: string;
+}
+
+/** Told within this process, after the change is committed; who misses one sees it in the database a little later. */
+interface Signals {
+  /** Something may be due now. */
+  wake: [];
+  /** A reservation is over: its tunnels are closed with this. */
+  ended: [reservationId: string, why: Problem];
+}
+
+export interface Core {
+  readonly store: Store;
+  readonly driver: Driver;
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly probe: Probe;
+  readonly signals: EventEmitter<Signals>;
+}
+
+export interface CoreParts {
+  readonly store: Store;
+  readonly driver: Driver;
+  readonly settings: Settings;
+  readonly log: Log;
+  /** How the first ssh login is proved; the real OpenSSH client unless a test says otherwise. */
+  readonly probe?: Probe;
+}
+
+/** The rules' context around a store and a driver. */
+export function createCore(parts: CoreParts): Core {
+  return { ...parts, probe: parts.probe ?? probeWithSsh, signals: new EventEmitter<Signals>() };
+}

@@ -1,0 +1,192 @@
+/** Making a reservation: checked, written as `queued`, and placed in the same transaction when it can start at once. */
+import { exactDuration } from "../api/duration.ts";
+import { Problem } from "../api/errors.ts";
+import { type CreateReservation, type GpuType, type Reservation, reservation } from "../api/schemas.ts";
+import type { Tx } from "../store/db.ts";
+import { findAnswer, forgetAnswers, insertAnswer } from "../store/idempotency.ts";
+import { listKeys } from "../store/keys.ts";
+import { countQueued, insertReservation, nextSeq, updateReservation } from "../store/reservations.ts";
+import type { ReservationRow } from "../store/tables.ts";
+import type { Caller } from "./access.ts";
+import { recordChange } from "./change.ts";
+import type { Core } from "./core.ts";
+import { newId } from "./ids.ts";
+import { findGpuType, gpuTypeNames } from "./inventory.ts";
+import { QUEUED_MS, wanted } from "./lifecycle.ts";
+import { placeQueue, planType } from "./placing.ts";
+import { decided } from "./race.ts";
+import { ANSWERS_MS } from "./sweep.ts";
+import { viewReservations } from "./view.ts";
+
+export interface Idempotency {
+  readonly key: string;
+  /** Of all that makes the request what it is. */
+  readonly requestHash: string;
+}
+
+/** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, idempotency_mismatch. */
+export async function createReservation(
+  core: Core,
+  caller: Caller,
+  input: CreateReservation,
+  idempotency?: Idempotency,
+): Promise<{ reservation: Reservation; replayed: boolean }> {
+  if (core.driver.isolation === "processes" && caller.role !== "admin")
+    throw new Problem(
+      "not_allowed",
+      "this server runs pods as plain processes, which are one trust domain: only administrators may reserve here",
+      { hint: "run the server as root on Linux, so that it can keep pods apart" },
+    );
+  const made = await decided(() =>
+    core.store.write((tx) => createOnce(core, tx, caller, input, idempotency), { lock: "schedule" }),
+  );
+  core.signals.emit("wake");
+  return made;
+}
+
+async function createOnce(
+  core: Core,
+  tx: Tx,
+  caller: Caller,
+  input: CreateReservation,
+  idempotency: Idempotency | undefined,
+): Promise<{ reservation: Reservation; replayed: boolean }> {
+  const earlier = idempotency && (await replay(tx, caller, idempotency));
+  if (earlier) return { reservation: earlier, replayed: true };
+  const made = await insertAndPlace(core, tx, caller, input);
+  const [seen] = await viewReservations(core, tx.db, tx.now, [made]);
+  if (!seen) throw new Error(`reservation ${made.id} cannot be shown`);
+  if (idempotency)
+    await insertAnswer(tx, {
+      user_id: caller.id,
+      key: idempotency.key,
+      request_hash: idempotency.requestHash,
+      reply: JSON.stringify(seen),
+      created_at: tx.at,
+    });
+  return { reservation: seen, replayed: false };
+}
+
+/** The first answer to the same request; undefined when this is the first. */
+async function replay(tx: Tx, caller: Caller, given: Idempotency): Promise<Reservation | undefined> {
+  await forgetAnswers(tx, new Date(tx.now.getTime() - ANSWERS_MS).toISOString());
+  const earlier = await findAnswer(tx, caller.id, given.key);
+  if (!earlier) return undefined;
+  if (earlier.request_hash !== given.requestHash)
+    throw new Problem("idempotency_mismatch", "this Idempotency-Key was used for another request", {
+      hint: "a key names one request; make a new one for each",
+    });
+  return reservation.parse(JSON.parse(earlier.reply));
+}
+
+async function insertAndPlace(
+  core: Core,
+  tx: Tx,
+  caller: Caller,
+  input: CreateReservation,
+): Promise<ReservationRow> {
+  const type = await checkRequest(tx, caller, input);
+  const alone = !(await countQueued(tx.db)).has(type.name);
+  const row = await insertReservation(tx, await newRow(tx, caller, input, type));
+  if (!row)
+    throw new Problem("name_taken", `you have a live reservation called ${input.name} already`, {
+      hint: "choose another name, or cancel that one",
+    });
+  await recordChange(tx, row, caller.id, { type: "created", detail: row.reason });
+  // Behind others there is nothing to give: they come first.
+  const placed = alone ? (await placeQueue(tx, core, type.name)).find((p) => p.id === row.id) : undefined;
+  return placed ?? stayQueued(tx, row, input);
+}
+
+/** The wait ends some time after the start that was estimated. */
+async function stayQueued(tx: Tx, row: ReservationRow, input: CreateReservation): Promise<ReservationRow> {
+  if (input.queue === false)
+    throw new Problem("no_capacity", `no ${wanted(row)} is free now`, {
+      hint: "leave out --no-queue to wait in the queue; gpu-dev avail shows what is free",
+    });
+  const { starts } = await planType(tx.db, row.gpu_type, tx.now);
+  const start = starts.get(row.id) ?? tx.now;
+  const queue_deadline = new Date(start.getTime() + QUEUED_MS).toISOString();
+  return (await updateReservation(tx, row, { queue_deadline })) ?? row;
+}
+
+async function checkRequest(tx: Tx, caller: Caller, input: CreateReservation): Promise<GpuType> {
+  const type = await findGpuType(tx.db, input.gpu_type);
+  if (!type) throw unknownType(input.gpu_type, await gpuTypeNames(tx.db));
+  if (input.duration_s > type.max_duration_s)
+    throw invalid("duration_s", `${type.name} is given for at most ${exactDuration(type.max_duration_s)}`);
+  checkCount(type, input.gpu_count ?? type.gpus_per_slot);
+  if ((await listKeys(tx.db, caller.id, 1)).length === 0)
+    throw new Problem("no_ssh_key", "you have no ssh key registered, so that you could not log in", {
+      hint: "register one first: POST /v1/keys; the gpu-dev command does it by itself",
+    });
+  return type;
+}
+
+function unknownType(given: string, names: readonly string[]): Problem {
+  const known = names.length === 0 ? "this server offers none at present" : `there are: ${names.join(", ")}`;
+  return invalid("gpu_type", `there is no GPU type ${JSON.stringify(given)}; ${known}`);
+}
+
+function invalid(field: string, detail: string): Problem {
+  return new Problem("invalid_input", `${field}: ${detail}`, {
+    errors: [{ field, code: "invalid", detail }],
+  });
+}
+
+function checkCount(type: GpuType, count: number): void {
+  const most = type.max_gpus_per_node;
+  if (type.gpus_per_slot === 0 ? count === 0 : count >= 1 && count <= most) return;
+  const possible =
+    type.gpus_per_slot === 0
+      ? `${type.name} has no GPUs, so that the count can only be 0`
+      : countRange(type, most);
+  throw new Problem("impossible_request", `gpu_count ${count} is not possible: ${possible}`, {
+    errors: [{ field: "gpu_count", code: "impossible", detail: possible }],
+  });
+}
+
+const countRange = (type: GpuType, most: number): string =>
+  most === 1 ? `${type.name} is given one at a time` : `${type.name} is given 1 to ${most} at a time`;
+
+async function newRow(
+  tx: Tx,
+  caller: Caller,
+  input: CreateReservation,
+  type: GpuType,
+): Promise<ReservationRow> {
+  const gpu_count = input.gpu_count ?? type.gpus_per_slot;
+  return {
+    id: newId(),
+    seq: await nextSeq(tx),
+    owner_id: caller.id,
+    name: input.name ?? null,
+    state: "queued",
+    state_since: tx.at,
+    reason: `waits for ${wanted({ gpu_count, gpu_type: type.name })}`,
+    gpu_type: type.name,
+    gpu_count,
+    places: Math.max(1, gpu_count),
+    simulated: type.simulated ? 1 : 0,
+    duration_s: input.duration_s,
+    created_at: tx.at,
+    queue_deadline: new Date(tx.now.getTime() + QUEUED_MS).toISOString(),
+    preparing_deadline: null,
+    started_at: null,
+    ends_at: null,
+    ended_at: null,
+    end_state: null,
+    node: null,
+    isolation: null,
+    ssh_user: null,
+    host_key: null,
+    attempt: 0,
+    ssh_attempts: 0,
+    last_error: null,
+    ghost_since: null,
+    version: 1,
+    next_step_at: tx.at,
+    leased_by: null,
+    leased_until: null,
+  };
+}

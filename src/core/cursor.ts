@@ -1,0 +1,52 @@
+/** Cursors of lists: base64url of (sort value, id, filter hash). They are opaque to clients and checked when they return. */
+import { createHash } from "node:crypto";
+import { Problem } from "../api/errors.ts";
+import type { Page } from "../api/schemas.ts";
+
+export const DEFAULT_LIMIT = 100;
+
+/** The page of at most `limit` items out of `rows`, which were asked for with one more than that. */
+export function pageOf<R, T>(
+  rows: readonly R[],
+  items: T[],
+  limit: number,
+  filter: unknown,
+  position: (row: R) => readonly [sort: string | number, id: string],
+): Page<T> {
+  const last = rows.length > limit ? rows[limit - 1] : undefined;
+  return {
+    items: items.slice(0, limit),
+    next_cursor: last === undefined ? null : encode([...position(last), hashOf(filter)]),
+  };
+}
+
+/** The sort value after which the next page begins; undefined without a cursor. Throws Problem for a foreign one. */
+export function cursorPosition(cursor: string | undefined, filter: unknown): string | number | undefined {
+  if (cursor === undefined) return undefined;
+  const parts = decode(cursor);
+  if (!Array.isArray(parts) || parts.length !== 3) throw badCursor("it is not a cursor of this list");
+  const [sort, , hash] = parts;
+  if (hash !== hashOf(filter)) throw badCursor("it belongs to another list or other filters");
+  return sort;
+}
+
+const encode = (parts: readonly unknown[]): string =>
+  Buffer.from(JSON.stringify(parts)).toString("base64url");
+
+function decode(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, "base64url").toString());
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+const hashOf = (filter: unknown): string =>
+  createHash("sha256").update(JSON.stringify(filter)).digest("base64url").slice(0, 16);
+
+function badCursor(why: string): Problem {
+  return new Problem("invalid_input", `cursor: ${why}; start again without one`, {
+    errors: [{ field: "cursor", code: "invalid", detail: why }],
+  });
+}

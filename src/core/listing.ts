@@ -1,0 +1,66 @@
+/** Reading reservations: one, many, and the history of one. */
+import type { Page, Reservation, ReservationEvent, State } from "../api/schemas.ts";
+import { listEvents as listEventRows } from "../store/journal.ts";
+import { listReservations as listRows } from "../store/reservations.ts";
+import type { Caller } from "./access.ts";
+import type { Core } from "./core.ts";
+import { cursorPosition, DEFAULT_LIMIT, pageOf } from "./cursor.ts";
+import { notFound, ownReservation } from "./ownership.ts";
+import { viewReservations } from "./view.ts";
+
+interface PageQuery {
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+export interface ListQuery extends PageQuery {
+  readonly state?: "live" | "all" | State | undefined;
+  readonly name?: string | undefined;
+  readonly id_prefix?: string | undefined;
+}
+
+/** Throws Problem not_found. */
+export function getReservation(core: Core, caller: Caller, id: string): Promise<Reservation> {
+  return core.store.read(async (db, now) => {
+    const [seen] = await viewReservations(core, db, now, [await ownReservation(db, caller, id)]);
+    if (!seen) throw notFound(id);
+    return seen;
+  });
+}
+
+/** The caller's own, newest first; those that are live, unless asked otherwise. */
+export function listReservations(core: Core, caller: Caller, query: ListQuery): Promise<Page<Reservation>> {
+  const { state = "live", name, id_prefix, limit = DEFAULT_LIMIT, cursor } = query;
+  const filter = ["reservations", caller.id, state, name, id_prefix];
+  const before = cursorPosition(cursor, filter);
+  return core.store.read(async (db, now) => {
+    const rows = await listRows(db, {
+      ownerId: caller.id,
+      state,
+      name,
+      idPrefix: id_prefix,
+      beforeSeq: before === undefined ? undefined : Number(before),
+      limit: limit + 1,
+    });
+    const items = await viewReservations(core, db, now, rows.slice(0, limit));
+    return pageOf(rows, items, limit, filter, (row) => [row.seq, row.id]);
+  });
+}
+
+/** Oldest first. Throws Problem not_found. */
+export function listEvents(
+  core: Core,
+  caller: Caller,
+  id: string,
+  query: PageQuery = {},
+): Promise<Page<ReservationEvent>> {
+  const { limit = DEFAULT_LIMIT, cursor } = query;
+  const filter = ["events", id];
+  const after = Number(cursorPosition(cursor, filter) ?? 0);
+  return core.store.read(async (db) => {
+    await ownReservation(db, caller, id);
+    const rows = await listEventRows(db, id, after, limit + 1);
+    const items = rows.map(({ version, at, type, state, detail }) => ({ version, at, type, state, detail }));
+    return pageOf(rows, items, limit, filter, (row) => [row.version, row.reservation_id]);
+  });
+}

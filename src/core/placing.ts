@@ -1,0 +1,102 @@
+/** Gives free GPUs to those who wait. Always under the schedule lock: one plan at a time, in all servers. */
+import { allocate, listTaken, type Taken } from "../store/allocations.ts";
+import { listCapacity } from "../store/capacity.ts";
+import type { Tx } from "../store/db.ts";
+import { findReservation, listQueue, type QueueRow } from "../store/reservations.ts";
+import { insertSecrets } from "../store/secrets.ts";
+import type { Db, ReservationRow } from "../store/tables.ts";
+import { changeReservation, LostRace, SYSTEM } from "./change.ts";
+import type { Core } from "./core.ts";
+import { newKeyPair } from "./key-pair.ts";
+import { PREPARING_MS } from "./lifecycle.ts";
+import { freeAfter, type Plan, type PlanRequest, plan } from "./plan.ts";
+
+export interface TypePlan extends Plan {
+  readonly queue: readonly QueueRow[];
+}
+
+/** The plan of one GPU type as the database has it now, with a newcomer behind the queue if one is given. */
+export async function planType(
+  db: Db,
+  gpuType: string,
+  now: Date,
+  newcomer: readonly PlanRequest[] = [],
+): Promise<TypePlan> {
+  const nodes = await listCapacity(db, gpuType);
+  const taken = await listTaken(db, gpuType);
+  const queue = await listQueue(db, gpuType);
+  const made = plan(
+    nodes.map((n) => ({ node: n.node, places: n.places, healthy: n.healthy === 1 })),
+    taken.map((t) => ({ node: t.node, index: t.gpu_index, freeAt: freeAt(t) })),
+    [...queue.map((r) => ({ id: r.id, places: r.places, durationS: r.duration_s })), ...newcomer],
+    now.getTime(),
+  );
+  return { ...made, queue };
+}
+
+function freeAt(taken: Taken): number | undefined {
+  // An end that does not come about has no time.
+  if (taken.state === "ending" && taken.last_error !== null) return undefined;
+  if (taken.ends_at !== null) return freeAfter(Date.parse(taken.ends_at), 0);
+  if (taken.preparing_deadline === null) return undefined;
+  return freeAfter(Date.parse(taken.preparing_deadline), taken.duration_s);
+}
+
+/** Places all of a type's queue that fits now; returns those that were placed. */
+export async function placeQueue(tx: Tx, core: Core, gpuType: string): Promise<ReservationRow[]> {
+  const { placements } = await planType(tx.db, gpuType, tx.now);
+  const placed: ReservationRow[] = [];
+  for (const { id, node, indices } of placements) {
+    const row = await findReservation(tx.db, id);
+    if (row) placed.push(await place(tx, core, row, node, indices));
+  }
+  return placed;
+}
+
+/** The attempt is stored here, before anything is asked for outside (L-04). */
+async function place(
+  tx: Tx,
+  core: Core,
+  row: ReservationRow,
+  node: string,
+  indices: readonly number[],
+): Promise<ReservationRow> {
+  const rows = indices.map((gpu_index) => ({
+    node,
+    gpu_type: row.gpu_type,
+    gpu_index,
+    reservation_id: row.id,
+  }));
+  if (!(await allocate(tx, rows))) throw new LostRace(`a GPU of ${node} was given away meanwhile`);
+  const host_key = row.host_key ?? (await makeKeys(tx, row.id));
+  return changeReservation(
+    tx,
+    row,
+    { actor: SYSTEM },
+    { type: "preparing", detail: `placed on ${node}` },
+    {
+      state: "preparing",
+      reason: null,
+      last_error: null,
+      node,
+      host_key,
+      isolation: core.driver.isolation,
+      ssh_user: core.driver.sshUser,
+      attempt: row.attempt + 1,
+      preparing_deadline: new Date(tx.now.getTime() + PREPARING_MS).toISOString(),
+      next_step_at: tx.at,
+    },
+  );
+}
+
+/** The pod's host key and the probe's key; kept over attempts, so that clients know one host key. */
+async function makeKeys(tx: Tx, reservationId: string): Promise<string> {
+  const [host, probe] = [newKeyPair(), newKeyPair()];
+  await insertSecrets(tx, {
+    reservation_id: reservationId,
+    host_key: host.privateKey,
+    probe_key: probe.privateKey,
+    probe_public: probe.publicKey,
+  });
+  return host.publicKey;
+}

@@ -1,0 +1,220 @@
+/**
+ * The loop that brings reservations forward. It looks at rows and takes those that are due under a lease; a signal only
+ * wakes it earlier. Many servers may run it on one database.
+ */
+import { claimDue, dropLease, type Lease, nextDue, renewLease } from "../store/leases.ts";
+import { countQueued, findReservation } from "../store/reservations.ts";
+import type { ReservationRow } from "../store/tables.ts";
+import { isFinal, LostRace, SYSTEM } from "./change.ts";
+import { createConditions } from "./conditions.ts";
+import type { Core } from "./core.ts";
+import { newId } from "./ids.ts";
+import { type Facts, nextStep } from "./lifecycle.ts";
+import { placeQueue, planType } from "./placing.ts";
+import { surroundings, takeStep, type Work } from "./steps.ts";
+import { createSweeper } from "./sweep.ts";
+
+export interface Reconciler {
+  /** Starts it if it does not run. */
+  start(): void;
+  /** Waits for the steps in hand, at most 3 s; what is left undone is taken up by the next start. */
+  stop(): Promise<void>;
+  /** Resolves when nothing is due and nothing is being done; for tests, which own the clock. */
+  idle(): Promise<void>;
+}
+
+const LEASE_MS = 30_000;
+const RENEW_MS = 10_000;
+/** At the latest after this long it looks again: another server may have freed a GPU. */
+const TICK_MS = 1000;
+const STOP_MS = 3000;
+/** After an error that nobody intended the reservation rests this long, and the others go on. */
+const ASIDE_MS = 10_000;
+const MAX_IN_HAND = 16;
+
+export function createReconciler(core: Core): Reconciler {
+  let run: Run | undefined;
+  return {
+    start() {
+      run ??= new Run(core);
+    },
+    async stop() {
+      const stopping = run;
+      run = undefined;
+      await stopping?.stop();
+    },
+    async idle() {
+      await run?.idle();
+    },
+  };
+}
+
+/** From one start to its stop. Its leases carry a name of their own, so that what is left of it cannot write later. */
+class Run {
+  readonly #core: Core;
+  readonly #lease: Lease = { owner: newId(), ms: LEASE_MS };
+  readonly #abort = new AbortController();
+  /** By reservation, and the sweep. */
+  readonly #inHand = new Map<string, Promise<void>>();
+  readonly #conditions;
+  readonly #sweeper;
+  readonly #wake = () => this.#bell.resolve();
+  #bell = Promise.withResolvers<void>();
+  #rested = Promise.withResolvers<void>();
+  readonly #loop: Promise<void>;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#conditions = createConditions(core.log);
+    this.#sweeper = createSweeper(core, this.#conditions);
+    core.signals.on("wake", this.#wake);
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#core.signals.off("wake", this.#wake);
+    this.#wake();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<"late">((resolve) => {
+      timer = setTimeout(resolve, STOP_MS, "late");
+    });
+    const done = this.#loop.then(() => Promise.all(this.#inHand.values()));
+    if ((await Promise.race([done, late])) === "late")
+      this.#core.log("warn", { steps: this.#inHand.size }, "stopped without waiting for steps in hand");
+    clearTimeout(timer);
+  }
+
+  async idle(): Promise<void> {
+    // The first rest may be from before the caller's last change, the second is not.
+    for (let i = 0; i < 2; i++) {
+      const rested = this.#rested.promise;
+      this.#wake();
+      await Promise.race([rested, this.#loop]);
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#abort.signal.aborted) {
+      this.#bell = Promise.withResolvers<void>();
+      const ms = await this.#conditions.watch("reconciler", "looking for work failed", () => this.#pass());
+      if (ms === undefined || ms > 0) await this.#sleep(Math.min(ms ?? TICK_MS, TICK_MS));
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const timer = setTimeout(this.#wake, ms);
+    await this.#bell.promise;
+    clearTimeout(timer);
+  }
+
+  /** One look; the milliseconds until the next one, 0 for at once. */
+  async #pass(): Promise<number> {
+    const now = await this.#core.store.now();
+    const sweep = this.#sweeper.due(now);
+    if (sweep) this.#hold("sweep", sweep());
+    await this.#place();
+    const ids = await this.#claim();
+    // A step whose lease ran out (the database was away) and was claimed again is still in hand: the claim renewed it.
+    for (const id of ids) if (!this.#inHand.has(id)) this.#hold(id, this.#work(id));
+    const due = await this.#core.store.read((db) => nextDue(db));
+    const ms = due === undefined ? TICK_MS : Date.parse(due) - now.getTime();
+    if (ms > 0 && this.#inHand.size === 0) {
+      this.#rested.resolve();
+      this.#rested = Promise.withResolvers<void>();
+    }
+    // Full hands wake it when one gets free.
+    return this.#inHand.size >= MAX_IN_HAND ? TICK_MS : ms;
+  }
+
+  #hold(key: string, work: Promise<void>): void {
+    const held = work.finally(() => {
+      this.#inHand.delete(key);
+      this.#wake();
+    });
+    this.#inHand.set(key, held);
+  }
+
+  async #claim(): Promise<string[]> {
+    const free = MAX_IN_HAND - this.#inHand.size;
+    return free <= 0 ? [] : this.#core.store.write((tx) => claimDue(tx, this.#lease, free));
+  }
+
+  /** Gives out what is free. A type whose queue cannot be read does not hold up the others. */
+  async #place(): Promise<void> {
+    const { store } = this.#core;
+    for (const gpuType of (await store.read(countQueued)).keys()) {
+      await this.#conditions.watch(`place ${gpuType}`, "placing failed", async () => {
+        const { placements } = await store.read((db, now) => planType(db, gpuType, now));
+        if (placements.length === 0) return;
+        const placed = await store.write((tx) => placeQueue(tx, this.#core, gpuType), { lock: "schedule" });
+        for (const row of placed) this.#core.log("info", { reservation: row.id, node: row.node }, "placed");
+      });
+    }
+  }
+
+  /** Brings one reservation as far as it goes now. */
+  async #work(id: string): Promise<void> {
+    const renewal = setInterval(() => this.#renew(id), RENEW_MS);
+    try {
+      await this.#advance(id);
+    } catch (error) {
+      this.#core.log(
+        "error",
+        { reservation: id, err: error },
+        "a step failed; the reservation rests a while",
+      );
+      await this.#putAside(id);
+    } finally {
+      clearInterval(renewal);
+    }
+  }
+
+  async #advance(id: string): Promise<void> {
+    const { store } = this.#core;
+    const work: Work = {
+      core: this.#core,
+      by: { actor: SYSTEM, leasedBy: this.#lease.owner },
+      signal: this.#abort.signal,
+    };
+    let row = await this.#mine(id);
+    let facts: Facts = {};
+    while (row && !isFinal(row)) {
+      if (this.#abort.signal.aborted) {
+        await store.write((tx) => dropLease(tx, this.#lease.owner, id));
+        return;
+      }
+      try {
+        const seen: ReservationRow = row;
+        const [around, now] = await store.read(async (db, at) => [await surroundings(db, seen), at] as const);
+        const progress = await takeStep(work, row, facts, nextStep(row, facts, around, now));
+        if (progress.paused) return;
+        ({ row, facts } = progress);
+      } catch (error) {
+        if (!(error instanceof LostRace)) throw error;
+        row = await this.#mine(id);
+        facts = {};
+      }
+    }
+  }
+
+  /** The row as it is now, if the lease still is. */
+  async #mine(id: string): Promise<ReservationRow | undefined> {
+    const row = await this.#core.store.read((db) => findReservation(db, id));
+    return row?.leased_by === this.#lease.owner ? row : undefined;
+  }
+
+  async #renew(id: string): Promise<void> {
+    await this.#conditions.watch("renew", "a lease could not be renewed", () =>
+      this.#core.store.write((tx) => renewLease(tx, this.#lease, id)),
+    );
+  }
+
+  async #putAside(id: string): Promise<void> {
+    await this.#conditions.watch("put aside", "a lease could not be given back", () =>
+      this.#core.store.write((tx) =>
+        dropLease(tx, this.#lease.owner, id, new Date(tx.now.getTime() + ASIDE_MS).toISOString()),
+      ),
+    );
+  }
+}

@@ -1,0 +1,213 @@
+/** The steps of lifecycle.ts, done. Each either finds out a fact or makes one change; all may be repeated. */
+import { DriverError, LaunchRefused } from "../drivers/driver.ts";
+import { release } from "../store/allocations.ts";
+import { listCapacity } from "../store/capacity.ts";
+import { updateReservation } from "../store/reservations.ts";
+import type { Db, ReservationRow } from "../store/tables.ts";
+import * as change from "./change.ts";
+import type { Core } from "./core.ts";
+import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
+import { bounded, dialPod, driverWords, ownerKeys, podName, podSpec, secretsOf } from "./pod.ts";
+
+/** A reservation that this process works on under a lease. */
+export interface Work {
+  readonly core: Core;
+  readonly by: change.Writer;
+  readonly signal: AbortSignal;
+}
+
+export interface Progress {
+  readonly row: ReservationRow;
+  readonly facts: Facts;
+  /** It waits: the lease is given back. */
+  readonly paused?: true;
+}
+
+/** What lifecycle.ts needs to know beside the row. */
+export async function surroundings(db: Db, row: ReservationRow): Promise<Surroundings> {
+  const nodes = await listCapacity(db, row.gpu_type);
+  const own = nodes.find((n) => n.node === row.node);
+  return { offered: nodes.some((n) => n.places >= row.places), nodeLost: own?.healthy !== 1 };
+}
+
+/** Does `step`. Throws LostRace when the row is somebody else's by now, and whatever the driver did not intend. */
+export async function takeStep(work: Work, row: ReservationRow, facts: Facts, step: Step): Promise<Progress> {
+  switch (step.do) {
+    case "inspect":
+      return { row, facts: { ...facts, ...(await inspect(work, row)) } };
+    case "launch":
+      return { row, facts: await launch(work, row) };
+    case "prove":
+      return prove(work, row, facts);
+    case "activate":
+      return activate(work, row);
+    case "terminate":
+      return { row, facts: await terminate(work, row) };
+    case "requeue":
+      return { row: await requeue(work, row, step.reason), facts: {} };
+    case "end":
+      return { row: await end(work, row, step), facts: {} };
+    case "finish":
+      return { row: await finish(work, row), facts: {} };
+    case "wait":
+      return { row: await wait(work, row, step), facts: {}, paused: true };
+    default:
+      throw new Error(`unknown step ${JSON.stringify(step satisfies never)}`);
+  }
+}
+
+async function inspect({ core }: Work, row: ReservationRow): Promise<Facts> {
+  try {
+    return { pod: await bounded("inspect", core.driver.inspect(podName(row))) };
+  } catch (error) {
+    return { pod: { state: "unknown", reason: `the driver could not be asked: ${wordsOf(error)}` } };
+  }
+}
+
+async function launch({ core }: Work, row: ReservationRow): Promise<Facts> {
+  const spec = await core.store.read((db, now) => podSpec(db, row, now));
+  try {
+    await bounded("launch", core.driver.launch(spec));
+    return { launched: true };
+  } catch (error) {
+    if (error instanceof LaunchRefused) return { refused: `the pod cannot be launched: ${error.message}` };
+    return { failure: `launching failed: ${wordsOf(error)}` };
+  }
+}
+
+async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Progress> {
+  const { core, signal } = work;
+  const secrets = await core.store.read((db) => secretsOf(db, row));
+  const result = await core.probe({
+    dial: () => dialPod(core, row, 22),
+    user: row.ssh_user ?? "",
+    hostKey: row.host_key ?? "",
+    privateKey: secrets.probe_key,
+    signal,
+  });
+  if (result.ok) return { row, facts: { ...facts, proved: true } };
+  // A try that was cut off because the server stops says nothing about the pod.
+  if (signal.aborted) return { row, facts: {} };
+  const failure = `ssh: ${result.cause} (${result.detail})`;
+  const counted = await note(work, row, { ssh_attempts: row.ssh_attempts + 1, last_error: failure });
+  return { row: counted, facts: { failure } };
+}
+
+/** From here on the time counts. The probe's key is taken away with the same call that sets the pod's own deadline. */
+async function activate(work: Work, row: ReservationRow): Promise<Progress> {
+  const { core, by } = work;
+  const authorizedKeys = await core.store.read((db) => ownerKeys(db, row));
+  try {
+    await bounded("update", core.driver.update(podName(row), { deadlineS: row.duration_s, authorizedKeys }));
+  } catch (error) {
+    return { row, facts: { failure: `the pod's deadline could not be set: ${wordsOf(error)}` } };
+  }
+  const active = await core.store.write((tx) => {
+    const ends_at = new Date(tx.now.getTime() + row.duration_s * 1000).toISOString();
+    return change.changeReservation(
+      tx,
+      row,
+      by,
+      { type: "active", detail: "ssh works" },
+      {
+        state: "active",
+        started_at: tx.at,
+        ends_at,
+        ssh_attempts: row.ssh_attempts + 1,
+        last_error: null,
+        next_step_at: tx.at,
+      },
+    );
+  });
+  return { row: active, facts: { pod: { state: "running" } } };
+}
+
+async function terminate({ core }: Work, row: ReservationRow): Promise<Facts> {
+  try {
+    await bounded("terminate", core.driver.terminate(podName(row)));
+    return { gone: true };
+  } catch (error) {
+    return { failure: `taking the pod away failed: ${wordsOf(error)}` };
+  }
+}
+
+function requeue({ core, by }: Work, row: ReservationRow, reason: string): Promise<ReservationRow> {
+  return core.store.write(async (tx) => {
+    await release(tx, row.id);
+    return change.changeReservation(
+      tx,
+      row,
+      by,
+      { type: "requeued", detail: reason },
+      {
+        state: "queued",
+        reason,
+        node: null,
+        preparing_deadline: null,
+        queue_deadline: new Date(tx.now.getTime() + QUEUED_MS).toISOString(),
+        last_error: null,
+        next_step_at: tx.at,
+      },
+    );
+  });
+}
+
+async function end(work: Work, row: ReservationRow, step: Step & { do: "end" }): Promise<ReservationRow> {
+  const { core, by } = work;
+  const ended = await core.store.write((tx) => change.endReservation(tx, row, by, step.as, step.reason));
+  core.signals.emit("ended", ended.id, change.endedProblem(ended));
+  core.log("info", { reservation: row.id, end: step.as, reason: step.reason }, "reservation ends");
+  return ended;
+}
+
+function finish({ core, by }: Work, row: ReservationRow): Promise<ReservationRow> {
+  return core.store.write((tx) => change.finishReservation(tx, row, by));
+}
+
+async function wait(work: Work, row: ReservationRow, step: Step & { do: "wait" }): Promise<ReservationRow> {
+  const waiting = await work.core.store.write(async (tx) => {
+    const written = await updateReservation(
+      tx,
+      { id: row.id, version: row.version, leasedBy: work.by.leasedBy },
+      {
+        next_step_at: new Date(tx.now.getTime() + step.ms).toISOString(),
+        last_error: step.lastError,
+        ...(step.ghostSince === undefined ? {} : { ghost_since: step.ghostSince }),
+        leased_by: null,
+        leased_until: null,
+      },
+    );
+    if (!written) throw new change.LostRace(`reservation ${row.id} changed meanwhile`);
+    return written;
+  });
+  logTrouble(work.core, row, step.lastError);
+  return waiting;
+}
+
+/** Trouble is logged when it begins and when it is over, not each time that it is seen. */
+function logTrouble(core: Core, row: ReservationRow, now: string | null): void {
+  const fields = { reservation: row.id, state: row.state };
+  if (row.last_error === null && now !== null)
+    core.log("warn", { ...fields, error: now }, "reservation is in trouble");
+  if (row.last_error !== null && now === null) core.log("info", fields, "reservation is out of trouble");
+}
+
+/** Columns that are no change of state: the version stays, so that it counts the entries of the history. */
+async function note(
+  { core, by }: Work,
+  row: ReservationRow,
+  set: Partial<ReservationRow>,
+): Promise<ReservationRow> {
+  const noted = await core.store.write((tx) =>
+    updateReservation(tx, { id: row.id, version: row.version, leasedBy: by.leasedBy }, set),
+  );
+  if (!noted) throw new change.LostRace(`reservation ${row.id} changed meanwhile`);
+  return noted;
+}
+
+/** The driver's words; what it did not intend to throw goes on as it is. */
+function wordsOf(error: unknown): string {
+  const words = error instanceof DriverError ? driverWords(error) : undefined;
+  if (words === undefined) throw error;
+  return words;
+}

@@ -1,0 +1,80 @@
+/** What is compared now and then: the nodes with what is known of them, and the pods that are there with those that should be. */
+import { forgetAnswers } from "../store/idempotency.ts";
+import { livePods } from "../store/reservations.ts";
+import type { Conditions } from "./conditions.ts";
+import type { Core } from "./core.ts";
+import { syncCapacity } from "./inventory.ts";
+import { bounded, ownerOfPod } from "./pod.ts";
+
+const SWEEP_MS = 60_000;
+/** A pod that no reservation names is taken away when it was seen so for this long. */
+const ORPHAN_GRACE_MS = 60_000;
+export const ANSWERS_MS = 24 * 3_600_000;
+
+export interface Sweeper {
+  /** The sweep to do now, if it is time for one and none is going on. It never rejects. */
+  due(now: Date): (() => Promise<void>) | undefined;
+}
+
+export function createSweeper(core: Core, conditions: Conditions): Sweeper {
+  const orphans = createOrphanWatch(core, conditions);
+  let last = Number.NEGATIVE_INFINITY;
+  let sweeping = false;
+  const sweep = async (now: Date): Promise<void> => {
+    sweeping = true;
+    await conditions.watch("capacity", "the driver's capacity could not be read", () => syncCapacity(core));
+    await conditions.watch("orphans", "the driver's pods could not be listed", () => orphans(now));
+    await conditions.watch("answers", "old answers could not be deleted", () => forgetOldAnswers(core));
+    sweeping = false;
+  };
+  return {
+    due(now) {
+      if (sweeping || now.getTime() - last < SWEEP_MS) return undefined;
+      last = now.getTime();
+      return () => sweep(now);
+    },
+  };
+}
+
+/** Pods of ours that no live reservation names (L-12). What has an unexpected name is reported and left alone (L-13). */
+function createOrphanWatch(core: Core, conditions: Conditions) {
+  const firstSeen = new Map<string, number>();
+  const reported = new Set<string>();
+  return async (now: Date): Promise<void> => {
+    // First the pods, then the rows: a pod is asked for only after its row was written.
+    const pods = await bounded("list", core.driver.list());
+    const owners = new Map(pods.map((pod) => [pod, ownerOfPod(pod)]));
+    const live = await core.store.read((db) =>
+      livePods(
+        db,
+        [...owners.values()].filter((id) => id !== undefined),
+      ),
+    );
+    for (const pod of firstSeen.keys()) if (!owners.has(pod) || live.has(pod)) firstSeen.delete(pod);
+    for (const [pod, owner] of owners) {
+      if (owner === undefined) report(core, reported, pod);
+      else if (!live.has(pod)) await removeOrphan(pod, now);
+    }
+  };
+
+  async function removeOrphan(pod: string, now: Date): Promise<void> {
+    const since = firstSeen.get(pod) ?? now.getTime();
+    firstSeen.set(pod, since);
+    if (now.getTime() - since < ORPHAN_GRACE_MS) return;
+    await conditions.watch(`orphan ${pod}`, "an orphan could not be taken away", async () => {
+      await bounded("terminate", core.driver.terminate(pod));
+      firstSeen.delete(pod);
+      core.log("warn", { pod }, "took away a pod that belongs to no live reservation");
+    });
+  }
+}
+
+function report(core: Core, reported: Set<string>, pod: string): void {
+  if (reported.has(pod)) return;
+  reported.add(pod);
+  core.log("warn", { pod }, "a pod has an unexpected name; it is left alone");
+}
+
+function forgetOldAnswers(core: Core): Promise<void> {
+  return core.store.write((tx) => forgetAnswers(tx, new Date(tx.now.getTime() - ANSWERS_MS).toISOString()));
+}

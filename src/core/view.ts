@@ -1,0 +1,81 @@
+/** Rows as the contract shows them. */
+import type { Reservation } from "../api/schemas.ts";
+import { allocationsOf } from "../store/allocations.ts";
+import type { AllocationRow, Db, ReservationRow } from "../store/tables.ts";
+import { userNames } from "../store/users.ts";
+import type { Core } from "./core.ts";
+import { planType } from "./placing.ts";
+
+interface Waiting {
+  readonly position: number;
+  readonly start: Date | null;
+}
+
+/** The contract's objects for these rows, in their order, from the snapshot that `db` sees. */
+export async function viewReservations(
+  core: Core,
+  db: Db,
+  now: Date,
+  rows: readonly ReservationRow[],
+): Promise<Reservation[]> {
+  const owners = await userNames(db, [...new Set(rows.map((r) => r.owner_id))]);
+  const allocations = Map.groupBy(
+    await allocationsOf(
+      db,
+      rows.map((r) => r.id),
+    ),
+    (a) => a.reservation_id,
+  );
+  const waiting = await viewQueue(db, now, rows);
+  return rows.map((row) =>
+    view(core, row, owners.get(row.owner_id) ?? "", allocations.get(row.id) ?? [], waiting.get(row.id)),
+  );
+}
+
+async function viewQueue(db: Db, now: Date, rows: readonly ReservationRow[]): Promise<Map<string, Waiting>> {
+  const waiting = new Map<string, Waiting>();
+  for (const gpuType of new Set(rows.filter((r) => r.state === "queued").map((r) => r.gpu_type))) {
+    const { queue, starts } = await planType(db, gpuType, now);
+    for (const [i, { id }] of queue.entries())
+      waiting.set(id, { position: i + 1, start: starts.get(id) ?? null });
+  }
+  return waiting;
+}
+
+function view(
+  core: Core,
+  row: ReservationRow,
+  owner: string,
+  held: readonly AllocationRow[],
+  waiting: Waiting | undefined,
+): Reservation {
+  return {
+    id: row.id,
+    name: row.name,
+    owner,
+    state: row.state,
+    reason: row.reason,
+    gpu_type: row.gpu_type,
+    gpu_count: row.gpu_count,
+    simulated: row.simulated === 1,
+    duration_s: row.duration_s,
+    disk: null,
+    created_at: row.created_at,
+    started_at: row.started_at,
+    ends_at: row.ends_at,
+    ended_at: row.ended_at,
+    queue_position: waiting?.position ?? null,
+    estimated_start_at: waiting?.start?.toISOString() ?? null,
+    node: row.node,
+    // A place of a type without GPUs is no GPU.
+    gpus: row.gpu_count === 0 ? [] : held.map((a) => a.gpu_index),
+    isolation: row.isolation,
+    ssh_host: `${row.id}.${core.settings.domain}`,
+    ssh_user: row.ssh_user,
+    host_key: row.host_key,
+    attempt: row.attempt,
+    ssh_attempts: row.ssh_attempts,
+    last_error: row.last_error,
+    version: row.version,
+  };
+}

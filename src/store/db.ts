@@ -1,0 +1,102 @@
+/** The store: one database behind reads that see one snapshot and writes that are one transaction. */
+import { setTimeout as pause } from "node:timers/promises";
+import { Problem } from "../api/errors.ts";
+import { type Engine, type LockName, openEngine } from "./engine.ts";
+import { clearLeases } from "./leases.ts";
+import { migrate } from "./migrate.ts";
+import type { Db } from "./tables.ts";
+
+export interface Clock {
+  now(): Date;
+}
+
+/** A write transaction. */
+export interface Tx {
+  readonly db: Db;
+  readonly engine: Engine;
+  /** The database's time, read after the locks were taken. */
+  readonly now: Date;
+  /** The same as it is stored. */
+  readonly at: string;
+}
+
+export interface Store {
+  readonly engine: "sqlite" | "postgres";
+  /** The database's time; also the cheapest question to find out whether it answers. */
+  now(): Promise<Date>;
+  /** All statements of `work` see one snapshot; `now` is the database's time. Run again once if the connection breaks: it must only read. */
+  read<T>(work: (db: Db, now: Date) => Promise<T>): Promise<T>;
+  /** One transaction, run again (bounded) when the database undoes it because of others: no side effects in `work`. */
+  write<T>(work: (tx: Tx) => Promise<T>, options?: { readonly lock?: LockName }): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  /** `sqlite:/path/to/file` or `postgres://…`. */
+  readonly url: string;
+  /** Instead of the database's own clock, for tests. */
+  readonly clock?: Clock;
+}
+
+const WRITE_TRIES = 8;
+const READ_TRIES = 2;
+
+/** Opens and migrates. Throws with words when it cannot; then nothing is left open. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const engine = openEngine(options.url);
+  try {
+    await migrate(engine);
+    if (engine.exclusive) await clearLeases(engine.writer);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  return storeOn(engine, options.clock);
+}
+
+function storeOn(engine: Engine, clock: Clock | undefined): Store {
+  const now = async (db: Db): Promise<Date> => clock?.now() ?? (await engine.now(db));
+  return {
+    engine: engine.name,
+    now: () => answered(engine, READ_TRIES, () => now(engine.reader)),
+    read: (work) =>
+      answered(engine, READ_TRIES, () =>
+        engine.reader
+          .transaction()
+          .setIsolationLevel("repeatable read")
+          .setAccessMode("read only")
+          .execute(async (db) => work(db, await now(db))),
+      ),
+    write: (work, { lock } = {}) =>
+      answered(engine, WRITE_TRIES, () =>
+        engine.writer.transaction().execute(async (db) => {
+          if (lock) await engine.lock(db, lock);
+          const time = await now(db);
+          return work({ db, engine, now: time, at: time.toISOString() });
+        }),
+      ),
+    close: () => engine.close(),
+  };
+}
+
+/** `work`, again while the database says "try again"; a reader also after a broken connection. What stays is `unavailable`. */
+async function answered<T>(engine: Engine, tries: number, work: () => Promise<T>): Promise<T> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await work();
+    } catch (cause) {
+      const fault = engine.fault(cause);
+      if (fault === undefined) throw cause;
+      // A write whose connection broke may have been committed: only its caller can know what to do.
+      const again = fault === "retry" || tries === READ_TRIES;
+      if (again && tried < tries) {
+        await pause(Math.random() * 10 * 2 ** tried);
+        continue;
+      }
+      throw new Problem("unavailable", "the database does not answer now; try again", {
+        retryAfter: 1,
+        cause,
+      });
+    }
+  }
+}

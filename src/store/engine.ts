@@ -1,0 +1,191 @@
+/** All that differs between SQLite and PostgreSQL: opening, locking, claiming, the clock, and what an error means. */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import Database from "better-sqlite3";
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  PostgresDialect,
+  SqliteDialect,
+  type SqliteDialectConfig,
+  SqliteDriver,
+  sql,
+} from "kysely";
+import pg from "pg";
+import type { Db, Tables } from "./tables.ts";
+
+export interface Engine {
+  readonly name: "sqlite" | "postgres";
+  readonly writer: Db;
+  /** On SQLite a connection of its own, so that readers never wait for the writer. */
+  readonly reader: Db;
+  /** Type of a text column; compared byte by byte, so that both engines sort alike. */
+  readonly textType: string;
+  /** True when leases of an earlier process cannot be in use any more. */
+  readonly exclusive: boolean;
+  /** Held until the end of the transaction; SQLite's write transactions exclude each other anyway. */
+  lock(tx: Db, name: LockName): Promise<void>;
+  /** The rows of this subquery are this transaction's, and those that another one holds are passed over. */
+  skipLocked<Q extends { forUpdate(): Q; skipLocked(): Q }>(query: Q): Q;
+  now(db: Db): Promise<Date>;
+  /** "retry": undone by the database because of others; "unavailable": it could not be asked or could not answer. */
+  fault(error: unknown): "retry" | "unavailable" | undefined;
+  close(): Promise<void>;
+}
+
+const LOCKS = { migrate: 7_205_001, schedule: 7_205_002 } as const;
+export type LockName = keyof typeof LOCKS;
+
+const BUSY_MS = 5000;
+const POOL_SIZE = 10;
+const CONNECT_MS = 10_000;
+const STATEMENT_MS = 10_000;
+
+/** Opens `sqlite:/path` or `postgres://…`. Throws with words for a URL it cannot read, or a SQLite file that is in use. */
+export function openEngine(url: string): Engine {
+  if (url.startsWith("sqlite:")) return openSqlite(url.slice("sqlite:".length));
+  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url);
+  throw new Error("the database URL must be sqlite:/path/to/file or postgres://user@host/name");
+}
+
+/** Write transactions take the lock when they begin, so that none fails half-way because it only read at first. */
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+}
+
+class ImmediateDialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig;
+  constructor(config: SqliteDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+  override createDriver(): Driver {
+    return new ImmediateDriver(this.#config);
+  }
+}
+
+function openSqlite(path: string): Engine {
+  if (!existsSync(dirname(path))) throw new Error(`the directory of the database ${path} does not exist`);
+  const guard = holdExclusively(path);
+  const [writing, reading] = openPair(path, guard);
+  const writer = new Kysely<Tables>({ dialect: new ImmediateDialect({ database: writing }) });
+  const reader = new Kysely<Tables>({ dialect: new SqliteDialect({ database: reading }) });
+  return {
+    name: "sqlite",
+    writer,
+    reader,
+    textType: "text",
+    exclusive: true,
+    lock: async () => undefined,
+    skipLocked: (query) => query,
+    now: async () => new Date(),
+    fault: sqliteFault,
+    async close() {
+      await Promise.all([writer.destroy(), reader.destroy()]);
+      // Kysely closes only what it has used.
+      for (const database of [reading, writing, guard]) database.close();
+    },
+  };
+}
+
+/** One server per file: the lock is a transaction on a file beside it, which the kernel drops when the process dies. */
+function holdExclusively(path: string): Database.Database {
+  const guard = new Database(`${path}.lock`, { timeout: 0 });
+  try {
+    guard.exec("begin exclusive");
+    return guard;
+  } catch (cause) {
+    guard.close();
+    if (sqliteFault(cause) !== "retry") throw cause;
+    throw new Error(`the database ${path} is in use by another gpu-dev server; stop that one first`, {
+      cause,
+    });
+  }
+}
+
+function openPair(path: string, guard: Database.Database): [Database.Database, Database.Database] {
+  try {
+    const writing = new Database(path, { timeout: BUSY_MS });
+    writing.pragma("journal_mode = wal");
+    writing.pragma("synchronous = full");
+    writing.pragma("foreign_keys = on");
+    const reading = new Database(path, { timeout: BUSY_MS, readonly: true });
+    return [writing, reading];
+  } catch (cause) {
+    guard.close();
+    throw new Error(`the database ${path} cannot be opened`, { cause });
+  }
+}
+
+function sqliteFault(error: unknown): ReturnType<Engine["fault"]> {
+  const code = codeOf(error);
+  if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return "retry";
+  return /^SQLITE_(FULL|IOERR|CANTOPEN|READONLY)/.test(code) ? "unavailable" : undefined;
+}
+
+function openPostgres(url: string): Engine {
+  const writer = openPool(url);
+  // Writers queue for the schedule lock, each with its connection: readers must not stand behind them.
+  const reader = openPool(url);
+  return {
+    name: "postgres",
+    writer,
+    reader,
+    textType: `text collate "C"`,
+    exclusive: false,
+    async lock(tx, name) {
+      await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS[name])})`.execute(tx);
+    },
+    skipLocked: (query) => query.forUpdate().skipLocked(),
+    async now(on) {
+      const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(on);
+      if (!(rows[0]?.now instanceof Date)) throw new Error("the database did not tell the time");
+      return rows[0].now;
+    },
+    fault: postgresFault,
+    async close() {
+      await Promise.all([writer.destroy(), reader.destroy()]);
+    },
+  };
+}
+
+function openPool(url: string): Db {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_MS,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: STATEMENT_MS,
+    idle_in_transaction_session_timeout: 30_000,
+    // The server's own timeout is the first to strike; this one is for a server that does not answer at all.
+    query_timeout: STATEMENT_MS + 5000,
+    keepAlive: true,
+    application_name: "gpu-dev",
+  });
+  // Without listeners the event of a broken connection would end the process. An idle one the pool has thrown away by
+  // then; for one in use the statement fails as well, and the pool throws it away when it is given back.
+  pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** SQLSTATE: 40001 serialization, 40P01 deadlock, 55P03 lock; classes 08, 53, 57 and the socket's errors: not answered. */
+function postgresFault(error: unknown): ReturnType<Engine["fault"]> {
+  const code = codeOf(error);
+  if (["40001", "40P01", "55P03"].includes(code)) return "retry";
+  if (/^(08|53|57)...$/.test(code) || /^E[A-Z]+$/.test(code)) return "unavailable";
+  // pg gives these no code.
+  const words = error instanceof Error ? error.message : "";
+  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable/.test(
+    words,
+  )
+    ? "unavailable"
+    : undefined;
+}
+
+const codeOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";

@@ -1,0 +1,25 @@
+/** What is written beside a change, in the same transaction: a reservation's history and the audit trail. */
+import { checkRow } from "./columns.ts";
+import type { Tx } from "./db.ts";
+import { type AuditRow, type Db, type EventRow, eventShape } from "./tables.ts";
+
+export async function insertEvent(tx: Tx, row: EventRow): Promise<void> {
+  await tx.db.insertInto("events").values(row).execute();
+}
+
+/** Oldest first, those after `version`. */
+export async function listEvents(db: Db, id: string, version: number, limit: number): Promise<EventRow[]> {
+  const rows = await db
+    .selectFrom("events")
+    .selectAll()
+    .where("reservation_id", "=", id)
+    .where("version", ">", version)
+    .orderBy("version")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => checkRow("events", eventShape, row));
+}
+
+export async function insertAudit(tx: Tx, row: AuditRow): Promise<void> {
+  await tx.db.insertInto("audit").values(row).execute();
+}

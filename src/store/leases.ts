@@ -1,0 +1,87 @@
+/** Who works on a reservation: the row is the job, and a lease says for how long it is whose. */
+import { checkRow, instant } from "./columns.ts";
+import type { Tx } from "./db.ts";
+import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
+
+export interface Lease {
+  /** Random per running reconciler or request. */
+  readonly owner: string;
+  /** Milliseconds. */
+  readonly ms: number;
+}
+
+const until = (tx: Tx, lease: Lease): string => new Date(tx.now.getTime() + lease.ms).toISOString();
+
+/**
+ * Takes up to `limit` reservations whose next step is due and that nobody works on; the longest due first. Only their ids:
+ * a row that cannot be read must not stand in the way of the others.
+ */
+export async function claimDue(tx: Tx, lease: Lease, limit: number): Promise<string[]> {
+  const due = tx.db
+    .selectFrom("reservations")
+    .select("id")
+    .where("next_step_at", "<=", tx.at)
+    .where((eb) => eb.or([eb("leased_until", "is", null), eb("leased_until", "<=", tx.at)]))
+    .orderBy("next_step_at")
+    .limit(limit);
+  const rows = await tx.db
+    .updateTable("reservations")
+    .set({ leased_by: lease.owner, leased_until: until(tx, lease) })
+    .where("id", "in", tx.engine.skipLocked(due))
+    .returning("id")
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+/** Takes this one if nobody works on it; undefined when somebody does, or when it is over. */
+export async function claimOne(tx: Tx, lease: Lease, id: string): Promise<ReservationRow | undefined> {
+  const row = await tx.db
+    .updateTable("reservations")
+    .set({ leased_by: lease.owner, leased_until: until(tx, lease) })
+    .where("id", "=", id)
+    .where("next_step_at", "is not", null)
+    .where((eb) => eb.or([eb("leased_until", "is", null), eb("leased_until", "<=", tx.at)]))
+    .returningAll()
+    .executeTakeFirst();
+  return row && checkRow("reservations", reservationShape, row);
+}
+
+/** False when the lease is somebody else's by now. */
+export async function renewLease(tx: Tx, lease: Lease, id: string): Promise<boolean> {
+  const { numUpdatedRows } = await tx.db
+    .updateTable("reservations")
+    .set({ leased_until: until(tx, lease) })
+    .where("id", "=", id)
+    .where("leased_by", "=", lease.owner)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** Gives the work back as it is; whoever is next takes it up at `nextStepAt` (or when it was due anyway). */
+export async function dropLease(tx: Tx, owner: string, id: string, nextStepAt?: string): Promise<void> {
+  await tx.db
+    .updateTable("reservations")
+    .set({ leased_by: null, leased_until: null, ...(nextStepAt ? { next_step_at: nextStepAt } : {}) })
+    .where("id", "=", id)
+    .where("leased_by", "=", owner)
+    .where("next_step_at", "is not", null)
+    .execute();
+}
+
+/** For a database that only one process can have open: whoever held these is dead. */
+export async function clearLeases(db: Db): Promise<void> {
+  await db.updateTable("reservations").set({ leased_by: null, leased_until: null }).execute();
+}
+
+/** The next instant at which something can be claimed; undefined when nothing is open. */
+export async function nextDue(db: Db): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("reservations")
+    .select("next_step_at")
+    .where("next_step_at", "is not", null)
+    .where("leased_by", "is", null)
+    .orderBy("next_step_at")
+    .limit(1)
+    .executeTakeFirst();
+  return row && checkRow("reservations", { next_step_at: instant }, row).next_step_at;
+}

@@ -1,0 +1,61 @@
+/** Brings a database to this version's schema. Migrations are numbered and append-only; each is one transaction. */
+import { sql } from "kysely";
+import type { Engine } from "./engine.ts";
+import { first } from "./migrations/0001-first.ts";
+import type { Db } from "./tables.ts";
+
+export interface Migration {
+  readonly number: number;
+  /** The name of its file. */
+  readonly name: string;
+  /** Statements for either engine; `text` is the type of a text column. */
+  statements(text: string): readonly string[];
+}
+
+const MIGRATIONS: readonly Migration[] = [first];
+
+/**
+ * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.
+ * Throws with the file's name when one fails, and for a schema that is newer than this server.
+ */
+export async function migrate(engine: Engine, migrations = MIGRATIONS): Promise<void> {
+  await engine.writer.transaction().execute(async (tx) => {
+    await engine.lock(tx, "migrate");
+    await sql
+      .raw(
+        `create table if not exists schema_migrations
+        (number integer primary key, name ${engine.textType} not null, applied_at ${engine.textType} not null)`,
+      )
+      .execute(tx);
+    refuseForeign(await applied(tx), migrations);
+  });
+  for (const migration of migrations) await applyOnce(engine, migration);
+}
+
+const applied = (tx: Db) => tx.selectFrom("schema_migrations").select(["number", "name"]).execute();
+
+function refuseForeign(done: readonly { number: number; name: string }[], known: readonly Migration[]): void {
+  const foreign = done.find(({ number, name }) => !known.some((m) => m.number === number && m.name === name));
+  if (!foreign) return;
+  throw new Error(
+    `the database's schema has ${foreign.name}, which this server does not know: a newer server made it; upgrade this one`,
+  );
+}
+
+async function applyOnce(engine: Engine, migration: Migration): Promise<void> {
+  try {
+    await engine.writer.transaction().execute(async (tx) => {
+      await engine.lock(tx, "migrate");
+      if ((await applied(tx)).some(({ number }) => number === migration.number)) return;
+      for (const statement of migration.statements(engine.textType)) await sql.raw(statement).execute(tx);
+      const applied_at = (await engine.now(tx)).toISOString();
+      await tx
+        .insertInto("schema_migrations")
+        .values({ number: migration.number, name: migration.name, applied_at })
+        .execute();
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`migration ${migration.name} failed and was undone: ${why}`, { cause });
+  }
+}

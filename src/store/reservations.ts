@@ -1,0 +1,135 @@
+/** Statements on reservations. Each change names the version that it expects. */
+import { sql } from "kysely";
+import type { State } from "../api/schemas.ts";
+import { checkRow, count, type Row } from "./columns.ts";
+import type { Tx } from "./db.ts";
+import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
+
+const { id, places, duration_s } = reservationShape;
+const queueShape = { id, places, duration_s };
+export type QueueRow = Row<typeof queueShape>;
+
+const checked = (row: object): ReservationRow => checkRow("reservations", reservationShape, row);
+
+/** The number of the newest reservation plus one. Only under the schedule lock, which makes it unique and in order. */
+export async function nextSeq(tx: Tx): Promise<number> {
+  const row = await tx.db
+    .selectFrom("reservations")
+    .select("seq")
+    .orderBy("seq", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return (row?.seq ?? 0) + 1;
+}
+
+/** Undefined when the owner has a live reservation of that name. */
+export async function insertReservation(tx: Tx, row: ReservationRow): Promise<ReservationRow | undefined> {
+  const made = await tx.db
+    .insertInto("reservations")
+    .values(row)
+    .onConflict((oc) => oc.columns(["owner_id", "name"]).where(liveAndNamed).doNothing())
+    .returningAll()
+    .executeTakeFirst();
+  return made && checked(made);
+}
+
+const liveAndNamed = sql<boolean>`name is not null and ended_at is null`;
+
+export async function findReservation(db: Db, id: string): Promise<ReservationRow | undefined> {
+  const row = await db.selectFrom("reservations").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && checked(row);
+}
+
+/** Whether the owner has another live reservation called `name`. */
+export async function nameInUse(db: Db, ownerId: string, name: string, besides: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("reservations")
+    .select("id")
+    .where("owner_id", "=", ownerId)
+    .where("name", "=", name)
+    .where("ended_at", "is", null)
+    .where("id", "<>", besides)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export interface Expected {
+  readonly id: string;
+  readonly version: number;
+  /** The lease that the writer holds, if it writes as the one who works on it. */
+  readonly leasedBy?: string | undefined;
+}
+
+/** Undefined when the row is not as expected any more: nothing was written. */
+export async function updateReservation(
+  tx: Tx,
+  expected: Expected,
+  change: Partial<ReservationRow>,
+): Promise<ReservationRow | undefined> {
+  let statement = tx.db
+    .updateTable("reservations")
+    .set(change)
+    .where("id", "=", expected.id)
+    .where("version", "=", expected.version);
+  if (expected.leasedBy !== undefined) statement = statement.where("leased_by", "=", expected.leasedBy);
+  const row = await statement.returningAll().executeTakeFirst();
+  return row && checked(row);
+}
+
+export interface ReservationFilter {
+  readonly ownerId: string;
+  readonly state: "live" | "all" | State;
+  readonly name?: string | undefined;
+  readonly idPrefix?: string | undefined;
+  /** Only those that were created before this one. */
+  readonly beforeSeq?: number | undefined;
+  readonly limit: number;
+}
+
+/** Newest first. */
+export async function listReservations(db: Db, filter: ReservationFilter): Promise<ReservationRow[]> {
+  let query = db.selectFrom("reservations").selectAll().where("owner_id", "=", filter.ownerId);
+  if (filter.state === "live") query = query.where("ended_at", "is", null);
+  else if (filter.state !== "all") query = query.where("state", "=", filter.state);
+  if (filter.name !== undefined) query = query.where("name", "=", filter.name);
+  if (filter.idPrefix !== undefined)
+    query = query.where("id", ">=", filter.idPrefix).where("id", "<", `${filter.idPrefix}~`);
+  if (filter.beforeSeq !== undefined) query = query.where("seq", "<", filter.beforeSeq);
+  const rows = await query.orderBy("seq", "desc").limit(filter.limit).execute();
+  return rows.map(checked);
+}
+
+/** What the plan needs of all that wait for a type, first come first. */
+export async function listQueue(db: Db, gpuType: string): Promise<QueueRow[]> {
+  const rows = await db
+    .selectFrom("reservations")
+    .select(["id", "places", "duration_s"])
+    .where("state", "=", "queued")
+    .where("gpu_type", "=", gpuType)
+    .orderBy("seq")
+    .execute();
+  return rows.map((row) => checkRow("reservations", queueShape, row));
+}
+
+/** How many wait, by type. */
+export async function countQueued(db: Db): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom("reservations")
+    .select(["gpu_type", (eb) => eb.fn.countAll().as("n")])
+    .where("state", "=", "queued")
+    .groupBy("gpu_type")
+    .execute();
+  return new Map(rows.map((row) => [row.gpu_type, count(row.n)]));
+}
+
+/** Which of these pods, written `<id>-<attempt>`, belong to the present attempt of a reservation that is not over. */
+export async function livePods(db: Db, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await db
+    .selectFrom("reservations")
+    .select(["id", "attempt"])
+    .where("id", "in", ids)
+    .where("state", "in", ["preparing", "active", "ending"])
+    .execute();
+  return new Set(rows.map((row) => `${row.id}-${row.attempt}`));
+}

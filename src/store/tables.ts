@@ -1,0 +1,143 @@
+/** The tables and what each column may hold. Instants are text in UTC, booleans 0 or 1 (design.md, "SQL portability"). */
+import type { Kysely } from "kysely";
+import { FINAL_STATES, STATES } from "../api/schemas.ts";
+import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
+
+export const userShape = { id: text, name: text, role: oneOf(["user", "admin"]), created_at: instant };
+
+export const tokenShape = {
+  id: text,
+  user_id: text,
+  /** SHA-256 of the token, in hex; the token itself is nowhere. */
+  hash: text,
+  label: text,
+  created_at: instant,
+  expires_at: nullable(instant),
+  revoked_at: nullable(instant),
+};
+
+export const keyShape = {
+  id: text,
+  user_id: text,
+  type: text,
+  fingerprint: text,
+  /** "type base64", without the comment. */
+  public_key: text,
+  comment: text,
+  created_at: instant,
+};
+
+export const capacityShape = {
+  node: text,
+  gpu_type: text,
+  gpus_per_place: flag,
+  places: int,
+  healthy: flag,
+  simulated: flag,
+  max_duration_s: int,
+  seen_at: instant,
+};
+
+export const reservationShape = {
+  id: text,
+  /** Order of creation, without regard to clocks. */
+  seq: int,
+  owner_id: text,
+  name: nullable(text),
+  state: oneOf(STATES),
+  /** When it came to this state; pauses between retries grow with its age. */
+  state_since: instant,
+  reason: nullable(text),
+  gpu_type: text,
+  gpu_count: int,
+  /** Rows of the allocation: GPUs, or 1 for a type without GPUs. */
+  places: int,
+  simulated: flag,
+  /** With all extensions. */
+  duration_s: int,
+  created_at: instant,
+  queue_deadline: instant,
+  preparing_deadline: nullable(instant),
+  started_at: nullable(instant),
+  ends_at: nullable(instant),
+  ended_at: nullable(instant),
+  /** While ending: the state that it ends in. */
+  end_state: nullable(oneOf(FINAL_STATES)),
+  node: nullable(text),
+  isolation: nullable(text),
+  ssh_user: nullable(text),
+  host_key: nullable(text),
+  /** Number of the pod; stored before the pod is asked for. 0: none was ever asked for. */
+  attempt: int,
+  ssh_attempts: int,
+  last_error: nullable(text),
+  /** While active: since when the driver has said that there is no such pod. */
+  ghost_since: nullable(instant),
+  version: int,
+  next_step_at: nullable(instant),
+  leased_by: nullable(text),
+  leased_until: nullable(instant),
+};
+
+export const allocationShape = { node: text, gpu_type: text, gpu_index: int, reservation_id: text };
+
+export const secretShape = { reservation_id: text, host_key: text, probe_key: text, probe_public: text };
+
+export const eventShape = {
+  reservation_id: text,
+  version: int,
+  at: instant,
+  type: text,
+  state: oneOf(STATES),
+  detail: nullable(text),
+};
+
+const auditShape = {
+  id: text,
+  at: instant,
+  /** The user's id, or "system". */
+  actor: text,
+  action: text,
+  subject: text,
+  detail: nullable(text),
+};
+
+export const idempotencyShape = {
+  user_id: text,
+  key: text,
+  request_hash: text,
+  reply: text,
+  created_at: instant,
+};
+
+const metaShape = { key: text, value: text };
+const migrationShape = { number: int, name: text, applied_at: instant };
+
+export type UserRow = Row<typeof userShape>;
+export type TokenRow = Row<typeof tokenShape>;
+export type KeyRow = Row<typeof keyShape>;
+export type CapacityRow = Row<typeof capacityShape>;
+export type ReservationRow = Row<typeof reservationShape>;
+export type AllocationRow = Row<typeof allocationShape>;
+export type SecretRow = Row<typeof secretShape>;
+export type EventRow = Row<typeof eventShape>;
+export type AuditRow = Row<typeof auditShape>;
+export type IdempotencyRow = Row<typeof idempotencyShape>;
+
+export interface Tables {
+  users: UserRow;
+  tokens: TokenRow;
+  ssh_keys: KeyRow;
+  capacity: CapacityRow;
+  reservations: ReservationRow;
+  allocations: AllocationRow;
+  secrets: SecretRow;
+  events: EventRow;
+  audit: AuditRow;
+  idempotency_keys: IdempotencyRow;
+  meta: Row<typeof metaShape>;
+  schema_migrations: Row<typeof migrationShape>;
+}
+
+/** A connection, a transaction or a pool: whatever takes statements. */
+export type Db = Kysely<Tables>;

@@ -1,0 +1,68 @@
+/** People, their tokens (as hashes) and roles. */
+import { checkRow } from "./columns.ts";
+import type { Tx } from "./db.ts";
+import { type Db, type TokenRow, tokenShape, type UserRow, userShape } from "./tables.ts";
+
+/** Undefined when the name is taken. */
+export async function insertUser(tx: Tx, row: UserRow): Promise<UserRow | undefined> {
+  const made = await tx.db
+    .insertInto("users")
+    .values(row)
+    .onConflict((oc) => oc.column("name").doNothing())
+    .returningAll()
+    .executeTakeFirst();
+  return made && checkRow("users", userShape, made);
+}
+
+export async function findUserByName(db: Db, name: string): Promise<UserRow | undefined> {
+  const row = await db.selectFrom("users").selectAll().where("name", "=", name).executeTakeFirst();
+  return row && checkRow("users", userShape, row);
+}
+
+/** Names by id. */
+export async function userNames(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom("users").select(["id", "name"]).where("id", "in", ids).execute();
+  return new Map(rows.map((row) => [row.id, row.name]));
+}
+
+export async function insertToken(tx: Tx, row: TokenRow): Promise<void> {
+  await tx.db.insertInto("tokens").values(row).execute();
+}
+
+/** The token with this hash and its user, whether it is still good or not. */
+export async function findToken(
+  db: Db,
+  hash: string,
+): Promise<{ token: TokenRow; user: UserRow } | undefined> {
+  const token = await db.selectFrom("tokens").selectAll().where("hash", "=", hash).executeTakeFirst();
+  if (!token) return undefined;
+  const user = await db
+    .selectFrom("users")
+    .selectAll()
+    .where("id", "=", token.user_id)
+    .executeTakeFirstOrThrow();
+  return { token: checkRow("tokens", tokenShape, token), user: checkRow("users", userShape, user) };
+}
+
+/** Revokes one token; false when it is unknown or revoked already. */
+export async function revokeToken(tx: Tx, id: string): Promise<boolean> {
+  const { numUpdatedRows } = await tx.db
+    .updateTable("tokens")
+    .set({ revoked_at: tx.at })
+    .where("id", "=", id)
+    .where("revoked_at", "is", null)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** Revokes a user's tokens of this label. */
+export async function revokeLabelled(tx: Tx, userId: string, label: string): Promise<void> {
+  await tx.db
+    .updateTable("tokens")
+    .set({ revoked_at: tx.at })
+    .where("user_id", "=", userId)
+    .where("label", "=", label)
+    .where("revoked_at", "is", null)
+    .execute();
+}

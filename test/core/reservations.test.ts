@@ -1,0 +1,290 @@
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { createReservation } from "../../src/core/create.ts";
+import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
+import { newId } from "../../src/core/ids.ts";
+import { listAvailability, listGpuTypes, syncCapacity } from "../../src/core/inventory.ts";
+import { newKeyPair } from "../../src/core/key-pair.ts";
+import { listKeys, registerKey } from "../../src/core/keys.ts";
+import { getReservation, listEvents, listReservations } from "../../src/core/listing.ts";
+import { allocate } from "../../src/store/allocations.ts";
+import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { h100 } from "../helpers/fake-driver.ts";
+import { makeWorld, type World } from "./world.ts";
+
+const HOUR = 3600;
+
+describe.each(engines)("reservations on $engine", ({ create }) => {
+  let world: World;
+  const databases: TestDatabase[] = [];
+  beforeEach(async () => {
+    const database = await create();
+    databases.push(database);
+    world = await makeWorld(database);
+  });
+  afterAll(() => Promise.all(databases.map((d) => d.drop())));
+
+  const refusal = (input: Partial<Parameters<typeof createReservation>[2]>, caller = world.ann) =>
+    createReservation(world.core, caller, { gpu_type: "h100", duration_s: HOUR, ...input }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+
+  test("S-01 the database itself refuses to give a GPU twice", async () => {
+    const [a, b] = [await world.reserve(), await world.reserve()];
+    const [held] = (await world.rows("allocations")).filter((row) => row.reservation_id === a);
+    if (!held) throw new Error("nothing is held");
+    const twice = world.core.store.write(({ db }) =>
+      db
+        .insertInto("allocations")
+        .values({ ...held, reservation_id: b })
+        .execute(),
+    );
+    await expect(twice).rejects.toThrow(/unique|duplicate/i);
+    const theirs = { ...held, reservation_id: b };
+    const free = { ...theirs, gpu_index: 7 };
+    expect(await world.core.store.write((tx) => allocate(tx, [free, theirs]))).toBe(false);
+  });
+
+  test("S-02 B-08 200 concurrent requests for the last GPU: one gets it, the others are queued in order", async () => {
+    world.driver.nodes = [h100(1)];
+    await syncCapacity(world.core);
+    const made = await Promise.all(
+      Array.from({ length: 200 }, () =>
+        createReservation(world.core, world.ann, { gpu_type: "h100", duration_s: HOUR }),
+      ),
+    );
+    expect(made.filter((m) => m.reservation.state === "preparing")).toHaveLength(1);
+    const rows = (await world.rows("reservations")).toSorted((a, b) => a.seq - b.seq);
+    expect(rows.map((r) => r.seq)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+    const { items } = await listReservations(world.core, world.ann, { state: "queued", limit: 500 });
+    expect(items.map((r) => r.queue_position)).toEqual(Array.from({ length: 199 }, (_, i) => 199 - i));
+    expect(items.toReversed().map((r) => r.id)).toEqual(rows.slice(1).map((r) => r.id));
+    expect(await world.rows("allocations")).toHaveLength(1);
+    // Each queued answer has the start that the plan gives it: one after the other.
+    const starts = items.toReversed().map((r) => Date.parse(r.estimated_start_at ?? ""));
+    expect(starts).toEqual(starts.toSorted((a, b) => a - b));
+    expect(new Set(starts).size).toBe(199);
+  });
+
+  test("S-05 the freed GPU goes to the first of the queue at once", async () => {
+    world.reconciler.start();
+    const holder = await world.reserve({ gpu_count: 8 });
+    const [first, second] = [await world.reserve({ gpu_count: 8 }), await world.reserve({ gpu_count: 1 })];
+    await world.after(0);
+    await cancelReservation(world.core, world.ann, holder);
+    await world.after(0);
+    expect((await world.show(first)).state).toBe("active");
+    expect(await world.show(second)).toMatchObject({ state: "queued", queue_position: 1 });
+  });
+
+  test("S-10 types, counts and limits come from the driver's report alone", async () => {
+    expect((await listGpuTypes(world.core)).items).toEqual([
+      { name: "cpu", gpus_per_slot: 0, max_gpus_per_node: 0, max_duration_s: 48 * HOUR, simulated: false },
+      { name: "h100", gpus_per_slot: 1, max_gpus_per_node: 8, max_duration_s: 48 * HOUR, simulated: true },
+    ]);
+    expect(await refusal({ gpu_type: "b200" })).toMatchObject({
+      code: "invalid_input",
+      message: 'gpu_type: there is no GPU type "b200"; there are: cpu, h100',
+    });
+    expect(await refusal({ duration_s: 49 * HOUR })).toMatchObject({
+      code: "invalid_input",
+      message: "duration_s: h100 is given for at most 2d",
+    });
+  });
+
+  test("S-09 impossible counts are refused with the possible ones", async () => {
+    expect(await refusal({ gpu_count: 9 })).toMatchObject({
+      code: "impossible_request",
+      message: "gpu_count 9 is not possible: h100 is given 1 to 8 at a time",
+    });
+    expect(await refusal({ gpu_count: 0 })).toMatchObject({ code: "impossible_request" });
+    expect(await refusal({ gpu_type: "cpu", gpu_count: 1 })).toMatchObject({
+      code: "impossible_request",
+      message: "gpu_count 1 is not possible: cpu has no GPUs, so that the count can only be 0",
+    });
+    expect(await world.rows("reservations")).toEqual([]);
+  });
+
+  test("availability adds up: total = free + used + unavailable, in GPUs and in places", async () => {
+    await world.reserve({ gpu_count: 3 });
+    await world.reserve({ gpu_type: "cpu" });
+    await world.reserve({ gpu_count: 8 });
+    const { items } = await listAvailability(world.core);
+    expect(items).toMatchObject([
+      { gpu_type: "cpu", unit: "place", total: 2, free: 1, used: 1, unavailable: 0, queued: 0 },
+      { gpu_type: "h100", unit: "gpu", total: 8, free: 5, used: 3, unavailable: 0, queued: 1 },
+    ]);
+    expect(items.map((i) => i.estimated_start_at)).toEqual([
+      "2026-01-05T08:00:00.000Z",
+      // Behind the one that waits: 5 min to prepare, 1 h, 1 min to clear; and that one the same again.
+      "2026-01-05T10:12:00.000Z",
+    ]);
+  });
+
+  test("without the queue nothing is stored when nothing is free", async () => {
+    await world.reserve({ gpu_count: 8 });
+    expect(await refusal({ queue: false })).toMatchObject({ code: "no_capacity" });
+    expect(await world.rows("reservations")).toHaveLength(1);
+    expect(
+      (await createReservation(world.core, world.ann, { gpu_type: "cpu", duration_s: 60, queue: false }))
+        .reservation.state,
+    ).toBe("preparing");
+  });
+
+  test("without a registered key nobody reserves", async () => {
+    await world.core.store.write(({ db }) => db.deleteFrom("ssh_keys").execute());
+    expect(await refusal({})).toMatchObject({
+      code: "no_ssh_key",
+      hint: expect.stringContaining("/v1/keys"),
+    });
+  });
+
+  test("X-09 plain processes are one trust domain: users other than administrators are refused", async () => {
+    world.driver.isolation = "processes";
+    expect(await refusal({}, world.bob)).toMatchObject({
+      code: "not_allowed",
+      message: expect.stringContaining("one trust domain"),
+    });
+    expect(await refusal({}, world.ann)).toBeUndefined();
+  });
+
+  test("C-11 names are unique among an owner's live reservations, also at the same moment", async () => {
+    const results = await Promise.all(Array.from({ length: 10 }, () => refusal({ name: "train" })));
+    expect(results.filter((r) => r === undefined)).toHaveLength(1);
+    expect(results.find((r) => r !== undefined)).toMatchObject({ code: "name_taken" });
+    const [mine] = (await listReservations(world.core, world.ann, { name: "train" })).items;
+    expect(await refusal({ name: "train" }, world.bob)).toBeUndefined();
+    world.reconciler.start();
+    await cancelReservation(world.core, world.ann, mine?.id ?? "");
+    await world.after(0);
+    const again = await world.reserve({ name: "train" });
+    const other = await world.reserve();
+    await expect(patchReservation(world.core, world.ann, other, { name: "train" })).rejects.toMatchObject({
+      code: "name_taken",
+    });
+    const renamed = await patchReservation(world.core, world.ann, again, { name: "train-2" });
+    expect(renamed).toMatchObject({ name: "train-2" });
+  });
+
+  test("A-02 what is not yours is as unknown as what is not there", async () => {
+    const id = await world.reserve();
+    const unknown = newId();
+    const acts = (which: string) => [
+      getReservation(world.core, world.bob, which),
+      cancelReservation(world.core, world.bob, which),
+      patchReservation(world.core, world.bob, which, { name: "mine" }),
+      patchReservation(world.core, world.bob, which, { extend_s: 60 }),
+      listEvents(world.core, world.bob, which),
+    ];
+    const answer = (result: PromiseSettledResult<unknown>, which: string) =>
+      result.status === "rejected" ? [result.reason.code, result.reason.message.replace(which, "ID")] : [];
+    const theirs = (await Promise.allSettled(acts(id))).map((r) => answer(r, id));
+    const nobodys = (await Promise.allSettled(acts(unknown))).map((r) => answer(r, unknown));
+    expect(theirs).toEqual(nobodys);
+    expect(new Set(theirs.map(([code]) => code))).toEqual(new Set(["not_found"]));
+    expect((await listReservations(world.core, world.bob, { state: "all" })).items).toEqual([]);
+  });
+
+  test("A-07 cancelling again, also at the same moment, answers the same and is recorded once", async () => {
+    world.reconciler.start();
+    const id = await world.reserve();
+    await world.after(0);
+    const cancel = () => cancelReservation(world.core, world.ann, id);
+    const states = (await Promise.all(Array.from({ length: 10 }, cancel))).map((r) => r.state);
+    expect(states.every((s) => s === "ending" || s === "cancelled")).toBe(true);
+    await world.after(0);
+    expect((await cancel()).state).toBe("cancelled");
+    const events = (await listEvents(world.core, world.ann, id)).items.map((e) => e.type);
+    expect(events).toEqual(["created", "preparing", "active", "ending", "cancelled"]);
+    expect(world.driver.calls.filter((c) => c === `terminate ${id}-1`)).toHaveLength(1);
+    const rename = patchReservation(world.core, world.ann, id, { name: "late" });
+    await expect(rename).rejects.toMatchObject({ code: "not_active" });
+  });
+
+  test("A-07 cancelling what has expired is a conflict that changes nothing", async () => {
+    world.reconciler.start();
+    const id = await world.reserve({ duration_s: 60 });
+    await world.after(0);
+    await world.after(60_000);
+    const before = await world.show(id);
+    await expect(cancelReservation(world.core, world.ann, id)).rejects.toMatchObject({
+      code: "not_active",
+      message: `reservation ${id} is expired: its time is over`,
+    });
+    expect(await world.show(id)).toEqual(before);
+  });
+
+  test("A-08 the same request under a key gets the first answer again, another one a mismatch", async () => {
+    const input = { gpu_type: "h100", duration_s: HOUR };
+    const once = (requestHash: string) =>
+      createReservation(world.core, world.ann, input, { key: "k1", requestHash });
+    const [first, ...again] = await Promise.all([once("h1"), once("h1"), once("h1")]);
+    expect(again.map((a) => a.reservation)).toEqual([first?.reservation, first?.reservation]);
+    expect([first, ...again].filter((a) => a?.replayed)).toHaveLength(2);
+    await expect(once("h2")).rejects.toMatchObject({ code: "idempotency_mismatch" });
+    expect(await world.rows("reservations")).toHaveLength(1);
+    const theirs = await createReservation(world.core, world.bob, input, { key: "k1", requestHash: "h3" });
+    expect(theirs.replayed).toBe(false);
+    world.clock.tick(24 * HOUR * 1000 + 1);
+    expect((await once("h2")).replayed).toBe(false);
+  });
+
+  test("A-06 A-18 lists are paged with cursors that belong to their filters", async () => {
+    const ids = [];
+    for (let i = 0; i < 5; i++) ids.push(await world.reserve());
+    const first = await listReservations(world.core, world.ann, { limit: 2 });
+    const second = await listReservations(world.core, world.ann, {
+      limit: 2,
+      cursor: first.next_cursor ?? "",
+    });
+    const last = await listReservations(world.core, world.ann, {
+      limit: 2,
+      cursor: second.next_cursor ?? "",
+    });
+    const seen = [...first.items, ...second.items, ...last.items].map((r) => r.id);
+    expect(seen).toEqual(ids.toReversed());
+    expect(last.next_cursor).toBeNull();
+    for (const [query, cursor] of [
+      [{ state: "all" }, first.next_cursor],
+      [{}, "nonsense"],
+      [{}, Buffer.from("[1,2,3]").toString("base64url")],
+    ] as const)
+      await expect(
+        (async () => listReservations(world.core, world.ann, { ...query, limit: 2, cursor: cursor ?? "" }))(),
+      ).rejects.toMatchObject({ code: "invalid_input", errors: [{ field: "cursor" }] });
+    const prefix = ids[2]?.slice(0, 6) ?? "";
+    const found = await listReservations(world.core, world.ann, { id_prefix: prefix });
+    expect(found.items.map((r) => r.id)).toEqual([ids[2]]);
+  });
+
+  test("A-13 what was acknowledged is in the next get and list", async () => {
+    const id = await world.reserve({ name: "seen" });
+    expect((await world.show(id)).name).toBe("seen");
+    expect((await listReservations(world.core, world.ann, {})).items.map((r) => r.id)).toEqual([id]);
+    await patchReservation(world.core, world.ann, id, { name: "renamed" });
+    expect((await listReservations(world.core, world.ann, { name: "renamed" })).items).toHaveLength(1);
+  });
+
+  test("a key that is known is answered as it is", async () => {
+    const { publicKey } = newKeyPair();
+    const first = await registerKey(world.core, world.bob, { public_key: `${publicKey} bob@laptop` });
+    const again = await registerKey(world.core, world.bob, { public_key: publicKey });
+    expect(again).toEqual(first);
+    expect(first.comment).toBe("bob@laptop");
+    const { items, next_cursor } = await listKeys(world.core, world.bob, { limit: 1 });
+    const rest = await listKeys(world.core, world.bob, { limit: 1, cursor: next_cursor ?? "" });
+    expect(new Set([...items, ...rest.items].map((k) => k.id)).size).toBe(2);
+    expect(rest.next_cursor).toBeNull();
+  });
+
+  test("a type without GPUs takes a place and shows no GPUs", async () => {
+    const id = await world.reserve({ gpu_type: "cpu" });
+    expect(await world.show(id)).toMatchObject({
+      state: "preparing",
+      gpu_count: 0,
+      gpus: [],
+      node: "node-1",
+    });
+    expect(await world.rows("allocations")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,202 @@
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { cancelReservation } from "../../src/core/edit.ts";
+import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
+import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { makeWorld, type World } from "./world.ts";
+
+describe.each(engines)("trouble in the life of a reservation on $engine", ({ create }) => {
+  let world: World;
+  const databases: TestDatabase[] = [];
+  beforeEach(async () => {
+    const database = await create();
+    databases.push(database);
+    world = await makeWorld(database);
+    world.reconciler.start();
+    await world.reconciler.idle();
+  });
+  afterAll(() => Promise.all(databases.map((d) => d.drop())));
+
+  test("L-06 a refused launch fails the reservation with the reason and leaves nothing", async () => {
+    world.driver.faults.set("launch", new LaunchRefused("sshd is not installed"));
+    const id = await world.reserve();
+    await world.after(0);
+    expect(await world.show(id)).toMatchObject({
+      state: "failed",
+      reason: "the pod cannot be launched: sshd is not installed",
+      gpus: [],
+    });
+    expect(await world.rows("allocations")).toEqual([]);
+    expect(world.driver.pods.size).toBe(0);
+  });
+
+  test("L-03 a launch that keeps failing is retried visibly and fails at the deadline", async () => {
+    world.driver.faults.set("launch", new DriverError("no room on the disk"));
+    const id = await world.reserve();
+    await world.after(0);
+    expect(await world.show(id)).toMatchObject({
+      state: "preparing",
+      last_error: "launching failed: no room on the disk",
+    });
+    await world.after(60_000);
+    const tries = world.driver.calls.filter((c) => c.startsWith("launch")).length;
+    expect(tries).toBeGreaterThanOrEqual(2);
+    await world.after(240_000);
+    expect(await world.show(id)).toMatchObject({
+      state: "failed",
+      reason: "not ready in time: launching failed: no room on the disk",
+    });
+  });
+
+  test("L-03 what waits too long fails", async () => {
+    world.driver.faults.set("terminate", new DriverError("stuck"));
+    await world.reserve({ gpu_count: 8, duration_s: 24 * 3600 });
+    const late = await world.reserve({ gpu_count: 8 });
+    await world.after(0);
+    // The start that was estimated, after 24 h, 5 min to prepare and 1 min to clear, and 48 h more.
+    await world.after((24 + 48) * 3_600_000 + 6 * 60_000 - 1);
+    expect((await world.show(late)).state).toBe("queued");
+    await world.after(1);
+    expect(await world.show(late)).toMatchObject({
+      state: "failed",
+      reason: "no h100 became free in the time that it may wait",
+    });
+    world.driver.faults.clear();
+  });
+
+  test("L-03 what waits for something that is not offered any more fails; what runs goes on", async () => {
+    const running = [await world.reserve({ gpu_type: "cpu" }), await world.reserve({ gpu_type: "cpu" })];
+    const waits = await world.reserve({ gpu_type: "cpu" });
+    await world.after(0);
+    world.driver.nodes = world.driver.nodes.filter((n) => n.gpuType === "h100");
+    await world.after(61_000);
+    for (const id of running) expect((await world.show(id)).state).toBe("active");
+    expect((await world.show(waits)).state).toBe("queued");
+    for (const id of running) await cancelReservation(world.core, world.ann, id);
+    await world.after(0);
+    await world.after(61_000);
+    await world.after(61_000);
+    expect(await world.show(waits)).toMatchObject({
+      state: "failed",
+      reason: "nothing offers cpu any more",
+      attempt: 0,
+    });
+  });
+
+  test("L-11 a pod that died is noticed within 30 s, and an error of the driver is never 'gone'", async () => {
+    const dies = await world.reserve();
+    const vanishes = await world.reserve();
+    const unknown = await world.reserve();
+    await world.after(0);
+    world.driver.before = async (verb, name) => {
+      if (verb === "inspect" && name.startsWith(unknown)) throw new DriverError("the node does not answer");
+    };
+    const pod = world.driver.pods.get(`${dies}-1`);
+    if (pod) pod.view = { state: "dead", reason: "killed by signal 9" };
+    world.driver.pods.delete(`${vanishes}-1`);
+    for (let s = 0; s < 30; s += 5) await world.after(5000);
+    expect(await world.show(dies)).toMatchObject({
+      state: "failed",
+      reason: "the pod died: killed by signal 9",
+    });
+    expect(await world.show(vanishes)).toMatchObject({ state: "failed", reason: "the pod is gone" });
+    for (let s = 0; s < 300; s += 10) await world.after(10_000);
+    expect(await world.show(unknown)).toMatchObject({
+      state: "active",
+      last_error: "the driver could not be asked: the node does not answer",
+    });
+    world.driver.before = undefined;
+    await world.after(10_000);
+    expect(await world.show(unknown)).toMatchObject({ state: "active", last_error: null });
+    const told = world.logs.filter((l) => l.fields.reservation === unknown).map((l) => l.message);
+    expect(told).toEqual(["reservation is in trouble", "reservation is out of trouble"]);
+  });
+
+  test("L-12 a ghost is failed only after a grace, which starts again when it was seen meanwhile", async () => {
+    const id = await world.reserve();
+    await world.after(0);
+    const pod = world.driver.pods.get(`${id}-1`);
+    world.driver.pods.clear();
+    await world.after(8000);
+    if (pod) world.driver.pods.set(`${id}-1`, pod);
+    await world.after(8000);
+    world.driver.pods.clear();
+    await world.after(8000);
+    expect(await world.show(id)).toMatchObject({
+      state: "active",
+      last_error: "the driver knows no such pod",
+    });
+    await world.after(10_000);
+    expect((await world.show(id)).state).toBe("failed");
+  });
+
+  test("L-12 L-13 orphans go after a grace; live pods, foreign names and data stay", async () => {
+    const id = await world.reserve();
+    await world.after(0);
+    const [live] = world.driver.pods.values();
+    if (!live) throw new Error("no pod");
+    const orphan = `${"a".repeat(20)}-1`;
+    for (const name of [orphan, `${id}-2`, "somebody-elses"]) world.driver.pods.set(name, live);
+    await world.after(61_000);
+    expect(world.driver.pods.has(orphan)).toBe(true);
+    await world.after(61_000);
+    expect([...world.driver.pods.keys()].toSorted()).toEqual([`${id}-1`, "somebody-elses"].toSorted());
+    await world.after(61_000);
+    expect(world.logs.filter((l) => l.fields.pod === "somebody-elses")).toHaveLength(1);
+  });
+
+  test("L-14 destroying is retried until confirmed, visibly, while the GPUs stay held", async () => {
+    const id = await world.reserve({ gpu_count: 8 });
+    const next = await world.reserve({ gpu_count: 1 });
+    await world.after(0);
+    world.driver.faults.set("terminate", new DriverError("device busy"));
+    expect((await cancelReservation(world.core, world.ann, id)).state).toBe("ending");
+    await world.after(0);
+    expect(await world.show(id)).toMatchObject({
+      state: "ending",
+      last_error: "taking the pod away failed: device busy",
+    });
+    for (let i = 0; i < 40; i++) await world.after(30_000);
+    expect(await world.rows("allocations")).toHaveLength(8);
+    expect((await world.show(next)).state).toBe("queued");
+    const tries = world.driver.calls.filter((c) => c === `terminate ${id}-1`).length;
+    expect(tries).toBeGreaterThan(10);
+    expect(tries).toBeLessThan(60);
+    world.driver.faults.clear();
+    await world.after(61_000);
+    expect((await world.show(id)).state).toBe("cancelled");
+    expect((await world.show(next)).state).toBe("active");
+  });
+
+  test("L-19 while the login fails, its cause and the number of tries are visible; then it becomes active", async () => {
+    world.probe = { ok: false, cause: "key rejected", detail: "sshd did not accept the key" };
+    const id = await world.reserve();
+    await world.after(0);
+    await world.after(100);
+    await world.after(100);
+    const seen = await world.show(id);
+    expect(seen.state).toBe("preparing");
+    expect(seen.ssh_attempts).toBeGreaterThanOrEqual(2);
+    expect(seen.last_error).toBe("ssh: key rejected (sshd did not accept the key)");
+    expect(seen.version).toBe(2);
+    world.probe = { ok: true };
+    await world.after(1000);
+    expect(await world.show(id)).toMatchObject({ state: "active", last_error: null });
+  });
+
+  test("a node that is lost before the pod is ready puts the reservation back into the queue", async () => {
+    world.driver.launched = { state: "starting", reason: "booting" };
+    const id = await world.reserve();
+    await world.after(0);
+    world.driver.nodes = world.driver.nodes.map((n) => ({ ...n, healthy: false }));
+    await world.after(61_000);
+    await world.after(10_000);
+    expect(await world.show(id)).toMatchObject({ state: "queued", node: null, gpus: [] });
+    world.driver.nodes = world.driver.nodes.map((n) => ({ ...n, node: "node-2", healthy: true }));
+    world.driver.launched = { state: "running" };
+    await world.after(61_000);
+    expect(await world.show(id)).toMatchObject({ state: "active", node: "node-2", attempt: 2 });
+    await world.after(61_000);
+    await world.after(61_000);
+    expect([...world.driver.pods.keys()]).toEqual([`${id}-2`]);
+  });
+});

@@ -1,0 +1,99 @@
+/** A driver in memory, with faults on demand and a record of what it was asked. */
+import { PassThrough } from "node:stream";
+import type { Driver, NodeCapacity, PodSpec, PodUpdate, PodView } from "../../src/drivers/driver.ts";
+import { DriverError } from "../../src/drivers/driver.ts";
+
+type Verb = "capacity" | "launch" | "inspect" | "update" | "terminate" | "list" | "dial";
+
+export interface FakePod {
+  spec: PodSpec;
+  view: PodView;
+  updates: PodUpdate[];
+}
+
+export interface FakeDriver extends Driver {
+  readonly pods: Map<string, FakePod>;
+  /** Verbs in the order in which they came, "launch <pod>". */
+  readonly calls: string[];
+  nodes: NodeCapacity[];
+  isolation: "namespaces" | "processes";
+  /** What a pod is after its launch; "running" by default. */
+  launched: PodView;
+  /** Throws this instead of doing the verb, for as long as it is set. */
+  readonly faults: Map<Verb, Error>;
+  /** Runs before the verb is done; a test can hold it there. */
+  before: ((verb: Verb, name: string) => Promise<void>) | undefined;
+}
+
+export const h100 = (places: number, node = "node-1"): NodeCapacity => ({
+  node,
+  gpuType: "h100",
+  gpusPerPlace: 1,
+  places,
+  healthy: true,
+  simulated: true,
+  maxDurationS: 48 * 3600,
+});
+
+export const cpu = (places: number, node = "node-1"): NodeCapacity => ({
+  ...h100(places, node),
+  gpuType: "cpu",
+  gpusPerPlace: 0,
+  simulated: false,
+});
+
+export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): FakeDriver {
+  const pods = new Map<string, FakePod>();
+  const calls: string[] = [];
+  const faults = new Map<Verb, Error>();
+  const enter = async (verb: Verb, name = ""): Promise<void> => {
+    calls.push(`${verb} ${name}`.trim());
+    await fake.before?.(verb, name);
+    const fault = faults.get(verb);
+    if (fault) throw fault;
+  };
+  const fake: FakeDriver = {
+    name: "fake",
+    isolation: "namespaces",
+    sshUser: "dev",
+    pods,
+    calls,
+    faults,
+    nodes,
+    launched: { state: "running" },
+    before: undefined,
+    async capacity() {
+      await enter("capacity");
+      return fake.nodes;
+    },
+    async launch(spec) {
+      await enter("launch", spec.name);
+      if (!pods.has(spec.name)) pods.set(spec.name, { spec, view: fake.launched, updates: [] });
+    },
+    async inspect(name) {
+      await enter("inspect", name);
+      return pods.get(name)?.view ?? { state: "absent" };
+    },
+    async update(name, change) {
+      await enter("update", name);
+      const pod = pods.get(name);
+      if (!pod) throw new DriverError(`no pod ${name}`);
+      pod.updates.push(change);
+    },
+    async terminate(name) {
+      await enter("terminate", name);
+      pods.delete(name);
+    },
+    async list() {
+      await enter("list");
+      return [...pods.keys()];
+    },
+    async dial(name, port) {
+      await enter("dial", `${name}:${port}`);
+      if (pods.get(name)?.view.state !== "running") throw new DriverError(`nothing listens in ${name}`);
+      return new PassThrough();
+    },
+    close: async () => undefined,
+  };
+  return fake;
+}

@@ -1,0 +1,90 @@
+import { type KyselyPlugin, type RootOperationNode, sql } from "kysely";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { allocationsOf, listTaken, release } from "../../src/store/allocations.ts";
+import { openStore, type Store, type Tx } from "../../src/store/db.ts";
+import { forgetAnswers } from "../../src/store/idempotency.ts";
+import { listEvents } from "../../src/store/journal.ts";
+import { listKeys } from "../../src/store/keys.ts";
+import { claimDue, nextDue } from "../../src/store/leases.ts";
+import {
+  countQueued,
+  findReservation,
+  listQueue,
+  listReservations,
+  nameInUse,
+  nextSeq,
+} from "../../src/store/reservations.ts";
+import type { Db } from "../../src/store/tables.ts";
+import { findToken } from "../../src/store/users.ts";
+import { engines, type TestDatabase } from "../helpers/engines.ts";
+
+/** The hot statements, as the functions themselves make them. */
+const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
+  "claim the next step": (tx) => claimDue(tx, { owner: "me", ms: 1000 }, 10),
+  "when the next step is due": (tx) => nextDue(tx.db),
+  "one reservation": (tx) => findReservation(tx.db, "x"),
+  "live reservations of a user": (tx) => listReservations(tx.db, { ownerId: "u", state: "live", limit: 10 }),
+  "all reservations of a user": (tx) =>
+    listReservations(tx.db, { ownerId: "u", state: "all", beforeSeq: 9, limit: 10 }),
+  "a user's expired ones": (tx) => listReservations(tx.db, { ownerId: "u", state: "expired", limit: 10 }),
+  "a name": (tx) => nameInUse(tx.db, "u", "n", "x"),
+  "the queue of a type": (tx) => listQueue(tx.db, "h100"),
+  "queue lengths": (tx) => countQueued(tx.db),
+  "the next number": (tx) => nextSeq(tx),
+  "allocations of reservations": (tx) => allocationsOf(tx.db, ["x", "y"]),
+  "giving back": (tx) => release(tx, "x"),
+  "what is taken": (tx) => listTaken(tx.db, "h100"),
+  history: (tx) => listEvents(tx.db, "x", 3, 10),
+  "a token": (tx) => findToken(tx.db, "hash"),
+  "a user's keys": (tx) => listKeys(tx.db, "u", 10),
+  "old answers": (tx) => forgetAnswers(tx, "2026-01-01T00:00:00.000Z"),
+  "audit by time": (tx) =>
+    tx.db.selectFrom("audit").selectAll().where("at", ">", "2026").orderBy("at").limit(10).execute(),
+};
+
+describe.each(engines)("B-05 hot statements use an index on $engine", ({ create, engine }) => {
+  let database: TestDatabase;
+  let store: Store;
+  beforeAll(async () => {
+    database = await create();
+    store = await openStore({ url: database.url });
+  });
+  afterAll(async () => {
+    await store.close();
+    await database.drop();
+  });
+
+  test.each(Object.entries(HOT))("B-05 %s", async (_name, statement) => {
+    const plans = await store.write(async (tx) => {
+      const seen: RootOperationNode[] = [];
+      await statement({ ...tx, db: tx.db.withPlugin(recorder(seen)) });
+      return Promise.all(seen.map((node) => explain(tx.db, node)));
+    });
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) expect(plan).not.toMatch(engine === "sqlite" ? /^SCAN \w+$/m : /Seq Scan/);
+  });
+
+  async function explain(db: Db, node: RootOperationNode): Promise<string> {
+    const { sql: text, parameters } = db.getExecutor().compileQuery(node, { queryId: "plan" });
+    // The tables are empty, so that reading them whole would be cheapest: it is allowed only where no index serves.
+    if (engine === "postgres") await sql`set local enable_seqscan = off`.execute(db);
+    const prefix = engine === "sqlite" ? "explain query plan " : "explain ";
+    const { rows } = await db.executeQuery<Record<string, unknown>>({
+      sql: prefix + text,
+      parameters,
+      query: node,
+      queryId: { queryId: "plan" },
+    } as never);
+    return rows.map((row) => String(row.detail ?? row["QUERY PLAN"])).join("\n");
+  }
+});
+
+function recorder(seen: RootOperationNode[]): KyselyPlugin {
+  return {
+    transformQuery({ node }) {
+      seen.push(node);
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+}
