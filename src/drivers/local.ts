@@ -1,0 +1,217 @@
+/**
+ * The local driver: each pod is an OpenSSH server of its own on this machine, detached from the life of this process. What is known
+ * of a pod is in its directory (local/pod-dir.ts) and in the table of processes, so that a restarted server finds all of it again.
+ */
+import { mkdir, readdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Driver,
+  DriverError,
+  LaunchRefused,
+  type PodSpec,
+  type PodUpdate,
+  type PodView,
+} from "./driver.ts";
+import { Capacity } from "./local/capacity.ts";
+import { closeClaim, deadlineText, readClaim } from "./local/control.ts";
+import { dialPod, viewPod } from "./local/inspect.ts";
+import { type Isolation, plainProcesses } from "./local/isolation.ts";
+import { makePod } from "./local/launch.ts";
+import { namespaceFault, namespaces } from "./local/namespaces.ts";
+import { findOpenSsh } from "./local/openssh.ts";
+import { control, exists, isPodName, podDir, readIfThere, writeWhole } from "./local/pod-dir.ts";
+import { killAll } from "./local/process-table.ts";
+import { checkDeadline, checkKeys, checkSpec } from "./local/spec.ts";
+import { keysText } from "./local/sshd-config.ts";
+import { removeTree } from "./local/tree.ts";
+import { Turns } from "./local/turns.ts";
+
+export interface LocalDriverOptions {
+  /** Pods live in `<dataDir>/pods/<name>`. */
+  readonly dataDir: string;
+  /** Only pods that carry this id are listed and touched. */
+  readonly deploymentId: string;
+  /** "auto" takes namespaces where they really work, else plain processes (one trust domain). */
+  readonly isolation: "auto" | "namespaces" | "processes";
+  /** GPUs that only exist for demonstrations and tests. */
+  readonly simulate: readonly { readonly gpuType: string; readonly count: number }[];
+  /** Default "nvidia-smi". */
+  readonly nvidiaSmi?: string;
+  /** Longest reservation in seconds; default 48 h with GPUs, 7 days for `cpu`. */
+  readonly maxDurationS?: number;
+  /** Paths that no pod may see, beside the data directory, /root and /home. */
+  readonly mask?: readonly string[];
+  log(fields: Record<string, unknown>, message: string): void;
+}
+
+/** A driver for this machine. Throws DriverError when the isolation asked for is not possible here, Problem for bad options. */
+export async function createLocalDriver(options: LocalDriverOptions): Promise<Driver> {
+  await mkdir(join(options.dataDir, "pods"), { recursive: true, mode: 0o700 });
+  const dataDir = await realpath(options.dataDir);
+  const capacity = new Capacity(options);
+  await capacity.check();
+  const isolation = await chooseIsolation(options, dataDir);
+  return new LocalDriver({ ...options, dataDir }, isolation, capacity);
+}
+
+async function chooseIsolation(options: LocalDriverOptions, dataDir: string): Promise<Isolation> {
+  if (options.isolation === "processes") return plainProcesses();
+  const fault = await (process.platform !== "linux" || process.getuid?.() !== 0
+    ? "they need root on Linux"
+    : tryNamespaces(options, dataDir));
+  if (typeof fault !== "string") return fault;
+  const message = `pods cannot have namespaces of their own here: ${fault}`;
+  if (options.isolation === "namespaces") throw new DriverError(`${message}; ask for processes instead`);
+  options.log({ fault }, "pods are plain processes here: one trust domain, for administrators only");
+  return plainProcesses();
+}
+
+async function tryNamespaces(options: LocalDriverOptions, dataDir: string): Promise<Isolation | string> {
+  const isolation = await namespaces([dataDir, ...(options.mask ?? [])]);
+  return (await namespaceFault(isolation, dataDir)) ?? isolation;
+}
+
+class LocalDriver implements Driver {
+  readonly name = "local";
+  readonly isolation: "namespaces" | "processes";
+  readonly sshUser: string;
+  readonly #options: LocalDriverOptions;
+  readonly #isolation: Isolation;
+  readonly #capacity: Capacity;
+  readonly #pods: string;
+  readonly #turns = new Turns();
+  readonly #launching = new Set<string>();
+  readonly #reported = new Set<string>();
+
+  constructor(options: LocalDriverOptions, isolation: Isolation, capacity: Capacity) {
+    this.#options = options;
+    this.#isolation = isolation;
+    this.#capacity = capacity;
+    this.#pods = join(options.dataDir, "pods");
+    this.isolation = isolation.kind;
+    this.sshUser = isolation.sshUser;
+  }
+
+  capacity() {
+    return asking(() => this.#capacity.nodes());
+  }
+
+  launch(spec: PodSpec): Promise<void> {
+    return this.#turns.take(spec.name, async () => {
+      this.#launching.add(spec.name);
+      try {
+        await asking(() => this.#launch(spec));
+      } finally {
+        this.#launching.delete(spec.name);
+      }
+    });
+  }
+
+  async #launch(spec: PodSpec): Promise<void> {
+    checkSpec(spec);
+    const dir = podDir(this.#pods, spec.name);
+    if ((await readClaim(dir)) !== "unclaimed") return;
+    const openSsh = await findOpenSsh();
+    const { visible, devices } = await this.#capacity.share(spec);
+    // What a server that was killed in the middle left is not finished but made again.
+    await this.#remove(dir);
+    const { deploymentId } = this.#options;
+    try {
+      const isolation = this.#isolation;
+      await makePod({ dir, spec, isolation, openSsh, deploymentId, visible, devices });
+    } catch (error) {
+      await this.#remove(dir);
+      throw error;
+    }
+  }
+
+  async inspect(name: string): Promise<PodView> {
+    const launching = this.#launching.has(name);
+    const view = await asking(() => viewPod(podDir(this.#pods, name)));
+    if (view.state === "absent" && launching) return { state: "starting", reason: "it is being set up" };
+    return view;
+  }
+
+  update(name: string, change: PodUpdate): Promise<void> {
+    return this.#turns.take(name, () => asking(() => this.#update(name, change)));
+  }
+
+  async #update(name: string, { deadlineS, authorizedKeys }: PodUpdate): Promise<void> {
+    const dir = podDir(this.#pods, name);
+    if ((await readClaim(dir)) !== "alive") throw new DriverError(`the pod ${name} does not run`);
+    if (deadlineS !== undefined) {
+      checkDeadline(deadlineS);
+      await writeWhole(control(dir, "deadline"), deadlineText(deadlineS));
+    }
+    if (authorizedKeys !== undefined) {
+      checkKeys(authorizedKeys);
+      const text = keysText(authorizedKeys, this.#isolation.session(dir));
+      await writeWhole(control(dir, "authorized_keys"), text, 0o644);
+    }
+  }
+
+  terminate(name: string): Promise<void> {
+    return this.#turns.take(name, () => asking(() => this.#terminate(name)));
+  }
+
+  async #terminate(name: string): Promise<void> {
+    const dir = podDir(this.#pods, name);
+    if (!(await this.#isOurs(name)))
+      throw new DriverError(`the pod ${name} belongs to another deployment and is left alone`);
+    await this.#remove(dir);
+  }
+
+  /** In this order a crash between any two steps leaves what the next terminate finishes. */
+  async #remove(dir: string): Promise<void> {
+    if (!(await exists(dir))) return;
+    await closeClaim(dir);
+    await killAll(dir);
+    await removeTree(dir);
+  }
+
+  list(): Promise<string[]> {
+    return asking(async () => {
+      const names = await readdir(this.#pods);
+      const strange = names.filter((name) => !isPodName(name));
+      const pods = names.filter(isPodName);
+      const ours = await Promise.all(pods.map((name) => this.#isOurs(name)));
+      this.#report([...strange, ...pods.filter((_, i) => !ours[i])]);
+      return pods.filter((_, i) => ours[i]);
+    });
+  }
+
+  /** A launch that was cut off before it signed its directory was ours: nobody else writes here. */
+  async #isOurs(name: string): Promise<boolean> {
+    const owner = await readIfThere(join(this.#pods, name, "deployment"));
+    return owner === undefined || owner === this.#options.deploymentId;
+  }
+
+  #report(names: readonly string[]): void {
+    for (const name of names.filter((n) => !this.#reported.has(n))) {
+      this.#reported.add(name);
+      this.#options.log(
+        { name },
+        "something in the directory of pods is not of this deployment; it is left alone",
+      );
+    }
+  }
+
+  dial(name: string, port: number) {
+    return asking(() => dialPod(podDir(this.#pods, name), port));
+  }
+
+  /** Pods go on; only what is in hand is waited for. */
+  close(): Promise<void> {
+    return this.#turns.rest();
+  }
+}
+
+/** Whatever goes wrong while asking is a DriverError: it never reads as "absent". */
+async function asking<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DriverError || error instanceof LaunchRefused) throw error;
+    throw new DriverError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}

@@ -1,0 +1,43 @@
+/** What driver and pod tell each other by files; see pod-dir.ts. */
+import { writeFile } from "node:fs/promises";
+import { control, isMissing, readIfThere } from "./pod-dir.ts";
+import { isScriptOf } from "./process-table.ts";
+
+/** "unclaimed": no init ever ran there, the launch was interrupted. "ended": one did, and is gone. */
+export type Claim = "unclaimed" | "alive" | "ended";
+
+export async function readClaim(dir: string): Promise<Claim> {
+  const claim = await readIfThere(control(dir, "claim"));
+  if (claim === undefined) return "unclaimed";
+  const pid = Number(claim);
+  return Number.isSafeInteger(pid) && pid > 0 && (await isScriptOf(pid, dir)) ? "alive" : "ended";
+}
+
+/** From now on no init can start in `dir`, also none that is already on its way. */
+export async function closeClaim(dir: string): Promise<void> {
+  try {
+    await writeFile(control(dir, "claim"), "ended\n", { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    const taken = (error as NodeJS.ErrnoException).code === "EEXIST";
+    if (!taken && !isMissing(error)) throw error;
+  }
+}
+
+/** Where the pod's sshd listens; undefined until it does. */
+export async function readPort(dir: string): Promise<number | undefined> {
+  const text = await readIfThere(control(dir, "port"));
+  return text === undefined ? undefined : Number(text);
+}
+
+/** Why the pod ended, in words; undefined when its init did not get to say it. */
+export async function readDeath(dir: string): Promise<string | undefined> {
+  return (await readIfThere(control(dir, "died")))?.trim() || undefined;
+}
+
+export async function lastLogLine(dir: string): Promise<string> {
+  const log = (await readIfThere(control(dir, "log"))) ?? "";
+  return log.trimEnd().split("\n").at(-1) || "it said nothing";
+}
+
+/** Seconds from now as the watchdog reads them. */
+export const deadlineText = (seconds: number): string => `${Math.ceil(Date.now() / 1000) + seconds}\n`;

@@ -1,0 +1,98 @@
+/**
+ * The init of a pod: `init --pod=DIR CONTROL SSHD GRACE_S PORT…`. PID 1 in namespaces, an ordinary process otherwise. It starts
+ * sshd on the first port that is free, reaps what is orphaned (bash does), and ends the pod when sshd ends or GRACE_S after the
+ * deadline, whether or not a server still exists. It writes a line to file descriptor 3, for which launch waits, once it runs.
+ */
+export const INIT_SCRIPT = `set -u
+dir=\${1#--pod=} control=$2 sshd=$3 grace=$4
+shift 4
+cd /
+umask 022
+
+# The first reason is the one that counts.
+died() {
+  printf '%s\\n' "$1" >"$control/died.$$"
+  ln "$control/died.$$" "$control/died" 2>/dev/null
+  rm -f "$control/died.$$"
+}
+
+# Sessions are known by a variable that this script does not have; sshd, which overwrites its own, by where its errors go.
+parts() {
+  if [ -r /proc/self/environ ]; then
+    grep -lzxF "GPU_DEV_POD_DIR=$dir" /proc/[0-9]*/environ | cut -d/ -f3
+    for file in /proc/[0-9]*/fd/2; do
+      [ "$file" -ef "$control/log" ] && file=\${file#/proc/} && echo "\${file%%/*}"
+    done
+  else
+    ps -axEww -o pid= -o command= | awk -v mark=" GPU_DEV_POD_DIR=$dir " 'index($0 " ", mark) { print $1 }'
+  fi
+}
+
+# As PID 1 it is enough to end; an ordinary process has to look for the others.
+sweep() {
+  [ "$$" -eq 1 ] && return
+  local pids round
+  for round in 1 2 3 4 5 6 7 8 9 10; do
+    pids=$(parts)
+    [ -z "$pids" ] && return
+    kill -KILL $pids
+  done
+}
+
+watchdog() {
+  local deadline now
+  while :; do
+    read -r deadline <"$control/deadline"
+    printf -v now '%(%s)T' -1 2>/dev/null || now=$(date +%s)
+    if [ "$now" -ge $((deadline + grace)) ]; then
+      died "its deadline passed"
+      kill -KILL "$listener"
+      sweep
+      exit
+    fi
+    read -r -t 1 -u 4
+  done
+}
+
+# sshd writes its pid file once it listens; one that does neither that nor end is given up after about 30 s.
+listen() {
+  local tries=0
+  rm -f "$control/sshd.pid"
+  GPU_DEV_POD_DIR=$dir "$sshd" -D -e -f "$control/sshd_config" -p "$1" 2>>"$control/log" &
+  listener=$!
+  while ! [ -s "$control/sshd.pid" ]; do
+    kill -0 "$listener" 2>/dev/null || return 1
+    [ $((tries += 1)) -lt 3000 ] || kill -KILL "$listener"
+    sleep 0.01
+  done
+  echo "$1" >"$control/port.new" && mv "$control/port.new" "$control/port"
+}
+
+# Debian's sshd wants this directory, which its service makes, and that may never have run.
+[ "$UID" -eq 0 ] && mkdir -p /run/sshd 2>/dev/null
+# Nobody writes to this pipe: reading from it is a way to wait that starts no process.
+mkfifo -m 600 "$control/tick" && exec 4<>"$control/tick" || exit 1
+# The server may be gone by now: then only the subshell ends of it.
+(echo >&3) 2>/dev/null
+exec 3>&-
+for port; do listen "$port" && break; done
+if ! [ -e "$control/port" ]; then
+  died "sshd did not start: $(tail -n 1 "$control/log")"
+  exit 1
+fi
+exec 2>/dev/null
+trap 'died "it was told to end"; kill -KILL "$listener"' TERM
+watchdog &
+wait "$listener"
+status=$?
+while kill -0 "$listener" 2>/dev/null; do
+  wait "$listener"
+  status=$?
+done
+case $status in
+  137) died "sshd was killed (SIGKILL: out of memory, or by hand)" ;;
+  *) died "sshd ended with status $status" ;;
+esac
+sweep
+exit "$status"
+`;

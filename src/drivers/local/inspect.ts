@@ -1,0 +1,27 @@
+/** What a pod is doing, from its control files. */
+import type { Duplex } from "node:stream";
+import { DriverError, type PodView } from "../driver.ts";
+import { readClaim, readDeath, readPort } from "./control.ts";
+import { connectTo } from "./ports.ts";
+
+const SSH_PORT = 22;
+const KILLED = "its first process was killed (out of memory, by hand, or the machine restarted)";
+
+/** A directory in which no init ever ran holds no pod: its launch was interrupted, and is free to happen again. */
+export async function viewPod(dir: string): Promise<PodView> {
+  const claim = await readClaim(dir);
+  if (claim === "unclaimed") return { state: "absent" };
+  if (claim === "ended") return { state: "dead", reason: (await readDeath(dir)) ?? KILLED };
+  // sshd makes its pid file, for which the init waits before it tells the port, once it listens.
+  const listens = (await readPort(dir)) !== undefined;
+  return listens ? { state: "running" } : { state: "starting", reason: "sshd is starting" };
+}
+
+/** A stream to a port of the pod; its ports are the machine's, but for its sshd. */
+export async function dialPod(dir: string, port: number): Promise<Duplex> {
+  // The port of a pod that ended may be somebody else's by now.
+  if ((await readClaim(dir)) !== "alive") throw new DriverError("the pod does not run");
+  const target = port === SSH_PORT ? await readPort(dir) : port;
+  if (target === undefined) throw new DriverError("the pod's sshd does not listen yet");
+  return connectTo(target);
+}

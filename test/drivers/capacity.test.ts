@@ -1,0 +1,152 @@
+/** What a machine offers, with a stand-in for nvidia-smi on disk. */
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { LaunchRefused, type PodSpec } from "../../src/drivers/driver.ts";
+import { Capacity, nodeName } from "../../src/drivers/local/capacity.ts";
+import { deviceNodes, typeOf } from "../../src/drivers/local/nvidia.ts";
+import { newId } from "./contract.ts";
+import { temporaryDirectory } from "./ssh.ts";
+
+const UUIDS = ["GPU-11111111-aaaa", "GPU-22222222-bbbb", "GPU-33333333-cccc"] as const;
+let dir: string;
+let nvidiaSmi: string;
+const log = vi.fn();
+
+beforeEach(async () => {
+  log.mockReset();
+  dir = await temporaryDirectory();
+  nvidiaSmi = join(dir, "nvidia-smi");
+  vi.useFakeTimers({ toFake: ["performance"] });
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await rm(dir, { recursive: true });
+});
+
+/** A program that answers the query as nvidia-smi does. */
+const standIn = (lines: readonly string[], exit = 0) =>
+  writeFile(
+    nvidiaSmi,
+    `#!/bin/sh\n[ "$1" = --query-gpu=index,name,uuid ] || exit 2\ncat <<'END'\n${lines.join("\n")}\nEND\nexit ${exit}\n`,
+    { mode: 0o755 },
+  );
+
+const capacity = (simulate: { gpuType: string; count: number }[] = []) =>
+  new Capacity({ simulate, nvidiaSmi, log });
+
+function spec(node: string, gpus: number[], gpuType = "h100", simulated = false): PodSpec {
+  const reservationId = newId();
+  const rest = { hostKey: "", authorizedKeys: [], deadlineS: 60, environment: {} };
+  return { name: `${reservationId}-1`, reservationId, node, gpuType, gpus, simulated, ...rest };
+}
+
+const H100 = (index: number) => `${index}, NVIDIA H100 80GB HBM3, ${UUIDS[index]}`;
+
+test("a machine without nvidia-smi offers its processors, and simulated GPUs marked so", async () => {
+  const common = { node: expect.stringMatching(/^[a-z0-9-]+$/), healthy: true };
+  expect(await capacity([{ gpuType: "a100", count: 4 }]).nodes()).toEqual([
+    {
+      ...common,
+      gpuType: "cpu",
+      gpusPerPlace: 0,
+      places: availableParallelism(),
+      simulated: false,
+      maxDurationS: 604_800,
+    },
+    { ...common, gpuType: "a100", gpusPerPlace: 1, places: 4, simulated: true, maxDurationS: 172_800 },
+  ]);
+  expect(log).not.toHaveBeenCalled();
+});
+
+test("GPUs are counted by type, and a pod gets its own by UUID", async () => {
+  await standIn([H100(0), `1, Tesla T4, ${UUIDS[1]}`, `2, NVIDIA H100 80GB HBM3, ${UUIDS[2]}`]);
+  const machine = capacity();
+  expect(await machine.nodes()).toMatchObject([
+    { gpuType: "h100", places: 2, healthy: true, simulated: false },
+    { gpuType: "t4", places: 1 },
+  ]);
+  expect((await machine.share(spec(machine.node, [1]))).visible).toBe(UUIDS[2]);
+  await expect(machine.share(spec(machine.node, [2]))).rejects.toThrow(LaunchRefused);
+  await expect(machine.share(spec(machine.node, [0], "cpu"))).rejects.toThrow(LaunchRefused);
+});
+
+test("a driver without devices is a machine without GPUs", async () => {
+  await standIn(["No devices were found"], 6);
+  expect(await capacity().nodes()).toMatchObject([{ gpuType: "cpu", healthy: true }]);
+});
+
+test("a failing nvidia-smi is not an absent one: unhealthy, told once, and healthy again after", async () => {
+  const machine = capacity();
+  await standIn([H100(0), H100(1)]);
+  expect(await machine.nodes()).toMatchObject([{ gpuType: "h100", places: 2, healthy: true }]);
+  await standIn([H100(0), "Unable to determine the device handle for GPU1: Unknown Error"], 15);
+  for (let i = 0; i < 3; i++) {
+    vi.advanceTimersByTime(20_000);
+    expect(await machine.nodes()).toMatchObject([{ gpuType: "h100", places: 2, healthy: false }]);
+  }
+  await expect(machine.share(spec(machine.node, [0]))).rejects.toMatchObject({ name: "DriverError" });
+  expect(log).toHaveBeenCalledTimes(1);
+  await standIn([H100(0), H100(1)]);
+  vi.advanceTimersByTime(20_000);
+  expect(await machine.nodes()).toMatchObject([{ gpuType: "h100", places: 2, healthy: true }]);
+  expect(log).toHaveBeenCalledTimes(2);
+});
+
+test("a GPU that goes missing keeps its index, and its type gets nothing new", async () => {
+  const machine = capacity();
+  await standIn([H100(0), H100(1)]);
+  await machine.nodes();
+  await standIn([H100(1)]);
+  vi.advanceTimersByTime(20_000);
+  expect(await machine.nodes()).toMatchObject([{ gpuType: "h100", places: 2, healthy: false }]);
+  expect(log.mock.calls[0]?.[0]).toMatchObject({ fault: expect.stringContaining(UUIDS[0]) });
+});
+
+test("a simulated type that is real, given twice, misnamed or uncounted is an error that says so", async () => {
+  await standIn([H100(0)]);
+  await expect(capacity([{ gpuType: "h100", count: 8 }]).check()).rejects.toThrow(/"h100".*real type/);
+  const twice = { gpuType: "a100", count: 1 };
+  await expect(capacity([twice, twice]).check()).rejects.toThrow(/"a100" is given twice/);
+  await expect(capacity([{ gpuType: "H 100", count: 1 }]).check()).rejects.toThrow(/not a GPU type/);
+  await expect(capacity([{ gpuType: "a100", count: 0 }]).check()).rejects.toThrow(/from 1 to/);
+  await expect(capacity([{ gpuType: "cpu", count: 2 }]).check()).rejects.toThrow(/"cpu"/);
+});
+
+test("the device nodes of a GPU are those that the kernel's driver names for its UUID", async () => {
+  for (const [bus, minor, uuid] of [
+    ["0000:01:00.0", 3, UUIDS[0]],
+    ["0000:02:00.0", 0, UUIDS[1]],
+  ] as const) {
+    await mkdir(join(dir, bus));
+    const text = `Model: \t\t NVIDIA H100\nGPU UUID: \t ${uuid}\nDevice Minor: \t ${minor}\n`;
+    await writeFile(join(dir, bus, "information"), text);
+  }
+  const nodes = await deviceNodes([UUIDS[0]], dir);
+  expect(nodes).toContain("/dev/nvidia3");
+  expect(nodes).toContain("/dev/nvidiactl");
+  expect(nodes).not.toContain("/dev/nvidia0");
+  expect(await deviceNodes([], dir)).toEqual([]);
+});
+
+test.each([
+  ["NVIDIA H100 80GB HBM3", "h100"],
+  ["NVIDIA H100 PCIe", "h100"],
+  ["NVIDIA A100-SXM4-80GB", "a100"],
+  ["NVIDIA A10G", "a10g"],
+  ["NVIDIA L40S", "l40s"],
+  ["Tesla T4", "t4"],
+  ["Tesla V100-SXM2-16GB", "v100"],
+  ["NVIDIA GH200 480GB", "gh200"],
+  ["NVIDIA GeForce RTX 4090", "rtx-4090"],
+  ["NVIDIA GeForce GTX 1080 Ti", "gtx-1080-ti"],
+  ["NVIDIA RTX 6000 Ada Generation", "rtx-6000-ada"],
+  ["Some New Thing (rev. 2)", "some-new-thing-rev-2"],
+])("%s is the type %s", (name, type) => expect(typeOf(name)).toBe(type));
+
+test("a host's name becomes the name of a node", () => {
+  expect(nodeName("GPU-Box_1.example.COM")).toBe("gpu-box-1-example-com");
+  expect(nodeName("???")).toBe("local");
+});

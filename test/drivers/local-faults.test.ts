@@ -1,0 +1,182 @@
+/** What can go wrong on one machine, beside what all drivers share. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Driver, LaunchRefused, type PodSpec } from "../../src/drivers/driver.ts";
+import { readPort } from "../../src/drivers/local/control.ts";
+import { findOpenSsh } from "../../src/drivers/local/openssh.ts";
+import { freePorts } from "../../src/drivers/local/ports.ts";
+import { podArgument } from "../../src/drivers/local/process-table.ts";
+import { newId, podSpec, untilRunning } from "./contract.ts";
+import { LocalRig } from "./local-rig.ts";
+import { type KeyPair, makeKey, PodAccess, run, temporaryDirectory } from "./ssh.ts";
+
+let dir: string;
+let rig: LocalRig;
+let driver: Driver;
+let user: KeyPair;
+let host: KeyPair;
+let spec: PodSpec;
+
+beforeEach(async () => {
+  [dir, rig] = await Promise.all([temporaryDirectory(), LocalRig.make("processes")]);
+  driver = await rig.open();
+  [user, host] = await Promise.all([makeKey(dir, "user"), makeKey(dir, "host")]);
+  spec = await podSpec(driver, host, user);
+});
+
+afterEach(async () => {
+  expect(await rig.sweep(driver)).toEqual([]);
+  await rig.close();
+  await rm(dir, { recursive: true });
+});
+
+const untilDead = (reason: RegExp) =>
+  expect
+    .poll(() => driver.inspect(spec.name), { timeout: 20_000 })
+    .toEqual({ state: "dead", reason: expect.stringMatching(reason) });
+
+async function hold(): Promise<PodAccess> {
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+  const access = await PodAccess.open(driver, spec.name, host.publicKey);
+  const session = access.hold(user, "(exec >/dev/null 2>&1; sleep 4000) & echo up; sleep 4000");
+  await new Promise((resolve) => session.stdout?.once("data", resolve));
+  return access;
+}
+
+test("plain processes that lost their init are found and ended, sshd's included", async () => {
+  const access = await hold();
+  await rig.kill(spec.name);
+  await untilDead(/killed/);
+  expect((await rig.remains(spec.name)).length).toBeGreaterThan(3);
+  await driver.terminate(spec.name);
+  expect(await rig.remains(spec.name)).toEqual([]);
+  await access.close();
+});
+
+test("L-18 the watchdog ends the sessions of plain processes too", async () => {
+  const access = await hold();
+  await driver.update(spec.name, { deadlineS: -100 });
+  await expect
+    .poll(() => rig.remains(spec.name), { timeout: 20_000 })
+    .toEqual([join(rig.options.dataDir, "pods", spec.name)]);
+  await access.close();
+});
+
+test("L-12 L-13 what is not a pod of this deployment is told once and left alone", async () => {
+  const foreign = `${newId()}-1`;
+  const pods = join(rig.options.dataDir, "pods");
+  await mkdir(join(pods, foreign));
+  await writeFile(join(pods, foreign, "deployment"), "another");
+  await writeFile(join(pods, "notes.txt"), "keep me");
+  expect(await driver.list()).toEqual([]);
+  expect(await driver.list()).toEqual([]);
+  await expect(driver.terminate(foreign)).rejects.toThrow(/another deployment/);
+  expect(rig.logged.filter((line) => line.includes("left alone"))).toHaveLength(2);
+  expect((await run("ls", [pods])).stdout.split("\n").sort()).toEqual(["", foreign, "notes.txt"].sort());
+});
+
+test("L-04 a directory that a launch left half made is listed, is no pod, and is made again", async () => {
+  const control = join(rig.dir(spec.name), "control");
+  await mkdir(control, { recursive: true });
+  await writeFile(join(control, "host_key"), "half a k");
+  expect(await driver.list()).toEqual([spec.name]);
+  expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+});
+
+test("L-04 an init on its way from a server that is dead finds the pod taken, and goes", async () => {
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+  const pod = rig.dir(spec.name);
+  const init = [
+    join(pod, "control", "init"),
+    podArgument(pod),
+    join(pod, "control"),
+    "/bin/false",
+    "60",
+    "1",
+  ];
+  const late = () => run("bash", [join(pod, "control", "start"), podArgument(pod), "bash", ...init]);
+  expect(await Promise.all([late(), late(), late()])).toMatchObject([{ code: 0 }, { code: 0 }, { code: 0 }]);
+  expect(await rig.running(spec.name)).toBe(1);
+  expect(await driver.inspect(spec.name)).toEqual({ state: "running" });
+});
+
+test("a pid in the claim that is somebody else's by now is not the pod", async () => {
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+  await rig.kill(spec.name);
+  await untilDead(/killed/);
+  await writeFile(join(rig.dir(spec.name), "control", "claim"), `${process.pid}\n`);
+  expect(await driver.inspect(spec.name)).toMatchObject({ state: "dead" });
+  await driver.terminate(spec.name);
+});
+
+test("a port that is taken between the choice and the bind is left to whoever has it", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const address = taken.address();
+  if (address === null || typeof address === "string") throw new TypeError("no port");
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+  process.kill(await rig.claim(spec.name), "SIGTERM");
+  await untilDead(/told to end/);
+  const control = join(rig.dir(spec.name), "control");
+  for (const file of ["port", "died", "tick"]) await rm(join(control, file));
+  const [free = 0] = await freePorts(1);
+  const { sshd } = await findOpenSsh();
+  const init = spawn(
+    "bash",
+    [
+      join(control, "init"),
+      podArgument(rig.dir(spec.name)),
+      control,
+      sshd,
+      "60",
+      `${address.port}`,
+      `${free}`,
+    ],
+    { stdio: "ignore" },
+  );
+  await expect.poll(() => readPort(rig.dir(spec.name)), { timeout: 20_000 }).toBe(free);
+  init.kill("SIGKILL");
+  taken.close();
+});
+
+test("L-11 an sshd that was killed is told with its reason", async () => {
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+  const pid = await readFile(join(rig.dir(spec.name), "control", "sshd.pid"), "utf8");
+  process.kill(Number(pid), "SIGKILL");
+  await untilDead(/sshd was killed .*out of memory/);
+});
+
+test("a home with directories that nobody may write to is removed", async () => {
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+  const cache = join(rig.dir(spec.name), "home", "cache");
+  await mkdir(cache);
+  await writeFile(join(cache, "module"), "");
+  await chmod(cache, 0o500);
+  await driver.terminate(spec.name);
+  expect(await rig.remains(spec.name)).toEqual([]);
+});
+
+test("a launch that cannot write is a DriverError, leaves nothing, and works once it can", async () => {
+  await rm(join(rig.options.dataDir, "pods"), { recursive: true });
+  await expect(driver.launch(spec)).rejects.toMatchObject({ name: "DriverError" });
+  await mkdir(join(rig.options.dataDir, "pods"));
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+});
+
+test("without an OpenSSH server a launch is refused with the command to type", async () => {
+  await expect(findOpenSsh([join(dir, "sshd")])).rejects.toThrow(LaunchRefused);
+  await expect(findOpenSsh([join(dir, "sshd")])).rejects.toThrow("apt-get install openssh-server");
+});
