@@ -1,0 +1,134 @@
+/** The API as a function from Request to Response, so that tests need no port. */
+import { type Context, Hono } from "hono";
+import { requestId } from "hono/request-id";
+import type { Logger } from "pino";
+import { Problem } from "../api/errors.ts";
+import { openapi } from "../api/openapi.ts";
+import { type Route, routes } from "../api/routes.ts";
+import type { Health } from "../api/schemas.ts";
+import type { Core } from "../core/core.ts";
+import { type AppEnv, bindRoutes, honoPath } from "./bind.ts";
+import { account } from "./handlers/account.ts";
+import { createDeploymentHandlers } from "./handlers/deployment.ts";
+import { inventory } from "./handlers/inventory.ts";
+import { reservations } from "./handlers/reservations.ts";
+import { problemHeaders, toProblem } from "./problems.ts";
+
+/** Characters of the whole URL; the longest that the contract can need is a cursor of 512. */
+const URL_LIMIT = 4096;
+
+export interface AppDeps {
+  readonly core: Core;
+  readonly logger: Logger;
+  readonly deploymentId: string;
+  readonly version: string;
+  /** True from the moment of shutdown: new requests are refused with `draining`. */
+  readonly draining: () => boolean;
+  readonly ready: () => Promise<Health>;
+}
+
+/** All of the API; never throws, and answers every error as a problem document. */
+export function createApp(deps: AppDeps): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  app.use(requestId());
+  app.use((c, next) => around(deps, c, next));
+  app.onError((error, c) => answerProblem(c, toProblem(error)));
+  app.notFound((c) => answerProblem(c, unknownRoute(c)));
+  bindPublic(app, deps);
+  bindRoutes(app, deps.core, {
+    ...reservations,
+    ...inventory,
+    ...account,
+    ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
+  });
+  app.get("/v1/tunnel/:reservation", () => {
+    throw new Problem("invalid_input", "this address speaks WebSocket only", {
+      hint: "connect with `gpu-dev connect`, or upgrade with the subprotocol gpu-dev.tunnel.v1",
+    });
+  });
+  refuseOtherMethods(app);
+  return app;
+}
+
+/** Around every request: the headers of every answer, the refusals that need no route, and one line of log. */
+async function around(deps: AppDeps, c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
+  const started = performance.now();
+  c.header("gpu-dev-server", deps.version);
+  c.header("cache-control", "no-store");
+  c.header("x-content-type-options", "nosniff");
+  const refusal = early(deps, c);
+  if (refusal) c.res = answerProblem(c, refusal);
+  else await next();
+  logRequest(deps.logger, c, performance.now() - started);
+}
+
+function early(deps: AppDeps, c: Context<AppEnv>): Problem | undefined {
+  if (c.req.url.length > URL_LIMIT)
+    return new Problem("uri_too_long", `the URL is longer than ${URL_LIMIT} characters`);
+  if (deps.draining() && c.req.path !== routes.getHealth.path)
+    return new Problem("draining", "the server is shutting down", { retryAfter: 2 });
+  return undefined;
+}
+
+function answerProblem(c: Context<AppEnv>, problem: Problem): Response {
+  for (const [name, value] of Object.entries(problemHeaders(problem))) c.header(name, value);
+  c.error ??= problem;
+  return c.body(JSON.stringify(problem.document(c.get("requestId"))), problem.status as 400);
+}
+
+const unknownRoute = (c: Context<AppEnv>): Problem =>
+  new Problem("unknown_route", `there is no ${c.req.path}`, { hint: "/openapi.json lists what there is" });
+
+function bindPublic(app: Hono<AppEnv>, deps: AppDeps): void {
+  app.get(routes.getHealth.path, (c) => c.json({ status: "ok", checks: {} } satisfies Health));
+  app.get(routes.getReady.path, async (c) => c.json(whenReady(await deps.ready())));
+  const document = JSON.stringify(openapi(deps.version));
+  app.get("/openapi.json", (c) => c.body(document, 200, { "content-type": "application/json" }));
+}
+
+/** The answer of readiness, or the problem that names the failing parts. */
+function whenReady(health: Health): Health {
+  if (health.status === "ok") return health;
+  const parts = Object.keys(health.checks).filter((part) => health.checks[part] !== "ok");
+  throw new Problem("unavailable", `not ready: ${parts.join(" and ")} failing`, {
+    errors: parts.map((field) => ({ field, code: "failing", detail: "does not answer as it should" })),
+    retryAfter: 1,
+  });
+}
+
+/** A known path with another method: 405 with what it does take. Comes after all routes, so that those win. */
+function refuseOtherMethods(app: Hono<AppEnv>): void {
+  for (const [path, methods] of allowed()) {
+    app.all(honoPath(path), (c) => {
+      c.header("allow", methods);
+      throw new Problem("method_not_allowed", `${c.req.path} takes ${methods}, not ${c.req.method}`);
+    });
+  }
+}
+
+function allowed(): Map<string, string> {
+  const all: Pick<Route, "path" | "method">[] = Object.values(routes);
+  const table = [...all, { path: "/openapi.json", method: "GET" } as const];
+  const byPath = Map.groupBy(table, (route) => route.path);
+  const methods = [...byPath].map(([path, of]) => {
+    const names: string[] = of.map((route) => route.method);
+    return [path, (names.includes("GET") ? [...names, "HEAD"] : names).join(", ")] as const;
+  });
+  return new Map([...methods, ["/v1/tunnel/{reservation}", "GET"]]);
+}
+
+/** The path without its query, and no header: nothing of a request's line can hold a secret (O-04, T-07). */
+function logRequest(logger: Logger, c: Context<AppEnv>, took: number): void {
+  const { status } = c.res;
+  const fields = {
+    request_id: c.get("requestId"),
+    method: c.req.method,
+    path: c.req.path,
+    status,
+    took_ms: Math.round(took * 10) / 10,
+    user_id: c.get("userId"),
+    reservation_id: c.get("reservationId"),
+    ...(status >= 500 && c.error ? { err: c.error } : {}),
+  };
+  logger[status >= 500 ? "error" : "info"](fields, "request");
+}

@@ -1,0 +1,81 @@
+/** One binder for the whole table of routes: token, then input against the schemas, then the handler. */
+import type { Context, Hono } from "hono";
+import type * as z from "zod";
+import { contract } from "../api/contract.ts";
+import { type Route, type RouteName, routes } from "../api/routes.ts";
+import { noQuery } from "../api/schemas.ts";
+import { authenticate } from "../core/access.ts";
+import type { Core } from "../core/core.ts";
+import { notFound } from "../core/ownership.ts";
+import { bearerToken } from "./auth.ts";
+import { readJson } from "./body.ts";
+import type { Given, Handlers, PrivateRoute, Reply } from "./handler.ts";
+import { readIdempotency } from "./idempotency.ts";
+import { type Checked, check, inputProblem, readQuery } from "./validate.ts";
+
+/** What the request's log line carries beside the request id. */
+export interface AppEnv {
+  Variables: { requestId: string; userId?: string; reservationId?: string };
+}
+
+interface Shape {
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly reply: z.ZodType;
+}
+
+type AnyHandler = (given: Given<RouteName>) => Promise<Reply<RouteName>>;
+
+/** Binds every route that needs a token. */
+export function bindRoutes(app: Hono<AppEnv>, core: Core, handlers: Handlers): void {
+  for (const name of Object.keys(handlers) as PrivateRoute[]) {
+    const route: Route = routes[name];
+    // Sound by the type of Handlers: the handler of a name takes what the contract of that name parses to.
+    const handler = handlers[name] as unknown as AnyHandler;
+    app.on(route.method, honoPath(route.path), (c) => serve(c, core, name, route, handler));
+  }
+}
+
+/** The contract writes `{id}`, hono `:id`. */
+export const honoPath = (path: string): string => path.replaceAll("{", ":").replaceAll("}", "");
+
+async function serve(c: Context<AppEnv>, core: Core, name: RouteName, route: Route, handler: AnyHandler) {
+  const caller = await authenticate(core, bearerToken(c.req.header("authorization")));
+  c.set("userId", caller.id);
+  const shape: Shape = contract[name];
+  const params = readParams(c, shape);
+  const { query, body } = await readInput(c, shape, route);
+  const creates = route.method === "POST" && route.status === 201;
+  const idempotency = creates ? readIdempotency(c.req.raw, c.req.path, body) : undefined;
+  const given = { core, caller, params, query, body, idempotency } as Given<RouteName>;
+  const reply = await handler(given);
+  if (reply.reservationId !== undefined) c.set("reservationId", reply.reservationId);
+  if (reply.replayed) c.header("idempotency-replayed", "true");
+  return c.json(reply.body, route.status as 200 | 201);
+}
+
+/** A path that can name nothing names nothing: an impossible id is as unknown as a possible one (A-01). */
+function readParams(c: Context<AppEnv>, shape: Shape): unknown {
+  if (!shape.params) return undefined;
+  const parsed = shape.params.safeParse(c.req.param());
+  if (!parsed.success) throw notFound(Object.values(c.req.param()).join("/"));
+  if (typeof parsed.data.id === "string") c.set("reservationId", parsed.data.id);
+  return parsed.data;
+}
+
+async function readInput(c: Context<AppEnv>, shape: Shape, route: Route) {
+  const { values, errors } = readQuery(c.req.url);
+  const checked = check(shape.query ?? noQuery, values, "query");
+  const query: Checked<unknown> = { ...checked, errors: [...errors, ...checked.errors] };
+  const parts = route.method === "GET" ? [query] : [query, await readBody(c, shape)];
+  const problem = inputProblem(parts);
+  if (problem) throw problem;
+  return { query: shape.query && query.value, body: shape.body && parts[1]?.value };
+}
+
+/** A route without a body takes none, or an empty object. */
+async function readBody(c: Context<AppEnv>, shape: Shape): Promise<Checked<unknown>> {
+  const json = await readJson(c.req.raw);
+  return shape.body ? check(shape.body, json, "body") : check(noQuery, json ?? {}, "body");
+}

@@ -1,0 +1,56 @@
+/** What the server is started with, checked before anything is opened. */
+import { isIP } from "node:net";
+import { join } from "node:path";
+import type { DestinationStream } from "pino";
+import type { Home } from "../api/home.ts";
+
+export interface ServerOptions {
+  /** Default: `gpu-dev` below the user's XDG data directory. */
+  readonly dataDir?: string;
+  /** HOST:PORT of a loopback address; port 0 picks a free one. */
+  readonly listen: string;
+  /** GPUs that only exist for demonstrations and tests. */
+  readonly simulate: readonly { readonly gpuType: string; readonly count: number }[];
+  /** Of pino: trace, debug, info, warn, error, fatal or silent. */
+  readonly logLevel: string;
+  readonly isolation: "auto" | "namespaces" | "processes";
+  /** postgres://…; default: SQLite in the data directory. */
+  readonly databaseUrl?: string;
+  /** Pods' hosts are `<id>.<domain>`; never resolved by DNS. */
+  readonly domain?: string;
+  /** Where server.json is left for the command line of the same user. */
+  readonly home: Home;
+  /** Where the log goes; default: stderr. */
+  readonly logTo?: DestinationStream;
+  /** Default: the clock of this machine. */
+  readonly clock?: { now(): Date };
+}
+
+export const DEFAULT_DOMAIN = "gpu-dev.internal";
+
+/** The server cannot start as asked; the message is one line for whoever typed the command. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** Host and port of HOST:PORT. Throws StartError for another form and for any address beyond loopback (X-06). */
+export function parseListen(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(listen);
+  const port = Number(match?.[3]);
+  const name = match?.[1] ?? match?.[2];
+  if (name === undefined || port > 65_535)
+    throw new StartError(`--listen ${listen}: expected HOST:PORT, such as 127.0.0.1:4780`);
+  // Not left to DNS: what /etc/hosts says about localhost must not open the server to others.
+  const host = name.toLowerCase() === "localhost" ? "127.0.0.1" : name;
+  if (isLoopback(host)) return { host, port };
+  throw new StartError(
+    `--listen ${listen}: this server has no TLS yet, so it listens on loopback only (tokens would travel readable); ` +
+      `use 127.0.0.1:${port}, and an ssh tunnel or a TLS proxy in front of it for others`,
+  );
+}
+
+const isLoopback = (host: string): boolean => (isIP(host) === 4 ? host.startsWith("127.") : host === "::1");
+
+/** The directory for data when none is given: XDG_DATA_HOME, else ~/.local/share. */
+export const defaultDataDir = (env: Readonly<Record<string, string | undefined>>, homedir: string): string =>
+  join(env.XDG_DATA_HOME || join(homedir, ".local", "share"), "gpu-dev");

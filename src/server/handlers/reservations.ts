@@ -1,0 +1,27 @@
+/** /v1/reservations */
+import { createReservation } from "../../core/create.ts";
+import { cancelReservation, patchReservation } from "../../core/edit.ts";
+import { getReservation, listEvents, listReservations } from "../../core/listing.ts";
+import type { Handlers } from "../handler.ts";
+
+export const reservations = {
+  async listReservations({ core, caller, query }) {
+    return { body: await listReservations(core, caller, query) };
+  },
+  async createReservation({ core, caller, body, idempotency }) {
+    const { reservation, replayed } = await createReservation(core, caller, body, idempotency);
+    return { body: reservation, replayed, reservationId: reservation.id };
+  },
+  async getReservation({ core, caller, params }) {
+    return { body: await getReservation(core, caller, params.id) };
+  },
+  async patchReservation({ core, caller, params, body }) {
+    return { body: await patchReservation(core, caller, params.id, body) };
+  },
+  async cancelReservation({ core, caller, params }) {
+    return { body: await cancelReservation(core, caller, params.id) };
+  },
+  async listEvents({ core, caller, params, query }) {
+    return { body: await listEvents(core, caller, params.id, query) };
+  },
+} satisfies Partial<Handlers>;

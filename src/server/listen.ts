@@ -1,0 +1,145 @@
+/** The HTTP server around the app: limits, and problem documents also for what never becomes a request (X-07). */
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { getRequestListener, RequestError } from "@hono/node-server";
+import type { Hono } from "hono";
+import { ERRORS, type ErrorCode, Problem } from "../api/errors.ts";
+import type { AppEnv } from "./bind.ts";
+import { StartError } from "./config.ts";
+import { problemHeaders, toProblem } from "./problems.ts";
+
+/** Bytes of the request line and all headers. */
+const HEADER_LIMIT = 16 * 1024;
+const PATIENCE_MS = 10_000;
+/** Longer than the 60 s that load balancers keep an idle connection, so that they close first. */
+const KEEP_ALIVE_MS = 65_000;
+/** Connections that may wait to be accepted: bursts of hundreds are normal after a restart (A-12). */
+const BACKLOG = 1024;
+
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly app: Hono<AppEnv>;
+  /** True for the requests that `upgrade` is to get; the rest goes to the app, whatever it asks to upgrade to. */
+  readonly isTunnel: (url: string) => boolean;
+  readonly upgrade: Upgrade;
+  /** How long the headers may take to arrive; the whole request may take three times as long. */
+  readonly patienceMs?: number;
+}
+
+/** Requests in hand get this long at the end. */
+const FINISH_MS = 1000;
+
+export interface Listening {
+  readonly url: string;
+  /** Accepts no more connections and closes the idle ones; requests in hand go on. */
+  stop(): void;
+  /** Stops, and resolves when no connection is left; requests that are not done in time are cut. */
+  close(): Promise<void>;
+}
+
+/** Listens. Throws StartError when the address cannot be had. */
+export async function listen(options: ListenOptions): Promise<Listening> {
+  const { patienceMs = PATIENCE_MS } = options;
+  const server = createServer(
+    {
+      noDelay: true,
+      maxHeaderSize: HEADER_LIMIT,
+      headersTimeout: patienceMs,
+      requestTimeout: 3 * patienceMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: patienceMs / 2,
+      // Node answers a missing Host with an empty 400; the app does not need the header.
+      requireHostHeader: false,
+      shouldUpgradeCallback: (request) => options.isTunnel(request.url ?? ""),
+    },
+    requestListener(options),
+  );
+  // An expectation that is not known may be ignored (RFC 9110, 10.1.1); node's own 417 would be no problem document.
+  server.on("checkExpectation", requestListener(options));
+  server.on("upgrade", options.upgrade);
+  server.on("clientError", answerClientError);
+  await bind(server, options.host, options.port);
+  const { address, family, port } = server.address() as AddressInfo;
+  return { url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`, ...closing(server) };
+}
+
+function closing(server: Server): Pick<Listening, "stop" | "close"> {
+  const closed = once(server, "close");
+  const stop = () => {
+    server.close();
+    server.closeIdleConnections();
+  };
+  return {
+    stop,
+    async close() {
+      stop();
+      const timer = setTimeout(() => server.closeAllConnections(), FINISH_MS);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+const requestListener = ({ app }: ListenOptions) =>
+  getRequestListener(app.fetch, { hostname: "localhost", errorHandler: answerOutsideApp });
+
+/** What never came to the app because it is no valid request, or what not even the app's error handler took. */
+function answerOutsideApp(cause: unknown): Response {
+  const problem =
+    cause instanceof RequestError
+      ? new Problem("invalid_input", "the request line or the Host header is not valid", { cause })
+      : toProblem(cause);
+  return new Response(JSON.stringify(problem.document()), {
+    status: problem.status,
+    headers: problemHeaders(problem),
+  });
+}
+
+async function bind(server: Server, host: string, port: number): Promise<void> {
+  const listening = once(server, "listening");
+  server.listen({ host, port, backlog: BACKLOG });
+  try {
+    await listening;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const taken = `${host}:${port} is in use; stop what listens there or choose another with --listen HOST:PORT`;
+    const text = code === "EADDRINUSE" ? taken : `cannot listen on ${host}:${port} (${code}); see --listen`;
+    throw new StartError(text, { cause });
+  }
+}
+
+/** What the HTTP parser refused, in the words of the contract; a connection that broke gets none. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket | Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [code, detail] = CLIENT_ERRORS[error.code ?? ""] ?? NOT_HTTP;
+  socket.end(rawProblem(new Problem(code, detail)), () => socket.destroy());
+}
+
+const NOT_HTTP = ["invalid_input", "this is not a valid HTTP/1.1 request"] as const;
+const CLIENT_ERRORS: Record<string, readonly [ErrorCode, string]> = {
+  HPE_HEADER_OVERFLOW: [
+    "headers_too_large",
+    `the request line and the headers have more than ${HEADER_LIMIT / 1024} KiB`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ["request_timeout", "the request did not arrive in time"],
+};
+
+/** A problem as a whole HTTP answer, for a socket that has no response object. */
+export function rawProblem(problem: Problem): string {
+  const body = JSON.stringify(problem.document());
+  const headers = {
+    ...problemHeaders(problem),
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  };
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${problem.status} ${ERRORS[problem.code].title}\r\n${head.join("")}\r\n${body}`;
+}

@@ -1,0 +1,165 @@
+/** The whole server: real database, real local driver, real port. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import WebSocket from "ws";
+import { createClient } from "../../src/api/client.ts";
+import { homeOf, type LocalServer, localServerFile } from "../../src/api/home.ts";
+import { type RunningServer, runServer, startServer } from "../../src/server/main.ts";
+import { processesNaming } from "../helpers/processes.ts";
+
+let parent: string;
+let log: string[];
+const running: RunningServer[] = [];
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), "gd-main-"));
+  log = [];
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.close()));
+  expect(processesNaming(parent)).toEqual([]);
+  rmSync(parent, { recursive: true });
+});
+
+const options = (more: { listen?: string; databaseUrl?: string } = {}) => ({
+  dataDir: join(parent, "data"),
+  listen: "127.0.0.1:0",
+  simulate: [{ gpuType: "h100", count: 2 }],
+  logLevel: "info",
+  isolation: "processes" as const,
+  home: homeOf({ GPU_DEV_HOME: join(parent, "home") }, parent),
+  logTo: { write: (line: string) => log.push(line) },
+  ...more,
+});
+
+const start = async (more = {}): Promise<RunningServer> => {
+  const server = await startServer(options(more));
+  running.push(server);
+  return server;
+};
+
+const stop = async (server: RunningServer): Promise<void> => {
+  running.splice(running.indexOf(server), 1);
+  await server.close();
+};
+
+const clientOf = ({ url, token }: RunningServer) =>
+  createClient({ url, token, fetch, version: "0.0.0-test" });
+
+test("the server tells the command line of the same user where it is, and takes that back at its end", async () => {
+  const server = await start();
+  const file = localServerFile(options().home);
+  const told = JSON.parse(readFileSync(file, "utf8")) as LocalServer;
+  expect(told).toEqual({ url: server.url, token: server.token, pid: process.pid });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(statSync(join(parent, "data")).mode & 0o777).toBe(0o700);
+  expect(await clientOf(server).getMe({})).toMatchObject({ role: "admin" });
+  await stop(server);
+  expect(existsSync(file)).toBe(false);
+});
+
+test("X-01 each start makes another token, the earlier one ends, and the deployment stays the same", async () => {
+  const first = await start();
+  const { id } = await clientOf(first).getDeployment({});
+  await stop(first);
+  const second = await start();
+  expect((await clientOf(second).getDeployment({})).id).toBe(id);
+  const earlier = createClient({ url: second.url, token: first.token, fetch, version: "0" });
+  await expect(earlier.getMe({})).rejects.toMatchObject({ problem: { code: "not_logged_in" } });
+});
+
+test("C-21 T-07 neither the log nor what is on disk has a token in it", async () => {
+  const server = await start();
+  await clientOf(server).getMe({});
+  await stop(server);
+  expect(log.join("")).toContain('"msg":"ready"');
+  expect(log.join("")).not.toContain(server.token);
+  const found = spawnSync("grep", ["-rlF", "-e", server.token, parent], { encoding: "utf8" });
+  expect(found).toMatchObject({ status: 1, stdout: "", stderr: "" });
+});
+
+test("a second server on the same data is refused, with the reason, and does no harm", async () => {
+  const server = await start();
+  await expect(startServer(options())).rejects.toThrow(/in use by another gpu-dev server/);
+  expect(await clientOf(server).getMe({})).toMatchObject({ role: "admin" });
+  expect(existsSync(localServerFile(options().home))).toBe(true);
+});
+
+test("X-06 nothing is opened or made when the server would listen beyond loopback", async () => {
+  await expect(startServer(options({ listen: "0.0.0.0:0" }))).rejects.toThrow(/loopback only/);
+  expect(existsSync(join(parent, "data"))).toBe(false);
+});
+
+test("a port that is taken fails the start, and leaves nothing open", async () => {
+  const other: Server = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as { port: number };
+  await expect(startServer(options({ listen: `127.0.0.1:${port}` }))).rejects.toThrow(/--listen HOST:PORT/);
+  expect(existsSync(localServerFile(options().home))).toBe(false);
+  other.close();
+  const server = await start();
+  expect(await clientOf(server).getReady({})).toEqual({
+    status: "ok",
+    checks: { database: "ok", driver: "ok" },
+  });
+});
+
+test("L-17 L-05 a stop ends tunnels with words and leaves pods alone; the next start finds them", async () => {
+  const first = await start();
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(parent, "key")]);
+  const public_key = readFileSync(join(parent, "key.pub"), "utf8").trim();
+  await clientOf(first).createKey({ body: { public_key } });
+  const { id } = await clientOf(first).createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
+  const state = (server: RunningServer) => async () =>
+    (await clientOf(server).getReservation({ params: { id } })).state;
+  await expect.poll(state(first), { timeout: 20_000, interval: 50 }).toBe("active");
+
+  const ws = new WebSocket(`${first.url.replace("http", "ws")}/v1/tunnel/${id}`, "gpu-dev.tunnel.v1", {
+    headers: { authorization: `Bearer ${first.token}`, "gpu-dev-attempt": "1" },
+  });
+  const [banner] = await once(ws, "message");
+  expect(String(banner)).toMatch(/^SSH-2\.0-OpenSSH/);
+  const bye = new Promise<string>((resolve) =>
+    ws.on("message", (data, binary) => {
+      if (!binary && String(data).startsWith("bye")) resolve(String(data));
+    }),
+  );
+  const since = performance.now();
+  await stop(first);
+  expect(performance.now() - since).toBeLessThan(10_000);
+  expect(await bye).toMatch(/^bye draining /);
+  expect(processesNaming(id)).not.toEqual([]);
+
+  const second = await start();
+  expect(await state(second)()).toBe("active");
+  await clientOf(second).cancelReservation({ params: { id } });
+  await expect.poll(state(second), { timeout: 20_000, interval: 50 }).toBe("cancelled");
+  expect(processesNaming(id)).toEqual([]);
+});
+
+test("a start that fails is one clear line and exit code 1", async () => {
+  const text = { out: "", err: "" };
+  const io = {
+    stdout: { write: (s: string) => (text.out += s) },
+    stderr: { write: (s: string) => (text.err += s) },
+  };
+  expect(await runServer(options({ listen: "[::]:1" }), io)).toBe(1);
+  expect(text.out).toBe("");
+  expect(text.err).toMatch(/^gpu-dev server: --listen \[::\]:1: this server has no TLS yet[^\n]*\n$/);
+  expect(await runServer(options({ databaseUrl: "mysql://x" }), io)).toBe(1);
+  expect(text.err.split("\n")).toHaveLength(3);
+});
+
+test("an unreachable PostgreSQL fails the start with words that hold no password", async () => {
+  const databaseUrl = "postgres://me:s3cret@127.0.0.1:1/db";
+  const failed = await startServer(options({ databaseUrl })).catch((error: Error) => error);
+  expect((failed as Error).message).toMatch(
+    /^the database cannot be reached: .*127\.0\.0\.1:1; see --database$/,
+  );
+  expect(`${(failed as Error).message}${log.join("")}`).not.toContain("s3cret");
+});

@@ -1,0 +1,197 @@
+/** An API over a database of its own and a driver in memory; with a port only when a test asks for one. */
+import { randomUUID } from "node:crypto";
+import type { Hono } from "hono";
+import { expect } from "vitest";
+import { type Client, createClient } from "../../src/api/client.ts";
+import type { ProblemDocument } from "../../src/api/errors.ts";
+import { COMMON_ERRORS, type Route, routes } from "../../src/api/routes.ts";
+import { createUser, issueToken } from "../../src/core/access.ts";
+import { type Core, createCore } from "../../src/core/core.ts";
+import { deploymentId } from "../../src/core/deployment.ts";
+import { syncCapacity } from "../../src/core/inventory.ts";
+import { newKeyPair } from "../../src/core/key-pair.ts";
+import { registerKey } from "../../src/core/keys.ts";
+import { createReconciler } from "../../src/core/reconcile.ts";
+import { DriverError } from "../../src/drivers/driver.ts";
+import { createApp } from "../../src/server/app.ts";
+import type { AppEnv } from "../../src/server/bind.ts";
+import { listen } from "../../src/server/listen.ts";
+import { createLogger } from "../../src/server/log.ts";
+import { createReadiness } from "../../src/server/readiness.ts";
+import { createTunnels, isTunnel } from "../../src/server/tunnels.ts";
+import { openStore } from "../../src/store/db.ts";
+import { createClock, type TestClock } from "../helpers/clock.ts";
+import { engines, type TestDatabase, type TestEngine } from "../helpers/engines.ts";
+import { createFakeDriver, type FakeDriver, h100 } from "../helpers/fake-driver.ts";
+
+export interface Person {
+  readonly id: string;
+  readonly token: string;
+  readonly api: Client;
+}
+
+export interface ApiRig {
+  readonly core: Core;
+  readonly app: Hono<AppEnv>;
+  readonly clock: TestClock;
+  readonly driver: FakeDriver;
+  /** Lines of the log. */
+  readonly log: string[];
+  /** Somebody new with a token and an ssh key. */
+  person(name: string, role?: "user" | "admin"): Promise<Person>;
+  /** As this person; paths only. */
+  request(who: { token: string }, path: string, init: RequestInit): Promise<Response>;
+  clientFor(who: { token: string }): Client;
+  /** Another app over a core that a test has broken. */
+  appOn(core: Core): Hono<AppEnv>;
+  /** Lets the reconciler do all that is due. */
+  settle(): Promise<void>;
+  /** Opens a port, tunnels included; its URL. */
+  listen(): Promise<string>;
+  drain(): void;
+  failDriver(): void;
+  /** Another server on the same database. */
+  second(): Promise<ApiRig>;
+  close(): Promise<void>;
+}
+
+/** A rig with one simulated H100 on an empty database. */
+export async function openRig(engine: TestEngine): Promise<ApiRig> {
+  const database = await engine.create();
+  return rigOn(database, createClock(), createFakeDriver([h100(1)]), () => database.drop());
+}
+
+export const engineNamed = (name: TestEngine["engine"]): TestEngine => {
+  const engine = engines.find((e) => e.engine === name);
+  if (!engine) throw new Error(`no engine ${name}`);
+  return engine;
+};
+
+async function rigOn(
+  database: TestDatabase,
+  clock: TestClock,
+  driver: FakeDriver,
+  drop: () => Promise<void>,
+): Promise<ApiRig> {
+  const log: string[] = [];
+  const closers: (() => Promise<unknown>)[] = [];
+  const logger = createLogger("debug", { write: (line) => log.push(line) });
+  const store = await openStore({ url: database.url, clock });
+  closers.unshift(() => store.close());
+  const core = createCore({
+    store,
+    driver,
+    settings: { domain: "pods.test" },
+    log: (level, fields, message) => logger[level](fields, message),
+    probe: async () => ({ ok: true }),
+  });
+  await syncCapacity(core);
+  const id = await deploymentId(store);
+  const reconciler = createReconciler(core);
+  closers.unshift(() => reconciler.stop());
+  let draining = false;
+
+  const appOn = (on: Core) =>
+    createApp({
+      core: on,
+      logger,
+      deploymentId: id,
+      version: "1.2.3-test",
+      draining: () => draining,
+      ready: createReadiness({
+        checks: { database: () => on.store.now(), driver: () => on.driver.capacity() },
+        timeoutMs: 3000,
+        maxAgeMs: 1000,
+        now: () => performance.now(),
+        onChange: (part, err) => logger.warn({ part, err }, "readiness"),
+      }),
+    });
+  const app = appOn(core);
+
+  const send = async (path: string, init: RequestInit) => declared(path, init, await app.request(path, init));
+  const request = (who: { token: string }, path: string, init: RequestInit) =>
+    send(path, { ...init, headers: { authorization: `Bearer ${who.token}`, ...init.headers } });
+  const clientFor = (who: { token: string }) =>
+    createClient({
+      url: "",
+      token: who.token,
+      version: "0.0.0-test",
+      fetch: send,
+    });
+
+  return {
+    core,
+    app,
+    clock,
+    driver,
+    log,
+    request,
+    clientFor,
+    appOn,
+    async person(name, role = "user") {
+      const user = await createUser(core, name, role);
+      const { id: tokenId, token } = await issueToken(core, user.id, { label: "test" });
+      await registerKey(core, { ...user, tokenId }, { public_key: newKeyPair().publicKey });
+      return { id: user.id, token, api: clientFor({ token }) };
+    },
+    async settle() {
+      reconciler.start();
+      await reconciler.idle();
+    },
+    async listen() {
+      const tunnels = createTunnels(core, randomUUID().slice(0, 8), logger);
+      const http = await listen({
+        host: "127.0.0.1",
+        port: 0,
+        app,
+        isTunnel,
+        upgrade: (incoming, socket, head) => tunnels.handleUpgrade(incoming, socket, head),
+      });
+      closers.unshift(() => http.close());
+      closers.unshift(() => tunnels.close(0));
+      return http.url;
+    },
+    drain() {
+      draining = true;
+    },
+    failDriver() {
+      driver.faults.set("capacity", new DriverError("the fake is told to fail"));
+    },
+    second: () => rigOn(database, clock, driver, async () => undefined),
+    async close() {
+      for (const close of closers) await close();
+      await drop();
+    },
+  };
+}
+
+/** What HTTP itself can be refused for, on any route. */
+const TRANSPORT = [
+  "method_not_allowed",
+  "uri_too_long",
+  "body_too_large",
+  "unsupported_media_type",
+  "draining",
+];
+
+/** Fails the test when a route answers with an error that the table of routes does not give it. */
+async function declared(path: string, init: RequestInit, response: Response): Promise<Response> {
+  const pattern = (route: Route) => new RegExp(`^${route.path.replace(/\{\w+\}/g, "[^/?]+")}(?:\\?|$)`);
+  const table: Route[] = Object.values(routes);
+  const route = table.find((r) => r.method === (init.method ?? "GET") && pattern(r).test(path));
+  if (route && response.status >= 400) {
+    const { code } = (await response.clone().json()) as ProblemDocument;
+    expect([...COMMON_ERRORS, ...route.errors, ...TRANSPORT]).toContain(code);
+  }
+  return response;
+}
+
+/** The problem that a response holds; fails the test when it is not one as the contract has it (A-03). */
+export async function problemOf(response: Response): Promise<ProblemDocument> {
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  const problem = (await response.json()) as ProblemDocument;
+  expect(problem.request_id).toBe(response.headers.get("x-request-id"));
+  expect(problem.status).toBe(response.status);
+  expect(problem.type).toBe(`urn:gpu-dev:error:${problem.code}`);
+  return problem;
+}

@@ -1,0 +1,149 @@
+/** Tunnels through a real port with a real WebSocket client; the pod is a stream that echoes. */
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import WebSocket from "ws";
+import type { ProblemDocument } from "../../src/api/errors.ts";
+import { issueToken, revokeToken } from "../../src/core/access.ts";
+import { engines } from "../helpers/engines.ts";
+import { type ApiRig, openRig, type Person } from "./rig.ts";
+
+describe.each(engines)("on $engine", (engine) => {
+  let rig: ApiRig;
+  let alice: Person;
+  let url: string;
+  const sockets: WebSocket[] = [];
+  beforeEach(async () => {
+    rig = await openRig(engine);
+    alice = await rig.person("alice");
+    url = await rig.listen();
+  });
+  afterEach(async () => {
+    for (const ws of sockets.splice(0)) ws.terminate();
+    await rig.close();
+  });
+
+  const active = async (): Promise<string> => {
+    const { id } = await alice.api.createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
+    await rig.settle();
+    expect((await alice.api.getReservation({ params: { id } })).state).toBe("active");
+    return id;
+  };
+
+  const dial = (id: string, token: string | undefined, query = ""): WebSocket => {
+    const ws = new WebSocket(`${url.replace("http", "ws")}/v1/tunnel/${id}${query}`, "gpu-dev.tunnel.v1", {
+      headers: {
+        "gpu-dev-attempt": "1",
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+    });
+    // A refusal is read from the response; the error that follows it says less.
+    ws.on("error", () => undefined);
+    sockets.push(ws);
+    return ws;
+  };
+
+  const opened = async (id: string, token: string): Promise<WebSocket> => {
+    const ws = dial(id, token);
+    await once(ws, "open");
+    return ws;
+  };
+
+  const refused = async (id: string, token: string | undefined, query = ""): Promise<ProblemDocument> => {
+    const ws = dial(id, token, query);
+    const [request, response] = (await once(ws, "unexpected-response")) as [
+      { destroy(): void },
+      IncomingMessage,
+    ];
+    let text = "";
+    for await (const chunk of response) text += chunk;
+    request.destroy();
+    expect(response.headers["content-type"]).toBe("application/problem+json");
+    return JSON.parse(text) as ProblemDocument;
+  };
+
+  /** The first control line that starts so. */
+  const line = (ws: WebSocket, start: string): Promise<string> =>
+    new Promise((resolve) =>
+      ws.on("message", (data, binary) => {
+        if (!binary && String(data).startsWith(start)) resolve(String(data));
+      }),
+    );
+
+  test("T-08 the owner's tunnel carries bytes both ways", async () => {
+    const ws = await opened(await active(), alice.token);
+    const echo = new Promise<string>((resolve) =>
+      ws.on("message", (data, binary) => {
+        if (binary) resolve(String(data));
+      }),
+    );
+    ws.send(Buffer.from("hello"));
+    expect(await echo).toBe("hello");
+  });
+
+  test("T-08 A-02 nobody else gets in, administrators included, and it looks as if it did not exist", async () => {
+    const id = await active();
+    const bob = await rig.person("bob");
+    const root = await rig.person("root", "admin");
+    for (const person of [bob, root]) {
+      expect(await refused(id, person.token)).toMatchObject({ status: 404, code: "not_found" });
+    }
+    expect(await refused("a2345672345672345672", alice.token)).toMatchObject({
+      status: 404,
+      code: "not_found",
+    });
+  });
+
+  test("T-07 the token counts in the header only", async () => {
+    const id = await active();
+    expect(await refused(id, undefined)).toMatchObject({ status: 401, code: "not_logged_in" });
+    const inUrl = await refused(id, undefined, `?token=${alice.token}`);
+    expect([400, 401]).toContain(inUrl.status);
+    expect(rig.log.join("")).not.toContain(alice.token);
+  });
+
+  test("T-06 a reservation that waits, that ended, and a strange port have their own refusals", async () => {
+    const id = await active();
+    const waits = await alice.api.createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
+    expect(await refused(waits.id, alice.token)).toMatchObject({
+      status: 409,
+      code: "not_ready",
+      retryable: true,
+    });
+    for (const query of [
+      "?port=0",
+      "?port=65536",
+      "?port=22x",
+      "?port=22&port=23",
+      "?colour=red",
+      "?node=-1",
+    ])
+      expect((await refused(id, alice.token, query)).status).toBe(400);
+    await alice.api.cancelReservation({ params: { id: waits.id } });
+    expect(await refused(waits.id, alice.token)).toMatchObject({ status: 410, code: "reservation_ended" });
+  });
+
+  test("T-08 a tunnel ends at once when its reservation ends, and says so", async () => {
+    const id = await active();
+    const ws = await opened(id, alice.token);
+    const [bye] = await Promise.all([
+      line(ws, "bye"),
+      alice.api.cancelReservation({ params: { id } }),
+      rig.settle(),
+    ]);
+    expect(bye).toMatch(/^bye reservation_ended /);
+  });
+
+  test("T-08 X-01 a tunnel ends within 5 s of its token's revocation", async () => {
+    const id = await active();
+    const token = await issueToken(rig.core, alice.id, { label: "laptop" });
+    const ws = await opened(id, token.token);
+    const other = await opened(id, alice.token);
+    const bye = line(ws, "bye");
+    const since = performance.now();
+    await revokeToken(rig.core, token.id);
+    expect(await bye).toMatch(/^bye not_logged_in /);
+    expect(performance.now() - since).toBeLessThan(5000);
+    expect(other.readyState).toBe(WebSocket.OPEN);
+  });
+});
