@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { contract } from "./contract.ts";
 import { ERRORS, type ErrorCode } from "./errors.ts";
-import { COMMON_ERRORS, type Route, type RouteName, routes } from "./routes.ts";
+import { BODY_ERRORS, COMMON_ERRORS, type Route, type RouteName, routes } from "./routes.ts";
 import { problem } from "./schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -54,7 +54,7 @@ function operation(name: RouteName, route: Route): Json {
         description: route.summary,
         content: { "application/json": { schema: jsonSchema(shape.reply, "output") } },
       },
-      ...errorResponses([...COMMON_ERRORS, ...route.errors]),
+      ...errorResponses([...COMMON_ERRORS, ...(route.method === "GET" ? [] : BODY_ERRORS), ...route.errors]),
     },
   };
 }

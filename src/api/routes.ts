@@ -16,7 +16,19 @@ export interface Route {
   readonly errors: readonly ErrorCode[];
 }
 
-export const COMMON_ERRORS = ["invalid_input", "not_logged_in", "internal", "unavailable"] as const;
+export const COMMON_ERRORS = [
+  "invalid_input",
+  "not_logged_in",
+  "request_timeout",
+  "uri_too_long",
+  "headers_too_large",
+  "internal",
+  "unavailable",
+  "draining",
+] as const;
+
+/** What every route that takes a body can answer beside those. */
+export const BODY_ERRORS = ["malformed_json", "body_too_large", "unsupported_media_type"] as const;
 
 export const routes = {
   listReservations: {
@@ -32,7 +44,6 @@ export const routes = {
     status: 201,
     summary: "Reserve GPUs",
     errors: [
-      "malformed_json",
       "no_ssh_key",
       "impossible_request",
       "not_allowed",
@@ -53,7 +64,7 @@ export const routes = {
     path: "/v1/reservations/{id}",
     status: 200,
     summary: "Extend or rename a reservation",
-    errors: ["malformed_json", "not_found", "name_taken", "not_active", "over_maximum", "conflict"],
+    errors: ["not_found", "name_taken", "not_active", "over_maximum", "conflict"],
   },
   cancelReservation: {
     method: "POST",
@@ -90,7 +101,7 @@ export const routes = {
     path: "/v1/keys",
     status: 201,
     summary: "Register an ssh public key; one that is known is answered as it is",
-    errors: ["malformed_json"],
+    errors: ["idempotency_mismatch"],
   },
   getMe: { method: "GET", path: "/v1/me", status: 200, summary: "Who the token belongs to", errors: [] },
   getDeployment: {

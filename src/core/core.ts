@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { Problem } from "../api/errors.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
-import { type Probe, probeWithSsh } from "./probe.ts";
+import type { Probe } from "./probe.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
 export type Log = (level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string) => void;
@@ -35,11 +35,11 @@ export interface CoreParts {
   readonly driver: Driver;
   readonly settings: Settings;
   readonly log: Log;
-  /** How the first ssh login is proved; the real OpenSSH client unless a test says otherwise. */
-  readonly probe?: Probe;
+  /** How the first ssh login is proved. */
+  readonly probe: Probe;
 }
 
 /** The rules' context around a store and a driver. */
 export function createCore(parts: CoreParts): Core {
-  return { ...parts, probe: parts.probe ?? probeWithSsh, signals: new EventEmitter<Signals>() };
+  return { ...parts, signals: new EventEmitter<Signals>() };
 }

@@ -1,28 +1,21 @@
 /** Making a reservation: checked, written as `queued`, and placed in the same transaction when it can start at once. */
 import { exactDuration } from "../api/duration.ts";
 import { Problem } from "../api/errors.ts";
-import { type CreateReservation, type GpuType, type Reservation, reservation } from "../api/schemas.ts";
+import type { CreateReservation, GpuType, Reservation } from "../api/schemas.ts";
 import type { Tx } from "../store/db.ts";
-import { findAnswer, forgetAnswers, insertAnswer } from "../store/idempotency.ts";
 import { listKeys } from "../store/keys.ts";
 import { countQueued, insertReservation, nextSeq, updateReservation } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
 import { recordChange } from "./change.ts";
 import type { Core } from "./core.ts";
+import { answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import { findGpuType, gpuTypeNames } from "./inventory.ts";
 import { QUEUED_MS, wanted } from "./lifecycle.ts";
 import { placeQueue, planType } from "./placing.ts";
 import { decided } from "./race.ts";
-import { ANSWERS_MS } from "./sweep.ts";
 import { viewReservations } from "./view.ts";
-
-export interface Idempotency {
-  readonly key: string;
-  /** Of all that makes the request what it is. */
-  readonly requestHash: string;
-}
 
 /** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, idempotency_mismatch. */
 export async function createReservation(
@@ -37,46 +30,20 @@ export async function createReservation(
       "this server runs pods as plain processes, which are one trust domain: only administrators may reserve here",
       { hint: "run the server as root on Linux, so that it can keep pods apart" },
     );
-  const made = await decided(() =>
-    core.store.write((tx) => createOnce(core, tx, caller, input, idempotency), { lock: "schedule" }),
+  const { body, replayed } = await decided(() =>
+    core.store.write((tx) => answerOnce(tx, caller, idempotency, () => create(core, tx, caller, input)), {
+      lock: "schedule",
+    }),
   );
   core.signals.emit("wake");
-  return made;
+  return { reservation: body, replayed };
 }
 
-async function createOnce(
-  core: Core,
-  tx: Tx,
-  caller: Caller,
-  input: CreateReservation,
-  idempotency: Idempotency | undefined,
-): Promise<{ reservation: Reservation; replayed: boolean }> {
-  const earlier = idempotency && (await replay(tx, caller, idempotency));
-  if (earlier) return { reservation: earlier, replayed: true };
+async function create(core: Core, tx: Tx, caller: Caller, input: CreateReservation): Promise<Reservation> {
   const made = await insertAndPlace(core, tx, caller, input);
   const [seen] = await viewReservations(core, tx.db, tx.now, [made]);
   if (!seen) throw new Error(`reservation ${made.id} cannot be shown`);
-  if (idempotency)
-    await insertAnswer(tx, {
-      user_id: caller.id,
-      key: idempotency.key,
-      request_hash: idempotency.requestHash,
-      reply: JSON.stringify(seen),
-      created_at: tx.at,
-    });
-  return { reservation: seen, replayed: false };
-}
-
-/** The first answer to the same request; undefined when this is the first. */
-async function replay(tx: Tx, caller: Caller, given: Idempotency): Promise<Reservation | undefined> {
-  await forgetAnswers(tx, new Date(tx.now.getTime() - ANSWERS_MS).toISOString());
-  const earlier = await findAnswer(tx, caller.id, given.key);
-  if (!earlier) return undefined;
-  if (earlier.request_hash !== given.requestHash)
-    throw new Problem("idempotency_mismatch", "this Idempotency-Key was used for another request", {
-      hint: "a key names one request; make a new one for each",
-    });
-  return reservation.parse(JSON.parse(earlier.reply));
+  return seen;
 }
 
 async function insertAndPlace(

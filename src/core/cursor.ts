@@ -21,14 +21,30 @@ export function pageOf<R, T>(
 }
 
 /** The sort value after which the next page begins; undefined without a cursor. Throws Problem for a foreign one. */
-export function cursorPosition(cursor: string | undefined, filter: unknown): string | number | undefined {
+export function cursorPosition(
+  cursor: string | undefined,
+  filter: unknown,
+  sort: "number",
+): number | undefined;
+export function cursorPosition(cursor: string | undefined, filter: unknown, sort: "text"): string | undefined;
+export function cursorPosition(
+  cursor: string | undefined,
+  filter: unknown,
+  sort: "number" | "text",
+): string | number | undefined {
   if (cursor === undefined) return undefined;
   const parts = decode(cursor);
   if (!Array.isArray(parts) || parts.length !== 3) throw badCursor("it is not a cursor of this list");
-  const [sort, , hash] = parts;
+  const [value, , hash] = parts;
   if (hash !== hashOf(filter)) throw badCursor("it belongs to another list or other filters");
-  return sort;
+  // Cursors are opaque, not signed: one that was made by hand must not reach the database unchecked.
+  const ok = sort === "number" ? Number.isSafeInteger(value) : isPlainText(value);
+  if (!ok) throw badCursor("it is not a cursor of this list");
+  return value;
 }
+
+const isPlainText = (value: unknown): boolean =>
+  typeof value === "string" && /^[\x20-\x7e]{1,255}$/.test(value);
 
 const encode = (parts: readonly unknown[]): string =>
   Buffer.from(JSON.stringify(parts)).toString("base64url");

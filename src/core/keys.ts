@@ -1,39 +1,45 @@
 /** The users' ssh public keys: what lets them into their pods. */
 import type { Key, Page } from "../api/schemas.ts";
+import type { Tx } from "../store/db.ts";
 import { insertAudit } from "../store/journal.ts";
 import { findKey, insertKey, listKeys as listRows } from "../store/keys.ts";
 import type { KeyRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
 import type { Core } from "./core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "./cursor.ts";
+import { type Answer, answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
-import { parsePublicKey } from "./public-key.ts";
+import { type PublicKey, parsePublicKey } from "./public-key.ts";
+import { decided } from "./race.ts";
 
 /** Adds a key for pods that are launched from now on; one that is known is answered as it is. Throws Problem invalid_input. */
 export function registerKey(
   core: Core,
   caller: Caller,
   input: { readonly public_key: string },
-): Promise<Key> {
-  const { type, line, fingerprint, comment } = parsePublicKey(input.public_key);
-  return core.store.write(async (tx) => {
-    const id = newId();
-    const row = { id, user_id: caller.id, type, fingerprint, public_key: line, comment, created_at: tx.at };
-    const made = await insertKey(tx, row);
-    if (made) {
-      await insertAudit(tx, {
-        id: newId(),
-        at: tx.at,
-        actor: caller.id,
-        action: "key.create",
-        subject: id,
-        detail: fingerprint,
-      });
-      return view(made);
-    }
-    const known = await findKey(tx.db, caller.id, fingerprint);
-    return view(known ?? row);
+  idempotency?: Idempotency,
+): Promise<Answer<Key>> {
+  const given = parsePublicKey(input.public_key);
+  return decided(() =>
+    core.store.write((tx) => answerOnce(tx, caller, idempotency, () => addKey(tx, caller, given))),
+  );
+}
+
+async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
+  const { type, line, fingerprint, comment } = given;
+  const id = newId();
+  const row = { id, user_id: caller.id, type, fingerprint, public_key: line, comment, created_at: tx.at };
+  const made = await insertKey(tx, row);
+  if (!made) return view((await findKey(tx.db, caller.id, fingerprint)) ?? row);
+  await insertAudit(tx, {
+    id: newId(),
+    at: tx.at,
+    actor: caller.id,
+    action: "key.create",
+    subject: id,
+    detail: fingerprint,
   });
+  return view(made);
 }
 
 /** The caller's keys, by fingerprint. */
@@ -43,8 +49,8 @@ export async function listKeys(
   query: { readonly limit?: number | undefined; readonly cursor?: string | undefined } = {},
 ): Promise<Page<Key>> {
   const limit = query.limit ?? DEFAULT_LIMIT;
-  const after = cursorPosition(query.cursor, ["keys", caller.id]);
-  const rows = await core.store.read((db) => listRows(db, caller.id, limit + 1, String(after ?? "")));
+  const after = cursorPosition(query.cursor, ["keys", caller.id], "text");
+  const rows = await core.store.read((db) => listRows(db, caller.id, limit + 1, after ?? ""));
   return pageOf(rows, rows.map(view), limit, ["keys", caller.id], (row) => [row.fingerprint, row.id]);
 }
 

@@ -29,17 +29,21 @@ export function getReservation(core: Core, caller: Caller, id: string): Promise<
 }
 
 /** The caller's own, newest first; those that are live, unless asked otherwise. */
-export function listReservations(core: Core, caller: Caller, query: ListQuery): Promise<Page<Reservation>> {
+export async function listReservations(
+  core: Core,
+  caller: Caller,
+  query: ListQuery,
+): Promise<Page<Reservation>> {
   const { state = "live", name, id_prefix, limit = DEFAULT_LIMIT, cursor } = query;
   const filter = ["reservations", caller.id, state, name, id_prefix];
-  const before = cursorPosition(cursor, filter);
+  const before = cursorPosition(cursor, filter, "number");
   return core.store.read(async (db, now) => {
     const rows = await listRows(db, {
       ownerId: caller.id,
       state,
       name,
       idPrefix: id_prefix,
-      beforeSeq: before === undefined ? undefined : Number(before),
+      beforeSeq: before,
       limit: limit + 1,
     });
     const items = await viewReservations(core, db, now, rows.slice(0, limit));
@@ -48,7 +52,7 @@ export function listReservations(core: Core, caller: Caller, query: ListQuery): 
 }
 
 /** Oldest first. Throws Problem not_found. */
-export function listEvents(
+export async function listEvents(
   core: Core,
   caller: Caller,
   id: string,
@@ -56,7 +60,7 @@ export function listEvents(
 ): Promise<Page<ReservationEvent>> {
   const { limit = DEFAULT_LIMIT, cursor } = query;
   const filter = ["events", id];
-  const after = Number(cursorPosition(cursor, filter) ?? 0);
+  const after = cursorPosition(cursor, filter, "number") ?? 0;
   return core.store.read(async (db) => {
     await ownReservation(db, caller, id);
     const rows = await listEventRows(db, id, after, limit + 1);

@@ -1,8 +1,7 @@
 /** Proves that ssh works: one real login by the OpenSSH client, with a key of its own and the host key pinned (L-19). */
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Duplex, pipeline } from "node:stream";
 
@@ -31,9 +30,19 @@ const PATIENCE_S = 8;
 const KILL_AFTER_S = 2;
 const MAX_STDERR = 4096;
 
-/** One login. Never throws for what the pod does; throws when there is no `ssh` here, or no temporary directory. */
-export async function probeWithSsh(target: ProbeTarget): Promise<ProbeResult> {
-  const dir = await mkdtemp(join(tmpdir(), "gpu-dev-probe-"));
+/**
+ * The OpenSSH client as a probe. Its keys are in `scratch` while a login is tried; the directory is emptied here, since a
+ * server that was killed in the middle of one could not do it.
+ */
+export async function createSshProbe(scratch: string): Promise<Probe> {
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch, { mode: 0o700 });
+  return (target) => login(scratch, target);
+}
+
+/** One login. Never throws for what the pod does; throws when there is no `ssh` here, or `scratch` cannot be written. */
+async function login(scratch: string, target: ProbeTarget): Promise<ProbeResult> {
+  const dir = await mkdtemp(join(scratch, "login-"));
   const door = openDoor(target);
   try {
     await writeFile(join(dir, "key"), target.privateKey, { mode: 0o600 });

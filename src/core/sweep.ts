@@ -1,15 +1,14 @@
 /** What is compared now and then: the nodes with what is known of them, and the pods that are there with those that should be. */
-import { forgetAnswers } from "../store/idempotency.ts";
 import { livePods } from "../store/reservations.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
+import { forgetOldAnswers } from "./idempotency.ts";
 import { syncCapacity } from "./inventory.ts";
 import { bounded, ownerOfPod } from "./pod.ts";
 
 const SWEEP_MS = 60_000;
 /** A pod that no reservation names is taken away when it was seen so for this long. */
 const ORPHAN_GRACE_MS = 60_000;
-export const ANSWERS_MS = 24 * 3_600_000;
 
 export interface Sweeper {
   /** The sweep to do now, if it is time for one and none is going on. It never rejects. */
@@ -24,7 +23,9 @@ export function createSweeper(core: Core, conditions: Conditions): Sweeper {
     sweeping = true;
     await conditions.watch("capacity", "the driver's capacity could not be read", () => syncCapacity(core));
     await conditions.watch("orphans", "the driver's pods could not be listed", () => orphans(now));
-    await conditions.watch("answers", "old answers could not be deleted", () => forgetOldAnswers(core));
+    await conditions.watch("answers", "old answers could not be deleted", () =>
+      core.store.write(forgetOldAnswers),
+    );
     sweeping = false;
   };
   return {
@@ -73,8 +74,4 @@ function report(core: Core, reported: Set<string>, pod: string): void {
   if (reported.has(pod)) return;
   reported.add(pod);
   core.log("warn", { pod }, "a pod has an unexpected name; it is left alone");
-}
-
-function forgetOldAnswers(core: Core): Promise<void> {
-  return core.store.write((tx) => forgetAnswers(tx, new Date(tx.now.getTime() - ANSWERS_MS).toISOString()));
 }

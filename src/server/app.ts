@@ -130,5 +130,6 @@ function logRequest(logger: Logger, c: Context<AppEnv>, took: number): void {
     reservation_id: c.get("reservationId"),
     ...(status >= 500 && c.error ? { err: c.error } : {}),
   };
-  logger[status >= 500 ? "error" : "info"](fields, "request");
+  // What was changed is in the audit trail; a line for every question asked would bury what matters.
+  logger[status >= 500 ? "error" : "debug"](fields, "request");
 }

@@ -4,7 +4,7 @@ import type { contract } from "../api/contract.ts";
 import type { RouteName, routes } from "../api/routes.ts";
 import type { Caller } from "../core/access.ts";
 import type { Core } from "../core/core.ts";
-import type { Idempotency } from "./idempotency.ts";
+import type { Idempotency } from "../core/idempotency.ts";
 
 type Output<T> = T extends z.ZodType ? z.output<T> : undefined;
 type Part<R extends RouteName, K extends string> = K extends keyof (typeof contract)[R]

@@ -1,16 +1,11 @@
 /** Idempotency-Key: a POST that creates and is sent again gets the first answer again. */
 import { createHash } from "node:crypto";
 import { Problem } from "../api/errors.ts";
-
-export interface Idempotency {
-  readonly key: string;
-  /** SHA-256 over method, path and body; tells a repetition from another request under the same key. */
-  readonly requestHash: string;
-}
+import type { Idempotency } from "../core/idempotency.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** The key of a request with what it stands for; undefined without a key. Throws invalid_input for a key that cannot be one. */
+/** The key of a request with what it stands for (SHA-256 over method, path and body); undefined without a key. Throws invalid_input for a key that cannot be one. */
 export function readIdempotency(request: Request, path: string, body: unknown): Idempotency | undefined {
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;

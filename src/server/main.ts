@@ -8,6 +8,7 @@ import { ensureFirstAdmin } from "../core/access.ts";
 import { type Core, createCore } from "../core/core.ts";
 import { deploymentId } from "../core/deployment.ts";
 import { syncCapacity } from "../core/inventory.ts";
+import { createSshProbe } from "../core/probe.ts";
 import { createReconciler } from "../core/reconcile.ts";
 import { createLocalDriver } from "../drivers/local.ts";
 import { openStore, type Store } from "../store/db.ts";
@@ -82,6 +83,7 @@ async function openCore(
   const core = createCore({
     store,
     driver,
+    probe: await createSshProbe(join(dataDir, "probes")),
     settings: { domain: options.domain ?? DEFAULT_DOMAIN },
     log: (level, fields, message) => logger[level](fields, message),
   });

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { newKeyPair } from "../../src/core/key-pair.ts";
-import { type ProbeTarget, probeWithSsh } from "../../src/core/probe.ts";
+import { createSshProbe, type Probe, type ProbeTarget } from "../../src/core/probe.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 
 const [host, own, other] = [newKeyPair(), newKeyPair(), newKeyPair()];
 const user = userInfo().username;
+let loginBySsh: Probe;
 let dir: string;
 let sshd: ChildProcess;
 let port: number;
@@ -47,9 +48,9 @@ async function freePort(): Promise<number> {
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "gpu-dev-sshd-"));
-  // What the probe leaves behind would be seen here, and only what it leaves.
-  await mkdir(join(dir, "tmp"));
-  vi.stubEnv("TMPDIR", join(dir, "tmp"));
+  // What a killed server left of a login is taken away.
+  await mkdir(join(dir, "scratch", "login-old"), { recursive: true });
+  loginBySsh = await createSshProbe(join(dir, "scratch"));
   // Debian makes it when the service starts; root's sshd will not run without.
   if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true });
   port = await freePort();
@@ -78,7 +79,7 @@ afterAll(async () => {
 });
 
 const probe = (given: Partial<ProbeTarget> = {}) =>
-  probeWithSsh({
+  loginBySsh({
     dial: () => dialPort(port),
     user,
     hostKey: host.publicKey,
@@ -90,7 +91,7 @@ const probe = (given: Partial<ProbeTarget> = {}) =>
 describe("L-19 the first login", () => {
   test("L-19 is proved by a real ssh client against a real sshd, and leaves nothing behind", async () => {
     expect(await probe()).toEqual({ ok: true });
-    expect(await readdir(join(dir, "tmp"))).toEqual([]);
+    expect(await readdir(join(dir, "scratch"))).toEqual([]);
   });
 
   test("L-19 a connection that the pod refuses is told as refused", async () => {

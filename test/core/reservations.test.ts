@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { createReservation } from "../../src/core/create.ts";
+import { pageOf } from "../../src/core/cursor.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { newId } from "../../src/core/ids.ts";
 import { listAvailability, listGpuTypes, syncCapacity } from "../../src/core/inventory.ts";
@@ -229,6 +230,28 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
     expect((await once("h2")).replayed).toBe(false);
   });
 
+  test("A-08 a key registered under an idempotency key is answered again, another one is a mismatch", async () => {
+    const register = (requestHash: string) =>
+      registerKey(world.core, world.bob, { public_key: newKeyPair().publicKey }, { key: "k2", requestHash });
+    const answers = await Promise.all([register("h1"), register("h1")]);
+    expect(answers[0].body).toEqual(answers[1].body);
+    expect(answers.filter((a) => a.replayed)).toHaveLength(1);
+    await expect(register("h2")).rejects.toMatchObject({ code: "idempotency_mismatch" });
+  });
+
+  test("A-05 a cursor made by hand is refused before the database is asked", async () => {
+    const forged = (filter: unknown, sort: string) =>
+      pageOf([1, 2], [1, 2], 1, filter, () => [sort, "x"]).next_cursor ?? "";
+    const { core, bob } = world;
+    const numbers = forged(["reservations", bob.id, "all", undefined, undefined], "not a number");
+    const texts = forged(["keys", bob.id], "\u0000");
+    const refused = { code: "invalid_input", errors: [expect.objectContaining({ field: "cursor" })] };
+    await expect(listReservations(core, bob, { state: "all", cursor: numbers })).rejects.toMatchObject(
+      refused,
+    );
+    await expect(listKeys(core, bob, { cursor: texts })).rejects.toMatchObject(refused);
+  });
+
   test("A-06 A-18 lists are paged with cursors that belong to their filters", async () => {
     const ids = [];
     for (let i = 0; i < 5; i++) ids.push(await world.reserve());
@@ -267,8 +290,10 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
 
   test("a key that is known is answered as it is", async () => {
     const { publicKey } = newKeyPair();
-    const first = await registerKey(world.core, world.bob, { public_key: `${publicKey} bob@laptop` });
-    const again = await registerKey(world.core, world.bob, { public_key: publicKey });
+    const { body: first } = await registerKey(world.core, world.bob, {
+      public_key: `${publicKey} bob@laptop`,
+    });
+    const { body: again } = await registerKey(world.core, world.bob, { public_key: publicKey });
     expect(again).toEqual(first);
     expect(first.comment).toBe("bob@laptop");
     const { items, next_cursor } = await listKeys(world.core, world.bob, { limit: 1 });

@@ -9,8 +9,8 @@ export const account = {
   async listKeys({ core, caller, query }) {
     return { body: await listKeys(core, caller, query) };
   },
-  async createKey({ core, caller, body }) {
-    return { body: await registerKey(core, caller, body) };
+  async createKey({ core, caller, body, idempotency }) {
+    return registerKey(core, caller, body, idempotency);
   },
   // No driver of this release has disks, so every caller has none.
   async listDisks() {

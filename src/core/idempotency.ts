@@ -1,0 +1,54 @@
+/** A request that carries an Idempotency-Key is done once; repeated, it gets the first answer again (A-08). */
+import { Problem } from "../api/errors.ts";
+import type { Tx } from "../store/db.ts";
+import { findAnswer, forgetAnswers, insertAnswer } from "../store/idempotency.ts";
+import type { Caller } from "./access.ts";
+import { LostRace } from "./change.ts";
+
+export interface Idempotency {
+  readonly key: string;
+  /** Of all that makes the request what it is. */
+  readonly requestHash: string;
+}
+
+const ANSWERS_MS = 24 * 3_600_000;
+
+export interface Answer<T> {
+  readonly body: T;
+  /** It is the first answer again, and nothing was done. */
+  readonly replayed: boolean;
+}
+
+/** `work` in this very transaction, or its first answer. Throws Problem idempotency_mismatch, or LostRace to be tried again. */
+export async function answerOnce<T>(
+  tx: Tx,
+  caller: Caller,
+  given: Idempotency | undefined,
+  work: () => Promise<T>,
+): Promise<Answer<T>> {
+  if (!given) return { body: await work(), replayed: false };
+  await forgetOldAnswers(tx);
+  const earlier = await findAnswer(tx, caller.id, given.key);
+  if (earlier && earlier.request_hash !== given.requestHash) throw mismatch();
+  if (earlier) return { body: JSON.parse(earlier.reply) as T, replayed: true };
+  const body = await work();
+  const first = await insertAnswer(tx, {
+    user_id: caller.id,
+    key: given.key,
+    request_hash: given.requestHash,
+    reply: JSON.stringify(body),
+    created_at: tx.at,
+  });
+  // The same request at the same moment was faster: undone, and asked again, this one gets its answer.
+  if (!first) throw new LostRace(`the idempotency key ${given.key} was used meanwhile`);
+  return { body, replayed: false };
+}
+
+/** Answers are kept for 24 hours. */
+export const forgetOldAnswers = (tx: Tx): Promise<void> =>
+  forgetAnswers(tx, new Date(tx.now.getTime() - ANSWERS_MS).toISOString());
+
+const mismatch = (): Problem =>
+  new Problem("idempotency_mismatch", "this Idempotency-Key was used for another request", {
+    hint: "a key names one request; make a new one for each",
+  });

@@ -1,0 +1,112 @@
+/** Every way in which a tunnel cannot be had, each as one line: what, why, what to do (T-05, T-06). */
+import type { IncomingMessage } from "node:http";
+import { ERRORS, type ErrorCode, isErrorCode } from "../api/errors.ts";
+import { oneLine } from "./frames.ts";
+
+/** The server that a tunnel goes to. */
+export interface Server {
+  /** Without a trailing slash. */
+  readonly url: string;
+  readonly token: string | undefined;
+  /** Where the URL was found: a file, or an environment variable. */
+  readonly origin: string;
+}
+
+/** The message is the line for the user. */
+export class TunnelFailure extends Error {
+  override readonly name = "TunnelFailure";
+}
+
+/** The next step, where the server does not name a better one. */
+const NEXT: Partial<Record<ErrorCode, string>> = {
+  not_logged_in: "check GPU_DEV_TOKEN, or log in again",
+  not_allowed: "ask its owner to share it with you",
+  not_found: "`gpu-dev list` shows what is yours",
+  not_ready: "`gpu-dev show` tells how far it is; then try again",
+  reservation_ended: "`gpu-dev reserve` makes a new one",
+  pod_unreachable: "try again in a few seconds",
+  too_many_tunnels: "close one, then try again",
+  draining: "try again in a moment",
+  unavailable: "try again in a moment",
+};
+
+const TLS = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO)/;
+const DNS = /^(ENOTFOUND|EAI_)/;
+const UNREACHABLE = /^(ECONN|ETIMEDOUT|EHOST|ENET|EPIPE|EADDRNOTAVAIL)/;
+
+const MAX_BODY = 64 * 1024;
+
+/** What a failed connection means; the error is the cause. */
+export function networkFailure(error: Error & { code?: string }, server: Server): TunnelFailure {
+  return new TunnelFailure(oneLine(networkText(error, server)), { cause: error });
+}
+
+function networkText(error: Error & { code?: string }, { url, origin }: Server): string {
+  const { host, hostname } = new URL(url);
+  const code = error.code ?? "";
+  if (DNS.test(code)) return `no address found for ${hostname} (${code}); check your network and ${origin}`;
+  if (TLS.test(code))
+    return `TLS to ${host} failed: ${error.message} (${code}); for an authority of your own, set NODE_EXTRA_CA_CERTS`;
+  if (UNREACHABLE.test(code))
+    return `${host} cannot be reached (${code}); is the server running? Its URL is from ${origin}`;
+  return `${host} does not answer as a gpu-dev server: ${error.message}; check the URL in ${origin}`;
+}
+
+/** What a refusal means; reads the body, at most 64 KiB of it, and closes the connection. */
+export async function refusalFailure(response: IncomingMessage, server: Server): Promise<TunnelFailure> {
+  const problem = readProblem(response, await readBody(response, MAX_BODY));
+  return new TunnelFailure(
+    oneLine(problem ? problemText(problem) : foreignText(response.statusCode, server)),
+  );
+}
+
+/** The body as text, cut at `max` bytes or where the connection breaks; the connection is closed. */
+export async function readBody(response: IncomingMessage, max: number): Promise<string> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const part of response) {
+      parts.push(part as Buffer);
+      length += (part as Buffer).length;
+      if (length >= max) break;
+    }
+  } catch (error) {
+    // What came before the break may still say why; without it, the status has to do.
+    if (!response.destroyed) throw error;
+  } finally {
+    response.destroy();
+  }
+  return Buffer.concat(parts).toString("utf8", 0, max);
+}
+
+interface ShortProblem {
+  readonly code: string;
+  readonly title?: unknown;
+  readonly detail?: unknown;
+  readonly hint?: unknown;
+}
+
+function readProblem(response: IncomingMessage, body: string): ShortProblem | undefined {
+  if (!response.headers["content-type"]?.startsWith("application/problem+json")) return undefined;
+  try {
+    const json = JSON.parse(body) as Partial<ShortProblem> | null;
+    return typeof json?.code === "string" ? (json as ShortProblem) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function problemText({ code, title, detail, hint }: ShortProblem): string {
+  const known = isErrorCode(code);
+  const what = known ? ERRORS[code].title : String(title ?? code);
+  const next = hint ?? (known ? NEXT[code] : undefined);
+  return `${what}: ${String(detail)}${next === undefined ? "" : `; ${String(next)}`}`;
+}
+
+function foreignText(status: number | undefined, { url, origin }: Server): string {
+  const behind = status !== undefined && status >= 502 && status <= 504;
+  return behind
+    ? `${new URL(url).host} answered HTTP ${status}: what is behind it cannot be reached; try again in a moment`
+    : `${new URL(url).host} answered HTTP ${status}, not as a gpu-dev server; check the URL in ${origin}`;
+}

@@ -1,0 +1,222 @@
+/** The server's end of the tunnels: admits, dials the pod, answers 101, and keeps count. */
+import { randomBytes, randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import { Problem } from "../api/errors.ts";
+import { type Clock, realClock, within } from "./clock.ts";
+import { GatewayTunnel } from "./gateway-tunnel.ts";
+import { DEFAULT_WINDOW, MAX_PAYLOAD, RECEIVED, SESSION, SUBPROTOCOL, WINDOW } from "./opening.ts";
+import { refuse } from "./refusal.ts";
+import { readRequest, type TunnelRequest } from "./tunnel-request.ts";
+
+const RECHECK_MS = 2_000;
+const DIAL_MS = 10_000;
+
+/** The answer to a TunnelRequest that is allowed. */
+export interface Admission {
+  readonly userId: string;
+  readonly reservationId: string;
+  /** Connects to the pod's port; any error is answered as `pod_unreachable`, a Problem as itself. */
+  dial(): Promise<Duplex>;
+  /** Asked every 2 s; a Problem ends the tunnel with its words (T-08). An exception ends nothing. */
+  recheck(): Promise<Problem | undefined>;
+}
+
+export interface GatewayOptions {
+  /** Prefix of session ids, so that a resume finds the gateway that holds the session. */
+  readonly name: string;
+  /** Throws Problem for a refusal. */
+  admit(request: TunnelRequest): Promise<Admission>;
+  log(fields: object, message: string): void;
+  readonly maxPerUser: number;
+  readonly maxPerReservation: number;
+  readonly recheckMs?: number;
+  /** Bytes in flight each way, 4 to 16 MiB. */
+  readonly window?: number;
+  readonly clock?: Clock;
+}
+
+export interface Gateway {
+  /** For the `upgrade` event of an http.Server: answers 101 or a problem document, and never throws. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Ends the tunnels of a reservation at once, with the reason. */
+  endReservation(id: string, why: Problem): void;
+  /** Tunnels that are open or being opened. */
+  count(): number;
+  /** Refuses new tunnels, waits up to `graceMs` for the open ones, then ends them with `bye draining`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Held from admission until nothing of the tunnel is left. */
+interface Place {
+  readonly userId: string;
+  readonly reservationId: string;
+  tunnel: GatewayTunnel | undefined;
+}
+
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+/** A gateway for one server process. */
+export function createGateway(options: GatewayOptions): Gateway {
+  return new TunnelGateway(options);
+}
+
+class TunnelGateway implements Gateway {
+  readonly #options: GatewayOptions;
+  readonly #clock: Clock;
+  readonly #window: number;
+  readonly #places = new Set<Place>();
+  readonly #sessions = new WeakMap<IncomingMessage, string>();
+  readonly #server: WebSocketServer;
+  #draining = false;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? realClock;
+    this.#window = options.window ?? DEFAULT_WINDOW;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: MAX_PAYLOAD,
+      handleProtocols: () => SUBPROTOCOL,
+    });
+    this.#server.on("headers", (headers, request) => headers.push(...this.#openingHeaders(request)));
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Until the WebSocket takes over, nobody else listens; a client that is gone shows as destroyed.
+    socket.on("error", () => socket.destroy());
+    this.#open({ request, socket, head }).catch((error: unknown) => this.#refuse(socket, error));
+  }
+
+  endReservation(id: string, why: Problem): void {
+    for (const place of this.#places) if (place.reservationId === id) place.tunnel?.end(why);
+  }
+
+  count(): number {
+    return this.#places.size;
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#draining = true;
+    await within(this.#clock, graceMs, this.#emptied());
+    for (const { tunnel } of this.#places) tunnel?.end(draining());
+    await this.#emptied();
+  }
+
+  #emptied(): Promise<unknown> {
+    return Promise.all([...this.#places].map(({ tunnel }) => tunnel?.closed));
+  }
+
+  async #open(upgrade: Upgrade): Promise<void> {
+    const asked = readRequest(upgrade.request);
+    if (this.#draining) throw draining();
+    const admission = await this.#options.admit(asked);
+    const place = this.#take(admission);
+    try {
+      place.tunnel = this.#start(upgrade, admission, await this.#dial(admission, asked.port));
+      await place.tunnel?.closed;
+    } finally {
+      this.#places.delete(place);
+    }
+  }
+
+  #take({ userId, reservationId }: Admission): Place {
+    const { maxPerUser, maxPerReservation } = this.#options;
+    const held = [...this.#places];
+    if (held.filter((place) => place.userId === userId).length >= maxPerUser)
+      throw tooMany(`you have ${maxPerUser} tunnels open, which is the limit`);
+    if (held.filter((place) => place.reservationId === reservationId).length >= maxPerReservation)
+      throw tooMany(`the reservation has ${maxPerReservation} tunnels open, which is the limit`);
+    const place: Place = { userId, reservationId, tunnel: undefined };
+    this.#places.add(place);
+    return place;
+  }
+
+  /** The pod's stream. Throws Problem; a stream that comes too late is closed. */
+  async #dial(admission: Admission, port: number): Promise<Duplex> {
+    let late = false;
+    const dialled = admission.dial().then(
+      (pod) => {
+        if (late) pod.destroy();
+        return pod;
+      },
+      (error: unknown) => error as Error,
+    );
+    late = !(await within(this.#clock, DIAL_MS, dialled));
+    const pod = late ? new Error(`no connection within ${DIAL_MS / 1000} s`) : await dialled;
+    if (!(pod instanceof Error)) return pod;
+    throw pod instanceof Problem ? pod : unreachable(port, pod);
+  }
+
+  /** Answers 101 and lets the bytes flow; undefined when the client is gone already. */
+  #start(upgrade: Upgrade, admission: Admission, pod: Duplex): GatewayTunnel | undefined {
+    if (this.#draining || upgrade.socket.destroyed) {
+      pod.destroy();
+      if (this.#draining) throw draining();
+      return undefined;
+    }
+    const session = `${this.#options.name}.${randomBytes(16).toString("hex")}`;
+    this.#sessions.set(upgrade.request, session);
+    let tunnel: GatewayTunnel | undefined;
+    this.#server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.head, (ws) => {
+      tunnel = this.#tunnel(ws, upgrade, admission, pod, session);
+    });
+    if (!tunnel) pod.destroy();
+    return tunnel;
+  }
+
+  #tunnel(
+    ws: WebSocket,
+    upgrade: Upgrade,
+    admission: Admission,
+    pod: Duplex,
+    session: string,
+  ): GatewayTunnel {
+    const { userId, reservationId } = admission;
+    const about = { session, user_id: userId, reservation_id: reservationId };
+    const log = (fields: object, message: string) => this.#options.log({ ...about, ...fields }, message);
+    log({ remote_address: upgrade.request.socket.remoteAddress }, "tunnel opened");
+    return new GatewayTunnel({
+      wire: { ws, socket: upgrade.socket as Duplex & { bytesRead?: number }, window: this.#window },
+      pod,
+      clock: this.#clock,
+      recheckMs: this.#options.recheckMs ?? RECHECK_MS,
+      recheck: () => admission.recheck(),
+      log,
+    });
+  }
+
+  #openingHeaders(request: IncomingMessage): string[] {
+    const session = this.#sessions.get(request) ?? "";
+    return [`${SESSION}: ${session}`, `${RECEIVED}: 0`, `${WINDOW}: ${this.#window}`];
+  }
+
+  #refuse(socket: Duplex, error: unknown): void {
+    const requestId = randomUUID();
+    const problem =
+      error instanceof Problem ? error : new Problem("internal", "the gateway failed", { cause: error });
+    const { code, message, cause } = problem;
+    this.#options.log({ request_id: requestId, code, detail: message, err: cause }, "tunnel refused");
+    if (!socket.destroyed) refuse(socket, problem, requestId);
+  }
+}
+
+const draining = (): Problem =>
+  new Problem("draining", "the server is shutting down", { hint: "try again in a moment", retryAfter: 5 });
+
+const tooMany = (detail: string): Problem =>
+  new Problem("too_many_tunnels", detail, { hint: "close one, then try again", retryAfter: 10 });
+
+const unreachable = (port: number, cause: unknown): Problem =>
+  new Problem("pod_unreachable", `port ${port} of the pod did not answer`, {
+    hint: "try again in a few seconds",
+    retryAfter: 2,
+    cause,
+  });

@@ -1,0 +1,117 @@
+/**
+ * Entry of the lean ssh-proxy, ssh's ProxyCommand: `--context NAME --domain DOMAIN [--home DIR] -- HOST PORT`.
+ * stdout carries the ssh stream and nothing else; stderr gets at most one line.
+ */
+import { homedir } from "node:os";
+import { parseArgs } from "node:util";
+import { type Endpoint, findEndpoint, type Home, homeOf } from "../api/home.ts";
+import { TunnelClient, type TunnelEnd } from "./client.ts";
+import { TunnelFailure } from "./failure.ts";
+import { oneLine } from "./frames.ts";
+import { parseHost, type Target } from "./hosts.ts";
+import { wholeNumber } from "./opening.ts";
+import { resolve } from "./resolve.ts";
+
+/** What ssh takes as "the connection failed". */
+const FAILED = 255;
+/** A stderr that nobody reads must not keep us. */
+const LAST_WORD_MS = 200;
+
+interface Asked {
+  readonly context: string;
+  readonly domain: string;
+  readonly home: string | undefined;
+  readonly host: string;
+  readonly target: Target;
+  readonly port: number;
+}
+
+/** Runs the proxy and ends the process: 0 when the pod's stream has ended, 255 when the tunnel failed. */
+export async function main(argv: string[]): Promise<void> {
+  let client: TunnelClient | undefined;
+  const hangUp = (_: NodeJS.Signals, number: number): void => {
+    client?.hangUp();
+    process.exit(128 + number);
+  };
+  process.on("SIGTERM", hangUp).on("SIGHUP", hangUp);
+  // Ctrl-C is for what runs in the pod: ssh sends it there. A proxy that dies of it takes a shared connection along.
+  process.on("SIGINT", () => undefined);
+  const end = await run(argv, (started) => {
+    client = started;
+  });
+  leave(end);
+}
+
+async function run(argv: string[], started: (client: TunnelClient) => void): Promise<TunnelEnd> {
+  try {
+    const asked = readArguments(argv);
+    const home = homeOf(asked.home === undefined ? process.env : { GPU_DEV_HOME: asked.home }, homedir());
+    const server = findServer(home, asked.context);
+    const client = new TunnelClient({
+      server,
+      pod: resolve(server, home, asked.host, asked.target),
+      port: asked.port,
+      stdin: process.stdin,
+      stdout: process.stdout,
+    });
+    started(client);
+    return await client.done;
+  } catch (error) {
+    return { exitCode: FAILED, message: lineOf(error) };
+  }
+}
+
+function readArguments(argv: string[]): Asked {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    options: { context: { type: "string" }, domain: { type: "string" }, home: { type: "string" } },
+    allowPositionals: true,
+  });
+  const [given, portText, ...others] = positionals;
+  const { context, domain, home } = values;
+  if (!context || !domain || given === undefined || portText === undefined || others.length > 0)
+    throw new TunnelFailure(
+      "usage: gpu-dev-ssh-proxy --context NAME --domain DOMAIN [--home DIR] -- HOST PORT",
+    );
+  const target = parseHost(given, domain);
+  if (!target)
+    throw new TunnelFailure(
+      `${oneLine(given)} is not a pod: expected <id>.${domain} or gpu-dev-<id8>.${domain}`,
+    );
+  return { context, domain, home, host: plainHost(given), target, port: readPort(portText) };
+}
+
+/** As ssh looks it up in known_hosts. */
+const plainHost = (host: string): string => host.toLowerCase().replace(/\.$/, "");
+
+function readPort(text: string): number {
+  const port = wholeNumber(text) ?? 0;
+  if (port < 1 || port > 65_535) throw new TunnelFailure(`${oneLine(text)} is not a port: 1 to 65535`);
+  return port;
+}
+
+function findServer(home: Home, context: string): Endpoint {
+  const named = context === "environment" ? undefined : context;
+  const found = findEndpoint(process.env, home, named);
+  if (!found || (named === undefined && found.context !== context))
+    throw new TunnelFailure(
+      named === undefined
+        ? "GPU_DEV_URL is not set, but this ssh config was written with it; set it, or run `gpu-dev ssh-config` again"
+        : `no server is known as ${oneLine(context)}: is it running? \`gpu-dev config show\` tells where it is looked for`,
+    );
+  if (!/^https?:\/\//.test(found.url) || !URL.canParse(found.url))
+    throw new TunnelFailure(
+      `${oneLine(found.url)} is not an http or https URL; correct it in ${found.origin}`,
+    );
+  return found;
+}
+
+/** Failures that were foreseen have their line; of others, the message and what was meant to be done. */
+const lineOf = (error: unknown): string =>
+  error instanceof TunnelFailure ? error.message : `the tunnel failed: ${oneLine(String(error))}`;
+
+function leave({ exitCode, message }: TunnelEnd): void {
+  if (message === undefined) process.exit(exitCode);
+  setTimeout(() => process.exit(exitCode), LAST_WORD_MS);
+  process.stderr.write(`gpu-dev: ${message}\n`, () => process.exit(exitCode));
+}

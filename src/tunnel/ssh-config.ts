@@ -1,0 +1,122 @@
+/** What OpenSSH reads of ours: `ssh_config`, which names the ssh-proxy as ProxyCommand, and `known_hosts`. */
+import { join } from "node:path";
+import type { Home } from "../api/home.ts";
+import { id8 } from "../api/names.ts";
+import { changeHosts, knownHostsFile } from "./known-hosts.ts";
+import { writeOwnFile } from "./own-file.ts";
+
+/** A reservation that ssh can reach. */
+interface SshEntry {
+  readonly id: string;
+  readonly name: string | null;
+  /** `<id>.<domain>` or `<id>-<n>.<domain>`. */
+  readonly host: string;
+  readonly user: string;
+  /** As in known_hosts: "ssh-ed25519 AAAA…". */
+  readonly hostKey: string;
+}
+
+export interface SshConfig {
+  /** The context by which the ssh-proxy finds URL and token. */
+  readonly context: string;
+  readonly domain: string;
+  /** Absolute path of the node binary. */
+  readonly node: string;
+  /** Absolute path of bin/gpu-dev-ssh-proxy.js. */
+  readonly proxyScript: string;
+  readonly entries: readonly SshEntry[];
+  /** GPU_DEV_HOME, if it is set, goes along to the ssh-proxy: ssh may run in another environment. */
+  readonly env?: { readonly GPU_DEV_HOME?: string | undefined };
+}
+
+/** The account for reservations made elsewhere, when nothing here tells it. */
+const DEFAULT_USER = "dev";
+
+/** sun_path (108 on Linux, 104 elsewhere) less its final zero, "/", the 40 of %C and the 17 that ssh appends while it makes the socket. */
+const MAX_CONTROL_DIR = (process.platform === "linux" ? 108 : 104) - 1 - 1 - 40 - 17;
+
+export const sshConfigFile = (home: Home): string => join(home.stateDir, "ssh_config");
+
+/**
+ * Writes `ssh_config` and `known_hosts` below the state directory, by write and rename, mode 0600 in 0700.
+ * Keys of other domains stay; those of this domain's other hosts go, and the ssh-proxy fetches them again if needed.
+ */
+export async function writeSshConfig(home: Home, given: SshConfig): Promise<void> {
+  const hosts = new Map(given.entries.map(({ host, hostKey }) => [host, hostKey]));
+  await changeHosts(home, hosts, (host) => !host.endsWith(`.${given.domain}`));
+  await writeOwnFile(sshConfigFile(home), renderSshConfig(home, given));
+}
+
+/** The text of `ssh_config`. Throws for a path that ssh_config cannot say. */
+function renderSshConfig(home: Home, given: SshConfig): string {
+  const common = commonLines(home, given);
+  const user = given.entries[0]?.user ?? DEFAULT_USER;
+  const blocks = [
+    ...given.entries.map((entry) => block(aliases(entry), [...ownLines(entry), ...common])),
+    // Reservations made elsewhere. A name with a quote is kept out: ssh pastes names into the ProxyCommand's shell line.
+    block(`gpu-dev-* "!*'*"`, [`HostName %h.${given.domain}`, `User ${user}`, ...common]),
+  ];
+  return [
+    "# Written by gpu-dev, and written anew as reservations come and go: changes here are lost.",
+    ...blocks,
+  ]
+    .join("\n\n")
+    .concat("\n");
+}
+
+const block = (hosts: string, lines: readonly string[]): string =>
+  [`Host ${hosts}`, ...lines.map((line) => `  ${line}`)].join("\n");
+
+const aliases = ({ id, name }: SshEntry): string =>
+  [`gpu-dev-${id8(id)}`, ...(name === null ? [] : [name])].join(" ");
+
+const ownLines = ({ host, user }: SshEntry): string[] => [
+  `HostName ${host}`,
+  `HostKeyAlias ${host}`,
+  `User ${user}`,
+];
+
+function commonLines(home: Home, given: SshConfig): string[] {
+  return [
+    `UserKnownHostsFile ${path(knownHostsFile(home))}`,
+    "StrictHostKeyChecking yes",
+    "UpdateHostKeys no",
+    `IdentityFile ${path(join(home.stateDir, "id_ed25519"))}`,
+    // The keys of a full agent would use up the attempts that sshd allows before ours is tried.
+    "IdentitiesOnly yes",
+    // The tunnel keeps itself alive; ssh would give up after three missed answers.
+    "ServerAliveInterval 0",
+    ...controlLines(home.stateDir),
+    `ProxyCommand ${proxyCommand(given)}`,
+  ];
+}
+
+/** Connection sharing, where the socket's path is short enough for one. OpenSSH on Windows has none. */
+function controlLines(dir: string): string[] {
+  if (process.platform === "win32" || Buffer.byteLength(dir) > MAX_CONTROL_DIR) return [];
+  return ["ControlMaster auto", `ControlPath ${path(join(dir, "%C"), "%C")}`, "ControlPersist 10m"];
+}
+
+function proxyCommand({ node, proxyScript, context, domain, env }: SshConfig): string {
+  const home = env?.GPU_DEV_HOME ? ["--home", env.GPU_DEV_HOME] : [];
+  const words = [node, proxyScript, "--context", context, "--domain", domain, ...home];
+  return [...words.map((word) => shellWord(word)), "--", "'%h'", "%p"].join(" ");
+}
+
+/** One word of the user's shell, in which ssh has yet to replace `%` tokens. */
+function shellWord(word: string): string {
+  const plain = word.replaceAll("%", "%%");
+  if (/^[\w@+=:,./%-]+$/.test(plain)) return plain;
+  return process.platform === "win32" ? `"${plain}"` : `'${plain.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A path as ssh_config reads it: quoted, with `%` tokens escaped (but `token`, when it ends in one). */
+function path(given: string, token = ""): string {
+  if (/["\n]|\$\{/.test(given))
+    throw new Error(`ssh_config cannot name ${JSON.stringify(given)}; move it with GPU_DEV_HOME`);
+  const plain = given
+    .slice(0, given.length - token.length)
+    .replaceAll("\\", "\\\\")
+    .replaceAll("%", "%%");
+  return `"${plain}${token}"`;
+}

@@ -1,0 +1,106 @@
+/** A real sshd of our own: unprivileged port, own host key, own authorized keys, in a temporary directory. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+const SSHD = "/usr/sbin/sshd";
+
+export interface Sshd {
+  readonly port: number;
+  readonly pid: number;
+  readonly user: string;
+  /** As in known_hosts. */
+  readonly hostKey: string;
+  /** A private key file that may log in. */
+  readonly identity: string;
+  readonly dir: string;
+  dial(): Promise<Socket>;
+  stop(): Promise<void>;
+}
+
+/** Starts sshd on 127.0.0.1; resolves when it answers. */
+export async function startSshd(): Promise<Sshd> {
+  const dir = mkdtempSync(join(tmpdir(), "gpu-dev-sshd-"));
+  const [hostKey, identity] = [newKey(dir, "host"), newKey(dir, "user")];
+  copyFileSync(`${identity}.pub`, join(dir, "authorized_keys"));
+  const port = await freePort();
+  writeFileSync(join(dir, "sshd_config"), configText(dir, port, hostKey));
+  if (process.getuid?.() === 0) execFileSync("mkdir", ["-p", "-m", "0755", "/run/sshd"]);
+  const child = spawn(SSHD, ["-D", "-f", join(dir, "sshd_config"), "-E", join(dir, "sshd.log")], {
+    stdio: "ignore",
+  });
+  const exited = once(child, "exit");
+  await listening(port);
+  return {
+    port,
+    pid: child.pid ?? 0,
+    user: userInfo().username,
+    hostKey: readFileSync(`${hostKey}.pub`, "utf8").split(" ").slice(0, 2).join(" ").trim(),
+    identity,
+    dir,
+    dial: () => dialPort(port),
+    async stop() {
+      child.kill("SIGKILL");
+      await exited;
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function newKey(dir: string, name: string): string {
+  const file = join(dir, name);
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file]);
+  return file;
+}
+
+const configText = (dir: string, port: number, hostKey: string): string => `
+ListenAddress 127.0.0.1
+Port ${port}
+HostKey ${hostKey}
+PidFile none
+AuthorizedKeysFile ${join(dir, "authorized_keys")}
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+PasswordAuthentication no
+MaxStartups 200
+MaxSessions 200
+AllowAgentForwarding yes
+Subsystem sftp internal-sftp
+`;
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address ? address.port : 0;
+}
+
+export async function dialPort(port: number): Promise<Socket> {
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  await once(socket, "connect");
+  return socket;
+}
+
+/** Polls: sshd has no other way to say that it listens. */
+async function listening(port: number): Promise<void> {
+  for (const until = Date.now() + 10_000; !(await answers(port)); await pause(10))
+    if (Date.now() > until) throw new Error("sshd does not answer");
+}
+
+async function answers(port: number): Promise<boolean> {
+  try {
+    (await dialPort(port)).destroy();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ECONNREFUSED") return false;
+    throw error;
+  }
+}
