@@ -13,8 +13,14 @@ export async function findAnswer(tx: Tx, userId: string, key: string): Promise<I
   return row && checkRow("idempotency_keys", idempotencyShape, row);
 }
 
-export async function insertAnswer(tx: Tx, row: IdempotencyRow): Promise<void> {
-  await tx.db.insertInto("idempotency_keys").values(row).execute();
+/** False when the key has an answer already; nothing is written then. */
+export async function insertAnswer(tx: Tx, row: IdempotencyRow): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx.db
+    .insertInto("idempotency_keys")
+    .values(row)
+    .onConflict((oc) => oc.doNothing())
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows === 1n;
 }
 
 /** Forgets answers from before `instant`. */

@@ -1,0 +1,131 @@
+/** The list of commands: what the root help says of each, and how to load it when it is called. */
+import type { Command } from "./command.ts";
+
+export interface Entry {
+  /** The words that call it: `list`, `disk list`. */
+  readonly path: string;
+  readonly aliases?: readonly string[];
+  readonly summary: string;
+  readonly group: string;
+  load(): Promise<Command>;
+}
+
+const RESERVATIONS = "Reservations:";
+const INVENTORY = "GPUs and disks:";
+const SETUP = "Set-up:";
+
+export const catalogue: readonly Entry[] = [
+  {
+    path: "reserve",
+    summary: "Reserve GPUs and wait until ssh works",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/reserve.ts")).command,
+  },
+  {
+    path: "list",
+    aliases: ["ls"],
+    summary: "List your reservations",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/list.ts")).command,
+  },
+  {
+    path: "show",
+    summary: "Show a reservation and its history",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/show.ts")).command,
+  },
+  {
+    path: "connect",
+    aliases: ["ssh"],
+    summary: "Open a shell in a reservation, or run a command there",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/connect.ts")).command,
+  },
+  {
+    path: "edit",
+    summary: "Extend or rename a reservation",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/edit.ts")).command,
+  },
+  {
+    path: "cancel",
+    aliases: ["rm"],
+    summary: "End reservations now and release their GPUs",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/cancel.ts")).command,
+  },
+  {
+    path: "avail",
+    summary: "Show what is free, by GPU type",
+    group: INVENTORY,
+    load: async () => (await import("./commands/avail.ts")).command,
+  },
+  {
+    path: "status",
+    summary: "Show the server's health and its GPUs",
+    group: INVENTORY,
+    load: async () => (await import("./commands/status.ts")).command,
+  },
+  {
+    path: "disk list",
+    aliases: ["ls"],
+    summary: "List your disks",
+    group: INVENTORY,
+    load: async () => (await import("./commands/disk/list.ts")).command,
+  },
+  {
+    path: "server",
+    summary: "Run a server on this machine",
+    group: SETUP,
+    load: async () => (await import("./commands/server.ts")).command,
+  },
+  {
+    path: "whoami",
+    summary: "Show who you are to the server",
+    group: SETUP,
+    load: async () => (await import("./commands/whoami.ts")).command,
+  },
+  {
+    path: "config show",
+    summary: "Show the settings and where each comes from",
+    group: SETUP,
+    load: async () => (await import("./commands/config/show.ts")).command,
+  },
+  {
+    path: "ssh-config install",
+    summary: "Let plain ssh, scp and editors find your reservations",
+    group: SETUP,
+    load: async () => (await import("./commands/ssh-config/install.ts")).command,
+  },
+  {
+    path: "ssh-config remove",
+    summary: "Take our line out of ~/.ssh/config",
+    group: SETUP,
+    load: async () => (await import("./commands/ssh-config/remove.ts")).command,
+  },
+  {
+    path: "ssh-config show",
+    summary: "Print the ssh configuration of your reservations",
+    group: SETUP,
+    load: async () => (await import("./commands/ssh-config/show.ts")).command,
+  },
+  {
+    path: "completion",
+    summary: "Print the completion script of a shell",
+    group: SETUP,
+    load: async () => (await import("./commands/completion.ts")).command,
+  },
+];
+
+/** Topics: the first word of commands of two words. */
+export const topics: Readonly<Record<string, { readonly summary: string; readonly group: string }>> = {
+  disk: { summary: "Your disks", group: INVENTORY },
+  config: { summary: "The settings of this command line", group: SETUP },
+  "ssh-config": { summary: "The ssh configuration of your reservations", group: SETUP },
+};
+
+/** The names that an entry answers to: its path and its aliases, whole. */
+export function names(entry: Entry): string[] {
+  const topic = entry.path.includes(" ") ? `${entry.path.split(" ")[0]} ` : "";
+  return [entry.path, ...(entry.aliases ?? []).map((alias) => topic + alias)];
+}

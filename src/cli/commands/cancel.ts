@@ -1,0 +1,99 @@
+/** `gpu-dev cancel`: ends reservations now. It asks nothing, so that scripts and people type the same. */
+import { EXIT } from "../../api/errors.ts";
+import type { Reservation } from "../../api/schemas.ts";
+import { defineCommand, type Values } from "../command.ts";
+import type { Context } from "../context.ts";
+import { CliError, type Failure, failureOf } from "../errors.ts";
+import { findReservation } from "../find.ts";
+import { flag } from "../options.ts";
+import type { Output } from "../output/output.ts";
+import { gpus, label } from "../output/reservation.ts";
+import { refreshSshFiles } from "../ssh-files.ts";
+import { waitUntilOver } from "../wait.ts";
+
+/** Taking a pod away takes a second; what takes longer is in trouble, and the server goes on trying. */
+const TIMEOUT_S = 60;
+
+const options = { noWait: flag("--no-wait", "Do not wait until the GPUs are free again") };
+type Given = Values<typeof options>;
+
+export const command = defineCommand({
+  arguments: [
+    {
+      name: "reservation",
+      summary: "Ids, names, or the first 4 or more characters of ids",
+      required: true,
+      variadic: true,
+      completes: "reservations",
+    },
+  ],
+  options,
+  details:
+    "Waits until the GPUs are free again, at most a minute (then exit 8; the server goes on). Cancelling again answers the same. Of several, each is tried; the exit code is that of the first failure.",
+  examples: [
+    { line: "gpu-dev cancel train", meaning: "Ends it and releases its GPUs" },
+    { line: "gpu-dev cancel train eval", meaning: "Ends both" },
+  ],
+  async run(words, given, ctx): Promise<Output> {
+    const [only] = words;
+    const results =
+      words.length === 1 ? [await cancel(ctx, only ?? "", given)] : await cancelEach(ctx, words, given);
+    await refreshSshFiles(ctx);
+    const done = results.filter((r): r is Reservation => !isFailure(r));
+    return {
+      json:
+        words.length === 1
+          ? done[0]
+          : { items: results.map((r) => (isFailure(r) ? { error: r.document } : r)) },
+      header: ["NAME", "ID", "STATE", "GPUS"],
+      rows: done.map((r) => [r.name ?? "", r.id, r.state, gpus(r)]),
+      exit: results.find(isFailure)?.exit ?? EXIT.ok,
+    };
+  },
+});
+
+const isFailure = (result: Reservation | Failure): result is Failure => "exit" in result;
+
+async function cancel(ctx: Context, word: string, { noWait }: Given): Promise<Reservation> {
+  const found = await findReservation(ctx.api(), word);
+  // The same cancel may be sent twice (A-07): the key lets a broken connection be tried again.
+  const asked = await ctx
+    .api()
+    .cancelReservation({ params: { id: found.id }, idempotencyKey: `cancel-${found.id}` });
+  return noWait ? asked : await over(ctx, asked);
+}
+
+/** Ctrl-C stops the waiting only: what was cancelled stays cancelled. */
+async function over(ctx: Context, asked: Reservation): Promise<Reservation> {
+  const interrupt = ctx.watchInterrupt();
+  try {
+    return await waitUntilOver(ctx, asked, { timeoutS: TIMEOUT_S, signal: interrupt.signal });
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    throw new CliError("interrupted", EXIT.interrupted, "Interrupted", {
+      hint: `${label(asked)} is cancelled all the same; the server takes it away.`,
+      extra: { reservation: asked },
+    });
+  } finally {
+    interrupt.stop();
+  }
+}
+
+/** One after the other; a failing one does not stop the rest. */
+async function cancelEach(
+  ctx: Context,
+  words: readonly string[],
+  given: Given,
+): Promise<(Reservation | Failure)[]> {
+  const results: (Reservation | Failure)[] = [];
+  for (const word of words) {
+    try {
+      results.push(await cancel(ctx, word, given));
+    } catch (error) {
+      const failure = failureOf(error);
+      ctx.say(`${word}: ${failure.message}`);
+      results.push(failure);
+    }
+  }
+  return results;
+}

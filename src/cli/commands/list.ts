@@ -1,0 +1,77 @@
+/** `gpu-dev list`: the caller's reservations, newest first. */
+import { id8 } from "../../api/names.ts";
+import type { ListReservationsQuery, Reservation, State } from "../../api/schemas.ts";
+import { defineCommand, type Values } from "../command.ts";
+import type { Context } from "../context.ts";
+import { choice, flag } from "../options.ts";
+import type { Cell, Output } from "../output/output.ts";
+import { gpus, outlook } from "../output/reservation.ts";
+import { ago } from "../output/time.ts";
+import { refreshSshFiles } from "../ssh-files.ts";
+
+// Not from the schemas, which would load zod; the compiler checks each against them.
+const STATES = [
+  "queued",
+  "preparing",
+  "active",
+  "ending",
+  "expired",
+  "cancelled",
+  "failed",
+] as const satisfies readonly State[];
+
+const options = {
+  all: flag("-a, --all", "Ended ones too"),
+  state: choice("--state <STATE>", "Only those in this state", STATES),
+};
+
+export const command = defineCommand({
+  options,
+  examples: [
+    { line: "gpu-dev list", meaning: "Those that have not ended" },
+    { line: "gpu-dev list --state failed", meaning: "Those that failed" },
+    { line: "gpu-dev list --all | cut -f2", meaning: "All ids: a pipe gets tab-separated full values" },
+  ],
+  async run(_args, given, ctx): Promise<Output> {
+    const items = await all(ctx, filter(given));
+    if (!given.all && given.state === undefined) await refreshSshFiles(ctx, items);
+    const now = ctx.clock.now();
+    return {
+      json: { items },
+      header: ["NAME", "ID", "STATE", "GPUS", "TIME", "CREATED", "REASON"],
+      rows: items.map((r) => row(r, now)),
+      empty: EMPTY,
+    };
+  },
+});
+
+const EMPTY =
+  "No reservations. Make one with `gpu-dev reserve --gpu-type TYPE --time 1h`; `gpu-dev avail` lists the types.";
+
+function filter(given: Values<typeof options>): ListReservationsQuery {
+  return { state: given.state ?? (given.all ? "all" : "live") };
+}
+
+/** All pages of the list. */
+async function all(ctx: Context, query: ListReservationsQuery): Promise<Reservation[]> {
+  const items: Reservation[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: { items: Reservation[]; next_cursor: string | null } = await ctx
+      .api()
+      .listReservations({ query: { ...query, limit: "500", ...(cursor === null ? {} : { cursor }) } });
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  return items;
+}
+
+const row = (r: Reservation, now: Date): Cell[] => [
+  r.name ?? "",
+  { text: id8(r.id), value: r.id },
+  r.state,
+  gpus(r),
+  outlook(r, now),
+  ago(r.created_at, now),
+  r.reason ?? "",
+];

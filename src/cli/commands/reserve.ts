@@ -1,0 +1,156 @@
+/** `gpu-dev reserve`: creates a reservation and, unless told otherwise, waits until ssh works. */
+import { randomUUID } from "node:crypto";
+import { exactDuration } from "../../api/duration.ts";
+import { EXIT } from "../../api/errors.ts";
+import type { CreateReservation, Reservation } from "../../api/schemas.ts";
+import { defineCommand, type Values } from "../command.ts";
+import type { Context } from "../context.ts";
+import { CliError, UsageError } from "../errors.ts";
+import { registerKey } from "../keys.ts";
+import { choice, count, duration, flag, name, parsed, text } from "../options.ts";
+import type { Output } from "../output/output.ts";
+import { gpus, label, sshAlias } from "../output/reservation.ts";
+import { setting } from "../settings.ts";
+import { refreshSshFiles } from "../ssh-files.ts";
+import { waitUntilActive } from "../wait.ts";
+import { describe } from "./show.ts";
+
+const DEFAULT_TIME = "1h";
+/** Every wait has an end; a day is longer than anybody looks at a terminal. */
+const DEFAULT_TIMEOUT_S = 24 * 3600;
+
+const options = {
+  gpuType: text(
+    "-t, --gpu-type <TYPE>",
+    "GPU type, as `gpu-dev avail` lists them (GPU_DEV_GPU_TYPE)",
+    "gpu-types",
+  ),
+  gpus: parsed("-g, --gpus <N>", "How many GPUs (default: 1)", count),
+  time: parsed(
+    "--time <DURATION>",
+    `How long, from the moment that ssh works: 90m, 1h30m, 2d (GPU_DEV_TIME, default: ${DEFAULT_TIME})`,
+    duration,
+  ),
+  name: parsed("-n, --name <NAME>", "Name, unique among your live reservations", name),
+  disk: choice("--disk <NAME>", "Disk to keep files on; so far only temporary storage", ["none"]),
+  noWait: flag("--no-wait", "Do not wait until ssh works"),
+  noQueue: flag("--no-queue", "Fail (exit 6) instead of queueing when nothing is free"),
+  timeout: parsed(
+    "--timeout <DURATION>",
+    "Give up waiting after this (exit 8, stays reserved; default: 24h)",
+    duration,
+  ),
+};
+
+export const command = defineCommand({
+  options,
+  details: "Ctrl-C while waiting asks whether to keep or cancel; without a terminal the reservation stays.",
+  examples: [
+    {
+      line: "gpu-dev reserve --gpu-type h100 --gpus 2 --time 4h --name train",
+      meaning: "Two GPUs for four hours",
+    },
+    {
+      line: "gpu-dev reserve --gpu-type cpu --time 30m --no-wait --json",
+      meaning: "For a script: prints the reservation and returns at once",
+    },
+  ],
+  async run(_args, given, ctx): Promise<Output> {
+    const body = await requestOf(given, ctx);
+    const interrupt = ctx.watchInterrupt();
+    try {
+      await registerKey(ctx);
+      const created = await ctx.api().createReservation({ body, idempotencyKey: randomUUID() });
+      ctx.say(
+        `Reserved ${gpus(created)} for ${exactDuration(created.duration_s)} as ${created.name ?? created.id}`,
+      );
+      if (given.noWait) return await leave(ctx, created);
+      return await follow(ctx, created, given.timeout ?? DEFAULT_TIMEOUT_S, interrupt.signal);
+    } finally {
+      interrupt.stop();
+    }
+  },
+});
+
+type Given = Values<typeof options>;
+
+/** The request body. Throws UsageError for a missing type (C-18). */
+async function requestOf(given: Given, ctx: Context): Promise<CreateReservation> {
+  const gpuType = given.gpuType ?? (await setting(ctx, "gpu_type"))?.value ?? (await missingType(ctx));
+  const duration_s = given.time ?? (await defaultTime(ctx));
+  return {
+    gpu_type: gpuType,
+    duration_s,
+    ...(given.gpus === undefined ? {} : { gpu_count: given.gpus }),
+    ...(given.name === undefined ? {} : { name: given.name }),
+    ...(given.disk === undefined ? {} : { disk: null }),
+    ...(given.noQueue ? { queue: false } : {}),
+  };
+}
+
+async function missingType(ctx: Context): Promise<never> {
+  const { items } = await ctx.api().listGpuTypes({});
+  const known = items.map((type) => (type.simulated ? `${type.name} (simulated)` : type.name)).join(", ");
+  throw new UsageError("--gpu-type is missing", `The server has: ${known || "none at the moment"}.`);
+}
+
+async function defaultTime(ctx: Context): Promise<number> {
+  const configured = await setting(ctx, "time");
+  if (!configured) {
+    ctx.say(`No --time given: reserving for ${DEFAULT_TIME}`);
+    return duration(DEFAULT_TIME);
+  }
+  try {
+    return duration(configured.value);
+  } catch (cause) {
+    if (cause instanceof UsageError)
+      throw new UsageError(`${configured.origin}: ${cause.message}`, cause.hint, cause);
+    throw cause;
+  }
+}
+
+async function leave(ctx: Context, created: Reservation): Promise<Output> {
+  await refreshSshFiles(ctx);
+  ctx.say(
+    `Follow it with \`gpu-dev show ${label(created)}\`, get in with \`gpu-dev connect ${label(created)}\``,
+  );
+  return describe(created, ctx.clock.now());
+}
+
+async function follow(
+  ctx: Context,
+  created: Reservation,
+  timeoutS: number,
+  signal: AbortSignal,
+): Promise<Output> {
+  try {
+    const active = await waitUntilActive(ctx, created, { timeoutS, signal });
+    await refreshSshFiles(ctx);
+    ctx.say(`Ready. Get in with \`gpu-dev connect ${label(active)}\` or \`ssh ${sshAlias(active)}\``);
+    return describe(active, ctx.clock.now());
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return await interrupted(ctx, created);
+  }
+}
+
+/** C-17: Ctrl-C never loses a reservation by accident; a person is asked, a script keeps it. */
+async function interrupted(ctx: Context, created: Reservation): Promise<Output> {
+  const keepWords = `${label(created)} stays reserved. Follow it with \`gpu-dev show ${label(created)}\`, end it with \`gpu-dev cancel ${label(created)}\`.`;
+  if (!ctx.interactive)
+    throw new CliError("interrupted", EXIT.interrupted, "Interrupted", {
+      hint: keepWords,
+      extra: { reservation: created },
+    });
+  const wish = await ctx.prompts.select("Keep or cancel the reservation?", [
+    { name: "Keep it", value: "keep" },
+    { name: "Cancel it", value: "cancel" },
+  ]);
+  if (wish === "keep") {
+    ctx.say(keepWords);
+    return describe(created, ctx.clock.now());
+  }
+  const cancelled = await ctx.api().cancelReservation({ params: { id: created.id } });
+  ctx.say(`Cancelled ${label(cancelled)}`);
+  return { ...describe(cancelled, ctx.clock.now()), exit: EXIT.interrupted };
+}

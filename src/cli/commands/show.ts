@@ -1,0 +1,65 @@
+/** `gpu-dev show`: one reservation with its history. */
+import { exactDuration } from "../../api/duration.ts";
+import type { Reservation, ReservationEvent } from "../../api/schemas.ts";
+import { defineCommand } from "../command.ts";
+import { findReservation } from "../find.ts";
+import type { Cell, Output } from "../output/output.ts";
+import { gpus, outlook, sshAlias } from "../output/reservation.ts";
+import { ago } from "../output/time.ts";
+import { refreshSshFiles } from "../ssh-files.ts";
+
+export const command = defineCommand({
+  arguments: [
+    {
+      name: "reservation",
+      summary: "Id, name, or the first 4 or more characters of the id",
+      required: true,
+      completes: "reservations",
+    },
+  ],
+  options: {},
+  examples: [
+    { line: "gpu-dev show train", meaning: "State, time left, how to get in, and what happened so far" },
+    { line: "gpu-dev show train --json", meaning: "The reservation as the API has it, with its events" },
+  ],
+  async run([word = ""], _options, ctx): Promise<Output> {
+    const found = await findReservation(ctx.api(), word);
+    const { items: events } = await ctx.api().listEvents({ params: { id: found.id }, query: {} });
+    await refreshSshFiles(ctx);
+    const now = ctx.clock.now();
+    const described = describe(found, now);
+    return {
+      json: { ...found, events },
+      rows: [...described.rows, ...events.map((event) => eventRow(event, now))],
+    };
+  },
+});
+
+/** Labels and values of a reservation; also what `reserve` and `edit` answer with. */
+export function describe(r: Reservation, now: Date): Output {
+  const rows: Cell[][] = [
+    ["id", r.id],
+    ["name", r.name ?? ""],
+    ["state", r.state],
+    ["reason", r.reason ?? ""],
+    ["gpus", gpus(r)],
+    ["node", r.node ?? ""],
+    ["isolation", r.isolation === "processes" ? "processes (one trust domain)" : (r.isolation ?? "")],
+    ["time", exactDuration(r.duration_s)],
+    [r.state === "queued" ? "start" : "end", outlook(r, now)],
+    ["created", ago(r.created_at, now)],
+    ["started", ago(r.started_at, now)],
+    ["ended", ago(r.ended_at, now)],
+    ["last error", r.last_error ?? ""],
+    ["ssh", r.state === "active" ? `ssh ${sshAlias(r)}` : ""],
+  ];
+  return { json: r, rows: rows.filter(([, value]) => value !== "") };
+}
+
+function eventRow(event: ReservationEvent, now: Date): Cell[] {
+  const at = ago(event.at, now);
+  const detail = event.detail === null ? "" : `: ${event.detail}`;
+  const words = `${event.type}${detail}`;
+  if (typeof at === "string") return [`event ${event.version}`, `${at} ${words}`];
+  return [`event ${event.version}`, { text: `${at.text}, ${words}`, value: `${at.value} ${words}` }];
+}

@@ -1,0 +1,72 @@
+/** All that a command touches beside its arguments, passed by hand; tests make one in memory. */
+import type { Client, Fetch } from "../api/client.ts";
+import type { Endpoint, Home } from "../api/home.ts";
+
+interface Sink {
+  write(text: string): unknown;
+  readonly isTTY: boolean;
+  readonly columns?: number | undefined;
+}
+
+export interface Io {
+  readonly stdin: { readonly isTTY: boolean };
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+}
+
+export interface Clock {
+  now(): Date;
+  /** Resolves after `ms`; rejects with the signal's reason when that comes first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Questions on a terminal; each throws Declined on Ctrl-C. */
+export interface Prompts {
+  confirm(question: string): Promise<boolean>;
+  select<T extends string>(question: string, choices: readonly { name: string; value: T }[]): Promise<T>;
+}
+
+/** How a program ended: its exit code, or 128 plus the signal that killed it. Rejects when it cannot be started. */
+export type RunProgram = (
+  command: string,
+  args: readonly string[],
+  stdio: "inherit" | "capture",
+) => Promise<{ code: number; stdout: string; stderr: string }>;
+
+/** Flags that every command has. */
+export interface GlobalOptions {
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+  readonly context: string | undefined;
+}
+
+/** What the process gives; the rest of a Context follows from it and the global options. */
+export interface Outside {
+  readonly io: Io;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly homedir: string;
+  readonly clock: Clock;
+  readonly prompts: Prompts;
+  /** The transport; retries and words for failures are put around it. */
+  readonly fetch: Fetch;
+  readonly runProgram: RunProgram;
+  /** Ctrl-C aborts the signal instead of killing the process, until `stop`. */
+  watchInterrupt(): { readonly signal: AbortSignal; stop(): void };
+}
+
+export interface Context extends Outside {
+  readonly global: GlobalOptions;
+  readonly home: Home;
+  readonly colour: { readonly stdout: boolean; readonly stderr: boolean };
+  /** True when a person can be asked: stdin and stderr are terminals and `--json` is not given (C-18). */
+  readonly interactive: boolean;
+  /** The server to talk to; throws NotConfigured. */
+  endpoint(): Endpoint;
+  /** A client for it; throws NotConfigured. */
+  api(): Client;
+  /** A line of talk on stderr. */
+  say(line: string): void;
+  /** A line of talk that only `--verbose` shows. */
+  detail(line: string): void;
+}

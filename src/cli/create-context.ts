@@ -1,0 +1,46 @@
+/** Puts a Context together from what the process gives and the global options. */
+import type { Client } from "../api/client.ts";
+import { homeOf } from "../api/home.ts";
+import { clientFor, endpointOf } from "./api.ts";
+import type { Context, GlobalOptions, Outside } from "./context.ts";
+import { plain } from "./output/text.ts";
+
+/** Nothing is read or connected before it is asked for, so that help needs no server. */
+export function createContext(outside: Outside, global: GlobalOptions): Context {
+  const { io, env } = outside;
+  const home = homeOf(env, outside.homedir);
+  const say = (line: string): void => {
+    io.stderr.write(`${line.split("\n").map(plain).join("\n")}\n`);
+  };
+  const detail = (line: string): void => {
+    if (global.verbose) say(line);
+  };
+  const endpoint = once(() => endpointOf(outside, home, global));
+  return {
+    ...outside,
+    global,
+    home,
+    colour: { stdout: wantsColour(env, global, io.stdout), stderr: wantsColour(env, global, io.stderr) },
+    interactive: io.stdin.isTTY && io.stderr.isTTY && !global.json,
+    endpoint,
+    api: once((): Client => clientFor(outside, endpoint(), detail)),
+    say,
+    detail,
+  };
+}
+
+/** `--no-color` beats FORCE_COLOR, which beats NO_COLOR and a dumb or missing terminal (C-20). */
+function wantsColour(env: Outside["env"], global: GlobalOptions, sink: { isTTY: boolean }): boolean {
+  if (!global.color) return false;
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
+  if (env.NO_COLOR) return false;
+  return sink.isTTY && env.TERM !== "dumb";
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * Failures by what the caller does next: change the command line (UsageError), nothing (Declined, Interrupted), configure
+ * (NotConfigured), try later (Unreachable, BadReply), read the server's words (RefusedRequest, Problem), or report a bug.
+ * One function maps each to its message, hint and exit code.
+ */
+import { BadReply, RefusedRequest } from "../api/client.ts";
+import { ERRORS, EXIT, isErrorCode, Problem, type ProblemDocument } from "../api/errors.ts";
+import type { Endpoint } from "../api/home.ts";
+
+/** A failure that the command line itself names. `code` goes into the JSON document. */
+export class CliError extends Error {
+  readonly code: string;
+  readonly exit: number;
+  readonly hint: string | undefined;
+  /** More members of the JSON document. */
+  readonly extra: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: string,
+    exit: number,
+    message: string,
+    more: { hint?: string | undefined; cause?: unknown; extra?: Readonly<Record<string, unknown>> } = {},
+  ) {
+    super(message, more.cause === undefined ? undefined : { cause: more.cause });
+    this.name = "CliError";
+    this.code = code;
+    this.exit = exit;
+    this.hint = more.hint;
+    this.extra = more.extra ?? {};
+  }
+}
+
+/** The command line cannot be carried out as it was typed. */
+export class UsageError extends CliError {
+  constructor(message: string, hint?: string, cause?: unknown) {
+    super("usage", EXIT.usage, message, { hint, cause });
+    this.name = "UsageError";
+  }
+}
+
+/** A question was answered with no, or with Ctrl-C. */
+export class Declined extends CliError {
+  constructor(message = "Nothing was changed") {
+    super("declined", EXIT.declined, message);
+    this.name = "Declined";
+  }
+}
+
+/** No server is configured. */
+export class NotConfigured extends CliError {
+  constructor(message: string, hint: string) {
+    super("not_configured", EXIT.auth, message, { hint });
+    this.name = "NotConfigured";
+  }
+}
+
+/** The server did not answer. */
+export class Unreachable extends CliError {
+  constructor(endpoint: Endpoint, why: string, cause: unknown) {
+    super(
+      "unreachable",
+      EXIT.tryLater,
+      `No answer from ${endpoint.url} (set by ${endpoint.origin}): ${why}`,
+      {
+        hint: hintForUnreachable(endpoint),
+        cause,
+      },
+    );
+    this.name = "Unreachable";
+  }
+}
+
+function hintForUnreachable(endpoint: Endpoint): string {
+  if (endpoint.context === "local") return "Is the server running? Start it with `gpu-dev server`.";
+  return "Check the address and your network, then try again.";
+}
+
+/** What is said about an error, and the exit code. */
+export interface Failure {
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly exit: number;
+  /** The document that `--json` prints. */
+  readonly document: Readonly<Record<string, unknown>>;
+}
+
+/** The one map from an error to words and an exit code. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof RefusedRequest) return fromProblem(error.problem);
+  if (error instanceof Problem) return fromProblem(error.document());
+  if (error instanceof BadReply) return own(asGatewayError(error));
+  if (error instanceof CliError) return own(error);
+  return own(asBug(error));
+}
+
+function fromProblem(problem: ProblemDocument): Failure {
+  // A server that says the one offending field in its first sentence need not be heard twice.
+  const more = (problem.errors ?? []).filter((field) => !problem.detail.includes(field.detail));
+  const fields = more.map((field) => `\n  ${field.field}: ${field.detail}`).join("");
+  return {
+    message: `${problem.detail}${fields}`,
+    hint: problem.hint ?? (problem.status === 401 ? HINT_401 : undefined),
+    exit: exitFor(problem),
+    document: { ...problem },
+  };
+}
+
+const HINT_401 = "Check the token (GPU_DEV_TOKEN, or `gpu-dev config show` says where it comes from).";
+
+/** By code; a code of a newer server by its status and whether it may be tried again. */
+function exitFor(problem: ProblemDocument): number {
+  if (isErrorCode(problem.code)) return ERRORS[problem.code].exit;
+  if (problem.retryable || problem.status === 429 || problem.status >= 502) return EXIT.tryLater;
+  return EXIT_BY_STATUS[problem.status] ?? EXIT.error;
+}
+
+const EXIT_BY_STATUS: Readonly<Record<number, number>> = {
+  400: EXIT.usage,
+  401: EXIT.auth,
+  403: EXIT.auth,
+  404: EXIT.notFound,
+  409: EXIT.conflict,
+  410: EXIT.conflict,
+  422: EXIT.usage,
+};
+
+function own(error: CliError): Failure {
+  return {
+    message: error.message,
+    hint: error.hint,
+    exit: error.exit,
+    document: {
+      type: `urn:gpu-dev:error:${error.code}`,
+      code: error.code,
+      detail: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      retryable: error.exit === EXIT.tryLater,
+      ...error.extra,
+    },
+  };
+}
+
+/** C-27: a proxy's page is a failing gateway, whatever its status says. */
+const asGatewayError = (error: BadReply): CliError =>
+  new CliError(
+    "bad_reply",
+    EXIT.tryLater,
+    `Something between here and the server answered instead of it: ${error.message}`,
+    {
+      hint: "A proxy, a login page or a wrong URL: `gpu-dev config show` says which URL is used.",
+      cause: error,
+      extra: { status: error.status },
+    },
+  );
+
+function asBug(error: unknown): CliError {
+  const what = error instanceof Error ? error.message : String(error);
+  return new CliError("bug", EXIT.error, `Unexpected: ${what}`, {
+    hint: "Run it again with --verbose and report what it prints.",
+    cause: error,
+  });
+}

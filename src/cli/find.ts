@@ -1,0 +1,63 @@
+/** Which reservation a word means: the full id, else the exact name, else an unambiguous beginning of the id (C-12). */
+import type { Client } from "../api/client.ts";
+import { asProblem, RefusedRequest } from "../api/client.ts";
+import { EXIT, Problem } from "../api/errors.ts";
+import { isId } from "../api/names.ts";
+import type { Reservation } from "../api/schemas.ts";
+import { CliError } from "./errors.ts";
+
+/** Finds it, live ones first. Throws Problem not_found, and CliError `ambiguous` with the candidates. */
+export async function findReservation(api: Client, word: string): Promise<Reservation> {
+  return (
+    (isId(word) ? await byId(api, word) : undefined) ??
+    (await byName(api, word, "live")) ??
+    (await byPrefix(api, word)) ??
+    (await byName(api, word, "all")) ??
+    notFound(word)
+  );
+}
+
+async function byId(api: Client, id: string): Promise<Reservation | undefined> {
+  try {
+    return await api.getReservation({ params: { id } });
+  } catch (error) {
+    // Only a 404 for that very id means that there is none (C-04).
+    if (error instanceof RefusedRequest && asProblem(error)?.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+/** Names are unique among live ones; of ended ones the newest is meant. */
+async function byName(api: Client, name: string, state: "live" | "all"): Promise<Reservation | undefined> {
+  if (name.length > 63) return undefined;
+  const { items } = await api.listReservations({ query: { name, state, limit: "1" } });
+  return items[0];
+}
+
+async function byPrefix(api: Client, word: string): Promise<Reservation | undefined> {
+  if (!/^[a-z2-7]{4,19}$/.test(word)) return undefined;
+  const { items } = await api.listReservations({ query: { id_prefix: word, state: "all", limit: "10" } });
+  const live = items.filter((r) => r.ended_at === null);
+  const meant = live.length > 0 ? live : items;
+  if (meant.length > 1) throw ambiguous(word, meant);
+  return meant[0];
+}
+
+function ambiguous(word: string, candidates: readonly Reservation[]): CliError {
+  const lines = candidates.map((r) => `  ${r.id}  ${r.name ?? ""}  ${r.state}`.trimEnd());
+  return new CliError(
+    "ambiguous",
+    EXIT.usage,
+    `${JSON.stringify(word)} is the beginning of several ids:\n${lines.join("\n")}`,
+    {
+      hint: "Give more characters of the id, or the name.",
+      extra: { candidates: candidates.map((r) => r.id) },
+    },
+  );
+}
+
+function notFound(word: string): never {
+  throw new Problem("not_found", `You have no reservation ${JSON.stringify(word)}`, {
+    hint: "`gpu-dev list --all` shows all of yours.",
+  });
+}

@@ -1,0 +1,34 @@
+/** How a reservation is worded, everywhere the same. */
+import { id8 } from "../../api/names.ts";
+import type { Reservation } from "../../api/schemas.ts";
+import type { Cell } from "./output.ts";
+import { estimate, timeLeft } from "./time.ts";
+
+/** What the user calls it: its name, else the beginning of its id. */
+export const label = (r: Reservation): string => r.name ?? id8(r.id);
+
+/** The host alias that our ssh configuration knows. */
+export const sshAlias = (r: Reservation): string => `gpu-dev-${id8(r.id)}`;
+
+/** "2 × h100 (simulated)"; a type without GPUs is its name alone. */
+export function gpus(r: Pick<Reservation, "gpu_count" | "gpu_type" | "simulated">): string {
+  const count = r.gpu_count > 0 ? `${r.gpu_count} × ` : "";
+  return `${count}${r.gpu_type}${r.simulated ? " (simulated)" : ""}`;
+}
+
+/** What matters next: the time left, or the place in the queue and when it starts. */
+export function outlook(r: Reservation, now: Date): Cell {
+  if (r.state === "active") return timeLeft(r.ends_at, now);
+  if (r.state !== "queued") return "";
+  const start = estimate(r.estimated_start_at, now);
+  const place = r.queue_position === null ? "" : `#${r.queue_position} in the queue, `;
+  return typeof start === "string" ? start : { text: `${place}start ${start.text}`, value: start.value };
+}
+
+export const isFinal = (r: Reservation): boolean => ["expired", "cancelled", "failed"].includes(r.state);
+
+/** "hello is cancelled", with the reason when there is one: for one that is ending or has ended. */
+export function endedWords(r: Reservation, context = ""): string {
+  const state = r.state === "failed" ? "failed" : `is ${r.state}`;
+  return `${label(r)} ${state}${context}${r.reason === null ? "" : `: ${r.reason}`}`;
+}

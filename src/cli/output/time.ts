@@ -1,0 +1,32 @@
+/** Instants of the server, for people: relative on a terminal, ISO in a pipe. */
+import { formatDuration } from "../../api/duration.ts";
+import type { Cell } from "./output.ts";
+
+/** Milliseconds since the epoch; one without a zone is UTC (C-15). Undefined for what is no instant. */
+function parseInstant(text: string): number | undefined {
+  const zoned = /(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`;
+  const ms = Date.parse(zoned);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** "1h20m left" of an end; a remainder is rounded down (C-06). */
+export const timeLeft = (end: string | null, now: Date): Cell =>
+  relative(end, now, (s) => (s > 0 ? `${formatDuration(s, "down")} left` : "over"));
+
+/** "in 12m (estimate)" of a start that is not sure; a wait is rounded up, and an unknown one is said to be unknown. */
+export function estimate(start: string | null, now: Date): Cell {
+  if (start === null) return { text: "unknown", value: "unknown" };
+  return relative(start, now, (s) => (s > 0 ? `in ${formatDuration(s, "up")} (estimate)` : "any moment"));
+}
+
+/** "5m ago" of something past. */
+export const ago = (instant: string | null, now: Date): Cell =>
+  relative(instant, now, (s) => (s <= -1 ? `${formatDuration(-s, "down")} ago` : "just now"));
+
+function relative(instant: string | null, now: Date, words: (seconds: number) => string): Cell {
+  if (instant === null) return "";
+  const ms = parseInstant(instant);
+  // One malformed value is shown as it came; it never hides the row.
+  if (ms === undefined) return instant;
+  return { text: words((ms - now.getTime()) / 1000), value: new Date(ms).toISOString() };
+}

@@ -1,0 +1,71 @@
+/** The real outside: the process's streams, clock, terminal, network and programs. */
+import { homedir } from "node:os";
+import { isatty } from "node:tty";
+import type { Fetch } from "../api/client.ts";
+import type { Io, Outside, Prompts, RunProgram } from "./context.ts";
+import { lightFetch } from "./http.ts";
+import { proxyFor } from "./proxy.ts";
+
+/** Everything from the running process; `env` is handed in by main.ts, the one that may read it. */
+export function processOutside(env: Outside["env"]): Outside {
+  return {
+    io: processIo(),
+    env,
+    homedir: env.HOME || homedir(),
+    clock: {
+      now: () => new Date(),
+      sleep: async (ms, signal) =>
+        (await import("node:timers/promises")).setTimeout(ms, undefined, signal ? { signal } : {}),
+    },
+    prompts: lazyPrompts(),
+    fetch: chooseFetch(env),
+    runProgram,
+    watchInterrupt,
+  };
+}
+
+function processIo(): Io {
+  const sink = (stream: NodeJS.WriteStream): Io["stdout"] => {
+    // C-20: a reader that left early (`| head`) is no failure; the work goes on and its exit code stands.
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+    return {
+      write: (text) => stream.write(text),
+      isTTY: stream.isTTY === true,
+      columns: stream.columns,
+    };
+  };
+  return {
+    stdin: { isTTY: isatty(0) },
+    stdout: sink(process.stdout),
+    stderr: sink(process.stderr),
+  };
+}
+
+function chooseFetch(env: Outside["env"]): Fetch {
+  const light = lightFetch();
+  let proxied: Promise<Fetch> | undefined;
+  return async (url, init) => {
+    if (proxyFor(env, url) === undefined) return light(url, init);
+    proxied ??= import("./undici-fetch.ts").then(({ proxyFetch }) => proxyFetch(env));
+    return (await proxied)(url, init);
+  };
+}
+
+/** The prompts' library takes 80 ms to load; most runs ask nothing. */
+function lazyPrompts(): Prompts {
+  return {
+    confirm: async (question) => (await import("./prompts.ts")).confirm(question),
+    select: async (question, choices) => (await import("./prompts.ts")).select(question, choices),
+  };
+}
+
+const runProgram: RunProgram = async (...given) => (await import("./run-program.ts")).runProgram(...given);
+
+function watchInterrupt(): { signal: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  const onInterrupt = (): void => controller.abort();
+  process.on("SIGINT", onInterrupt);
+  return { signal: controller.signal, stop: () => process.off("SIGINT", onInterrupt) };
+}

@@ -1,0 +1,50 @@
+/** One run of the command line: parse, run, print; a failure becomes its message and its exit code. */
+import { EXIT } from "../api/errors.ts";
+import type { Context, Outside } from "./context.ts";
+import { createContext } from "./create-context.ts";
+import { failureOf } from "./errors.ts";
+import { guessGlobal } from "./global.ts";
+import { print, printJson } from "./output/output.ts";
+import { type Call, parse } from "./parse.ts";
+
+/** Carries out `argv` (without node and script) and resolves with the exit code; never rejects. */
+export async function run(argv: readonly string[], outside: Outside): Promise<number> {
+  let ctx = createContext(outside, guessGlobal(argv));
+  try {
+    const call = await parse(argv, outside.io);
+    if (!call) return EXIT.ok;
+    ctx = createContext(outside, call.global);
+    return await carryOut(call, ctx);
+  } catch (error) {
+    return await reportFailure(error, ctx);
+  }
+}
+
+async function carryOut(call: Call, ctx: Context): Promise<number> {
+  const result = await call.command.run(call.args, call.options, ctx);
+  if (result === undefined) return EXIT.ok;
+  if (typeof result === "number") return result;
+  await print(ctx, result);
+  return result.exit ?? EXIT.ok;
+}
+
+async function reportFailure(error: unknown, ctx: Context): Promise<number> {
+  const failure = failureOf(error);
+  if (ctx.global.json) {
+    printJson(ctx, failure.document);
+  } else {
+    ctx.io.stderr.write(await mark(ctx));
+    ctx.say(failure.message);
+    if (failure.hint !== undefined) ctx.say(failure.hint);
+  }
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    ctx.detail(cause.stack ?? cause.message);
+  return failure.exit;
+}
+
+/** The word that starts a failure; red where colours are wanted. */
+async function mark(ctx: Context): Promise<string> {
+  if (!ctx.colour.stderr) return "error: ";
+  const { Chalk } = await import("chalk");
+  return new Chalk({ level: 1 }).red("error: ");
+}

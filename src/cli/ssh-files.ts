@@ -1,0 +1,65 @@
+/** Keeps our own ssh configuration and the completion cache in step with the live reservations. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Reservation } from "../api/schemas.ts";
+import { readCompletionCache, rememberNames } from "./completion-cache.ts";
+import type { Context } from "./context.ts";
+
+export const sshConfigFile = (stateDir: string): string => join(stateDir, "ssh_config");
+
+/**
+ * Writes ssh_config, known_hosts and the completion cache for the live reservations, which are asked for when they are not
+ * given. The command's own work is done by then: a failure is only told.
+ */
+export async function refreshSshFiles(ctx: Context, given?: readonly Reservation[]): Promise<void> {
+  try {
+    const live = given ?? (await ctx.api().listReservations({ query: { limit: "500" } })).items;
+    if (nothingToWrite(ctx, live)) return;
+    await writeSsh(ctx, live);
+    rememberNames(ctx, { reservations: live.map((r) => r.name ?? r.id) });
+  } catch (error) {
+    ctx.say(
+      `The ssh configuration could not be brought up to date: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+/** Most calls of `list` find nothing reserved, as the last one did: they need neither the domain nor the writer. */
+function nothingToWrite(ctx: Context, live: readonly Reservation[]): boolean {
+  const { stateDir } = ctx.home;
+  return (
+    live.length === 0 &&
+    readCompletionCache(stateDir).reservations.length === 0 &&
+    existsSync(sshConfigFile(stateDir))
+  );
+}
+
+async function writeSsh(ctx: Context, live: readonly Reservation[]): Promise<void> {
+  const { writeSshConfig } = await import("../tunnel/ssh-config.ts");
+  const entries = live.flatMap((r) =>
+    r.host_key === null || r.ssh_user === null
+      ? []
+      : [{ id: r.id, name: r.name, host: r.ssh_host, user: r.ssh_user, hostKey: r.host_key }],
+  );
+  await writeSshConfig(ctx.home, {
+    context: ctx.endpoint().context,
+    domain: await domainOf(ctx, live),
+    node: process.execPath,
+    proxyScript: fileURLToPath(new URL(PROXY_SCRIPT, import.meta.url)),
+    entries,
+    env: { GPU_DEV_HOME: ctx.env.GPU_DEV_HOME },
+  });
+}
+
+/** Both from dist/ and, with one more step, from src/cli/: the entry files stand in bin/ of the package. */
+const PROXY_SCRIPT = import.meta.url.includes("/src/cli/")
+  ? "../../bin/gpu-dev-ssh-proxy.js"
+  : "../bin/gpu-dev-ssh-proxy.js";
+
+/** `<id>.<domain>` has it; without any reservation the server is asked. */
+async function domainOf(ctx: Context, live: readonly Reservation[]): Promise<string> {
+  const host = live[0]?.ssh_host;
+  if (host !== undefined) return host.slice(host.indexOf(".") + 1);
+  return (await ctx.api().getDeployment({})).domain;
+}

@@ -1,0 +1,140 @@
+/** Waiting for a reservation: asked for again and again, from 100 ms apart to 2 s, within a bound (C-16). */
+import { BadReply, RefusedRequest } from "../api/client.ts";
+import { exactDuration, formatDuration } from "../api/duration.ts";
+import { EXIT } from "../api/errors.ts";
+import type { Reservation } from "../api/schemas.ts";
+import type { Context } from "./context.ts";
+import { CliError, Unreachable } from "./errors.ts";
+import { type Progress, startProgress } from "./output/progress.ts";
+import { endedWords, gpus, isFinal, label } from "./output/reservation.ts";
+import { estimate } from "./output/time.ts";
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2000;
+const GROWTH = 1.3;
+/** A server that restarts is waited for this long, in seconds. */
+const PATIENCE_WITHOUT_SERVER_S = 120;
+
+export interface WaitOptions {
+  readonly timeoutS: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Resolves with the reservation as soon as it is active. Throws CliError `still_pending` (exit 8) at the bound, `ended`
+ * (exit 10 for failed, 9 for what was cancelled or expired), and the signal's reason.
+ */
+export const waitUntilActive = (
+  ctx: Context,
+  first: Reservation,
+  options: WaitOptions,
+): Promise<Reservation> =>
+  watch(ctx, first, options, (r) => {
+    if (isFinal(r)) throw endedWhileWaiting(r);
+    return r.state === "active";
+  });
+
+/** Resolves as soon as it is over and its GPUs are free. Throws CliError `still_pending` (exit 8), and the signal's reason. */
+export const waitUntilOver = (ctx: Context, first: Reservation, options: WaitOptions): Promise<Reservation> =>
+  watch(ctx, first, options, isFinal);
+
+async function watch(
+  ctx: Context,
+  first: Reservation,
+  options: WaitOptions,
+  settled: (r: Reservation) => boolean,
+): Promise<Reservation> {
+  const progress = await startProgress(ctx);
+  try {
+    return await poll(ctx, first, options, progress, settled);
+  } finally {
+    progress.stop();
+  }
+}
+
+async function poll(
+  ctx: Context,
+  first: Reservation,
+  { timeoutS, signal }: WaitOptions,
+  progress: Progress,
+  settled: (r: Reservation) => boolean,
+): Promise<Reservation> {
+  const startMs = ctx.clock.now().getTime();
+  const elapsedS = (): number => (ctx.clock.now().getTime() - startMs) / 1000;
+  let current = first;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * GROWTH, LONGEST_PAUSE_MS)) {
+    if (settled(current)) return current;
+    if (elapsedS() >= timeoutS) throw stillPending(current, timeoutS);
+    progress.update(phaseOf(current), describe(ctx, current, elapsedS()));
+    await ctx.clock.sleep(Math.min(pauseMs, Math.max(0, timeoutS - elapsedS()) * 1000), signal);
+    current = await ask(ctx, current, signal, progress);
+  }
+}
+
+/** The present state. A server that cannot answer now is asked again for a while: it may be restarting. */
+async function ask(
+  ctx: Context,
+  known: Reservation,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<Reservation> {
+  const startMs = ctx.clock.now().getTime();
+  for (;;) {
+    try {
+      return await ctx.api().getReservation({ params: { id: known.id }, signal });
+    } catch (error) {
+      const waitedS = (ctx.clock.now().getTime() - startMs) / 1000;
+      if (!mayPass(error) || signal.aborted || waitedS > PATIENCE_WITHOUT_SERVER_S) throw error;
+      progress.update("no answer", "The server does not answer now; asking again");
+      await ctx.clock.sleep(LONGEST_PAUSE_MS, signal);
+    }
+  }
+}
+
+const mayPass = (error: unknown): boolean =>
+  error instanceof Unreachable ||
+  (error instanceof BadReply && error.status >= 500) ||
+  (error instanceof RefusedRequest && error.problem.retryable);
+
+/** What is news: not an estimate that moves by a minute. */
+const phaseOf = (r: Reservation): string => [r.state, r.queue_position, r.node, r.last_error].join(" ");
+
+/** What it waits for; on a terminal with the time so far. */
+function describe(ctx: Context, r: Reservation, elapsedS: number): string {
+  const since = ctx.io.stderr.isTTY ? ` (${formatDuration(elapsedS, "down")})` : "";
+  return `${phaseWords(ctx, r)}${since}`;
+}
+
+function phaseWords(ctx: Context, r: Reservation): string {
+  if (r.state === "preparing") {
+    return `Preparing ${gpus(r)}${r.node === null ? "" : ` on ${r.node}`}${trouble(r)}`;
+  }
+  if (r.state === "ending") return `${endedWords(r)}${trouble(r)}`;
+  const place = r.queue_position === null ? "" : ` as #${r.queue_position}`;
+  const start = estimate(r.estimated_start_at, ctx.clock.now());
+  return `Queued${place} for ${gpus(r)}, start ${typeof start === "string" ? start : start.text}`;
+}
+
+const trouble = (r: Reservation): string => (r.last_error === null ? "" : `; last try: ${r.last_error}`);
+
+function endedWhileWaiting(r: Reservation): CliError {
+  const [code, exit] =
+    r.state === "failed"
+      ? (["reservation_failed", EXIT.failed] as const)
+      : (["reservation_ended", EXIT.conflict] as const);
+  return new CliError(code, exit, endedWords(r, " before ssh worked"), {
+    hint: `\`gpu-dev show ${r.id}\` has its history.`,
+    extra: { reservation: r },
+  });
+}
+
+const stillPending = (r: Reservation, timeoutS: number): CliError =>
+  new CliError(
+    "still_pending",
+    EXIT.pending,
+    `${label(r)} is still ${r.state} after ${exactDuration(timeoutS)}${r.state === "ending" ? trouble(r) : "; it stays reserved"}`,
+    {
+      hint: `Follow it with \`gpu-dev show ${label(r)}\`${r.state === "ending" ? "" : `, end it with \`gpu-dev cancel ${label(r)}\``}.`,
+      extra: { reservation: r },
+    },
+  );

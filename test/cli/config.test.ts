@@ -1,0 +1,96 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { queued } from "./helpers/fake-server.ts";
+import { createWorld, type World } from "./helpers/world.ts";
+
+function writeFiles(world: World, files: Record<string, unknown>): void {
+  const dir = join(world.home, "gd");
+  mkdirSync(dir, { recursive: true });
+  for (const [name, content] of Object.entries(files))
+    writeFileSync(join(dir, name), typeof content === "string" ? content : JSON.stringify(content));
+}
+
+const settings = async (world: World, line = "config show --json"): Promise<Record<string, string[]>> => {
+  const { settings: items } = JSON.parse((await world.gpuDev(line)).stdout);
+  return Object.fromEntries(items.map((i: Record<string, string>) => [i.name, [i.value, i.origin]]));
+};
+
+test("each setting says where it comes from, and C-21 the token is never whole", async () => {
+  const world = createWorld({ env: { GPU_DEV_TIME: "2h" } });
+  writeFiles(world, { "config.json": { gpu_type: "h100", time: "9h" } });
+  const file = join(world.home, "gd", "config.json");
+  const shown = await settings(world);
+  expect(shown).toMatchObject({
+    url: ["http://gpu.test", "GPU_DEV_URL"],
+    token: ["gd_sec…", "GPU_DEV_TOKEN"],
+    gpu_type: ["h100", file],
+    time: ["2h", "GPU_DEV_TIME"],
+    "state directory": [join(world.home, "gd"), "GPU_DEV_HOME"],
+  });
+  for (const line of ["config show", "config show --json", "config show -v"])
+    expect((await world.gpuDev(line)).stdout).not.toContain("secretsecret");
+});
+
+test("a context of credentials.json, chosen by a flag", async () => {
+  const world = createWorld({ env: { GPU_DEV_TOKEN: "" } });
+  writeFiles(world, { "credentials.json": { contexts: { lab: { url: "https://lab", token: "short" } } } });
+  const file = join(world.home, "gd", "credentials.json");
+  expect(await settings(world, "config show --json --context lab")).toMatchObject({
+    context: ["lab", "--context"],
+    url: ["https://lab", file],
+    token: ["…", file],
+  });
+});
+
+test("it works without any server configured", async () => {
+  const world = createWorld({ env: { GPU_DEV_URL: "", GPU_DEV_TOKEN: "" } });
+  expect(await settings(world)).toMatchObject({ url: [null, "not set"] });
+});
+
+test("reserve takes type and time from config.json, and a flag beats both", async () => {
+  const world = createWorld({
+    handlers: {
+      createKey: () => ({
+        id: "k",
+        type: "t",
+        fingerprint: "f",
+        comment: "",
+        created_at: "2026-01-01T11:00:00.000Z",
+      }),
+      createReservation: () => queued(),
+      listReservations: () => ({ items: [], next_cursor: null }),
+      getDeployment: () => ({ id: "d", version: "1.0.0", min_cli: "0.1.0", domain: "gpu-dev.internal" }),
+    },
+  });
+  writeFiles(world, { "config.json": { gpu_type: "a100", time: "90m" } });
+  await world.gpuDev("reserve --no-wait");
+  await world.gpuDev("reserve --no-wait --gpu-type h100 --time 2h");
+  const bodies = world.server.requests.filter((r) => r.route === "createReservation").map((r) => r.body);
+  expect(bodies).toEqual([
+    { gpu_type: "a100", duration_s: 5400 },
+    { gpu_type: "h100", duration_s: 7200 },
+  ]);
+});
+
+test.each([
+  ["{", "not valid"],
+  ['{"colour":"red"}', "not valid"],
+  ['{"time":5}', "not valid"],
+  ['{"gpu_type":"a100","time":"90"}', '"90" has no unit'],
+])("a config.json of %s is a usage error that names the file", async (text, words) => {
+  const world = createWorld();
+  writeFiles(world, { "config.json": text });
+  const done = await world.gpuDev("reserve --no-wait");
+  expect(done.code).toBe(2);
+  expect(done.stderr).toContain(join(world.home, "gd", "config.json"));
+  expect(done.stderr).toContain(words);
+});
+
+test("a corrupt credentials.json is a usage error that names the file", async () => {
+  const world = createWorld({ env: { GPU_DEV_URL: "" } });
+  writeFiles(world, { "credentials.json": "{" });
+  const done = await world.gpuDev("list");
+  expect(done.code).toBe(2);
+  expect(done.stderr).toContain(join(world.home, "gd", "credentials.json"));
+});

@@ -1,0 +1,122 @@
+/** A server in memory: each route is a function of the test; requests and replies are checked against the contract. */
+import type * as z from "zod";
+import type { Fetch } from "../../../src/api/client.ts";
+import { contract } from "../../../src/api/contract.ts";
+import { Problem } from "../../../src/api/errors.ts";
+import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
+import type { Reservation } from "../../../src/api/schemas.ts";
+
+interface Request {
+  readonly route: RouteName;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A reply of the contract, a Problem, or anything else as raw text with a status. */
+type Answer = object | { readonly raw: string; readonly status: number; readonly type?: string };
+export type Handlers = Partial<Record<RouteName, (request: Request) => Answer>>;
+
+export interface FakeServer {
+  readonly fetch: Fetch;
+  /** What was asked, in order. */
+  readonly requests: Request[];
+  handlers: Handlers;
+}
+
+/** A server that answers by `handlers`; a request without a handler fails the test. */
+export function fakeServer(handlers: Handlers): FakeServer {
+  const server: FakeServer = {
+    requests: [],
+    handlers,
+    fetch: async (url, init) => {
+      const request = read(url, init);
+      server.requests.push(request);
+      const handler = server.handlers[request.route];
+      if (!handler) throw new Error(`unexpected request: ${request.route}`);
+      return reply(request, handler(request));
+    },
+  };
+  return server;
+}
+
+function read(url: string, init: Parameters<Fetch>[1]): Request {
+  const { pathname, searchParams } = new URL(url);
+  for (const [route, { method, path }] of Object.entries(routes) as [RouteName, Route][]) {
+    const match = new RegExp(`^${path.replace(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`).exec(pathname);
+    if (!match || method !== init.method) continue;
+    const query = Object.fromEntries(searchParams);
+    const body: unknown = init.body === undefined ? undefined : JSON.parse(init.body);
+    const shape = contract[route] as { readonly body?: z.ZodType; readonly query?: z.ZodType };
+    shape.query?.parse(query);
+    shape.body?.parse(body);
+    return { route, params: { ...match.groups }, query, body, headers: init.headers };
+  }
+  throw new Error(`not in the contract: ${init.method} ${pathname}`);
+}
+
+function reply(request: Request, answer: Answer): Awaited<ReturnType<Fetch>> {
+  if (answer instanceof Problem)
+    return response(answer.status, JSON.stringify(answer.document("req-1")), "application/problem+json");
+  if ("raw" in answer) return response(answer.status, answer.raw, answer.type ?? "text/html");
+  const body = contract[request.route].reply.parse(answer);
+  return response(routes[request.route].status, JSON.stringify(body), "application/json");
+}
+
+const response = (status: number, text: string, type: string): Awaited<ReturnType<Fetch>> => ({
+  status,
+  headers: { get: (name) => (name === "content-type" ? type : null) },
+  text: async () => text,
+});
+
+export const page = <T>(...items: T[]): { items: T[]; next_cursor: null } => ({ items, next_cursor: null });
+
+/** An active reservation called "hello", with what the test says differently. */
+export function reservation(given: Partial<Reservation> = {}): Reservation {
+  const id = given.id ?? "abcdefghijklmnopqrst";
+  return {
+    id,
+    name: "hello",
+    owner: "ada",
+    state: "active",
+    reason: null,
+    gpu_type: "h100",
+    gpu_count: 2,
+    simulated: false,
+    duration_s: 3600,
+    disk: null,
+    created_at: "2026-01-01T11:00:00.000Z",
+    started_at: "2026-01-01T11:30:00.000Z",
+    ends_at: "2026-01-01T12:30:00.000Z",
+    ended_at: null,
+    queue_position: null,
+    estimated_start_at: null,
+    node: "node-1",
+    gpus: [0, 1],
+    isolation: "namespaces",
+    ssh_host: `${id}.gpu-dev.internal`,
+    ssh_user: "dev",
+    host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA9iEC9PgMJ34r5mIhiddenhiddenhiddenhidden0000",
+    attempt: 1,
+    ssh_attempts: 1,
+    last_error: null,
+    version: 3,
+    ...given,
+  };
+}
+
+export const queued = (given: Partial<Reservation> = {}): Reservation =>
+  reservation({
+    state: "queued",
+    started_at: null,
+    ends_at: null,
+    queue_position: 3,
+    node: null,
+    gpus: [],
+    isolation: null,
+    ssh_user: null,
+    host_key: null,
+    attempt: 0,
+    ...given,
+  });

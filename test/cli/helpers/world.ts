@@ -1,0 +1,112 @@
+/** The command line in memory: `gpuDev("list --json")` against a fake server, with a clock that only sleeps move. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import type { Outside, Prompts, RunProgram } from "../../../src/cli/context.ts";
+import { run } from "../../../src/cli/run.ts";
+import { runProgram } from "../../../src/cli/run-program.ts";
+import { type FakeServer, fakeServer, type Handlers } from "./fake-server.ts";
+
+interface Done {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface World {
+  readonly server: FakeServer;
+  readonly home: string;
+  readonly env: Record<string, string | undefined>;
+  /** Questions that were asked. */
+  readonly asked: string[];
+  /** Runs that were asked of other programs. */
+  readonly programs: string[][];
+  /** Ctrl-C, as soon as something watches for it. */
+  interrupt: AbortController;
+  /** What sleeping does beside moving the clock. */
+  onSleep: (nowMs: number) => void;
+  now: Date;
+  gpuDev(line: string | readonly string[]): Promise<Done>;
+}
+
+export interface WorldOptions {
+  readonly handlers?: Handlers;
+  readonly env?: Record<string, string>;
+  readonly terminal?: boolean;
+  /** Answers to prompts, in order; a prompt without one fails the test. */
+  readonly answers?: (string | boolean | Error)[];
+  readonly runProgram?: RunProgram;
+}
+
+/** A world of its own, with its files in a temporary directory that goes with the test. */
+export function createWorld(options: WorldOptions = {}): World {
+  const home = mkdtempSync(join(tmpdir(), "gd-cli-"));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  const world: World = {
+    server: fakeServer(options.handlers ?? {}),
+    home,
+    env: {
+      GPU_DEV_URL: "http://gpu.test",
+      GPU_DEV_TOKEN: "gd_secretsecretsecret",
+      GPU_DEV_HOME: join(home, "gd"),
+      ...options.env,
+    },
+    asked: [],
+    programs: [],
+    interrupt: new AbortController(),
+    onSleep: () => undefined,
+    now: new Date("2026-01-01T12:00:00.000Z"),
+    gpuDev: (line) =>
+      gpuDev(world, options, typeof line === "string" ? line.split(" ").filter(Boolean) : line),
+  };
+  return world;
+}
+
+async function gpuDev(world: World, options: WorldOptions, argv: readonly string[]): Promise<Done> {
+  const written = { stdout: "", stderr: "" };
+  const sink = (name: "stdout" | "stderr") => ({
+    isTTY: options.terminal ?? false,
+    columns: 100,
+    write: (text: string) => {
+      written[name] += text;
+    },
+  });
+  const outside: Outside = {
+    io: { stdin: { isTTY: options.terminal ?? false }, stdout: sink("stdout"), stderr: sink("stderr") },
+    env: world.env,
+    homedir: world.home,
+    clock: {
+      now: () => world.now,
+      async sleep(ms, signal) {
+        signal?.throwIfAborted();
+        world.now = new Date(world.now.getTime() + ms);
+        world.onSleep(world.now.getTime());
+        signal?.throwIfAborted();
+      },
+    },
+    prompts: prompts(world, [...(options.answers ?? [])]),
+    fetch: world.server.fetch,
+    runProgram: (command, args, stdio) => {
+      world.programs.push([command, ...args]);
+      return (options.runProgram ?? runProgram)(command, args, stdio);
+    },
+    watchInterrupt: () => ({ signal: world.interrupt.signal, stop: () => undefined }),
+  };
+  const code = await run(argv, outside);
+  return { code, ...written };
+}
+
+function prompts(world: World, answers: (string | boolean | Error)[]): Prompts {
+  const next = async (question: string): Promise<string | boolean> => {
+    world.asked.push(question);
+    const answer = answers.shift();
+    if (answer === undefined) throw new Error(`unexpected question: ${question}`);
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  return {
+    confirm: async (question) => (await next(question)) === true,
+    select: async <T extends string>(question: string) => (await next(question)) as T,
+  };
+}

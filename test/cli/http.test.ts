@@ -1,0 +1,162 @@
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer, type Server } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import type { Fetch } from "../../src/api/client.ts";
+import { lightFetch } from "../../src/cli/http.ts";
+import { proxyFor } from "../../src/cli/proxy.ts";
+import { withRetries } from "../../src/cli/retry.ts";
+import { proxyFetch } from "../../src/cli/undici-fetch.ts";
+
+async function listening(server: Server): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => new Promise((resolve) => void server.close(() => resolve())));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const serve = (answer: RequestListener): Promise<string> => listening(createServer(answer));
+const get = { method: "GET", headers: {} };
+
+test("a request arrives whole and its answer comes back whole, on a connection of its own", async () => {
+  const url = await serve((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      response.setHeader(
+        "x-seen",
+        `${request.method} ${request.headers.connection} ${request.headers["content-length"]}`,
+      );
+      response.writeHead(201).end(Buffer.concat(chunks).toString().toUpperCase().repeat(1000));
+    });
+  });
+  const reply = await lightFetch()(url, {
+    method: "POST",
+    headers: { "content-type": "text/plain" },
+    body: "häl",
+  });
+  expect(reply.status).toBe(201);
+  expect(reply.headers.get("X-Seen")).toBe("POST close 4");
+  expect(await reply.text()).toBe("HÄL".repeat(1000));
+});
+
+test("an answer that never ends is cut off in time, and one that is too large at its bound", async () => {
+  const silent = await listening(createTcpServer((socket) => socket.resume()));
+  await expect(lightFetch({ timeoutMs: 50, maxBytes: 10 })(silent, get)).rejects.toMatchObject({
+    code: "ETIMEDOUT",
+  });
+  const trickle = await serve((_, response) => void response.write("x"));
+  await expect(lightFetch({ timeoutMs: 50, maxBytes: 10 })(trickle, get)).rejects.toThrow();
+  const large = await serve((_, response) => void response.end("x".repeat(11)));
+  await expect(lightFetch({ timeoutMs: 5000, maxBytes: 10 })(large, get)).rejects.toMatchObject({
+    code: "ERR_TOO_LARGE",
+  });
+});
+
+test("C-27 a body that is cut is an error, not a short answer", async () => {
+  const url = await serve((_, response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write("half", () => response.destroy());
+  });
+  await expect(lightFetch()(url, get)).rejects.toMatchObject({ code: "ECONNRESET" });
+});
+
+test("a request can be called off", async () => {
+  const url = await serve(() => undefined);
+  const controller = new AbortController();
+  const request = lightFetch()(url, { ...get, signal: controller.signal });
+  controller.abort();
+  await expect(request).rejects.toMatchObject({ name: "AbortError" });
+});
+
+/** Answers in order; counts the attempts and the pauses. */
+function scripted(...answers: (number | string | readonly [number, string])[]) {
+  const pauses: number[] = [];
+  let attempts = 0;
+  const fetch: Fetch = async () => {
+    const answer = answers[attempts++];
+    if (typeof answer === "string" || answer === undefined)
+      throw Object.assign(new Error("x"), { code: answer });
+    const [status, after] = typeof answer === "number" ? [answer, null] : answer;
+    return {
+      status,
+      headers: { get: (name) => (name === "retry-after" ? after : null) },
+      text: async () => "",
+    };
+  };
+  const clock = { now: () => new Date(0), sleep: async (ms: number) => void pauses.push(ms) };
+  const retrying = withRetries(fetch, { clock, random: () => 0.5, onRetry: () => undefined });
+  return { retrying, pauses, attempts: () => attempts };
+}
+
+test.each([
+  ["GET", {}, [503, 502, 429, 200], 4, [100, 200, 400]],
+  ["GET", {}, [503, 503, 503, 503], 4, [100, 200, 400]],
+  ["GET", {}, ["ECONNRESET", 200], 2, [100]],
+  ["GET", {}, [[503, "3"], 200], 2, [3000]],
+  ["GET", {}, [[503, "60"]], 1, []],
+  ["GET", {}, [[503, "0"], 200], 2, [100]],
+  ["GET", {}, [500], 1, []],
+  ["GET", {}, [404], 1, []],
+  ["POST", { "idempotency-key": "k" }, [503, "ECONNRESET", 201], 3, [100, 200]],
+  ["POST", {}, [503], 1, []],
+  ["PATCH", {}, [502], 1, []],
+] as const)(
+  "A-17 %s %j answered with %j takes %d attempts",
+  async (method, headers, answers, attempts, pauses) => {
+    const { retrying, pauses: slept, attempts: made } = scripted(...answers);
+    await retrying("http://x", { method, headers });
+    expect(made()).toBe(attempts);
+    expect(slept).toEqual(pauses);
+  },
+);
+
+test("a refused connection carried nothing and is tried again even for a PATCH; a broken one is not", async () => {
+  const refused = scripted("ECONNREFUSED", 200);
+  await refused.retrying("http://x", { method: "PATCH", headers: {} });
+  expect(refused.attempts()).toBe(2);
+  const broken = scripted("ECONNRESET", 200);
+  await expect(broken.retrying("http://x", { method: "PATCH", headers: {} })).rejects.toThrow("x");
+  expect(broken.attempts()).toBe(1);
+});
+
+test.each([
+  [{}, "https://a.test", undefined],
+  [{ HTTPS_PROXY: "http://p" }, "https://a.test", "http://p"],
+  [{ https_proxy: "http://q", HTTPS_PROXY: "http://p" }, "https://a.test", "http://q"],
+  [{ HTTPS_PROXY: "http://p" }, "http://a.test", undefined],
+  [{ HTTP_PROXY: "http://p" }, "http://a.test", "http://p"],
+  [{ HTTP_PROXY: "http://p" }, "http://127.0.0.1:4780", undefined],
+  [{ HTTP_PROXY: "http://p" }, "http://localhost:4780", undefined],
+  [{ HTTPS_PROXY: "http://p" }, "https://[::1]:1", undefined],
+])("T-17 with %j the proxy of %s is %s", (env, url, proxy) => {
+  expect(proxyFor(env, url)).toBe(proxy);
+});
+
+test("T-17 a request goes through the proxy of the environment, unless NO_PROXY names the host", async () => {
+  const target = await serve((_, response) => void response.end("answer"));
+  const { port } = new URL(target);
+  const asked: string[] = [];
+  const proxy = createServer();
+  proxy.on("connect", (request, socket) => {
+    asked.push(request.url ?? "");
+    const onward = connect(Number(port), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on("error", () => socket.destroy());
+    socket.on("error", () => onward.destroy());
+  });
+  proxy.on("request", (request, response) => {
+    asked.push(request.url ?? "");
+    response.end("answer");
+  });
+  const env = { HTTP_PROXY: await listening(proxy), NO_PROXY: "127.0.0.1" };
+  const viaProxy = await proxyFetch(env)(`http://gpu.test:${port}/v1/me`, get);
+  expect(await viaProxy.text()).toBe("answer");
+  expect(asked).toHaveLength(1);
+  expect(asked[0]).toContain(`gpu.test:${port}`);
+  const direct = await proxyFetch(env)(`${target}/v1/me`, get);
+  expect(await direct.text()).toBe("answer");
+  expect(asked).toHaveLength(1);
+});

@@ -1,0 +1,209 @@
+import { describe, expect, test } from "vitest";
+import { Problem } from "../../src/api/errors.ts";
+import type { Reservation } from "../../src/api/schemas.ts";
+import { Declined } from "../../src/cli/errors.ts";
+import { type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
+import { createWorld } from "./helpers/world.ts";
+
+const RESERVE = "reserve --gpu-type h100 --time 1h";
+
+/** A server where a reservation goes through these states, one for each time that it is asked for. */
+function going(...states: Reservation[]): Handlers {
+  const rest = [...states];
+  return {
+    createKey: () => ({
+      id: "k",
+      type: "ssh-ed25519",
+      fingerprint: "SHA256:x",
+      comment: "",
+      created_at: "2026-01-01T11:00:00.000Z",
+    }),
+    createReservation: () => rest.shift() ?? queued(),
+    getReservation: () => (rest.length > 1 ? (rest.shift() ?? queued()) : (rest[0] ?? queued())),
+    listReservations: () => page(rest[0] ?? reservation()),
+    cancelReservation: () => reservation({ state: "cancelled" }),
+    listGpuTypes: () =>
+      page({ name: "h100", gpus_per_slot: 1, max_gpus_per_node: 8, max_duration_s: 3600, simulated: true }),
+  };
+}
+
+const preparing = (given: Partial<Reservation> = {}): Reservation =>
+  reservation({ state: "preparing", started_at: null, ends_at: null, host_key: null, ...given });
+
+test("it waits until ssh works, prints the reservation, and says how to get in", async () => {
+  const world = createWorld({
+    handlers: going(queued(), queued({ queue_position: 1 }), preparing(), preparing(), reservation()),
+  });
+  const done = await world.gpuDev(`${RESERVE} --gpus 2 --name hello --disk none`);
+  expect(done.code).toBe(0);
+  expect(done.stdout).toContain("state\tactive\n");
+  expect(done.stderr).toContain("gpu-dev connect hello");
+  expect(done.stderr).toContain("ssh gpu-dev-abcdefgh");
+  const created = world.server.requests.find((r) => r.route === "createReservation");
+  expect(created?.body).toEqual({
+    gpu_type: "h100",
+    duration_s: 3600,
+    gpu_count: 2,
+    name: "hello",
+    disk: null,
+  });
+  expect(created?.headers["idempotency-key"]).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test("C-14 each phase is one line without a terminal", async () => {
+  const world = createWorld({
+    handlers: going(queued(), queued(), queued(), preparing(), preparing(), reservation()),
+  });
+  const { stderr } = await world.gpuDev(RESERVE);
+  expect(stderr.match(/^Queued as #3 for 2 × h100, start /gm)).toHaveLength(1);
+  expect(stderr.match(/^Preparing/gm)).toHaveLength(1);
+});
+
+test("C-01 with --json stdout is the reservation alone", async () => {
+  const world = createWorld({ handlers: going(queued(), reservation()) });
+  expect(JSON.parse((await world.gpuDev(`${RESERVE} --json`)).stdout)).toEqual(reservation());
+});
+
+test("simulated GPUs are said to be simulated", async () => {
+  const world = createWorld({
+    handlers: going(queued({ simulated: true }), reservation({ simulated: true })),
+  });
+  const done = await world.gpuDev(RESERVE);
+  expect(done.stderr).toContain("Reserved 2 × h100 (simulated)");
+  expect(done.stdout).toContain("(simulated)");
+});
+
+test("--no-wait asks nothing more of the reservation", async () => {
+  const world = createWorld({ handlers: going(queued()) });
+  const done = await world.gpuDev(`${RESERVE} --no-wait`);
+  expect(done.code).toBe(0);
+  expect(done.stdout).toContain("state\tqueued");
+  expect(world.server.requests.map((r) => r.route)).not.toContain("getReservation");
+});
+
+test.each([true, false])(
+  "C-18 without --gpu-type it names the flag and the server's types (terminal: %s)",
+  async (terminal) => {
+    const world = createWorld({ handlers: going(), terminal });
+    const done = await world.gpuDev("reserve --time 1h");
+    expect(done.code).toBe(2);
+    expect(done.stderr).toContain("--gpu-type is missing");
+    expect(done.stderr).toContain("h100 (simulated)");
+    expect(world.asked).toEqual([]);
+  },
+);
+
+test("a missing --time is one hour, and said so", async () => {
+  const world = createWorld({ handlers: going(queued(), reservation()) });
+  expect((await world.gpuDev("reserve --gpu-type h100")).stderr).toContain(
+    "No --time given: reserving for 1h",
+  );
+});
+
+test("--no-queue with nothing free is exit 6", async () => {
+  const world = createWorld({
+    handlers: { ...going(), createReservation: () => new Problem("no_capacity", "No h100 free (0 of 16)") },
+  });
+  expect(await world.gpuDev(`${RESERVE} --no-queue`)).toMatchObject({ code: 6, stdout: "" });
+  expect(world.server.requests.at(-1)?.body).toMatchObject({ queue: false });
+});
+
+test("C-16 a wait that runs out is exit 8, says still pending, and leaves the reservation", async () => {
+  const world = createWorld({ handlers: going(queued(), queued()) });
+  const start = world.now.getTime();
+  const done = await world.gpuDev(`${RESERVE} --timeout 10m`);
+  expect(done.code).toBe(8);
+  expect(done.stderr).toContain("hello is still queued after 10m; it stays reserved");
+  expect(world.now.getTime() - start).toBe(600_000);
+  expect(world.server.requests.map((r) => r.route)).not.toContain("cancelReservation");
+  const json = JSON.parse((await world.gpuDev(`${RESERVE} --timeout 1m --json`)).stdout);
+  expect(json).toMatchObject({ code: "still_pending", reservation: { id: "abcdefghijklmnopqrst" } });
+});
+
+test("C-16 without --timeout the wait has an end too", async () => {
+  const world = createWorld({ handlers: going(queued(), queued()) });
+  let sleeps = 0;
+  world.onSleep = () => {
+    sleeps++;
+    world.now = new Date(world.now.getTime() + 3_600_000);
+  };
+  expect((await world.gpuDev(RESERVE)).code).toBe(8);
+  expect(sleeps).toBe(24);
+});
+
+test.each([
+  ["failed", 10, "hello failed before ssh worked: the image is gone"],
+  ["cancelled", 9, "hello is cancelled before ssh worked: the image is gone"],
+] as const)(
+  "a reservation that becomes %s while waiting is exit %d with the reason",
+  async (state, code, words) => {
+    const world = createWorld({
+      handlers: going(queued(), preparing({ state, reason: "the image is gone" })),
+    });
+    const done = await world.gpuDev(RESERVE);
+    expect(done.code).toBe(code);
+    expect(done.stderr).toContain(words);
+  },
+);
+
+test("C-02 one that is ending is followed to its end, which decides the exit code", async () => {
+  const ending = preparing({ state: "ending", reason: "cancelled by its owner" });
+  const world = createWorld({ handlers: going(queued(), ending, ending, preparing({ state: "cancelled" })) });
+  const done = await world.gpuDev(RESERVE);
+  expect(done.code).toBe(9);
+  expect(done.stderr).toContain("hello is ending: cancelled by its owner");
+});
+
+test("C-04 a server that restarts is waited for", async () => {
+  const world = createWorld({ handlers: going(queued(), reservation()) });
+  const { fetch } = world.server;
+  let down = 0;
+  Object.assign(world.server, {
+    fetch: async (url: string, init: Parameters<typeof fetch>[1]) => {
+      if (init.method === "GET" && url.includes("/abcd") && down++ < 9)
+        throw Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+      return fetch(url, init);
+    },
+  });
+  const done = await world.gpuDev(RESERVE);
+  expect(done.code).toBe(0);
+  expect(done.stderr).toContain("The server does not answer now; asking again");
+});
+
+describe("C-17 Ctrl-C while waiting", () => {
+  function interrupted(options: Parameters<typeof createWorld>[0]) {
+    const world = createWorld({ handlers: going(queued(), queued()), ...options });
+    world.onSleep = () => world.interrupt.abort();
+    return world;
+  }
+  const cancelled = (world: ReturnType<typeof createWorld>): boolean =>
+    world.server.requests.some((r) => r.route === "cancelReservation");
+
+  test("C-17 without a terminal leaves it in place, says how to find it, exit 130", async () => {
+    const world = interrupted({});
+    const done = await world.gpuDev(RESERVE);
+    expect(done.code).toBe(130);
+    expect(done.stderr).toContain("gpu-dev show hello");
+    expect(done.stderr).toContain("gpu-dev cancel hello");
+    expect(cancelled(world)).toBe(false);
+  });
+
+  test("C-17 on a terminal asks; keep is exit 0", async () => {
+    const world = interrupted({ terminal: true, env: { TERM: "dumb" }, answers: ["keep"] });
+    expect((await world.gpuDev(RESERVE)).code).toBe(0);
+    expect(world.asked).toEqual(["Keep or cancel the reservation?"]);
+    expect(cancelled(world)).toBe(false);
+  });
+
+  test("C-17 on a terminal asks; cancel cancels, exit 130", async () => {
+    const world = interrupted({ terminal: true, env: { TERM: "dumb" }, answers: ["cancel"] });
+    expect((await world.gpuDev(RESERVE)).code).toBe(130);
+    expect(cancelled(world)).toBe(true);
+  });
+
+  test("C-17 Ctrl-C at that prompt changes nothing, exit 3", async () => {
+    const world = interrupted({ terminal: true, env: { TERM: "dumb" }, answers: [new Declined()] });
+    expect((await world.gpuDev(RESERVE)).code).toBe(3);
+    expect(cancelled(world)).toBe(false);
+  });
+});

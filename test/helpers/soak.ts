@@ -1,0 +1,205 @@
+/**
+ * Kills the server at random instants while users create, wait, cancel and let expire, starts it again, and then counts:
+ * every acknowledged reservation is there, no pod or process or directory is left over, no GPU was given twice (L-05).
+ */
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { RefusedRequest } from "../../src/api/client.ts";
+import type { Reservation } from "../../src/api/schemas.ts";
+import { mountsBelow, processesNaming } from "./processes.ts";
+import { randomFrom } from "./random.ts";
+import { launchServer, type ServerProcess, startServerProcess } from "./server-process.ts";
+
+export interface SoakOptions {
+  readonly home: string;
+  readonly seed: number;
+  readonly kills: number;
+  readonly publicKey: string;
+  readonly args?: readonly string[];
+  log(line: string): void;
+}
+
+/** What the server said yes to. */
+interface Acknowledged {
+  readonly created: Set<string>;
+  readonly cancelled: Set<string>;
+}
+
+const FINAL = new Set(["expired", "cancelled", "failed"]);
+const SIMULATED = { gpuType: "h100", count: 3 };
+
+/** Runs it all; throws with the seed's story when a promise is broken. */
+export async function soak(options: SoakOptions): Promise<void> {
+  const random = randomFrom(options.seed);
+  const seen: Acknowledged = { created: new Set(), cancelled: new Set() };
+  let aheadMs = 0;
+  for (let round = 1; round <= options.kills; round += 1) {
+    await killedRound(options, seen, aheadMs, random);
+    // Reservations last at least a minute: a jump makes some of them expire during the next round.
+    if (random() < 0.3) aheadMs += 50_000 + Math.floor(random() * 20_000);
+    if (round % 10 === 0) {
+      await settled(options, seen, aheadMs);
+      options.log(`${round} kills: ${seen.created.size} acknowledged, ${seen.cancelled.size} cancelled`);
+    }
+  }
+  if (seen.created.size < options.kills / 2)
+    throw new Error("too little happened for this to prove anything");
+  await finish(options, seen, aheadMs);
+}
+
+async function killedRound(
+  options: SoakOptions,
+  seen: Acknowledged,
+  aheadMs: number,
+  random: () => number,
+): Promise<void> {
+  const { child, ready } = launchServer(serverOptions(options, aheadMs));
+  const users = ready.then((server) => act(server, options, seen, random)).catch(whyItStopped);
+  // Start-up takes about half of this, so that some kills fall into it and most behind it.
+  await pause(200 + random() * 2500);
+  const exited = new Promise((resolve) => child.once("exit", resolve));
+  if (child.exitCode !== null) throw new Error("the server ended by itself", { cause: await users });
+  child.kill("SIGKILL");
+  await exited;
+  await users;
+}
+
+/** A killed server breaks off what its users do; anything else is a finding. */
+function whyItStopped(error: unknown): void {
+  if (error instanceof RefusedRequest && error.problem.status === 500) throw error;
+}
+
+const serverOptions = (options: SoakOptions, aheadMs: number) => ({
+  home: options.home,
+  aheadMs,
+  args: ["--simulate", `${SIMULATED.gpuType}:${SIMULATED.count}`, ...(options.args ?? [])],
+});
+
+async function act(
+  server: ServerProcess,
+  options: SoakOptions,
+  seen: Acknowledged,
+  random: () => number,
+): Promise<void> {
+  await server.api.createKey({ body: { public_key: options.publicKey } });
+  for (;;) {
+    const live = [...seen.created].filter((id) => !seen.cancelled.has(id));
+    if (live.length >= 6 || (live.length > 0 && random() < 0.4)) await cancelOne(server, seen, live, random);
+    else await createOne(server, seen, random);
+    await pause(random() * 300);
+  }
+}
+
+async function createOne(server: ServerProcess, seen: Acknowledged, random: () => number): Promise<void> {
+  const body =
+    random() < 0.5
+      ? { gpu_type: "cpu", duration_s: 60 }
+      : { gpu_type: SIMULATED.gpuType, gpu_count: 1 + Math.floor(random() * 2), duration_s: 60 };
+  const made = await server.api.createReservation({ body, idempotencyKey: randomUUID() });
+  seen.created.add(made.id);
+}
+
+async function cancelOne(
+  server: ServerProcess,
+  seen: Acknowledged,
+  live: string[],
+  random: () => number,
+): Promise<void> {
+  const id = live[Math.floor(random() * live.length)] ?? "";
+  try {
+    await server.api.cancelReservation({ params: { id } });
+  } catch (error) {
+    // It expired before: that is an end too.
+    if (!(error instanceof RefusedRequest && error.problem.code === "not_active")) throw error;
+  }
+  seen.cancelled.add(id);
+}
+
+async function allReservations(server: ServerProcess): Promise<Reservation[]> {
+  const all: Reservation[] = [];
+  let cursor: string | null = null;
+  do {
+    const query = { state: "all", limit: "500", ...(cursor === null ? {} : { cursor }) } as const;
+    const page: { items: Reservation[]; next_cursor: string | null } = await server.api.listReservations({
+      query,
+    });
+    all.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  return all;
+}
+
+/** Starts the server, lets it recover, checks every promise, and stops it. */
+async function settled(options: SoakOptions, seen: Acknowledged, aheadMs: number): Promise<void> {
+  const server = await startServerProcess(serverOptions(options, aheadMs));
+  try {
+    await until("nothing is under way", async () =>
+      (await allReservations(server)).every((r) => r.state !== "preparing" && r.state !== "ending"),
+    );
+    await until("the pods are those of the active ones", async () =>
+      podsMatch(options, await allReservations(server)),
+    );
+    checkPromises(seen, await allReservations(server));
+  } catch (error) {
+    throw new Error(`seed ${options.seed}: ${(error as Error).message}\n${server.log()}`, { cause: error });
+  } finally {
+    await server.stop();
+  }
+}
+
+function checkPromises(seen: Acknowledged, all: Reservation[]): void {
+  const byId = new Map(all.map((r) => [r.id, r]));
+  for (const id of seen.created) if (!byId.has(id)) throw new Error(`${id} was acknowledged and is lost`);
+  for (const id of seen.cancelled)
+    if (!FINAL.has(byId.get(id)?.state ?? ""))
+      throw new Error(`${id} was cancelled and is ${byId.get(id)?.state}`);
+  const failed = all.filter((r) => r.state === "failed");
+  if (failed.length > 0)
+    throw new Error(`a kill made a reservation fail: ${failed[0]?.id} ${failed[0]?.reason}`);
+  const gpus = all
+    .filter((r) => !FINAL.has(r.state))
+    .flatMap((r) => r.gpus.map((g) => `${r.node} ${r.gpu_type} ${g}`));
+  if (new Set(gpus).size !== gpus.length) throw new Error(`a GPU was given twice: ${gpus.join(", ")}`);
+}
+
+/** One pod directory and at least one process for each active reservation, and none beside. */
+function podsMatch(options: SoakOptions, all: Reservation[]): boolean {
+  const expected = all.filter((r) => r.state === "active").map((r) => `${r.id}-${r.attempt}`);
+  const folder = join(options.home, "data", "pods");
+  const found = existsSync(folder) ? readdirSync(folder) : [];
+  return (
+    expected.sort().join() === found.sort().join() &&
+    expected.every((name) => processesNaming(join(folder, name)).length > 0)
+  );
+}
+
+/** Cancels what is left, and proves that nothing remains. */
+async function finish(options: SoakOptions, seen: Acknowledged, aheadMs: number): Promise<void> {
+  await settled(options, seen, aheadMs);
+  const server = await startServerProcess(serverOptions(options, aheadMs));
+  for (const r of await allReservations(server))
+    if (!FINAL.has(r.state)) await server.api.cancelReservation({ params: { id: r.id } });
+  await until("everything ended", async () =>
+    (await allReservations(server)).every((r) => FINAL.has(r.state)),
+  );
+  const used = (await server.api.listAvailability({})).items.filter((a) => a.used > 0);
+  if (used.length > 0) throw new Error(`still allocated: ${JSON.stringify(used)}`);
+  await server.stop();
+  await until("nothing is left", async () => {
+    const left = existsSync(join(options.home, "data", "pods"))
+      ? readdirSync(join(options.home, "data", "pods"))
+      : [];
+    return left.length + processesNaming(options.home).length + mountsBelow(options.home).length === 0;
+  });
+}
+
+/** Polls a real condition of the outside; 30 s is a guard against hanging. */
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const limit = Date.now() + 30_000;
+  while (!(await holds())) {
+    if (Date.now() > limit) throw new Error(`waited 30 s in vain: ${what}`);
+    await pause(50);
+  }
+}
