@@ -7,5 +7,12 @@ if (found[0] < 24 || (found[0] === 24 && found[1] < 15)) {
   );
   process.exitCode = 1;
 } else {
-  import("../dist/main.js").then((cli) => cli.main(process.argv.slice(2)));
+  import("../dist/main.js").then(
+    (cli) => cli.main(process.argv.slice(2)),
+    (error) => {
+      if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+      process.stderr.write("gpu-dev is not built in this clone yet; run: npm run setup\n");
+      process.exitCode = 1;
+    },
+  );
 }

@@ -77,7 +77,18 @@ function fromFiles(home: Home, context: string | undefined): Endpoint | undefine
 function fromLocalServer(home: Home): Endpoint | undefined {
   const file = localServerFile(home);
   const server = readJson<LocalServer>(file);
-  return server && { context: "local", url: trim(server.url), token: server.token, origin: file };
+  if (!server) return undefined;
+  // The port of a server that died may be somebody else's by now, a pod's on this machine for one: it gets no token.
+  const token = isAlive(server.pid) ? server.token : undefined;
+  return { context: "local", url: trim(server.url), token, origin: file };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 const trim = (url: string): string => url.replace(/\/+$/, "");

@@ -2,7 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isId, nameFault } from "../api/names.ts";
 import type { Reservation } from "../api/schemas.ts";
+import type { SshConfig } from "../tunnel/ssh-config.ts";
 import { readCompletionCache, rememberNames } from "./completion-cache.ts";
 import type { Context } from "./context.ts";
 
@@ -42,6 +44,7 @@ async function writeSsh(ctx: Context, live: readonly Reservation[]): Promise<voi
       ? []
       : [{ id: r.id, name: r.name, host: r.ssh_host, user: r.ssh_user, hostKey: r.host_key }],
   );
+  for (const entry of entries) checkEntry(entry);
   await writeSshConfig(ctx.home, {
     context: ctx.endpoint().context,
     domain: await domainOf(ctx, live),
@@ -50,6 +53,19 @@ async function writeSsh(ctx: Context, live: readonly Reservation[]): Promise<voi
     entries,
     env: { GPU_DEV_HOME: ctx.env.GPU_DEV_HOME },
   });
+}
+
+const HOST = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i;
+const USER = /^[a-z_][a-z0-9_.-]{0,31}$/i;
+const HOST_KEY = /^[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}$/;
+
+/** These words become lines of a file that every ssh of the user reads: a server must not write others there. */
+function checkEntry({ id, name, host, user, hostKey }: SshConfig["entries"][number]): void {
+  const named = name === null || nameFault(name) === undefined;
+  if (isId(id) && named && HOST.test(host) && USER.test(user) && HOST_KEY.test(hostKey)) return;
+  throw new Error(
+    `the server describes the reservation ${JSON.stringify(id)} in words that ssh must not read`,
+  );
 }
 
 /** Both from dist/ and, with one more step, from src/cli/: the entry files stand in bin/ of the package. */

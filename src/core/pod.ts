@@ -41,6 +41,11 @@ export async function ownerKeys(db: Db, row: ReservationRow): Promise<string[]> 
   return (await listKeys(db, row.owner_id, MAX_KEYS)).map((key) => key.public_key);
 }
 
+/** The owner's keys, and until ssh is proved the probe's. */
+export async function podKeys(db: Db, row: ReservationRow): Promise<string[]> {
+  return [...(await ownerKeys(db, row)), probeLine(await secretsOf(db, row))];
+}
+
 /** May log in and do nothing else. */
 const probeLine = (secrets: SecretRow): string => `restrict,command="exit 0" ${secrets.probe_public}`;
 
@@ -57,7 +62,7 @@ export async function podSpec(db: Db, row: ReservationRow, now: Date): Promise<P
     gpus: row.gpu_count === 0 ? [] : held.map((a) => a.gpu_index),
     simulated: row.simulated === 1,
     hostKey: secrets.host_key,
-    authorizedKeys: [...(await ownerKeys(db, row)), probeLine(secrets)],
+    authorizedKeys: await podKeys(db, row),
     deadlineS: Math.ceil(preparingMs / 1000) + row.duration_s,
     environment: {
       GPU_DEV_RESERVATION_ID: row.id,

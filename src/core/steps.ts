@@ -7,7 +7,7 @@ import type { Db, ReservationRow } from "../store/tables.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
-import { bounded, dialPod, driverWords, ownerKeys, podName, podSpec, secretsOf } from "./pod.ts";
+import { bounded, dialPod, driverWords, ownerKeys, podKeys, podName, podSpec, secretsOf } from "./pod.ts";
 
 /** A reservation that this process works on under a lease. */
 export interface Work {
@@ -90,7 +90,19 @@ async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Pro
   if (signal.aborted) return { row, facts: {} };
   const failure = `ssh: ${result.cause} (${result.detail})`;
   const counted = await note(work, row, { ssh_attempts: row.ssh_attempts + 1, last_error: failure });
+  if (result.cause === "key rejected") await admitProbe(work, row);
   return { row: counted, facts: { failure } };
+}
+
+/** A server that ended between the two changes of `activate` has taken the probe's key away already: the next try needs it again. */
+async function admitProbe({ core }: Work, row: ReservationRow): Promise<void> {
+  const authorizedKeys = await core.store.read((db) => podKeys(db, row));
+  try {
+    await bounded("update", core.driver.update(podName(row), { authorizedKeys }));
+  } catch (error) {
+    const fields = { reservation: row.id, error: wordsOf(error) };
+    core.log("warn", fields, "the probe's key could not be given to the pod again");
+  }
 }
 
 /** From here on the time counts. The probe's key is taken away with the same call that sets the pod's own deadline. */

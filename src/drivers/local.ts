@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import { getSystemErrorMessage } from "node:util";
 import {
   type Driver,
   DriverError,
@@ -212,6 +213,12 @@ async function asking<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof DriverError || error instanceof LaunchRefused) throw error;
-    throw new DriverError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw new DriverError(wordsOf(error), { cause: error });
   }
+}
+
+/** Users read it: a system call's error without the path that it names (A-04). */
+function wordsOf(error: unknown): string {
+  const { message, code, errno } = error as NodeJS.ErrnoException;
+  return errno === undefined ? message : `${code}: ${getSystemErrorMessage(errno)}`;
 }

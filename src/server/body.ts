@@ -8,7 +8,7 @@ const JSON_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
 
 /** The JSON of the body, undefined when it is empty. Throws body_too_large, unsupported_media_type, malformed_json. */
 export async function readJson(request: Request): Promise<unknown> {
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request).catch(brokenOff);
   if (bytes.byteLength === 0) return undefined;
   checkType(request.headers);
   try {
@@ -35,6 +35,12 @@ async function readChunks(body: Request["body"]): Promise<Uint8Array> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Whoever sends goes away, or sends too little: no fault of the server, and nobody is left to read the answer. */
+function brokenOff(cause: unknown): never {
+  if (cause instanceof Problem) throw cause;
+  throw new Problem("malformed_json", "the body broke off", { cause });
 }
 
 const tooLarge = () => new Problem("body_too_large", `the body is larger than ${BODY_LIMIT / 1024} KiB`);

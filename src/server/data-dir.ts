@@ -2,13 +2,19 @@
 import { chmod, mkdir, readdir, stat } from "node:fs/promises";
 import { StartError } from "./config.ts";
 
-const OURS = ["gpu-dev.db", "pods"];
+const OURS = ["gpu-dev.db", "server.lock", "pods"];
 
 /** Makes the directory, or takes one that is empty or ours; 0700 in the end. Throws StartError for somebody else's. */
 export async function prepareDataDir(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    if (((await stat(path)).mode & 0o077) === 0) return;
+    const { mode, uid } = await stat(path);
+    // Root could use it all the same, and its owner would put links where root writes.
+    if (process.getuid && uid !== process.getuid())
+      throw new StartError(
+        `the data directory ${path} belongs to another user (uid ${uid}); give one of your own, or chown it`,
+      );
+    if ((mode & 0o077) === 0) return;
     await close(path);
   } catch (cause) {
     if (cause instanceof StartError) throw cause;

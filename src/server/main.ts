@@ -1,17 +1,19 @@
 /** `gpu-dev server`: puts the parts together in this order, and takes them apart in the opposite one. */
 import { randomBytes } from "node:crypto";
-import { homedir, userInfo } from "node:os";
+import { realpath } from "node:fs/promises";
+import { homedir, hostname, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import { VERSION } from "../api/version.ts";
 import { ensureFirstAdmin } from "../core/access.ts";
 import { type Core, createCore } from "../core/core.ts";
-import { deploymentId } from "../core/deployment.ts";
+import { deploymentId, localDriverPlace } from "../core/deployment.ts";
 import { syncCapacity } from "../core/inventory.ts";
 import { createSshProbe } from "../core/probe.ts";
 import { createReconciler } from "../core/reconcile.ts";
 import { createLocalDriver } from "../drivers/local.ts";
 import { openStore, type Store } from "../store/db.ts";
+import { holdExclusively } from "../store/exclusive.ts";
 import { createApp } from "./app.ts";
 import { DEFAULT_DOMAIN, defaultDataDir, parseListen, type ServerOptions, StartError } from "./config.ts";
 import { prepareDataDir } from "./data-dir.ts";
@@ -67,8 +69,11 @@ async function openCore(
 ): Promise<{ core: Core; id: string }> {
   const dataDir = resolve(options.dataDir ?? defaultDataDir(process.env, homedir()));
   await prepareDataDir(dataDir);
+  const guard = holdExclusively(join(dataDir, "server.lock"), `the data directory ${dataDir}`);
+  shutdown.add("data directory", 100, () => guard.close());
   const store = await openDatabase(options, dataDir);
   shutdown.add("database", 800, () => store.close());
+  if (options.databaseUrl !== undefined) await checkPlace(store, `${hostname()}:${await realpath(dataDir)}`);
   const id = await deploymentId(store);
   const driver = await createLocalDriver({
     dataDir,
@@ -101,6 +106,15 @@ async function openDatabase({ databaseUrl, clock }: ServerOptions, dataDir: stri
     if (syscall === undefined) throw cause;
     throw new StartError(`the database cannot be reached: ${message}; see --database`, { cause });
   }
+}
+
+/** Two servers would otherwise take each other's pods for lost ones. */
+async function checkPlace(store: Store, here: string): Promise<void> {
+  const place = await localDriverPlace(store, here);
+  if (place !== here)
+    throw new StartError(
+      `this database belongs to the pods at ${place}, not to those at ${here}: give each machine and data directory a database of its own`,
+    );
 }
 
 /** The API and the tunnels. `drain` refuses what is new and ends the tunnels; what is in hand may go on. */

@@ -24,7 +24,7 @@ export interface Store {
   readonly engine: "sqlite" | "postgres";
   /** The database's time; also the cheapest question to find out whether it answers. */
   now(): Promise<Date>;
-  /** All statements of `work` see one snapshot; `now` is the database's time. Run again once if the connection breaks: it must only read. */
+  /** All statements of `work` see one snapshot; `now` is the database's time. Run again, for a moment, if the connection breaks: it must only read. */
   read<T>(work: (db: Db, now: Date) => Promise<T>): Promise<T>;
   /** One transaction, run again (bounded) when the database undoes it because of others: no side effects in `work`. */
   write<T>(work: (tx: Tx) => Promise<T>, options?: { readonly lock?: LockName }): Promise<T>;
@@ -38,8 +38,9 @@ export interface StoreOptions {
   readonly clock?: Clock;
 }
 
-const WRITE_TRIES = 8;
-const READ_TRIES = 2;
+const TRIES = 8;
+/** One broken connection after another is tried for this long: all of a pool may be broken at once, as after a restart. */
+const READ_PATIENCE_MS = 1000;
 
 /** Opens and migrates. Throws with words when it cannot; then nothing is left open. */
 export async function openStore(options: StoreOptions): Promise<Store> {
@@ -58,9 +59,9 @@ function storeOn(engine: Engine, clock: Clock | undefined): Store {
   const now = async (db: Db): Promise<Date> => clock?.now() ?? (await engine.now(db));
   return {
     engine: engine.name,
-    now: () => answered(engine, READ_TRIES, () => now(engine.reader)),
+    now: () => answered(engine, "read", () => now(engine.reader)),
     read: (work) =>
-      answered(engine, READ_TRIES, () =>
+      answered(engine, "read", () =>
         engine.reader
           .transaction()
           .setIsolationLevel("repeatable read")
@@ -68,7 +69,7 @@ function storeOn(engine: Engine, clock: Clock | undefined): Store {
           .execute(async (db) => work(db, await now(db))),
       ),
     write: (work, { lock } = {}) =>
-      answered(engine, WRITE_TRIES, () =>
+      answered(engine, "write", () =>
         engine.writer.transaction().execute(async (db) => {
           if (lock) await engine.lock(db, lock);
           const time = await now(db);
@@ -80,7 +81,8 @@ function storeOn(engine: Engine, clock: Clock | undefined): Store {
 }
 
 /** `work`, again while the database says "try again"; a reader also after a broken connection. What stays is `unavailable`. */
-async function answered<T>(engine: Engine, tries: number, work: () => Promise<T>): Promise<T> {
+async function answered<T>(engine: Engine, kind: "read" | "write", work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
   for (let tried = 1; ; tried++) {
     try {
       return await work();
@@ -88,8 +90,8 @@ async function answered<T>(engine: Engine, tries: number, work: () => Promise<T>
       const fault = engine.fault(cause);
       if (fault === undefined) throw cause;
       // A write whose connection broke may have been committed: only its caller can know what to do.
-      const again = fault === "retry" || tries === READ_TRIES;
-      if (again && tried < tries) {
+      const again = fault === "retry" || (kind === "read" && performance.now() - began < READ_PATIENCE_MS);
+      if (again && tried < TRIES) {
         await pause(Math.random() * 10 * 2 ** tried);
         continue;
       }

@@ -9,11 +9,12 @@ import {
   Kysely,
   PostgresDialect,
   SqliteDialect,
-  type SqliteDialectConfig,
   SqliteDriver,
   sql,
 } from "kysely";
 import pg from "pg";
+import { holdExclusively } from "./exclusive.ts";
+import { keepRoom } from "./sqlite-room.ts";
 import type { Db, Tables } from "./tables.ts";
 
 export interface Engine {
@@ -52,27 +53,36 @@ export function openEngine(url: string): Engine {
 
 /** Write transactions take the lock when they begin, so that none fails half-way because it only read at first. */
 class ImmediateDriver extends SqliteDriver {
+  readonly #database: Database.Database;
+  constructor(database: Database.Database) {
+    super({ database });
+    this.#database = database;
+  }
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+  /** SQLite undoes a transaction by itself when the disk is full; a rollback would then hide that error behind its own. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#database.inTransaction) await super.rollbackTransaction(connection);
   }
 }
 
 class ImmediateDialect extends SqliteDialect {
-  readonly #config: SqliteDialectConfig;
-  constructor(config: SqliteDialectConfig) {
-    super(config);
-    this.#config = config;
+  readonly #database: Database.Database;
+  constructor(database: Database.Database) {
+    super({ database });
+    this.#database = database;
   }
   override createDriver(): Driver {
-    return new ImmediateDriver(this.#config);
+    return new ImmediateDriver(this.#database);
   }
 }
 
 function openSqlite(path: string): Engine {
   if (!existsSync(dirname(path))) throw new Error(`the directory of the database ${path} does not exist`);
-  const guard = holdExclusively(path);
+  const guard = holdExclusively(`${path}.lock`, `the database ${path}`);
   const [writing, reading] = openPair(path, guard);
-  const writer = new Kysely<Tables>({ dialect: new ImmediateDialect({ database: writing }) });
+  const writer = new Kysely<Tables>({ dialect: new ImmediateDialect(writing) });
   const reader = new Kysely<Tables>({ dialect: new SqliteDialect({ database: reading }) });
   return {
     name: "sqlite",
@@ -92,27 +102,13 @@ function openSqlite(path: string): Engine {
   };
 }
 
-/** One server per file: the lock is a transaction on a file beside it, which the kernel drops when the process dies. */
-function holdExclusively(path: string): Database.Database {
-  const guard = new Database(`${path}.lock`, { timeout: 0 });
-  try {
-    guard.exec("begin exclusive");
-    return guard;
-  } catch (cause) {
-    guard.close();
-    if (sqliteFault(cause) !== "retry") throw cause;
-    throw new Error(`the database ${path} is in use by another gpu-dev server; stop that one first`, {
-      cause,
-    });
-  }
-}
-
-function openPair(path: string, guard: Database.Database): [Database.Database, Database.Database] {
+function openPair(path: string, guard: { close(): void }): [Database.Database, Database.Database] {
   try {
     const writing = new Database(path, { timeout: BUSY_MS });
     writing.pragma("journal_mode = wal");
     writing.pragma("synchronous = full");
     writing.pragma("foreign_keys = on");
+    keepRoom(writing);
     const reading = new Database(path, { timeout: BUSY_MS, readonly: true });
     return [writing, reading];
   } catch (cause) {

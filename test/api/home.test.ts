@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ beforeEach(() => {
 const local = (): void =>
   writeFileSync(
     localServerFile(home),
-    JSON.stringify({ url: "http://127.0.0.1:1/", token: "local-token", pid: 1 }),
+    JSON.stringify({ url: "http://127.0.0.1:1/", token: "local-token", pid: process.pid }),
   );
 const credentials = (): void =>
   writeFileSync(
@@ -52,6 +53,15 @@ test("the server of the same user is found by itself, and a configured one goes 
   expect(findEndpoint({}, home, "local")).toMatchObject({ context: "local" });
   expect(findEndpoint({ GPU_DEV_CONTEXT: "lab" }, home)).toMatchObject({ context: "lab", url: "https://l" });
   expect(findEndpoint({}, home, "nope")).toBeUndefined();
+});
+
+test("X-09 the token of a server that died is given to nobody", () => {
+  const { pid } = spawnSync("true");
+  writeFileSync(
+    localServerFile(home),
+    JSON.stringify({ url: "http://127.0.0.1:1/", token: "local-token", pid }),
+  );
+  expect(findEndpoint({}, home)).toMatchObject({ url: "http://127.0.0.1:1", token: undefined });
 });
 
 test("the environment goes before files, and --context before the environment", () => {

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -143,4 +144,19 @@ test("our own configuration follows the live reservations, and failing to write 
   expect(done.code).toBe(0);
   expect(done.stdout).toContain("hello");
   expect(done.stderr).toContain("could not be brought up to date");
+});
+
+test.each([
+  { name: "x\n  ProxyCommand touch /tmp/owned" },
+  { ssh_host: "h\nHost *\n  ProxyCommand id" },
+  { ssh_user: "dev\n  LocalCommand id" },
+  { host_key: "ssh-ed25519 AAAA\n* ssh-ed25519 BBBB" },
+])("X-03 a server cannot write lines of its own into ssh_config or known_hosts (%j)", async (hostile) => {
+  const world = createSshWorld();
+  world.server.handlers = { listReservations: () => page({ ...reservation(), ...hostile }) };
+  const done = await world.gpuDev("list");
+  expect(done.code).toBe(0);
+  expect(done.stderr).toContain("in words that ssh must not read");
+  expect(existsSync(join(world.home, "gd", "ssh_config"))).toBe(false);
+  expect(existsSync(join(world.home, "gd", "known_hosts"))).toBe(false);
 });

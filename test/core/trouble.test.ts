@@ -1,4 +1,5 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { Problem } from "../../src/api/errors.ts";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { engines, type TestDatabase } from "../helpers/engines.ts";
@@ -181,6 +182,36 @@ describe.each(engines)("trouble in the life of a reservation on $engine", ({ cre
     world.probe = { ok: true };
     await world.after(1000);
     expect(await world.show(id)).toMatchObject({ state: "active", last_error: null });
+  });
+
+  test("L-05 a server that ends between the pod's last change and the row's proves the login again", async () => {
+    const probeKey = async (id: string) =>
+      (await world.rows("secrets")).find((s) => s.reservation_id === id)?.probe_public ?? "";
+    const accepted = new Set<string>();
+    const { update } = world.driver;
+    world.driver.update = async (name, change) => {
+      await update(name, change);
+      for (const key of accepted) if (!change.authorizedKeys?.join().includes(key)) accepted.delete(key);
+      for (const line of change.authorizedKeys ?? []) accepted.add(line.split(" ").slice(-2).join(" "));
+    };
+    world.driver.before = async (verb) => {
+      if (verb !== "update") return;
+      world.driver.before = undefined;
+      // The pod is changed, and the row cannot be written: as good as killed there.
+      vi.spyOn(world.core.store, "write").mockRejectedValueOnce(new Problem("unavailable", "away"));
+    };
+    const id = await world.reserve();
+    accepted.add(await probeKey(id));
+    world.probeWith = async () =>
+      accepted.has(await probeKey(id))
+        ? { ok: true }
+        : { ok: false, cause: "key rejected", detail: "sshd did not accept the key" };
+    await world.after(0);
+    expect((await world.show(id)).state).toBe("preparing");
+    await world.after(10_000);
+    await world.after(5000);
+    expect((await world.show(id)).state).toBe("active");
+    expect(accepted).not.toContain(await probeKey(id));
   });
 
   test("a node that is lost before the pod is ready puts the reservation back into the queue", async () => {

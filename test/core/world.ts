@@ -26,6 +26,8 @@ export interface World {
   readonly reconciler: Reconciler;
   /** What the first login gives next; success by default. */
   probe: ProbeResult;
+  /** Asked instead of that, where the answer depends on what happened. */
+  probeWith?: () => Promise<ProbeResult>;
   /** Moves the clock and waits until all that is due is done. */
   after(ms: number): Promise<void>;
   reserve(given?: Partial<Parameters<typeof createReservation>[2]>, caller?: Caller): Promise<string>;
@@ -54,7 +56,7 @@ export async function makeWorld(database: TestDatabase, given: Given = {}): Prom
 /** Another server on the same store. */
 export async function worldOn(store: Store, clock: TestClock, driver: FakeDriver): Promise<World> {
   const logs: World["logs"] = [];
-  const probe: Probe = async () => world.probe;
+  const probe: Probe = async () => world.probeWith?.() ?? world.probe;
   const core = createCore({
     store,
     driver,

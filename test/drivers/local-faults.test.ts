@@ -168,9 +168,12 @@ test("a home with directories that nobody may write to is removed", async () => 
   expect(await rig.remains(spec.name)).toEqual([]);
 });
 
-test("a launch that cannot write is a DriverError, leaves nothing, and works once it can", async () => {
+test("A-04 a launch that cannot write is a DriverError without a path, leaves nothing, and works once it can", async () => {
   await rm(join(rig.options.dataDir, "pods"), { recursive: true });
-  await expect(driver.launch(spec)).rejects.toMatchObject({ name: "DriverError" });
+  await expect(driver.launch(spec)).rejects.toMatchObject({
+    name: "DriverError",
+    message: "ENOENT: no such file or directory",
+  });
   await mkdir(join(rig.options.dataDir, "pods"));
   await driver.launch(spec);
   await untilRunning(driver, spec.name);

@@ -134,6 +134,29 @@ describe.skipIf(process.getuid?.() !== 0)("namespaces (needs root)", () => {
       .not.toMatch(/^Z|sleep/m);
   });
 
+  test("X-09 making a pod writes nothing through the links of the host's root", async () => {
+    const child = JSON.stringify({ act: "open", options: { ...rig.options, mask: [], dataDir: "/data" } });
+    // A root like the host's, in which /etc/hosts is an absolute link; what runs in it comes from the real one, at /mnt.
+    const script = `mount -t tmpfs root "$1" && cd "$1" && mkdir upper work merged
+      mount -t overlay o -o lowerdir=/,upperdir=upper,workdir=work merged && cd merged
+      rm -f etc/hosts && echo untouched >hosts && ln -s /hosts etc/hosts
+      mkdir -p data && mount -t tmpfs data data && mount --rbind /dev dev && mount --rbind /proc proc
+      pivot_root . mnt && cd / && "/mnt$2" "/mnt$3" "$4" && cat /hosts`;
+    const server = join(import.meta.dirname, "server-to-kill.ts");
+    const made = await run("unshare", [
+      "-m",
+      "sh",
+      "-ec",
+      script,
+      "sh",
+      masked,
+      process.execPath,
+      server,
+      child,
+    ]);
+    expect(made).toMatchObject({ code: 0, stdout: "namespaces\nuntouched\n" });
+  });
+
   test("namespaces are tried, not assumed: where they do not work, pods are plain processes", async () => {
     const child = JSON.stringify({
       act: "open",

@@ -96,7 +96,9 @@ export class LocalRig implements Rig {
       { stdio: ["ignore", "pipe", "inherit"] },
     );
     const exit = once(child, "exit");
-    await once(createInterface(child.stdout), "line");
+    const ready = once(createInterface(child.stdout), "line");
+    const [line] = await Promise.race([ready, exit.then(() => [])]);
+    if (line === undefined) throw new Error(`the server ended before it could ${act}`);
     await Promise.race([exit, new Promise((resolve) => setTimeout(resolve, killAfterMs))]);
     child.kill("SIGKILL");
     await exit;

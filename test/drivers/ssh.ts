@@ -35,9 +35,16 @@ export async function makeKey(dir: string, name: string): Promise<KeyPair> {
   return { file, privateKey, publicKey: publicKey.trim() };
 }
 
+/** A guard against hanging: what takes so long is reported, not waited for. */
+const RUN_MS = 60_000;
+
 /** The exit code and the output of a program. */
 export async function run(command: string, args: readonly string[], input?: string): Promise<Result> {
-  const child = spawn(command, args, { stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] });
+  const child = spawn(command, args, {
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    signal: AbortSignal.timeout(RUN_MS),
+    killSignal: "SIGKILL",
+  });
   const output = Promise.all([collect(child.stdout), collect(child.stderr)]);
   child.stdin?.end(input);
   const [code] = (await once(child, "close")) as [number | null];

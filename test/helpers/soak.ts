@@ -36,7 +36,9 @@ export async function soak(options: SoakOptions): Promise<void> {
   const seen: Acknowledged = { created: new Set(), cancelled: new Set() };
   let aheadMs = 0;
   for (let round = 1; round <= options.kills; round += 1) {
-    await killedRound(options, seen, aheadMs, random);
+    // The users' choices and the instants come from generators of their own, so that neither shifts the other in a replay.
+    const users = randomFrom(options.seed + round);
+    await killedRound(options, seen, aheadMs, { kills: random, users });
     // Reservations last at least a minute: a jump makes some of them expire during the next round.
     if (random() < 0.3) aheadMs += 50_000 + Math.floor(random() * 20_000);
     if (round % 10 === 0) {
@@ -53,12 +55,14 @@ async function killedRound(
   options: SoakOptions,
   seen: Acknowledged,
   aheadMs: number,
-  random: () => number,
+  random: { readonly kills: () => number; readonly users: () => number },
 ): Promise<void> {
   const { child, ready } = launchServer(serverOptions(options, aheadMs));
-  const users = ready.then((server) => act(server, options, seen, random)).catch(whyItStopped);
-  // Start-up takes about half of this, so that some kills fall into it and most behind it.
-  await pause(200 + random() * 2500);
+  const users = ready.then((server) => act(server, options, seen, random.users)).catch(whyItStopped);
+  // A quarter of the kills falls into the start, the others into what users do then.
+  const [early, after] = [random.kills() < 0.25, random.kills()];
+  if (early) await pause(after * 800);
+  else await ready.then(() => pause(after * 1500)).catch(whyItStopped);
   const exited = new Promise((resolve) => child.once("exit", resolve));
   if (child.exitCode !== null) throw new Error("the server ended by itself", { cause: await users });
   child.kill("SIGKILL");

@@ -57,3 +57,10 @@ test("X-07 a body over its limit is refused, declared or not, and reading stops 
   expect(await codeOf({ body: endless })).toBe("body_too_large");
   expect(pulled).toBeLessThan(10);
 });
+
+test("O-04 a body that breaks off is the sender's fault, not an error of the server", async () => {
+  const broken = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.error(new Error("aborted")),
+  });
+  expect(await codeOf({ body: broken })).toBe("malformed_json");
+});

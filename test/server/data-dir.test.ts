@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -33,6 +33,16 @@ test("X-09 a directory that others use is refused and left as it is", async () =
   await expect(prepareDataDir(path)).rejects.toThrow(/open to other users and holds other files.*chmod 700/);
   expect(mode(path)).toBe("755");
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  "X-09 a directory of another user is refused, also to root",
+  async () => {
+    const path = join(parent, "planted");
+    mkdirSync(path, { mode: 0o700 });
+    chownSync(path, 12_345, 12_345);
+    await expect(prepareDataDir(path)).rejects.toThrow(/belongs to another user \(uid 12345\).*chown it/);
+  },
+);
 
 test("a path that cannot be a directory is an error with the path and the flag", async () => {
   const path = join(parent, "file");

@@ -5,11 +5,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import WebSocket from "ws";
 import { createClient } from "../../src/api/client.ts";
 import { homeOf, type LocalServer, localServerFile } from "../../src/api/home.ts";
 import { type RunningServer, runServer, startServer } from "../../src/server/main.ts";
+import { createDatabase } from "../helpers/postgres.ts";
 import { processesNaming } from "../helpers/processes.ts";
 
 let parent: string;
@@ -153,6 +154,20 @@ test("a start that fails is one clear line and exit code 1", async () => {
   expect(text.err).toMatch(/^gpu-dev server: --listen \[::\]:1: this server has no TLS yet[^\n]*\n$/);
   expect(await runServer(options({ databaseUrl: "mysql://x" }), io)).toBe(1);
   expect(text.err.split("\n")).toHaveLength(3);
+});
+
+test("S-01 L-11 a second server with other pods on the same PostgreSQL, or on the same data directory, is refused", async () => {
+  const database = await createDatabase();
+  onTestFinished(database.drop);
+  const databaseUrl = database.url;
+  const first = await start({ databaseUrl });
+  await expect(startServer(options({ databaseUrl }))).rejects.toThrow(/is in use by another gpu-dev server/);
+  const elsewhere = { ...options({ databaseUrl }), dataDir: join(parent, "elsewhere") };
+  await expect(startServer(elsewhere)).rejects.toThrow(
+    /belongs to the pods at .*\/data, not to those at .*\/elsewhere/,
+  );
+  await stop(first);
+  await stop(await start({ databaseUrl }));
 });
 
 test("an unreachable PostgreSQL fails the start with words that hold no password", async () => {

@@ -47,6 +47,11 @@ ln -s fd/0 dev/stdin
 ln -s fd/1 dev/stdout
 ln -s fd/2 dev/stderr
 
+# A link of the host's leads to the host's own files as long as this is not the root yet: /home is often one, /etc/hosts sometimes.
+for place in run tmp var/tmp home etc/hosts etc/hostname etc/passwd etc/group etc/shadow; do
+  if [ -L "$place" ]; then rm "$place"; fi
+done
+
 # The name server is often behind a link into /run, which the pod does not see.
 rm -f etc/resolv.conf
 cp -L /etc/resolv.conf etc/resolv.conf 2>/dev/null || :
@@ -69,12 +74,12 @@ while IFS= read -r path; do
   fi
 done <../control/masks
 
+mkdir -p run tmp var/tmp home
 mount -t tmpfs -o nosuid,nodev,mode=755 run run
 mkdir run/sshd run/gpu-dev run/host
 chmod 711 ../control
 mount --bind ../control run/gpu-dev
 chmod 1777 ../tmp
-mkdir -p tmp var/tmp home
 mount --bind -o nosuid,nodev ../tmp tmp
 mount --bind -o nosuid,nodev ../tmp var/tmp
 mount -t tmpfs -o nosuid,nodev,mode=755 home home

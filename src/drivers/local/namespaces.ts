@@ -49,7 +49,9 @@ export async function namespaceFault(isolation: Isolation, dataDir: string): Pro
     await mkdir(dir, { mode: 0o700 });
     await makeTree(dir, isolation, { ...isolation.files([]), init: "exit 0\n" });
     const [command = "", ...args] = isolation.command(dir, "probe");
-    await promisify(execFile)(command, args, { env: { PATH: SEARCH_PATH }, timeout: 20_000 });
+    // unshare ignores SIGTERM while it waits for its child.
+    const limits = { timeout: 20_000, killSignal: "SIGKILL" } as const;
+    await promisify(execFile)(command, args, { env: { PATH: SEARCH_PATH }, ...limits });
     return undefined;
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };

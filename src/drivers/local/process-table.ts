@@ -3,17 +3,21 @@
  * scripts, the variable GPU_DEV_POD_DIR of its sessions, its log, and its pid namespace. A bare pid is never trusted: pids come again.
  */
 import { execFile } from "node:child_process";
-import { readdir, readlink } from "node:fs/promises";
+import { open, readdir, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DriverError } from "../driver.ts";
-import { control, readIfThere } from "./pod-dir.ts";
+import { control } from "./pod-dir.ts";
 
 export const POD_VARIABLE = "GPU_DEV_POD_DIR";
 export const podArgument = (dir: string): string => `--pod=${dir}`;
 
 /** How long a killed process may take to be gone; one that waits for a disk takes its time. */
 const GONE_MS = 10_000;
+
+/** A process of any pod may have megabytes of arguments, and there may be thousands: what is ours stands near the beginning. */
+const HEAD_BYTES = 128 * 1024;
+const AT_ONCE = 16;
 
 /** Whether `pid` is alive and one of the scripts of the pod in `dir`. */
 export async function isScriptOf(pid: number, dir: string): Promise<boolean> {
@@ -28,7 +32,7 @@ export async function killAll(dir: string): Promise<void> {
   for (;;) {
     const pids = await processesOf(dir, namespaces);
     if (pids.length === 0) return;
-    if (Date.now() > end) throw new DriverError(`processes ${pids.join(", ")} of ${dir} do not end`);
+    if (Date.now() > end) throw new DriverError(`processes ${pids.join(", ")} of the pod do not end`);
     for (const pid of pids) kill(pid);
     await delay(5);
   }
@@ -76,7 +80,17 @@ async function isWithin(pid: number, namespaces: ReadonlySet<string>): Promise<b
 const namespaceOf = (pid: number): Promise<string | undefined> => unlessGone(readlink(`/proc/${pid}/ns/pid`));
 
 const ofProcess = (pid: number, file: string): Promise<string | undefined> =>
-  unlessGone(readIfThere(`/proc/${pid}/${file}`));
+  unlessGone(headOf(`/proc/${pid}/${file}`));
+
+async function headOf(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(HEAD_BYTES));
+    return buffer.toString("utf8", 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
 
 /** Undefined for a process that ended, and for those of other users, none of which is of a pod. */
 async function unlessGone<T>(reading: Promise<T>): Promise<T | undefined> {
@@ -93,8 +107,13 @@ const hasArgument = (cmdline: string | undefined, dir: string): boolean =>
   cmdline?.split("\0").includes(podArgument(dir)) ?? false;
 
 async function keep<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<T[]> {
-  const kept = await Promise.all(items.map(test));
-  return items.filter((_, i) => kept[i]);
+  const kept: T[] = [];
+  for (let from = 0; from < items.length; from += AT_ONCE) {
+    const some = items.slice(from, from + AT_ONCE);
+    const fits = await Promise.all(some.map(test));
+    kept.push(...some.filter((_, i) => fits[i]));
+  }
+  return kept;
 }
 
 async function listedProcessesOf(dir: string): Promise<number[]> {
