@@ -16,7 +16,7 @@ import { announce, withdraw } from "../../src/server/local-server.ts";
 
 let parent: string;
 let home: Home;
-const server = { url: "http://127.0.0.1:1", token: "secret-1", pid: 41 };
+const server = { url: "http://127.0.0.1:1", token: "secret-1", pid: process.pid };
 
 beforeEach(() => {
   parent = mkdtempSync(join(tmpdir(), "gd-announce-"));
