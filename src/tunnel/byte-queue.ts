@@ -38,6 +38,18 @@ export class ByteQueue {
     return taken;
   }
 
+  /** Takes `bytes` and forgets them; no more than wait. */
+  discard(bytes: number): void {
+    for (let left = bytes; left > 0; ) left -= this.take(left)?.length ?? left;
+  }
+
+  /** Puts all that waits in `other` before what waits here; `other` is empty then. */
+  prepend(other: ByteQueue): void {
+    this.#parts.unshift(...other.#parts);
+    this.#length += other.#length;
+    other.clear();
+  }
+
   clear(): void {
     this.#parts.length = 0;
     this.#length = 0;

@@ -1,10 +1,12 @@
 /** The user's end of a tunnel: a WebSocket to the gateway on one side, stdin and stdout on the other. */
 import type { Readable, Writable } from "node:stream";
 import { type Clock, realClock, within } from "./clock.ts";
-import { dial, type PodPort } from "./dial.ts";
+import type { Opened, PodPort } from "./dial.ts";
 import { type Server, TunnelFailure } from "./failure.ts";
 import { oneLine } from "./frames.ts";
-import { type Ending, Pipe, type Wire } from "./pipe.ts";
+import { Line } from "./line.ts";
+import { type Ending, Pipe } from "./pipe.ts";
+import { realSurroundings, type Surroundings, watchSurroundings } from "./surroundings.ts";
 
 /** What ssh takes as "the connection failed". */
 const FAILED = 255;
@@ -12,15 +14,23 @@ const FAILED = 255;
 const PATIENCE_MS = 900;
 /** A gateway that reads has our `bye` by then; one that does not would keep us. */
 const LEAVE_MS = 100;
+/** A connection that lasted so long was a good one, though nothing may have moved. */
+const HELD_MS = 10_000;
 
 export interface TunnelOptions {
-  readonly server: Server;
-  /** May still be looked up; stdin is read meanwhile. A TunnelFailure ends the tunnel with its line. */
-  readonly pod: Promise<Omit<PodPort, "port">>;
+  /** Asked at each dial. Throws TunnelFailure when there is none. */
+  readonly server: () => Server;
+  /** Looked up while stdin is read already, again and again if need be. A TunnelFailure ends the tunnel with its line. */
+  readonly pod: () => Promise<Omit<PodPort, "port">>;
   readonly port: number;
   readonly stdin: Readable;
   readonly stdout: Writable;
+  /** How long a set-up waits for what may pass; 30 s unless told. */
+  readonly setUpMs?: number | undefined;
+  /** What the set-up waits for, one line each. */
+  readonly onWait?: (why: string) => void;
   readonly clock?: Clock;
+  readonly surroundings?: Surroundings;
 }
 
 export interface TunnelEnd {
@@ -33,20 +43,39 @@ const QUIET: TunnelEnd = { exitCode: 0, message: undefined };
 const GIVEN_UP: TunnelEnd = { exitCode: FAILED, message: undefined };
 const failed = (message: string): TunnelEnd => ({ exitCode: FAILED, message });
 
+/** One connection of the session. */
+interface Connection {
+  readonly localAddress: string | undefined;
+  /** Until then, and while no more than `moved` has moved, it has not proved itself. */
+  readonly until: number;
+  readonly moved: number;
+}
+
+interface Break {
+  readonly text: string;
+  /** True when the connection had proved itself: then the next dial comes at once. */
+  readonly held: boolean;
+}
+
 export class TunnelClient {
   /** Resolves when the tunnel is over and all that was received is written out; never rejects for a failed tunnel. */
   readonly done: Promise<TunnelEnd>;
-  readonly #options: TunnelOptions;
   readonly #clock: Clock;
   readonly #pipe: Pipe;
-  readonly #abort = new AbortController();
+  readonly #line: Line;
+  readonly #unwatch: () => void;
+  /** Undefined while there is none. */
+  #connection: Connection | undefined;
+  /** Of the connection that is there, or was. */
+  #broken = Promise.withResolvers<Break>();
+  /** Undefined until a session is open. */
+  #host: string | undefined;
   #stdinEnded = false;
   #cancelPatience: (() => void) | undefined;
   #giveUp: (end: TunnelEnd) => void = () => undefined;
 
   /** Reads stdin and dials from now on. */
   constructor(options: TunnelOptions) {
-    this.#options = options;
     this.#clock = options.clock ?? realClock;
     const givenUp = new Promise<TunnelEnd>((resolve) => {
       this.#giveUp = resolve;
@@ -57,10 +86,20 @@ export class TunnelClient {
       sink: options.stdout,
       clock: this.#clock,
       onProgress: () => this.#wait(),
-      onSourceEnd: () => {
-        this.#stdinEnded = true;
-        this.#wait();
-      },
+      onSourceEnd: () => this.#onStdinEnd(),
+      onBreak: (text) => this.#onBreak(text),
+    });
+    this.#line = new Line({
+      ...options,
+      clock: this.#clock,
+      received: () => this.#pipe.received,
+      onOpen: (opened) => this.#attach(opened),
+      mayWait: () => !this.#stdinEnded,
+      onWait: (why) => this.#host ?? options.onWait?.(why),
+    });
+    this.#unwatch = watchSurroundings(options.surroundings ?? realSurroundings, this.#clock, {
+      onWake: () => this.#redial("the computer slept"),
+      onMove: (gone) => this.#onMove(gone),
     });
     this.done = Promise.race([this.#run(), givenUp]).finally(() => this.#release());
   }
@@ -74,22 +113,67 @@ export class TunnelClient {
   async #run(): Promise<TunnelEnd> {
     try {
       // A reader that leaves ends the tunnel before it is open, too.
-      await Promise.race([this.#open(), this.#pipe.ended]);
-      return await this.#over();
+      await Promise.race([this.#stayConnected(), this.#pipe.ended]);
     } catch (error) {
-      if (error instanceof TunnelFailure) return failed(error.message);
-      throw error;
+      if (!(error instanceof TunnelFailure)) throw error;
+      this.#pipe.lose(error.message);
+    }
+    return this.#over();
+  }
+
+  async #stayConnected(): Promise<never> {
+    for (await this.#line.open(); ; ) await this.#resume(await this.#broken.promise);
+  }
+
+  async #resume({ text, held }: Break): Promise<void> {
+    try {
+      await this.#line.resume(held);
+    } catch (error) {
+      if (!(error instanceof TunnelFailure)) throw error;
+      if (error.prospect.refused) throw error;
+      const what = `the connection to ${this.#host} was lost (${text}) and did not come back`;
+      throw new TunnelFailure(oneLine(`${what}: ${error.message}; connect again`), { cause: error });
     }
   }
 
-  async #open(): Promise<void> {
-    const { server, port } = this.#options;
-    const pod = await this.#options.pod;
-    const attach = (wire: Wire): void => {
-      this.#pipe.attach(wire);
-      this.#wait();
+  #attach({ wire, received, host }: Opened): void {
+    // The first one has proved itself by being admitted.
+    const moved = this.#host === undefined ? -1 : this.#pipe.moved;
+    this.#host = host;
+    this.#connection = {
+      localAddress: wire.socket.localAddress?.replace(/^::ffff:/, ""),
+      until: this.#clock.now() + HELD_MS,
+      moved,
     };
-    await dial(server, { ...pod, port }, attach, this.#abort.signal);
+    this.#broken = Promise.withResolvers();
+    this.#pipe.attach(wire, received);
+    this.#wait();
+  }
+
+  #onBreak(text: string): void {
+    const { until, moved } = this.#connection as Connection;
+    this.#connection = undefined;
+    this.#broken.resolve({ text, held: this.#pipe.moved > moved || this.#clock.now() >= until });
+    this.#wait();
+  }
+
+  /** What was connected before is dead, or may be: nobody waits for a minute of silence to tell. */
+  #redial(why: string): void {
+    if (this.#connection) this.#connection = { ...this.#connection, moved: -1 };
+    else this.#line.restart();
+    this.#pipe.drop(why);
+  }
+
+  #onMove(gone: ReadonlySet<string>): void {
+    const { localAddress } = this.#connection ?? {};
+    if (!this.#connection || (localAddress !== undefined && gone.has(localAddress)))
+      this.#redial("this computer moved to another network");
+  }
+
+  #onStdinEnd(): void {
+    this.#stdinEnded = true;
+    this.#line.hurry();
+    this.#wait();
   }
 
   async #over(): Promise<TunnelEnd> {
@@ -100,7 +184,6 @@ export class TunnelClient {
   }
 
   #meaning(ending: Ending): TunnelEnd {
-    const { host } = new URL(this.#options.server.url);
     switch (ending.kind) {
       case "delivered":
         return QUIET;
@@ -111,9 +194,10 @@ export class TunnelClient {
       case "said":
         return ending.code === "hangup"
           ? GIVEN_UP
-          : failed(`the tunnel through ${host} failed: ${ending.text}`);
-      case "broken":
-        return failed(`the connection to ${host} was lost: ${ending.text}; connect again`);
+          : failed(`the tunnel through ${this.#host} failed: ${ending.text}`);
+      case "lost":
+        // Of a tunnel that was open, nobody is there any more to be told.
+        return this.#stdinEnded && this.#host !== undefined ? GIVEN_UP : failed(ending.text);
     }
   }
 
@@ -131,7 +215,8 @@ export class TunnelClient {
     this.#stdinEnded = false;
     this.#cancelPatience?.();
     this.#pipe.bye("hangup", "the client has ended");
-    this.#abort.abort();
+    this.#unwatch();
+    this.#line.close();
     this.#pipe.terminate();
   }
 }

@@ -1,5 +1,7 @@
 /** Time as a value, so that tests tick it: the only timers of the tunnel. */
 export interface Clock {
+  /** Milliseconds from an arbitrary start; never goes back. */
+  now(): number;
   /** Calls `act` once after `ms`; the answer cancels it. */
   after(ms: number, act: () => void): () => void;
   /** Calls `act` every `ms` until the answer is called. */
@@ -7,6 +9,7 @@ export interface Clock {
 }
 
 export const realClock: Clock = {
+  now: () => performance.now(),
   after(ms, act) {
     const timer = setTimeout(act, ms);
     return () => clearTimeout(timer);

@@ -1,8 +1,8 @@
 /** Opens the WebSocket of a tunnel. */
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
-import { networkFailure, refusalFailure, type Server, TunnelFailure } from "./failure.ts";
+import type { Clock } from "./clock.ts";
+import { networkFailure, noAnswer, refusalFailure, type Server, TunnelFailure } from "./failure.ts";
 import {
   ATTEMPT,
   MAX_PAYLOAD,
@@ -16,55 +16,74 @@ import {
 } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
 
-/** The gateway has 10 s to reach the pod. */
-const HANDSHAKE_MS = 20_000;
-
 export interface PodPort {
   readonly reservation: string;
   readonly node: number;
   readonly port: number;
 }
 
-/**
- * Calls `onOpen` in the turn in which the WebSocket opens. Rejects with TunnelFailure when it does not, also when
- * `signal` aborts it.
- */
-export function dial(
-  server: Server,
-  to: PodPort,
-  onOpen: (wire: Wire) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const ws = connect(server, to);
-    const fail = (failure: TunnelFailure): void => {
-      reject(failure);
-      ws.terminate();
-    };
-    let opening: { socket: Socket; window: number } | undefined;
-    ws.on("upgrade", (response) => {
-      opening = readOpening(response);
-      if (!opening) fail(networkFailure(new Error("its answer lacks what a tunnel needs"), server));
-    });
-    ws.on("unexpected-response", (_, response) => void refusalFailure(response, server).then(fail, reject));
-    ws.on("error", (error) => reject(networkFailure(error, server)));
-    ws.on("open", () => {
-      if (opening) onOpen({ ws, ...opening });
-      resolve();
-    });
-    signal.addEventListener("abort", () => fail(new TunnelFailure("interrupted while connecting")));
+export interface Dial {
+  readonly server: Server;
+  readonly to: PodPort;
+  readonly attempt: number;
+  /** The session to go on with, and the bytes received of it; undefined for a new one. */
+  readonly resume: { readonly session: string; readonly received: number } | undefined;
+  readonly clock: Clock;
+  readonly limitMs: number;
+  /** Called in the turn in which the WebSocket opens. */
+  readonly onOpen: (opened: Opened) => void;
+}
+
+/** What the gateway's 101 says. */
+export interface Opened {
+  readonly wire: Wire;
+  readonly session: string;
+  /** Bytes that the gateway has of our stream. */
+  readonly received: number;
+  /** The gateway's, with its port if that is not the usual one. */
+  readonly host: string;
+}
+
+/** Resolves once the WebSocket is open. Rejects with TunnelFailure when it does not open, also when `signal` aborts it. */
+export function dial(options: Dial, signal: AbortSignal): Promise<void> {
+  const { server, clock, limitMs } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  signal.throwIfAborted();
+  const ws = connect(options);
+  const fail = (failure: TunnelFailure): void => {
+    reject(failure);
+    ws.terminate();
+  };
+  const abort = (): void =>
+    fail(new TunnelFailure("interrupted while connecting", { prospect: { passing: true } }));
+  let opened: Opened | undefined;
+  ws.on("upgrade", (response) => {
+    opened = readOpening(ws, response, options);
+    if (!opened) fail(networkFailure(new Error("its answer lacks what a tunnel needs"), server));
+  });
+  ws.on("unexpected-response", (_, response) => void refusalFailure(response, server).then(fail, reject));
+  ws.on("error", (error) => reject(networkFailure(error, server)));
+  ws.on("open", () => {
+    if (opened) options.onOpen(opened);
+    resolve();
+  });
+  signal.addEventListener("abort", abort);
+  const cancel = clock.after(limitMs, () => fail(networkFailure(noAnswer(), server)));
+  return promise.finally(() => {
+    signal.removeEventListener("abort", abort);
+    cancel();
   });
 }
 
-function connect(server: Server, { reservation, node, port }: PodPort): WebSocket {
+function connect({ server, to, attempt, resume }: Dial): WebSocket {
+  const { reservation, node, port } = to;
   const url = `${server.url.replace(/^http/, "ws")}/v1/tunnel/${reservation}?port=${port}&node=${node}`;
   const options: ClientOptions = {
     headers: {
-      [ATTEMPT]: "1",
+      [ATTEMPT]: String(attempt),
+      ...(resume ? { [SESSION]: resume.session, [RECEIVED]: String(resume.received) } : {}),
       ...(server.token === undefined ? {} : { authorization: `Bearer ${server.token}` }),
     },
-    handshakeTimeout: HANDSHAKE_MS,
     followRedirects: false,
     perMessageDeflate: false,
     maxPayload: MAX_PAYLOAD,
@@ -85,9 +104,17 @@ const zeroMask = (mask: Buffer): void => {
   mask.fill(0);
 };
 
-function readOpening(response: IncomingMessage): { socket: Socket; window: number } | undefined {
-  const { headers, socket } = response;
+/** Undefined for what is no answer: a new session begins at 0, an old one keeps its name. */
+function readOpening(
+  ws: WebSocket,
+  { headers, socket }: IncomingMessage,
+  { server, resume }: Dial,
+): Opened | undefined {
+  const session = headers[SESSION];
   const window = wholeNumber(String(headers[WINDOW])) ?? 0;
-  const known = headers[SESSION] !== undefined && headers[RECEIVED] === "0";
-  return known && window >= MIN_WINDOW && window <= MAX_WINDOW ? { socket, window } : undefined;
+  const received = wholeNumber(String(headers[RECEIVED]));
+  if (typeof session !== "string" || received === undefined) return undefined;
+  if (resume === undefined ? received > 0 : session !== resume.session) return undefined;
+  if (window < MIN_WINDOW || window > MAX_WINDOW) return undefined;
+  return { wire: { ws, socket, window }, session, received, host: new URL(server.url).host };
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { ERRORS, type ErrorCode, isErrorCode } from "../api/errors.ts";
 import { oneLine } from "./frames.ts";
+import { wholeNumber } from "./opening.ts";
 
 /** The server that a tunnel goes to. */
 export interface Server {
@@ -12,10 +13,30 @@ export interface Server {
   readonly origin: string;
 }
 
+interface Prospect {
+  /** True for what may pass by itself: dialling again makes sense. */
+  readonly passing?: boolean;
+  /** True when it was the gpu-dev server that said no, and not something on the way to it. */
+  readonly refused?: boolean;
+  /** True when the reservation is still being prepared: that takes longer than a fault. */
+  readonly preparing?: boolean;
+  /** The server asks not to be dialled before. */
+  readonly retryAfterMs?: number;
+}
+
 /** The message is the line for the user. */
 export class TunnelFailure extends Error {
   override readonly name = "TunnelFailure";
+  readonly prospect: Prospect;
+
+  constructor(message: string, options: ErrorOptions & { readonly prospect?: Prospect } = {}) {
+    super(message, options);
+    this.prospect = options.prospect ?? {};
+  }
 }
+
+/** Nothing was heard in time. */
+export const noAnswer = (): Error => Object.assign(new Error("no answer"), { code: "ETIMEDOUT" });
 
 /** The next step, where the server does not name a better one. */
 const NEXT: Partial<Record<ErrorCode, string>> = {
@@ -28,17 +49,23 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
   too_many_tunnels: "close one, then try again",
   draining: "try again in a moment",
   unavailable: "try again in a moment",
+  session_gone: "connect again",
+  stale_attempt: "connect again",
 };
 
 const TLS = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO)/;
 const DNS = /^(ENOTFOUND|EAI_)/;
 const UNREACHABLE = /^(ECONN|ETIMEDOUT|EHOST|ENET|EPIPE|EADDRNOTAVAIL)/;
 
+/** Statuses that say "later". */
+const PASSING = new Set([429, 502, 503, 504]);
+
 const MAX_BODY = 64 * 1024;
 
 /** What a failed connection means; the error is the cause. */
 export function networkFailure(error: Error & { code?: string }, server: Server): TunnelFailure {
-  return new TunnelFailure(oneLine(networkText(error, server)), { cause: error });
+  const passing = DNS.test(error.code ?? "") || UNREACHABLE.test(error.code ?? "");
+  return new TunnelFailure(oneLine(networkText(error, server)), { cause: error, prospect: { passing } });
 }
 
 function networkText(error: Error & { code?: string }, { url, origin }: Server): string {
@@ -55,9 +82,16 @@ function networkText(error: Error & { code?: string }, { url, origin }: Server):
 /** What a refusal means; reads the body, at most 64 KiB of it, and closes the connection. */
 export async function refusalFailure(response: IncomingMessage, server: Server): Promise<TunnelFailure> {
   const problem = readProblem(response, await readBody(response, MAX_BODY));
-  return new TunnelFailure(
-    oneLine(problem ? problemText(problem) : foreignText(response.statusCode, server)),
-  );
+  const status = response.statusCode ?? 0;
+  const preparing = problem?.code === "not_ready";
+  return new TunnelFailure(oneLine(problem ? problemText(problem) : foreignText(status, server)), {
+    prospect: {
+      passing: PASSING.has(status) || preparing,
+      refused: problem !== undefined,
+      preparing,
+      retryAfterMs: 1000 * (wholeNumber(response.headers["retry-after"]) ?? 0),
+    },
+  });
 }
 
 /** The body as text, cut at `max` bytes or where the connection breaks; the connection is closed. */
@@ -104,8 +138,8 @@ function problemText({ code, title, detail, hint }: ShortProblem): string {
   return `${what}: ${String(detail)}${next === undefined ? "" : `; ${String(next)}`}`;
 }
 
-function foreignText(status: number | undefined, { url, origin }: Server): string {
-  const behind = status !== undefined && status >= 502 && status <= 504;
+function foreignText(status: number, { url, origin }: Server): string {
+  const behind = status >= 502 && status <= 504;
   return behind
     ? `${new URL(url).host} answered HTTP ${status}: what is behind it cannot be reached; try again in a moment`
     : `${new URL(url).host} answered HTTP ${status}, not as a gpu-dev server; check the URL in ${origin}`;

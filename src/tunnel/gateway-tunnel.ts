@@ -1,31 +1,46 @@
-/** One open tunnel at the gateway: the pump, and the reasons to end it that the pump does not know. */
+/**
+ * One session at the gateway: the pump, the time without a connection (*detached*: the pod's side and what was not
+ * acknowledged are kept), and the reasons to end it that the pump does not know.
+ */
 import type { Duplex } from "node:stream";
-import type { Problem } from "../api/errors.ts";
+import { Problem } from "../api/errors.ts";
 import { type Clock, within } from "./clock.ts";
 import { type Ending, Pipe, type Wire } from "./pipe.ts";
 
-/** A client from which nothing came for so long never got the 101. */
+/** A client from which nothing came for so long never got the first 101: it knows of no session to come back to. */
 const FIRST_SIGN_MS = 10_000;
 /** What a client that is gone had sent may still reach the pod for so long. */
 const DELIVER_MS = 1_000;
 /** A client may take so long to read our `bye`. */
 const CLOSE_MS = 3_000;
 
+export type Recheck = () => Promise<Problem | undefined>;
+
 export interface GatewayTunnelOptions {
   readonly wire: Wire;
+  readonly attempt: number;
   readonly pod: Duplex;
   readonly clock: Clock;
   readonly recheckMs: number;
-  recheck(): Promise<Problem | undefined>;
+  /** How long the session waits for its client to come back. */
+  readonly detachMs: number;
+  readonly recheck: Recheck;
   log(fields: object, message: string): void;
 }
 
 export class GatewayTunnel {
+  /** Resolves when it is decided that nobody can go on with it, and why. */
+  readonly ended: Promise<Ending>;
   /** Resolves when nothing of the tunnel is left: no socket, no timer. */
   readonly closed: Promise<void>;
   readonly #options: GatewayTunnelOptions;
   readonly #pipe: Pipe;
   readonly #timers: (() => void)[];
+  #wire: Wire | undefined;
+  #attempt: number;
+  #resumes = 0;
+  #recheck: Recheck;
+  #cancelDetached: (() => void) | undefined;
   #heard = false;
   #checking = false;
   #uncheckable = false;
@@ -33,6 +48,8 @@ export class GatewayTunnel {
   constructor(options: GatewayTunnelOptions) {
     const { pod, clock } = options;
     this.#options = options;
+    this.#attempt = options.attempt;
+    this.#recheck = options.recheck;
     this.#pipe = new Pipe({
       role: "gateway",
       source: pod,
@@ -41,13 +58,54 @@ export class GatewayTunnel {
       onProgress: () => {
         this.#heard = true;
       },
+      onBreak: (text) => this.#detach(text),
     });
     this.#timers = [
       clock.after(FIRST_SIGN_MS, () => this.#expectSign()),
       clock.every(options.recheckMs, () => void this.#check()),
     ];
-    this.closed = this.#pipe.ended.then((ending) => this.#close(ending));
-    this.#pipe.attach(options.wire);
+    this.ended = this.#pipe.ended;
+    this.closed = this.ended.then((ending) => this.#close(ending));
+    this.#attach(options.wire, 0);
+  }
+
+  /**
+   * Makes room for a client that comes back with `received` bytes: nothing is taken from the old connection any more.
+   * The bytes received are the answer. Throws Problem when it comes later than another, or asks for what is not kept.
+   */
+  release(attempt: number, received: number): number {
+    if (attempt <= this.#attempt)
+      throw new Problem("stale_attempt", `the session has had connection number ${this.#attempt} already`);
+    if (!this.#pipe.keeps(received))
+      throw new Problem("invalid_input", `the session cannot go on from byte ${received}`, {
+        hint: "connect again",
+      });
+    this.#attempt = attempt;
+    this.#pipe.drop("the client came back on another connection");
+    return this.#pipe.received;
+  }
+
+  /** Goes on over another connection, from where the client has `received` the stream; `recheck` asks for its new token. */
+  resume(wire: Wire, received: number, recheck: Recheck): void {
+    this.#recheck = recheck;
+    this.#resumes += 1;
+    this.#options.log({ attempt: this.#attempt, received: this.#pipe.received }, "tunnel resumed");
+    this.#attach(wire, received);
+  }
+
+  #attach(wire: Wire, received: number): void {
+    this.#cancelDetached?.();
+    this.#wire = wire;
+    this.#pipe.attach(wire, received);
+  }
+
+  #detach(text: string): void {
+    const { clock, detachMs, log } = this.#options;
+    this.#wire = undefined;
+    log({ text }, "tunnel detached");
+    this.#cancelDetached = clock.after(detachMs, () =>
+      this.#pipe.lose(`its client did not come back within ${Math.round(detachMs / 1000)} s`),
+    );
   }
 
   /** Ends the tunnel at once; the client is told why. */
@@ -64,9 +122,11 @@ export class GatewayTunnel {
     if (this.#checking) return;
     this.#checking = true;
     try {
-      const why = await this.#options.recheck();
+      const ask = this.#recheck;
+      const why = await ask();
       this.#uncheckable = false;
-      if (why) this.end(why);
+      // The answer about a token that was replaced meanwhile says nothing.
+      if (why && ask === this.#recheck) this.end(why);
     } catch (error) {
       if (!this.#uncheckable) this.#options.log({ err: error }, "the right to a tunnel could not be checked");
       this.#uncheckable = true;
@@ -77,8 +137,9 @@ export class GatewayTunnel {
 
   async #close(ending: Ending): Promise<void> {
     for (const cancel of this.#timers) cancel();
+    this.#cancelDetached?.();
     const { sent, received } = this.#pipe;
-    this.#options.log({ ...ending, sent, received }, "tunnel closed");
+    this.#options.log({ ...ending, sent, received, resumes: this.#resumes }, "tunnel closed");
     await Promise.all([this.#closePod(ending), this.#closeWire()]);
   }
 
@@ -95,7 +156,8 @@ export class GatewayTunnel {
   }
 
   async #closeWire(): Promise<void> {
-    const { ws } = this.#options.wire;
+    if (!this.#wire) return;
+    const { ws } = this.#wire;
     const closed = new Promise<void>((resolve) => {
       if (ws.readyState === ws.CLOSED) resolve();
       else ws.once("close", () => resolve());

@@ -1,17 +1,21 @@
-/** The server's end of the tunnels: admits, dials the pod, answers 101, and keeps count. */
+/** The server's end of the tunnels: admits, dials the pod, answers 101, takes clients back, and keeps count. */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { Problem } from "../api/errors.ts";
 import { type Clock, realClock, within } from "./clock.ts";
 import { GatewayTunnel } from "./gateway-tunnel.ts";
 import { DEFAULT_WINDOW, MAX_PAYLOAD, RECEIVED, SESSION, SUBPROTOCOL, WINDOW } from "./opening.ts";
+import type { Wire } from "./pipe.ts";
 import { refuse } from "./refusal.ts";
-import { readRequest, type TunnelRequest } from "./tunnel-request.ts";
+import { Sessions } from "./sessions.ts";
+import { type Resume, readRequest, type TunnelRequest } from "./tunnel-request.ts";
 
 const RECHECK_MS = 2_000;
 const DIAL_MS = 10_000;
+const DETACH_MS = 5 * 60_000;
 
 /** The answer to a TunnelRequest that is allowed. */
 export interface Admission {
@@ -32,6 +36,8 @@ export interface GatewayOptions {
   readonly maxPerUser: number;
   readonly maxPerReservation: number;
   readonly recheckMs?: number;
+  /** How long a session whose connection broke waits for its client. */
+  readonly detachMs?: number;
   /** Bytes in flight each way, 4 to 16 MiB. */
   readonly window?: number;
   readonly clock?: Clock;
@@ -42,9 +48,9 @@ export interface Gateway {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Ends the tunnels of a reservation at once, with the reason. */
   endReservation(id: string, why: Problem): void;
-  /** Tunnels that are open or being opened. */
+  /** Tunnels that are open, being opened, or waiting for their client to come back. */
   count(): number;
-  /** Refuses new tunnels, waits up to `graceMs` for the open ones, then ends them with `bye draining`. */
+  /** Refuses new tunnels, waits up to `graceMs` for the open and the detached ones, then ends them with `bye draining`. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -53,6 +59,12 @@ interface Place {
   readonly userId: string;
   readonly reservationId: string;
   tunnel: GatewayTunnel | undefined;
+}
+
+/** What the 101 tells the client. */
+interface Opening {
+  readonly session: string;
+  readonly received: number;
 }
 
 interface Upgrade {
@@ -71,7 +83,8 @@ class TunnelGateway implements Gateway {
   readonly #clock: Clock;
   readonly #window: number;
   readonly #places = new Set<Place>();
-  readonly #sessions = new WeakMap<IncomingMessage, string>();
+  readonly #sessions: Sessions;
+  readonly #openings = new WeakMap<IncomingMessage, Opening>();
   readonly #server: WebSocketServer;
   #draining = false;
 
@@ -79,6 +92,7 @@ class TunnelGateway implements Gateway {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.#window = options.window ?? DEFAULT_WINDOW;
+    this.#sessions = new Sessions(this.#clock);
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -105,7 +119,7 @@ class TunnelGateway implements Gateway {
 
   async close(graceMs: number): Promise<void> {
     this.#draining = true;
-    await within(this.#clock, graceMs, this.#emptied());
+    if (graceMs > 0) await within(this.#clock, graceMs, this.#emptied());
     for (const { tunnel } of this.#places) tunnel?.end(draining());
     await this.#emptied();
   }
@@ -116,15 +130,26 @@ class TunnelGateway implements Gateway {
 
   async #open(upgrade: Upgrade): Promise<void> {
     const asked = readRequest(upgrade.request);
+    if (asked.resume) return this.#resume(upgrade, asked, asked.resume);
     if (this.#draining) throw draining();
     const admission = await this.#options.admit(asked);
     const place = this.#take(admission);
     try {
-      place.tunnel = this.#start(upgrade, admission, await this.#dial(admission, asked.port));
+      place.tunnel = this.#start(upgrade, asked, admission, await this.#dial(admission, asked.port));
       await place.tunnel?.closed;
     } finally {
       this.#places.delete(place);
     }
+  }
+
+  /** The token is checked anew, since a session is no credential (T-07). Whoever comes last has the session. */
+  async #resume(upgrade: Upgrade, asked: TunnelRequest, { session, received }: Resume): Promise<void> {
+    const admission = await this.#options.admit(asked);
+    const tunnel = this.#sessions.find(session, admission);
+    if (upgrade.socket.destroyed) return;
+    this.#upgrade(upgrade, { session, received: tunnel.release(asked.attempt, received) }, (wire) =>
+      tunnel.resume(wire, received, () => admission.recheck()),
+    );
   }
 
   #take({ userId, reservationId }: Admission): Place {
@@ -156,46 +181,55 @@ class TunnelGateway implements Gateway {
   }
 
   /** Answers 101 and lets the bytes flow; undefined when the client is gone already. */
-  #start(upgrade: Upgrade, admission: Admission, pod: Duplex): GatewayTunnel | undefined {
+  #start(
+    upgrade: Upgrade,
+    { attempt }: TunnelRequest,
+    admission: Admission,
+    pod: Duplex,
+  ): GatewayTunnel | undefined {
     if (this.#draining || upgrade.socket.destroyed) {
       pod.destroy();
       if (this.#draining) throw draining();
       return undefined;
     }
     const session = `${this.#options.name}.${randomBytes(16).toString("hex")}`;
-    this.#sessions.set(upgrade.request, session);
     let tunnel: GatewayTunnel | undefined;
-    this.#server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.head, (ws) => {
-      tunnel = this.#tunnel(ws, upgrade, admission, pod, session);
+    this.#upgrade(upgrade, { session, received: 0 }, (wire) => {
+      tunnel = this.#tunnel(wire, attempt, admission, pod, session);
     });
-    if (!tunnel) pod.destroy();
+    if (tunnel) this.#sessions.add(session, admission, tunnel);
+    else pod.destroy();
     return tunnel;
   }
 
-  #tunnel(
-    ws: WebSocket,
-    upgrade: Upgrade,
-    admission: Admission,
-    pod: Duplex,
-    session: string,
-  ): GatewayTunnel {
+  /** Answers 101; `onWire` is called before this returns, or not at all when the client is gone. */
+  #upgrade({ request, socket, head }: Upgrade, opening: Opening, onWire: (wire: Wire) => void): void {
+    this.#openings.set(request, opening);
+    this.#server.handleUpgrade(request, socket, head, (ws: WebSocket) =>
+      onWire({ ws, socket: socket as Duplex & { bytesRead?: number }, window: this.#window }),
+    );
+  }
+
+  #tunnel(wire: Wire, attempt: number, admission: Admission, pod: Duplex, session: string): GatewayTunnel {
     const { userId, reservationId } = admission;
     const about = { session, user_id: userId, reservation_id: reservationId };
     const log = (fields: object, message: string) => this.#options.log({ ...about, ...fields }, message);
-    log({ remote_address: upgrade.request.socket.remoteAddress }, "tunnel opened");
+    log({ remote_address: (wire.socket as Partial<Socket>).remoteAddress }, "tunnel opened");
     return new GatewayTunnel({
-      wire: { ws, socket: upgrade.socket as Duplex & { bytesRead?: number }, window: this.#window },
+      wire,
+      attempt,
       pod,
       clock: this.#clock,
       recheckMs: this.#options.recheckMs ?? RECHECK_MS,
+      detachMs: this.#options.detachMs ?? DETACH_MS,
       recheck: () => admission.recheck(),
       log,
     });
   }
 
   #openingHeaders(request: IncomingMessage): string[] {
-    const session = this.#sessions.get(request) ?? "";
-    return [`${SESSION}: ${session}`, `${RECEIVED}: 0`, `${WINDOW}: ${this.#window}`];
+    const { session, received } = this.#openings.get(request) as Opening;
+    return [`${SESSION}: ${session}`, `${RECEIVED}: ${received}`, `${WINDOW}: ${this.#window}`];
   }
 
   #refuse(socket: Duplex, error: unknown): void {

@@ -72,6 +72,16 @@ export class Inbound {
     return true;
   }
 
+  /** True when the peer's stream has ended, and the sink has taken all of it. */
+  get complete(): boolean {
+    return this.#total !== undefined && this.waiting === 0;
+  }
+
+  /** Says what was consumed: the last ack may have been lost with its wire. */
+  repeatAck(): void {
+    this.#sayAck();
+  }
+
   /** Resolves when the sink has taken all that was received, or failed. */
   drained(): Promise<void> {
     return this.waiting === 0 || this.#sinkFailed

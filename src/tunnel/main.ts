@@ -1,5 +1,6 @@
 /**
- * Entry of the lean ssh-proxy, ssh's ProxyCommand: `--context NAME --domain DOMAIN [--home DIR] -- HOST PORT`.
+ * Entry of the lean ssh-proxy, ssh's ProxyCommand:
+ * `--context NAME --domain DOMAIN [--home DIR] [--retry SECONDS] -- HOST PORT`; --retry bounds the wait for what may pass.
  * stdout carries the ssh stream and nothing else; stderr gets at most one line.
  */
 import { homedir } from "node:os";
@@ -24,6 +25,7 @@ interface Asked {
   readonly host: string;
   readonly target: Target;
   readonly port: number;
+  readonly retryMs: number | undefined;
 }
 
 /** Runs the proxy and ends the process: 0 when the pod's stream has ended, 255 when the tunnel failed. */
@@ -46,13 +48,15 @@ async function run(argv: string[], started: (client: TunnelClient) => void): Pro
   try {
     const asked = readArguments(argv);
     const home = homeOf(asked.home === undefined ? process.env : { GPU_DEV_HOME: asked.home }, homedir());
-    const server = findServer(home, asked.context);
+    const server = (): Endpoint => findServer(home, asked.context);
     const client = new TunnelClient({
       server,
-      pod: resolve(server, home, asked.host, asked.target),
+      pod: () => resolve(server(), home, asked.host, asked.target),
       port: asked.port,
       stdin: process.stdin,
       stdout: process.stdout,
+      setUpMs: asked.retryMs,
+      ...(process.stderr.isTTY ? { onWait: tellOnce() } : {}),
     });
     started(client);
     return await client.done;
@@ -61,24 +65,46 @@ async function run(argv: string[], started: (client: TunnelClient) => void): Pro
   }
 }
 
+/** Says what is waited for, each thing once, to a person who watches. */
+function tellOnce(): (why: string) => void {
+  let told = "";
+  return (why) => {
+    if (why !== told) process.stderr.write(`gpu-dev: waiting: ${why}\n`);
+    told = why;
+  };
+}
+
 function readArguments(argv: string[]): Asked {
   const { values, positionals } = parseArgs({
     args: argv,
-    options: { context: { type: "string" }, domain: { type: "string" }, home: { type: "string" } },
+    options: {
+      context: { type: "string" },
+      domain: { type: "string" },
+      home: { type: "string" },
+      retry: { type: "string" },
+    },
     allowPositionals: true,
   });
   const [given, portText, ...others] = positionals;
-  const { context, domain, home } = values;
+  const { context, domain, home, retry } = values;
   if (!context || !domain || given === undefined || portText === undefined || others.length > 0)
     throw new TunnelFailure(
-      "usage: gpu-dev-ssh-proxy --context NAME --domain DOMAIN [--home DIR] -- HOST PORT",
+      "usage: gpu-dev-ssh-proxy --context NAME --domain DOMAIN [--home DIR] [--retry SECONDS] -- HOST PORT",
     );
   const target = parseHost(given, domain);
   if (!target)
     throw new TunnelFailure(
       `${oneLine(given)} is not a pod: expected <id>.${domain} or gpu-dev-<id8>.${domain}`,
     );
-  return { context, domain, home, host: plainHost(given), target, port: readPort(portText) };
+  return {
+    context,
+    domain,
+    home,
+    host: plainHost(given),
+    target,
+    port: readPort(portText),
+    retryMs: retry === undefined ? undefined : readSeconds(retry) * 1000,
+  };
 }
 
 /** As ssh looks it up in known_hosts. */
@@ -88,6 +114,13 @@ function readPort(text: string): number {
   const port = wholeNumber(text) ?? 0;
   if (port < 1 || port > 65_535) throw new TunnelFailure(`${oneLine(text)} is not a port: 1 to 65535`);
   return port;
+}
+
+function readSeconds(text: string): number {
+  const seconds = wholeNumber(text) ?? Number.POSITIVE_INFINITY;
+  if (seconds > 86_400)
+    throw new TunnelFailure(`--retry ${oneLine(text)} is not a time: seconds, at most 86400`);
+  return seconds;
 }
 
 function findServer(home: Home, context: string): Endpoint {

@@ -1,6 +1,6 @@
 /**
  * One direction of a tunnel, the sending half: a source's bytes go onto the wire, never more than the window unacked.
- * The source is read until the window is full, even before the wire is there: that is how its end is noticed early.
+ * The source is read until the window is full, even while there is no wire: that is how its end is noticed early.
  */
 import type { Readable } from "node:stream";
 import type { WebSocket } from "ws";
@@ -31,6 +31,8 @@ export class Outbound {
   readonly #source: Readable;
   readonly #events: OutboundEvents;
   readonly #queue = new ByteQueue();
+  /** The last bytes before `#sent`: they may be lost with the wire, and are sent again on the next one. */
+  readonly #replay = new ByteQueue();
   #ws: WebSocket | undefined;
   #window = EARLY_WINDOW;
   #sent = 0;
@@ -48,23 +50,49 @@ export class Outbound {
     if (source.destroyed) this.#onEnd();
   }
 
-  /** Bytes put on the wire. */
+  /** Bytes put on the wire: the place in the stream, whatever was sent again. */
   get sent(): number {
     return this.#sent;
   }
 
-  /** From here on bytes flow. */
-  attach(ws: WebSocket, window: number): void {
+  /** Bytes that the peer has consumed, as it says. */
+  get acked(): number {
+    return this.#acked;
+  }
+
+  /** True when the stream has ended, and the peer has consumed all of it. */
+  get complete(): boolean {
+    return this.#lastLine !== undefined && this.#queue.length === 0 && this.#acked === this.#sent;
+  }
+
+  /** True when the stream can go on for a peer that has `received` so much. */
+  keeps(received: number): boolean {
+    return received <= this.#sent && received >= this.#kept;
+  }
+
+  /** From here on bytes flow, from where the peer has `received` them; false when they are not kept from there. */
+  attach(ws: WebSocket, window: number, received: number): boolean {
+    if (!this.keeps(received)) return false;
+    this.#replay.discard(received - this.#kept);
+    this.#queue.prepend(this.#replay);
+    this.#sent = received;
     this.#ws = ws;
     this.#window = window;
     this.#flush();
     this.#steer();
+    return true;
+  }
+
+  /** The wire is gone: what comes from the source waits for the next one. */
+  detach(): void {
+    this.#ws = undefined;
   }
 
   /** The peer says what it consumed; false when that cannot be. */
   acknowledge(bytes: number): boolean {
     if (bytes > this.#sent || bytes < this.#acked) return false;
     this.#acked = bytes;
+    this.#replay.discard(Math.max(0, bytes - this.#kept));
     this.#flush();
     this.#steer();
     this.#events.onProgress();
@@ -75,8 +103,13 @@ export class Outbound {
   stop(): void {
     this.#ws = undefined;
     this.#queue.clear();
+    this.#replay.clear();
     this.#source.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onEnd);
     this.#source.pause();
+  }
+
+  get #kept(): number {
+    return this.#sent - this.#replay.length;
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -111,11 +144,13 @@ export class Outbound {
       const part = this.#queue.take(Math.min(this.#acked + this.#window - this.#sent, MAX_MESSAGE));
       if (!part?.length) return;
       this.#sent += part.length;
+      this.#replay.push(part);
       ws.send(part, BINARY, this.#flush);
     }
     if (this.#queue.length === 0) this.#sayLastLine(ws);
   };
 
+  /** Once on each wire: it may have been lost with the last one. */
   #sayLastLine(ws: WebSocket): void {
     if (!this.#lastLine) return;
     this.#ws = undefined;

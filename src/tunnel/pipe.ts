@@ -1,5 +1,6 @@
 /**
- * The pump, the same for both ends: a WebSocket on one side, a source and a sink of bytes on the other.
+ * The pump, the same for both ends: a WebSocket on one side, a source and a sink of bytes on the other. The WebSocket
+ * may break and another take its place: each side says what it has received, and the other goes on from there.
  * Words: *received* is what came off the wire, *consumed* is what the sink has taken, *delivered* is all of it.
  */
 import type { Readable, Writable } from "node:stream";
@@ -16,8 +17,8 @@ export type Ending =
   | { readonly kind: "bye"; readonly code: string; readonly text: string }
   /** This end said `bye`. */
   | { readonly kind: "said"; readonly code: string; readonly text: string }
-  /** The WebSocket closed without `bye`. */
-  | { readonly kind: "broken"; readonly text: string }
+  /** The session was given up while it had no wire. */
+  | { readonly kind: "lost"; readonly text: string }
   /** Client only: the pod's stream ended, and stdout has all of it. */
   | { readonly kind: "delivered" }
   /** Client only: stdout takes no more. */
@@ -26,7 +27,7 @@ export type Ending =
 export interface Wire {
   readonly ws: WebSocket;
   /** The socket below it, to see slow bytes arrive before a whole message is there. */
-  readonly socket: { readonly bytesRead?: number };
+  readonly socket: { readonly bytesRead?: number; readonly localAddress?: string };
   /** Bytes in flight allowed each way. */
   readonly window: number;
 }
@@ -43,6 +44,8 @@ export interface PipeOptions {
   /** Bytes moved, in either direction. */
   onProgress?(): void;
   onSourceEnd?(): void;
+  /** The wire is gone without `bye`: the pipe waits for another, or for `lose`. */
+  onBreak(text: string): void;
 }
 
 export class Pipe {
@@ -71,7 +74,7 @@ export class Pipe {
       options.sink.on("error", (error) => this.#leave("hangup", { kind: "unwanted", error }));
   }
 
-  /** Bytes put on the wire. */
+  /** Bytes put on the wire, wherever they got to. */
   get sent(): number {
     return this.#outbound.sent;
   }
@@ -86,21 +89,45 @@ export class Pipe {
     return this.#inbound?.waiting ?? 0;
   }
 
-  /** To be called in the turn in which the WebSocket opens, so that no message is missed. */
-  attach(wire: Wire): void {
+  /** Bytes that certainly got somewhere, in both directions together. */
+  get moved(): number {
+    return this.received + this.#outbound.acked;
+  }
+
+  /** True when a peer that has `received` so much can go on. */
+  keeps(received: number): boolean {
+    return this.#outbound.keeps(received);
+  }
+
+  /**
+   * To be called in the turn in which the WebSocket opens, so that no message is missed, and only while there is no
+   * other wire. The peer has `received` so much.
+   */
+  attach(wire: Wire, received = 0): void {
+    if (!this.#settle) {
+      wire.ws.terminate();
+      return;
+    }
     this.#wire = wire;
-    this.#inbound = new Inbound(this.#options.sink, wire.window, this.#options.clock, {
-      onAck: (consumed) => this.#say(ackLine(consumed)),
-      onProgress: () => this.#options.onProgress?.(),
-      onDelivered: () => this.#delivered(),
-    });
+    this.#inbound ??= this.#receive(wire.window);
     wire.ws.on("message", this.#onMessage);
-    wire.ws.on("error", (error) => this.#end({ kind: "broken", text: error.message }));
-    wire.ws.on("close", (code) => this.#end({ kind: "broken", text: closeText(code) }));
+    wire.ws.on("error", (error) => this.#onError(wire, error));
+    wire.ws.on("close", (code) => this.#onClose(wire, code));
     this.#startPings(wire);
     // The first sign of life: without one the gateway takes its answer for lost.
-    if (this.#options.role === "client") this.#say(ackLine(0));
-    this.#outbound.attach(wire.ws, wire.window);
+    if (this.#options.role === "client" || this.received > 0) this.#inbound.repeatAck();
+    if (!this.#outbound.attach(wire.ws, wire.window, received))
+      this.bye("protocol", "the other end wants bytes that are not kept");
+  }
+
+  /** Breaks the wire, if there is one: from now on nothing more is received from it. */
+  drop(text: string): void {
+    if (this.#wire) this.#break(this.#wire, text);
+  }
+
+  /** Gives the session up. */
+  lose(text: string): void {
+    this.#end({ kind: "lost", text });
   }
 
   /** Ends the tunnel at once and tells the peer why. */
@@ -125,10 +152,44 @@ export class Pipe {
 
   #startPings({ ws, socket }: Wire): void {
     const line = { ping: () => ws.ping(), bytesRead: () => socket.bytesRead ?? this.received };
-    this.#stopPings = keepAlive(line, this.#options.clock, () => {
-      this.#end({ kind: "broken", text: "nothing was heard from the other end for 60 s" });
-      ws.terminate();
+    this.#stopPings = keepAlive(line, this.#options.clock, () =>
+      this.drop("nothing was heard from the other end for 60 s"),
+    );
+  }
+
+  #receive(window: number): Inbound {
+    return new Inbound(this.#options.sink, window, this.#options.clock, {
+      onAck: (consumed) => this.#say(ackLine(consumed)),
+      onProgress: () => this.#options.onProgress?.(),
+      onDelivered: () => this.#delivered(),
     });
+  }
+
+  /** A peer that breaks the protocol is not asked again; a network that breaks is. */
+  #onError(wire: Wire, error: Error & { code?: string }): void {
+    if (wire !== this.#wire) return;
+    if (error.code?.startsWith("WS_ERR_")) this.bye("protocol", error.message);
+    else this.#break(wire, error.message);
+  }
+
+  #onClose(wire: Wire, code: number): void {
+    const over = code === NORMAL && this.#outbound.complete && this.#inbound?.complete;
+    if (over && wire === this.#wire) this.#end({ kind: "bye", code: "done", text: "closed" });
+    else this.#break(wire, closeText(code));
+  }
+
+  #break(wire: Wire, text: string): void {
+    if (wire !== this.#wire || !this.#settle) return;
+    this.#unhook();
+    this.#wire = undefined;
+    this.#outbound.detach();
+    wire.ws.terminate();
+    this.#options.onBreak(text);
+  }
+
+  #unhook(): void {
+    this.#stopPings?.();
+    this.#wire?.ws.off("message", this.#onMessage);
   }
 
   readonly #onMessage = (data: RawData, isBinary: boolean): void => {
@@ -143,7 +204,9 @@ export class Pipe {
       case "end":
         return this.#inbound?.end(control.total) ?? false;
       case "bye":
-        this.#end(control);
+        // Answered, so that the gateway need not keep what it has for us.
+        if (this.#options.role === "client") this.#leave("done", control);
+        else this.#end(control);
         return true;
       default:
         return false;
@@ -171,14 +234,15 @@ export class Pipe {
     if (!this.#settle) return;
     this.#settle(ending);
     this.#settle = undefined;
-    this.#stopPings?.();
+    this.#unhook();
     this.#outbound.stop();
     this.#inbound?.stop();
-    this.#wire?.ws.off("message", this.#onMessage);
   }
 }
 
 /** Close codes: RFC 6455, section 7.4.1. */
+const NORMAL = 1000;
+
 function closeText(code: number): string {
   return code === 1006 ? "the connection was cut" : `the connection was closed without a reason (${code})`;
 }

@@ -1,7 +1,7 @@
 /** The one plain request that the lean ssh-proxy needs, without any library. */
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import { networkFailure, readBody, refusalFailure, type Server } from "./failure.ts";
+import { networkFailure, noAnswer, readBody, refusalFailure, type Server } from "./failure.ts";
 
 const TIMEOUT_MS = 10_000;
 const MAX_REPLY = 1024 * 1024;
@@ -26,7 +26,7 @@ function get(server: Server, path: string): Promise<IncomingMessage> {
   };
   return new Promise((resolve, reject) => {
     const asked = request(server.url + path, { headers, agent: false, timeout: TIMEOUT_MS }, resolve);
-    asked.on("timeout", () => asked.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
+    asked.on("timeout", () => asked.destroy(noAnswer()));
     asked.on("error", (error) => reject(networkFailure(error, server)));
     asked.end();
   });

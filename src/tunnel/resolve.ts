@@ -54,6 +54,7 @@ async function learn(home: Home, host: string, found: Found): Promise<void> {
   if (found.host_key === null)
     throw new TunnelFailure(
       `Not ready yet: reservation ${id8(found.id)} is ${found.state}; \`gpu-dev show ${id8(found.id)}\` tells more`,
+      { prospect: { passing: true, refused: true, preparing: true } },
     );
   await learnHost(home, host, found.host_key);
 }

@@ -1,8 +1,8 @@
 /** Reads and checks the upgrade request that opens a tunnel. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { type FieldError, Problem } from "../api/errors.ts";
 import { isId } from "../api/names.ts";
-import { ATTEMPT, SESSION, SUBPROTOCOL, wholeNumber } from "./opening.ts";
+import { ATTEMPT, RECEIVED, SESSION, SUBPROTOCOL, wholeNumber } from "./opening.ts";
 
 /** What a client asks for when it opens a tunnel. */
 export interface TunnelRequest {
@@ -12,15 +12,26 @@ export interface TunnelRequest {
   readonly node: number;
   readonly port: number;
   readonly remoteAddress: string;
+  /** Grows with every dial of the same session. */
+  readonly attempt: number;
+  /** The session to go on with; undefined for a new one. */
+  readonly resume: Resume | undefined;
+}
+
+export interface Resume {
+  readonly session: string;
+  /** Bytes that the client has of the pod's stream. */
+  readonly received: number;
 }
 
 const PATH = /^\/v1\/tunnel\/([^/]+)$/;
 const BEARER = /^Bearer ([\x21-\x7e]+)$/i;
 /** RFC 6455, section 4.2.1: 16 bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
+const SESSION_ID = /^[\w-]{1,64}\.[0-9a-f]{32}$/;
 const MAX_NODE = 9999;
 
-/** The request as the gateway understands it. Throws Problem for anything else; resuming is always `session_gone`. */
+/** The request as the gateway understands it. Throws Problem for anything else. */
 export function readRequest(request: IncomingMessage): TunnelRequest {
   checkUpgrade(request);
   const { reservation, query } = readTarget(request.url ?? "");
@@ -28,13 +39,14 @@ export function readRequest(request: IncomingMessage): TunnelRequest {
   const faults = [...queryFaults(query, port, node), ...headerFaults(request)];
   if (!isId(reservation)) faults.push(fault("reservation", "not an id"));
   if (faults.length > 0) throw invalid(faults);
-  checkSession(request);
   return {
     token: BEARER.exec(request.headers.authorization ?? "")?.[1],
     reservation,
     node,
     port,
     remoteAddress: request.socket.remoteAddress ?? "unknown",
+    attempt: count(String(request.headers[ATTEMPT])),
+    resume: readResume(request),
   };
 }
 
@@ -78,13 +90,18 @@ function headerFaults({ headers }: IncomingMessage): FieldError[] {
   const offered = headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim()) ?? [];
   if (!offered.includes(SUBPROTOCOL)) faults.push(fault("sec-websocket-protocol", `must be ${SUBPROTOCOL}`));
   if (count(String(headers[ATTEMPT])) < 1) faults.push(fault(ATTEMPT, "a number from 1 on"));
+  if (headers[SESSION] !== undefined) faults.push(...resumeFaults(headers));
   return faults;
 }
 
-/** A session lives as long as its connection: whoever comes back finds it gone. */
-function checkSession({ headers }: IncomingMessage): void {
-  if (headers[SESSION] === undefined) return;
-  throw new Problem("session_gone", "the tunnel's session ended with its connection", {
-    hint: "connect again",
-  });
+function resumeFaults(headers: IncomingHttpHeaders): FieldError[] {
+  const faults = [];
+  if (!SESSION_ID.test(String(headers[SESSION]))) faults.push(fault(SESSION, "not a session"));
+  if (count(String(headers[RECEIVED])) < 0) faults.push(fault(RECEIVED, "a number of bytes"));
+  return faults;
+}
+
+function readResume({ headers }: IncomingMessage): Resume | undefined {
+  if (headers[SESSION] === undefined) return undefined;
+  return { session: String(headers[SESSION]), received: count(String(headers[RECEIVED])) };
 }

@@ -30,11 +30,13 @@ describe.each(engines)("on $engine", (engine) => {
     return id;
   };
 
-  const dial = (id: string, token: string | undefined, query = ""): WebSocket => {
+  type Headers = Record<string, string>;
+  const dial = (id: string, token: string | undefined, query = "", headers: Headers = {}): WebSocket => {
     const ws = new WebSocket(`${url.replace("http", "ws")}/v1/tunnel/${id}${query}`, "gpu-dev.tunnel.v1", {
       headers: {
         "gpu-dev-attempt": "1",
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
       },
     });
     // A refusal is read from the response; the error that follows it says less.
@@ -49,8 +51,13 @@ describe.each(engines)("on $engine", (engine) => {
     return ws;
   };
 
-  const refused = async (id: string, token: string | undefined, query = ""): Promise<ProblemDocument> => {
-    const ws = dial(id, token, query);
+  const refused = async (
+    id: string,
+    token: string | undefined,
+    query = "",
+    headers: Headers = {},
+  ): Promise<ProblemDocument> => {
+    const ws = dial(id, token, query, headers);
     const [request, response] = (await once(ws, "unexpected-response")) as [
       { destroy(): void },
       IncomingMessage,
@@ -132,6 +139,34 @@ describe.each(engines)("on $engine", (engine) => {
       rig.settle(),
     ]);
     expect(bye).toMatch(/^bye reservation_ended /);
+  });
+
+  test("T-11 T-08 T-07 a session is its opener's, whose token is checked at each resume", async () => {
+    const id = await active();
+    const bob = await rig.person("bob");
+    const ws = dial(id, alice.token);
+    const [[response]] = (await Promise.all([once(ws, "upgrade"), once(ws, "open")])) as unknown as [
+      [IncomingMessage],
+      unknown,
+    ];
+    const again = (attempt: number): Headers => ({
+      "gpu-dev-session": String(response.headers["gpu-dev-session"]),
+      "gpu-dev-received": "0",
+      "gpu-dev-attempt": String(attempt),
+    });
+    ws.send(Buffer.from("hello"));
+    await once(ws, "message");
+    ws.terminate();
+    expect(await refused(id, undefined, "", again(2))).toMatchObject({ code: "not_logged_in" });
+    expect(await refused(id, bob.token, "", again(2))).toMatchObject({ code: "not_found" });
+    const token = await issueToken(rig.core, alice.id, { label: "laptop" });
+    const back = dial(id, token.token, "", again(2));
+    expect(String((await once(back, "message"))[0])).toBe("ack 5");
+    back.terminate();
+    await revokeToken(rig.core, token.id);
+    expect(await refused(id, token.token, "", again(3))).toMatchObject({ code: "not_logged_in" });
+    await Promise.all([alice.api.cancelReservation({ params: { id } }), rig.settle()]);
+    expect(await refused(id, alice.token, "", again(4))).toMatchObject({ code: "reservation_ended" });
   });
 
   test("T-08 X-01 a tunnel ends within 5 s of its token's revocation", async () => {

@@ -16,6 +16,10 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  now(): number {
+    return this.#now;
+  }
+
   after(ms: number, act: () => void): () => void {
     return this.#set({ at: this.#now + ms, every: undefined, act });
   }

@@ -77,6 +77,8 @@ test.each([
   ["attempt 0", {}, { "gpu-dev-attempt": "0" }, "gpu-dev-attempt"],
   ["an old WebSocket", {}, { "sec-websocket-version": "8" }, "sec-websocket-version"],
   ["a strange key", {}, { "sec-websocket-key": "x" }, "sec-websocket-key"],
+  ["a strange session", {}, { "gpu-dev-session": "gw.00", "gpu-dev-received": "0" }, "gpu-dev-session"],
+  ["a resume from nowhere", {}, { "gpu-dev-session": `gw.${"0".repeat(32)}` }, "gpu-dev-received"],
   ["port 0", { query: "port=0" }, {}, "port"],
   ["port 65536", { query: "port=65536" }, {}, "port"],
   ["a port that is no number", { query: "port=22abc" }, {}, "port"],
@@ -99,9 +101,10 @@ test("only GET opens a tunnel", async () => {
   expect(await refusal(rig, undefined, {}, "POST")).toMatchObject({ status: 405 });
 });
 
-test("a session cannot be resumed: 410 session_gone", async () => {
+test("a session that the gateway does not know, as after its restart, is 410 session_gone", async () => {
   const { rig } = await given();
-  const change = { "gpu-dev-session": "gw.00", "gpu-dev-received": "5", "gpu-dev-attempt": "2" };
+  const session = `gw.${"0".repeat(32)}`;
+  const change = { "gpu-dev-session": session, "gpu-dev-received": "5", "gpu-dev-attempt": "2" };
   expect(await refusal(rig, undefined, change)).toMatchObject({
     status: 410,
     body: { code: "session_gone" },

@@ -31,7 +31,7 @@ test("T-06 more tunnels than allowed are 429, per user and per reservation, unti
     const { status, body, headers } = await refusal(rig);
     expect([status, body.code, headers["retry-after"]]).toEqual([429, "too_many_tunnels", "10"]);
     expect(body.detail).toContain(words);
-    ws.close();
+    ws.send("bye done x");
     await expect.poll(() => rig.gateway.count()).toBe(0);
     await open(rig);
   }
@@ -111,7 +111,7 @@ test("a client of which nothing is heard for 10 s is dropped: the 101 was lost",
   expect(alive.readyState).toBe(alive.OPEN);
 });
 
-test("T-01 a client that vanishes leaves no socket, no timer and no place behind", async () => {
+test("T-01 T-11 a client that vanishes leaves a detached session, and nothing once its window is over", async () => {
   const clock = new FakeClock();
   const { rig, pod } = await given({ clock });
   const { ws } = await open(rig);
@@ -121,8 +121,12 @@ test("T-01 a client that vanishes leaves no socket, no timer and no place behind
   pod.accepted[0]?.on("data", (data) => heard.push(data));
   const ended = once(pod.accepted[0] as Socket, "end");
   ws.terminate();
-  await ended;
+  await expect.poll(() => rig.logs.at(-1)).toContain("tunnel detached");
+  clock.tick(299_999);
+  expect(rig.gateway.count()).toBe(1);
   expect(Buffer.concat(heard).toString()).toBe("the last words");
+  clock.tick(1);
+  await ended;
   pod.accepted[0]?.end();
   await expect.poll(() => rig.gateway.count()).toBe(0);
   expect(clock.pending).toBe(0);

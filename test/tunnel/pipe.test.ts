@@ -45,7 +45,7 @@ const received = (): string => Buffer.concat(bytes).toString();
 
 function start(role: "client" | "gateway", sink: Writable = new PassThrough()) {
   const source = new PassThrough();
-  const pipe = new Pipe({ role, source, sink, clock });
+  const pipe = new Pipe({ role, source, sink, clock, onBreak: (text) => pipe.lose(text) });
   pipe.attach({ ws: mine, socket: socketOf(mine), window: WINDOW });
   return { pipe, source, sink };
 }
@@ -134,7 +134,7 @@ test("T-10 a ping goes out every 15 s, and 60 s without a byte are a dead peer",
     if (i < 4) await expect.poll(() => heard.length).toBe(i);
   }
   expect(heard).toEqual(["ping", "ping", "ping"]);
-  expect(await pipe.ended).toEqual({ kind: "broken", text: "nothing was heard from the other end for 60 s" });
+  expect(await pipe.ended).toEqual({ kind: "lost", text: "nothing was heard from the other end for 60 s" });
 });
 
 test("T-10 a stall of 40 s does not end the session", async () => {

@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { expect, test } from "vitest";
 import { WebSocketServer } from "ws";
 import { Problem } from "../../src/api/errors.ts";
+import { FakeClock } from "./fake-clock.ts";
 import { ID, outcome, pointTo } from "./rig.ts";
 import { given, listen, start } from "./scene.ts";
 
@@ -100,18 +101,20 @@ test("T-08 T-05 the end of the reservation in mid-session is one line on stderr,
   });
 });
 
-test("T-01 a gateway that dies in mid-session is one line and exit 255, never a clean end", async () => {
+test("T-01 a gateway that was restarted in mid-session is one line and exit 255, never a clean end", async () => {
   const { rig } = await given((socket) => socket.write("hello"));
+  const { rig: restarted } = await given();
   const upgraded = once(rig.server, "upgrade");
   const child = start(rig);
   const ended = outcome(child);
   const [, socket] = (await upgraded) as [unknown, Socket];
   await once(child.stdout as NodeJS.ReadableStream, "readable");
+  pointTo(rig.home, restarted.url);
   socket.destroy();
   const { code, stderr } = await ended;
   expect(code).toBe(255);
   expect(stderr).toBe(
-    `gpu-dev: the connection to 127.0.0.1:${rig.port} was lost: the connection was cut; connect again\n`,
+    "gpu-dev: The tunnel's session is gone: the server does not know it: it was restarted, or a long time has passed; connect again\n",
   );
 });
 
@@ -126,6 +129,7 @@ test("a pod whose connection breaks is told apart from one that ended", async ()
   expect(stderr).toBe(
     "gpu-dev: the server ended the tunnel: the connection to the pod broke (read ECONNRESET) (pod_lost)\n",
   );
+  await expect.poll(() => rig.gateway.count(), QUICK).toBe(0);
 });
 
 const QUICK = { timeout: 5_000 };
@@ -208,14 +212,19 @@ test("T-13 SIGINT is ssh's business: the tunnel goes on", async () => {
   expect(await ended).toMatchObject({ code: 0, stderr: "" });
 });
 
-test("T-01 a proxy that is killed (-9) leaves nothing at the gateway or the pod", async () => {
-  const { rig, pod } = await given((socket) => {
+test("T-01 a proxy that is killed (-9) leaves nothing at the gateway or the pod once its window is over", async () => {
+  const clock = new FakeClock();
+  const serve = (socket: Socket): void => {
     socket.write("hello");
     socket.resume().on("end", () => socket.end());
-  });
+  };
+  const { rig, pod } = await given(serve, { clock });
   const child = start(rig);
   await once(child.stdout as NodeJS.ReadableStream, "readable");
   child.kill("SIGKILL");
+  await expect.poll(() => rig.logs.at(-1), QUICK).toContain("tunnel detached");
+  expect(rig.gateway.count()).toBe(1);
+  clock.tick(5 * 60_000);
   await expect.poll(() => rig.gateway.count(), QUICK).toBe(0);
   await expect.poll(() => pod.accepted[0]?.destroyed, QUICK).toBe(true);
 });

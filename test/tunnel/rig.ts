@@ -139,7 +139,9 @@ export function cleanEnv(): NodeJS.ProcessEnv {
 
 /** Starts the ssh-proxy; stdin, stdout and stderr are pipes unless the options say otherwise. */
 export function spawnProxy(rig: Rig, options: SpawnOptions = {}, host = HOST, port = "22"): ChildProcess {
-  const words = ["--context", "test", "--domain", DOMAIN, "--home", rig.home.stateDir, "--", host, port];
+  // Without retries: a fault that may pass has tests of its own.
+  const where = ["--context", "test", "--domain", DOMAIN, "--home", rig.home.stateDir, "--retry", "0"];
+  const words = [...where, "--", host, port];
   return spawn(process.execPath, [rig.proxy, ...words], { env: cleanEnv(), stdio: "pipe", ...options });
 }
 

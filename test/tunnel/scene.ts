@@ -12,6 +12,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+/** Calls `cleanup` after the test, the last one first. */
+export const atEnd = (cleanup: () => unknown): unknown => cleanups.push(cleanup);
+
 /** A rig whose tunnels end at a pod of our own. */
 export async function given(
   serve?: (socket: Socket) => void,
