@@ -5,6 +5,8 @@ import type { DestinationStream } from "pino";
 import type { Home } from "../api/home.ts";
 
 export interface ServerOptions {
+  /** What is printed to stdout is one JSON document. */
+  readonly json?: boolean;
   /** Default: `gpu-dev` below the user's XDG data directory. */
   readonly dataDir?: string;
   /** HOST:PORT of a loopback address; port 0 picks a free one. */

@@ -172,12 +172,19 @@ export async function runServer(options: ServerOptions, io: ServerIo): Promise<n
 async function run(options: ServerOptions, io: ServerIo, stop: Promise<void>): Promise<number> {
   try {
     const server = await startServer(options);
-    io.stdout.write(`gpu-dev server ready at ${server.url} (${server.parts})\n`);
+    const { url, parts } = server;
+    const line = options.json
+      ? JSON.stringify({ url, parts, pid: process.pid })
+      : `gpu-dev server ready at ${url} (${parts})`;
+    io.stdout.write(`${line}\n`);
     await stop;
     await server.close();
     return 0;
   } catch (error) {
-    io.stderr.write(`gpu-dev server: ${whyNot(error)}\n`);
+    const why = whyNot(error);
+    if (options.json)
+      io.stdout.write(`${JSON.stringify({ code: "start_failed", detail: why, retryable: false })}\n`);
+    else io.stderr.write(`gpu-dev server: ${why}\n`);
     return 1;
   }
 }

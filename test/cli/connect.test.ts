@@ -29,6 +29,21 @@ test("connect runs the real ssh with our configuration and exits with the comman
   expect(readFileSync(file, "utf8")).toContain("gpu-dev-abcdefgh");
 });
 
+test("C-01 connect --json gives a command's output and exit code as one document", async () => {
+  const world = createWorld({
+    handlers: { listReservations: () => page(reservation()), getReservation: () => reservation() },
+    runProgram: async () => ({ code: 3, stdout: "GPU 0\n", stderr: "careful\n" }),
+  });
+  const done = await world.gpuDev("connect hello --json -- nvidia-smi -L");
+  expect(done.code).toBe(3);
+  expect(JSON.parse(done.stdout)).toEqual({
+    id: reservation().id,
+    exit_code: 3,
+    stdout: "GPU 0\n",
+    stderr: "careful\n",
+  });
+});
+
 test("connect without a command opens a shell", async () => {
   const world = worldWith(reservation());
   expect((await world.gpuDev("connect hello")).code).toBe(0);

@@ -63,7 +63,7 @@ describe("C-02 a line that cannot be carried out is exit 2 with the reason", () 
     ["server --isolation none", "is none of auto"],
     ["server --domain -x", "is not a domain name"],
     ["completion tcsh", "has no completions"],
-    ["connect hello --json", "connect has no --json"],
+    ["connect hello --json", "connect --json needs a command after `--`"],
   ])("C-02 gpu-dev %s", async (line, words) => {
     const done = await createWorld().gpuDev(line);
     expect(done.code).toBe(2);

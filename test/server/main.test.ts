@@ -154,6 +154,11 @@ test("a start that fails is one clear line and exit code 1", async () => {
   expect(text.err).toMatch(/^gpu-dev server: --listen \[::\]:1: this server has no TLS yet[^\n]*\n$/);
   expect(await runServer(options({ databaseUrl: "mysql://x" }), io)).toBe(1);
   expect(text.err.split("\n")).toHaveLength(3);
+  expect(await runServer({ ...options({ listen: "[::]:1" }), json: true }, io)).toBe(1);
+  expect(JSON.parse(text.out)).toMatchObject({
+    code: "start_failed",
+    detail: expect.stringContaining("TLS"),
+  });
 });
 
 test("S-01 L-11 a second server with other pods on the same PostgreSQL, or on the same data directory, is refused", async () => {

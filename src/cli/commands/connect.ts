@@ -5,6 +5,7 @@ import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { findReservation } from "../find.ts";
+import type { Output } from "../output/output.ts";
 import { endedWords, isFinal, label, outlook, sshAlias } from "../output/reservation.ts";
 import { refreshSshFiles, sshConfigFile } from "../ssh-files.ts";
 import { waitUntilActive } from "../wait.ts";
@@ -26,22 +27,23 @@ export const command = defineCommand({
   ],
   options: {},
   details:
-    "As with ssh, the words of the command are joined by blanks and read by the shell in the pod. The exit code is the command's; 255 when ssh itself failed.",
+    "As with ssh, the words of the command are joined by blanks and read by the shell in the pod. The exit code is the command's; 255 when ssh itself failed. With --json its output and exit code are one document.",
   examples: [
     { line: "gpu-dev connect train", meaning: "A shell" },
     { line: "gpu-dev connect train -- nvidia-smi -L", meaning: "Runs one command and exits with its code" },
   ],
-  async run([word = "", ...words], _options, ctx): Promise<number> {
-    if (ctx.global.json)
+  async run([word = "", ...words], _options, ctx): Promise<number | Output> {
+    if (ctx.global.json && words.length === 0)
       throw new UsageError(
-        "connect has no --json: its output is the session's",
-        "`gpu-dev show` has --json.",
+        "connect --json needs a command after `--`: a shell is no document",
+        "Such as: gpu-dev connect hello --json -- nvidia-smi -L",
       );
     const reservation = await ready(ctx, await findReservation(ctx.api(), word));
     await refreshSshFiles(ctx);
-    const code = await ssh(ctx, reservation, words);
+    const { code, stdout, stderr } = await ssh(ctx, reservation, words);
     if (code === SSH_FAILED) await explain(ctx, reservation);
-    return code;
+    if (!ctx.global.json) return code;
+    return { json: { id: reservation.id, exit_code: code, stdout, stderr }, rows: [], exit: code };
   },
 });
 
@@ -84,7 +86,7 @@ const ended = (r: Reservation): CliError =>
 
 const endedAt = (r: Reservation): string => endedWords(r, r.ended_at === null ? "" : ` since ${r.ended_at}`);
 
-async function ssh(ctx: Context, r: Reservation, words: readonly string[]): Promise<number> {
+async function ssh(ctx: Context, r: Reservation, words: readonly string[]) {
   const args = [
     "-F",
     sshConfigFile(ctx.home.stateDir),
@@ -94,7 +96,7 @@ async function ssh(ctx: Context, r: Reservation, words: readonly string[]): Prom
   // Ctrl-C belongs to ssh while it runs.
   const interrupt = ctx.watchInterrupt();
   try {
-    return (await ctx.runProgram("ssh", args, "inherit")).code;
+    return await ctx.runProgram("ssh", args, ctx.global.json ? "capture" : "inherit");
   } catch (cause) {
     throw new CliError("no_openssh", EXIT.error, "ssh cannot be started; OpenSSH's client is needed", {
       hint: "On Debian and Ubuntu: apt install openssh-client",

@@ -51,7 +51,7 @@ const options = {
 export const command = defineCommand({
   options,
   details:
-    "Prints one line with its URL when it is ready, and logs to stderr. The command line of the same user finds it by itself.",
+    "Prints one line with its URL when it is ready (with --json one document), and logs to stderr. The command line of the same user finds it by itself.",
   examples: [
     { line: "gpu-dev server", meaning: "This machine's GPUs, or its CPUs when it has none" },
     {
@@ -60,10 +60,11 @@ export const command = defineCommand({
     },
   ],
   async run(_args, given, ctx): Promise<number> {
-    if (ctx.global.json)
-      throw new UsageError("server has no --json: it runs until it is stopped", "Its log is JSON on stderr.");
     const { runServer } = await import("../../server/main.ts");
-    return await runServer({ ...serverOptions(given, ctx.env), home: ctx.home }, ctx.io);
+    return await runServer(
+      { ...serverOptions(given, ctx.env), home: ctx.home, json: ctx.global.json },
+      ctx.io,
+    );
   },
 });
 
