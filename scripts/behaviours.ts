@@ -1,5 +1,5 @@
 /**
- * Which promise is proved by which test: `npm run behaviours [-- PATH]`. The project's own list is test/behaviours.txt
+ * Which promise is proved by which test: `npm run behaviours [-- PATH]`. The project's own list is scripts/behaviours.txt
  * (an id a line, "built" behind those that exist by now); PATH, or GPU_DEV_BEHAVIOURS, names the document that it is
  * a copy of. Exit 1 when a built one has no test, when a test names an unknown id, or when the copy is stale.
  */
@@ -7,7 +7,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 
 const TITLE = /\b(?:test|it|describe)(?:\.\w+(?:\([^)]*\))?)*\(\s*(["'`])(.*?)\1/gs;
 const ID = /\b[A-Z]-\d{2}\b/g;
-const COPY = "test/behaviours.txt";
+const COPY = "scripts/behaviours.txt";
 
 const listed = new Map<string, boolean>();
 for (const line of readFileSync(COPY, "utf8").split("\n")) {

@@ -4,10 +4,11 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { processesNaming } from "../test/helpers/processes.ts";
 
 const cli = join(import.meta.dirname, "..", "bin", "gpu-dev.js");
 const home = mkdtempSync(join(tmpdir(), "gpu-dev-demo-"));
@@ -60,28 +61,13 @@ async function startServer() {
   return { server, line };
 }
 
-/** Processes that still name the demo's directory in their command line or environment, the server and ourselves apart. */
-function strays(serverPid: number | undefined): string[] {
-  return readdirSync("/proc")
-    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid && Number(pid) !== serverPid)
-    .filter((pid) => readProc(pid, "cmdline").includes(home) || readProc(pid, "environ").includes(dataDir));
-}
-
-function readProc(pid: string, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "utf8");
-  } catch {
-    return ""; // It ended while we looked.
-  }
-}
-
 function proveNothingLeft(serverPid: number | undefined): void {
   const pods = readdirSync(join(dataDir, "pods"));
   const rows = JSON.parse(gpuDev("avail", "--json")) as {
     items: { gpu_type: string; used: number; total: number }[];
   };
   const used = rows.items.filter((row) => row.used > 0);
-  const left = process.platform === "linux" ? strays(serverPid) : [];
+  const left = process.platform === "linux" ? processesNaming(home).filter((pid) => pid !== serverPid) : [];
   if (pods.length + used.length + left.length > 0)
     throw new Error(`left over: pods ${pods}, allocations ${JSON.stringify(used)}, processes ${left}`);
 }
