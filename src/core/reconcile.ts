@@ -137,7 +137,11 @@ class Run {
 
   async #claim(): Promise<string[]> {
     const free = MAX_IN_HAND - this.#inHand.size;
-    return free <= 0 ? [] : this.#core.store.write((tx) => claimDue(tx, this.#lease, free));
+    if (free <= 0) return [];
+    // Looked at after the transaction read its time: what a stopped loop gave up is the next one's, from that instant on.
+    return this.#core.store.write((tx) =>
+      this.#abort.signal.aborted ? Promise.resolve([]) : claimDue(tx, this.#lease, free),
+    );
   }
 
   /** Gives out what is free. A type whose queue cannot be read does not hold up the others. */
