@@ -20,6 +20,9 @@ export const STATES = ["queued", "preparing", "active", "ending", "expired", "ca
 export const FINAL_STATES = ["expired", "cancelled", "failed"] as const;
 export type State = (typeof STATES)[number];
 
+/** Who comes first when GPUs get free early; the first of them is the last to be served. */
+export const PRIORITIES = ["low", "normal", "high"] as const;
+
 /** What a caller sees of one reservation. Times are instants in UTC; null is "not yet" or "none". */
 export const reservation = z.object({
   id: z.string(),

@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import type { Engine } from "./engine.ts";
 import { first } from "./migrations/0001-first.ts";
+import { promises } from "./migrations/0002-promises.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -12,7 +13,8 @@ export interface Migration {
   statements(text: string): readonly string[];
 }
 
-const MIGRATIONS: readonly Migration[] = [first];
+/** All of this version, in order. */
+export const MIGRATIONS: readonly Migration[] = [first, promises];
 
 /**
  * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.

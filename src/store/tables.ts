@@ -1,6 +1,6 @@
 /** The tables and what each column may hold. Instants are text in UTC, booleans 0 or 1 (design.md, "SQL portability"). */
 import type { Kysely } from "kysely";
-import { FINAL_STATES, STATES } from "../api/schemas.ts";
+import { FINAL_STATES, PRIORITIES, STATES } from "../api/schemas.ts";
 import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
 
 export const userShape = { id: text, name: text, role: oneOf(["user", "admin"]), created_at: instant };
@@ -50,12 +50,22 @@ export const reservationShape = {
   reason: nullable(text),
   gpu_type: text,
   gpu_count: int,
-  /** Rows of the allocation: GPUs, or 1 for a type without GPUs. */
+  /** Rows of the allocation on each node: GPUs, or 1 for a type without GPUs. */
   places: int,
+  /** How many nodes it takes, all at once. */
+  node_count: int,
+  priority: oneOf(PRIORITIES),
   simulated: flag,
   /** With all extensions. */
   duration_s: int,
   created_at: instant,
+  /** Starts then and not earlier: it was reserved for that time. */
+  not_before: nullable(instant),
+  /** While queued: when the plan starts it and on which nodes (JSON); null when nobody can tell. */
+  planned_start_at: nullable(instant),
+  planned_nodes: nullable(text),
+  /** The latest start that the user was told; only capacity that is lost makes it later. */
+  promised_start_at: nullable(instant),
   queue_deadline: instant,
   preparing_deadline: nullable(instant),
   started_at: nullable(instant),
@@ -110,6 +120,11 @@ export const idempotencyShape = {
   created_at: instant,
 };
 
+const planChangeShape = { id: text, gpu_type: text };
+
+/** GPU seconds of a user up to `as_of`, of which each counts half after a week. */
+const usageShape = { user_id: text, gpu_seconds: int, as_of: instant };
+
 const metaShape = { key: text, value: text };
 const migrationShape = { number: int, name: text, applied_at: instant };
 
@@ -135,6 +150,8 @@ export interface Tables {
   events: EventRow;
   audit: AuditRow;
   idempotency_keys: IdempotencyRow;
+  plan_changes: Row<typeof planChangeShape>;
+  usage: Row<typeof usageShape>;
   meta: Row<typeof metaShape>;
   schema_migrations: Row<typeof migrationShape>;
 }
