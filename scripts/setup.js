@@ -21,6 +21,7 @@ const NEEDS = {
   rsync: { package: "rsync" },
   socat: { package: "socat" },
   tmux: { package: "tmux" },
+  openssl: { package: "openssl" },
   zsh: { package: "zsh" },
   fish: { package: "fish" },
   postgres: { package: "postgresql", paths: ["/usr/lib/postgresql"] },

@@ -1,6 +1,7 @@
 /** The typed client as the commands use it: with retries, and with words for a server that does not answer. */
 import { type Client, createClient, type Fetch } from "../api/client.ts";
 import { type Endpoint, findEndpoint, type Home } from "../api/home.ts";
+import { proxyFor } from "../api/proxy.ts";
 import { VERSION } from "../api/version.ts";
 import type { GlobalOptions, Outside } from "./context.ts";
 import { CliError, NotConfigured, Unreachable, UsageError } from "./errors.ts";
@@ -46,7 +47,7 @@ export function clientFor(outside: Outside, endpoint: Endpoint, detail: (line: s
   return createClient({
     url: endpoint.url,
     token: endpoint.token,
-    fetch: withWords(retried, endpoint),
+    fetch: withWords(retried, endpoint, outside.env),
     version: VERSION,
   });
 }
@@ -60,15 +61,20 @@ function withLog(fetch: Fetch, clock: Outside["clock"], detail: (line: string) =
   };
 }
 
-function withWords(fetch: Fetch, endpoint: Endpoint): Fetch {
+function withWords(fetch: Fetch, endpoint: Endpoint, env: Outside["env"]): Fetch {
   return async (url, init) => {
     try {
       return await fetch(url, init);
     } catch (error) {
       if (init.signal?.aborted || error instanceof CliError) throw error;
-      throw new Unreachable(endpoint, whyUnreachable(error), error);
+      throw new Unreachable(endpoint, `${whyUnreachable(error)}${wayThrough(env, endpoint)}`, error);
     }
   };
+}
+
+function wayThrough(env: Outside["env"], { url }: Endpoint): string {
+  const proxy = proxyFor(env, url);
+  return proxy === undefined ? "" : `; the way leads through the proxy ${proxy.host} (${proxy.origin})`;
 }
 
 const WORDS: Readonly<Record<string, string>> = {

@@ -2,9 +2,10 @@
 import { homedir } from "node:os";
 import { isatty } from "node:tty";
 import type { Fetch } from "../api/client.ts";
+import { type HttpProxy, proxyFor } from "../api/proxy.ts";
 import type { Io, Outside, Prompts, RunProgram } from "./context.ts";
+import { UsageError } from "./errors.ts";
 import { lightFetch } from "./http.ts";
-import { proxyFor } from "./proxy.ts";
 
 /** Everything from the running process; `env` is handed in by main.ts, the one that may read it. */
 export function processOutside(env: Outside["env"]): Outside {
@@ -45,12 +46,21 @@ function processIo(): Io {
 
 function chooseFetch(env: Outside["env"]): Fetch {
   const light = lightFetch();
-  let proxied: Promise<Fetch> | undefined;
   return async (url, init) => {
-    if (proxyFor(env, url) === undefined) return light(url, init);
-    proxied ??= import("./undici-fetch.ts").then(({ proxyFetch }) => proxyFetch(env));
-    return (await proxied)(url, init);
+    const proxy = findProxy(env, url);
+    if (!proxy) return light(url, init);
+    const { proxyFetch } = await import("./undici-fetch.ts");
+    return proxyFetch(proxy)(url, init);
   };
+}
+
+function findProxy(env: Outside["env"], url: string): HttpProxy | undefined {
+  try {
+    return proxyFor(env, url);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UsageError(error.message, "Or let NO_PROXY name the server.", error);
+  }
 }
 
 /** The prompts' library takes 80 ms to load; most runs ask nothing. */

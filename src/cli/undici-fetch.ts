@@ -1,17 +1,16 @@
 /** Requests through the user's HTTP proxy, by undici. */
-import { EnvHttpProxyAgent, request } from "undici";
+import { ProxyAgent, request } from "undici";
 import type { Fetch } from "../api/client.ts";
+import type { HttpProxy } from "../api/proxy.ts";
 import { LIMITS } from "./http.ts";
-import { proxyVariable } from "./proxy.ts";
 
-type Env = Readonly<Record<string, string | undefined>>;
-
-/** A Fetch through undici that obeys the proxy variables of `env`. */
-export function proxyFetch(env: Env): Fetch {
+/** A Fetch through `proxy`. */
+export function proxyFetch(proxy: HttpProxy): Fetch {
   return async (url, init) => {
     // One agent for each request: nothing is kept alive that would hold the process open.
-    const agent = new EnvHttpProxyAgent({
-      ...proxies(env),
+    const agent = new ProxyAgent({
+      uri: proxy.url,
+      ...(proxy.authorization === undefined ? {} : { token: proxy.authorization }),
       maxResponseSize: LIMITS.maxBytes,
       headersTimeout: LIMITS.timeoutMs,
       bodyTimeout: LIMITS.timeoutMs,
@@ -31,15 +30,5 @@ export function proxyFetch(env: Env): Fetch {
     } finally {
       await agent.close();
     }
-  };
-}
-
-function proxies(env: Env): { httpProxy?: string; httpsProxy?: string; noProxy?: string } {
-  const httpProxy = proxyVariable(env, "HTTP_PROXY");
-  const httpsProxy = proxyVariable(env, "HTTPS_PROXY") ?? httpProxy;
-  return {
-    ...(httpProxy === undefined ? {} : { httpProxy }),
-    ...(httpsProxy === undefined ? {} : { httpsProxy }),
-    noProxy: proxyVariable(env, "NO_PROXY") ?? "",
   };
 }

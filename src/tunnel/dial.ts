@@ -15,6 +15,7 @@ import {
   wholeNumber,
 } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
+import { throughProxy, type Way } from "./through-proxy.ts";
 
 export interface PodPort {
   readonly reservation: string;
@@ -45,20 +46,34 @@ export interface Opened {
 }
 
 /** Resolves once the WebSocket is open. Rejects with TunnelFailure when it does not open, also when `signal` aborts it. */
-export function dial(options: Dial, signal: AbortSignal): Promise<void> {
+export async function dial(options: Dial, signal: AbortSignal): Promise<void> {
   const { server, clock, limitMs } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
   signal.throwIfAborted();
-  const ws = connect(options);
+  const over = new AbortController();
+  const abort = (): void =>
+    over.abort(new TunnelFailure("interrupted while connecting", { prospect: { passing: true } }));
+  signal.addEventListener("abort", abort);
+  const cancel = clock.after(limitMs, () => over.abort(networkFailure(noAnswer(), server)));
+  try {
+    const way = server.proxy && (await throughProxy(server, server.proxy, over.signal));
+    await openWebSocket(options, way, over.signal);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    cancel();
+  }
+}
+
+function openWebSocket(options: Dial, way: Way | undefined, signal: AbortSignal): Promise<void> {
+  const { server } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const ws = connect(options, way);
   const fail = (failure: TunnelFailure): void => {
     reject(failure);
     ws.terminate();
   };
-  const abort = (): void =>
-    fail(new TunnelFailure("interrupted while connecting", { prospect: { passing: true } }));
   let opened: Opened | undefined;
   ws.on("upgrade", (response) => {
-    opened = readOpening(ws, response, options);
+    opened = readOpening(ws, response, options, way);
     if (!opened) fail(networkFailure(new Error("its answer lacks what a tunnel needs"), server));
   });
   ws.on("unexpected-response", (_, response) => void refusalFailure(response, server).then(fail, reject));
@@ -67,15 +82,11 @@ export function dial(options: Dial, signal: AbortSignal): Promise<void> {
     if (opened) options.onOpen(opened);
     resolve();
   });
-  signal.addEventListener("abort", abort);
-  const cancel = clock.after(limitMs, () => fail(networkFailure(noAnswer(), server)));
-  return promise.finally(() => {
-    signal.removeEventListener("abort", abort);
-    cancel();
-  });
+  signal.addEventListener("abort", () => fail(signal.reason as TunnelFailure));
+  return promise;
 }
 
-function connect({ server, to, attempt, resume }: Dial): WebSocket {
+function connect({ server, to, attempt, resume }: Dial, way: Way | undefined): WebSocket {
   const { reservation, node, port } = to;
   const url = `${server.url.replace(/^http/, "ws")}/v1/tunnel/${reservation}?port=${port}&node=${node}`;
   const options: ClientOptions = {
@@ -87,6 +98,7 @@ function connect({ server, to, attempt, resume }: Dial): WebSocket {
     followRedirects: false,
     perMessageDeflate: false,
     maxPayload: MAX_PAYLOAD,
+    ...(way === undefined ? {} : { createConnection: way.createConnection }),
   };
   if (maskIsUseless(new URL(server.url))) options.generateMask = zeroMask;
   return new WebSocket(url, SUBPROTOCOL, options);
@@ -109,6 +121,7 @@ function readOpening(
   ws: WebSocket,
   { headers, socket }: IncomingMessage,
   { server, resume }: Dial,
+  way: Way | undefined,
 ): Opened | undefined {
   const session = headers[SESSION];
   const window = wholeNumber(String(headers[WINDOW])) ?? 0;
@@ -116,5 +129,10 @@ function readOpening(
   if (typeof session !== "string" || received === undefined) return undefined;
   if (resume === undefined ? received > 0 : session !== resume.session) return undefined;
   if (window < MIN_WINDOW || window > MAX_WINDOW) return undefined;
-  return { wire: { ws, socket, window }, session, received, host: new URL(server.url).host };
+  return {
+    wire: { ws, socket: way?.raw ?? socket, window },
+    session,
+    received,
+    host: new URL(server.url).host,
+  };
 }

@@ -1,6 +1,7 @@
 /** Every way in which a tunnel cannot be had, each as one line: what, why, what to do (T-05, T-06). */
 import type { IncomingMessage } from "node:http";
 import { ERRORS, type ErrorCode, isErrorCode } from "../api/errors.ts";
+import type { HttpProxy } from "../api/proxy.ts";
 import { oneLine } from "./frames.ts";
 import { wholeNumber } from "./opening.ts";
 
@@ -11,6 +12,8 @@ export interface Server {
   readonly token: string | undefined;
   /** Where the URL was found: a file, or an environment variable. */
   readonly origin: string;
+  /** What the way there leads through; undefined for a direct one. */
+  readonly proxy?: HttpProxy | undefined;
 }
 
 interface Prospect {
@@ -62,21 +65,32 @@ const PASSING = new Set([429, 502, 503, 504]);
 
 const MAX_BODY = 64 * 1024;
 
-/** What a failed connection means; the error is the cause. */
-export function networkFailure(error: Error & { code?: string }, server: Server): TunnelFailure {
-  const passing = DNS.test(error.code ?? "") || UNREACHABLE.test(error.code ?? "");
-  return new TunnelFailure(oneLine(networkText(error, server)), { cause: error, prospect: { passing } });
+/** Which part of a connection failed. */
+export function faultOf({ code = "" }: Error & { code?: string }): "dns" | "tls" | "unreachable" | "other" {
+  if (DNS.test(code)) return "dns";
+  if (TLS.test(code)) return "tls";
+  return UNREACHABLE.test(code) ? "unreachable" : "other";
 }
 
-function networkText(error: Error & { code?: string }, { url, origin }: Server): string {
+/** What a failed connection means; the error is the cause. */
+export function networkFailure(error: Error & { code?: string }, server: Server): TunnelFailure {
+  const fault = faultOf(error);
+  const { proxy } = server;
+  const way = proxy === undefined ? "" : `; the way leads through the proxy ${proxy.host} (${proxy.origin})`;
+  return new TunnelFailure(oneLine(`${networkText(error, server)[fault]}${way}`), {
+    cause: error,
+    prospect: { passing: fault === "dns" || fault === "unreachable" },
+  });
+}
+
+function networkText({ code = "", message }: Error & { code?: string }, { url, origin }: Server) {
   const { host, hostname } = new URL(url);
-  const code = error.code ?? "";
-  if (DNS.test(code)) return `no address found for ${hostname} (${code}); check your network and ${origin}`;
-  if (TLS.test(code))
-    return `TLS to ${host} failed: ${error.message} (${code}); for an authority of your own, set NODE_EXTRA_CA_CERTS`;
-  if (UNREACHABLE.test(code))
-    return `${host} cannot be reached (${code}); is the server running? Its URL is from ${origin}`;
-  return `${host} does not answer as a gpu-dev server: ${error.message}; check the URL in ${origin}`;
+  return {
+    dns: `no address found for ${hostname} (${code}); check your network and ${origin}`,
+    tls: `TLS to ${host} failed: ${message} (${code}); for an authority of your own, set NODE_EXTRA_CA_CERTS`,
+    unreachable: `${host} cannot be reached (${code}); is the server running? Its URL is from ${origin}`,
+    other: `${host} does not answer as a gpu-dev server: ${message}; check the URL in ${origin}`,
+  };
 }
 
 /** What a refusal means; reads the body, at most 64 KiB of it, and closes the connection. */

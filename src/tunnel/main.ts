@@ -6,8 +6,9 @@
 import { homedir } from "node:os";
 import { parseArgs } from "node:util";
 import { type Endpoint, findEndpoint, type Home, homeOf } from "../api/home.ts";
+import { proxyFor } from "../api/proxy.ts";
 import { TunnelClient, type TunnelEnd } from "./client.ts";
-import { TunnelFailure } from "./failure.ts";
+import { type Server, TunnelFailure } from "./failure.ts";
 import { oneLine } from "./frames.ts";
 import { parseHost, type Target } from "./hosts.ts";
 import { wholeNumber } from "./opening.ts";
@@ -48,7 +49,7 @@ async function run(argv: string[], started: (client: TunnelClient) => void): Pro
   try {
     const asked = readArguments(argv);
     const home = homeOf(asked.home === undefined ? process.env : { GPU_DEV_HOME: asked.home }, homedir());
-    const server = (): Endpoint => findServer(home, asked.context);
+    const server = (): Server => withProxy(findServer(home, asked.context));
     const client = new TunnelClient({
       server,
       pod: () => resolve(server(), home, asked.host, asked.target),
@@ -137,6 +138,15 @@ function findServer(home: Home, context: string): Endpoint {
       `${oneLine(found.url)} is not an http or https URL; correct it in ${found.origin}`,
     );
   return found;
+}
+
+function withProxy(endpoint: Endpoint): Server {
+  try {
+    return { ...endpoint, proxy: proxyFor(process.env, endpoint.url) };
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new TunnelFailure(cause.message, { cause });
+  }
 }
 
 /** Failures that were foreseen have their line; of others, the message and what was meant to be done. */

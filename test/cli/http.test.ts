@@ -3,8 +3,8 @@ import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Server } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { Fetch } from "../../src/api/client.ts";
+import { type HttpProxy, proxyFor } from "../../src/api/proxy.ts";
 import { lightFetch } from "../../src/cli/http.ts";
-import { proxyFor } from "../../src/cli/proxy.ts";
 import { withRetries } from "../../src/cli/retry.ts";
 import { proxyFetch } from "../../src/cli/undici-fetch.ts";
 
@@ -120,20 +120,7 @@ test("a refused connection carried nothing and is tried again even for a PATCH; 
   expect(broken.attempts()).toBe(1);
 });
 
-test.each([
-  [{}, "https://a.test", undefined],
-  [{ HTTPS_PROXY: "http://p" }, "https://a.test", "http://p"],
-  [{ https_proxy: "http://q", HTTPS_PROXY: "http://p" }, "https://a.test", "http://q"],
-  [{ HTTPS_PROXY: "http://p" }, "http://a.test", undefined],
-  [{ HTTP_PROXY: "http://p" }, "http://a.test", "http://p"],
-  [{ HTTP_PROXY: "http://p" }, "http://127.0.0.1:4780", undefined],
-  [{ HTTP_PROXY: "http://p" }, "http://localhost:4780", undefined],
-  [{ HTTPS_PROXY: "http://p" }, "https://[::1]:1", undefined],
-])("T-17 with %j the proxy of %s is %s", (env, url, proxy) => {
-  expect(proxyFor(env, url)).toBe(proxy);
-});
-
-test("T-17 a request goes through the proxy of the environment, unless NO_PROXY names the host", async () => {
+test("T-17 a request goes through the proxy, with its login", async () => {
   const target = await serve((_, response) => void response.end("answer"));
   const { port } = new URL(target);
   const asked: string[] = [];
@@ -147,16 +134,16 @@ test("T-17 a request goes through the proxy of the environment, unless NO_PROXY 
     onward.on("error", () => socket.destroy());
     socket.on("error", () => onward.destroy());
   });
+  const logins: (string | undefined)[] = [];
   proxy.on("request", (request, response) => {
     asked.push(request.url ?? "");
+    logins.push(request.headers["proxy-authorization"]);
     response.end("answer");
   });
-  const env = { HTTP_PROXY: await listening(proxy), NO_PROXY: "127.0.0.1" };
-  const viaProxy = await proxyFetch(env)(`http://gpu.test:${port}/v1/me`, get);
+  const env = { HTTP_PROXY: (await listening(proxy)).replace("http://", "http://ada:p%40ss@") };
+  const found = proxyFor(env, `http://gpu.test:${port}`) as HttpProxy;
+  const viaProxy = await proxyFetch(found)(`http://gpu.test:${port}/v1/me`, get);
   expect(await viaProxy.text()).toBe("answer");
-  expect(asked).toHaveLength(1);
-  expect(asked[0]).toContain(`gpu.test:${port}`);
-  const direct = await proxyFetch(env)(`${target}/v1/me`, get);
-  expect(await direct.text()).toBe("answer");
-  expect(asked).toHaveLength(1);
+  expect(asked).toEqual([expect.stringContaining(`gpu.test:${port}`)]);
+  expect(logins).toEqual([`Basic ${Buffer.from("ada:p@ss").toString("base64")}`]);
 });
