@@ -5,6 +5,8 @@
 import type { Duplex } from "node:stream";
 import { Problem } from "../api/errors.ts";
 import { type Clock, within } from "./clock.ts";
+import { oneLine } from "./frames.ts";
+import { endText, type GatewayObserver, type TunnelAbout, tunnelEnd } from "./observer.ts";
 import { type Ending, Pipe, type Wire } from "./pipe.ts";
 
 /** A client from which nothing came for so long never got the first 101: it knows of no session to come back to. */
@@ -17,6 +19,10 @@ const CLOSE_MS = 3_000;
 export type Recheck = () => Promise<Problem | undefined>;
 
 export interface GatewayTunnelOptions {
+  readonly about: TunnelAbout;
+  readonly observer: GatewayObserver;
+  /** When the client asked for it, by `clock`. */
+  readonly askedAt: number;
   readonly wire: Wire;
   readonly attempt: number;
   readonly pod: Duplex;
@@ -37,8 +43,11 @@ export class GatewayTunnel {
   readonly #pipe: Pipe;
   readonly #timers: (() => void)[];
   #wire: Wire | undefined;
+  readonly #openedAt: number;
   #attempt: number;
   #resumes = 0;
+  #podLost = false;
+  #detachedSince: number | undefined;
   #recheck: Recheck;
   #cancelDetached: (() => void) | undefined;
   #heard = false;
@@ -46,8 +55,9 @@ export class GatewayTunnel {
   #uncheckable = false;
 
   constructor(options: GatewayTunnelOptions) {
-    const { pod, clock } = options;
+    const { pod, clock, observer, askedAt } = options;
     this.#options = options;
+    this.#openedAt = clock.now();
     this.#attempt = options.attempt;
     this.#recheck = options.recheck;
     this.#pipe = new Pipe({
@@ -59,6 +69,11 @@ export class GatewayTunnel {
         this.#heard = true;
       },
       onBreak: (text) => this.#detach(text),
+      onEcho: observer.echo,
+    });
+    pod.once("data", () => observer.firstByte(clock.now() - askedAt));
+    pod.once("error", () => {
+      this.#podLost = true;
     });
     this.#timers = [
       clock.after(FIRST_SIGN_MS, () => this.#expectSign()),
@@ -67,6 +82,17 @@ export class GatewayTunnel {
     this.ended = this.#pipe.ended;
     this.closed = this.ended.then((ending) => this.#close(ending));
     this.#attach(options.wire, 0);
+    observer.opened();
+  }
+
+  /** Bytes from the client and to it so far; neither ever shrinks. */
+  get traffic(): { readonly up: number; readonly down: number } {
+    return { up: this.#pipe.received, down: this.#pipe.sent };
+  }
+
+  /** Since when it has no client, by the clock; undefined while it has one, and when it is over. */
+  get detachedSince(): number | undefined {
+    return this.#detachedSince;
   }
 
   /**
@@ -89,12 +115,14 @@ export class GatewayTunnel {
   resume(wire: Wire, received: number, recheck: Recheck): void {
     this.#recheck = recheck;
     this.#resumes += 1;
+    this.#options.observer.resumed();
     this.#options.log({ attempt: this.#attempt, received: this.#pipe.received }, "tunnel resumed");
     this.#attach(wire, received);
   }
 
   #attach(wire: Wire, received: number): void {
     this.#cancelDetached?.();
+    this.#detachedSince = undefined;
     this.#wire = wire;
     this.#pipe.attach(wire, received);
   }
@@ -102,6 +130,7 @@ export class GatewayTunnel {
   #detach(text: string): void {
     const { clock, detachMs, log } = this.#options;
     this.#wire = undefined;
+    this.#detachedSince = clock.now();
     log({ text }, "tunnel detached");
     this.#cancelDetached = clock.after(detachMs, () =>
       this.#pipe.lose(`its client did not come back within ${Math.round(detachMs / 1000)} s`),
@@ -111,6 +140,11 @@ export class GatewayTunnel {
   /** Ends the tunnel at once; the client is told why. */
   end(why: Problem): void {
     this.#pipe.bye(why.code, why.hint === undefined ? why.message : `${why.message}; ${why.hint}`);
+  }
+
+  /** Ends a session without its client, for another one of the same user. */
+  giveWay(): void {
+    this.#pipe.bye("gave_way", "its client was away, and its user opened more tunnels than are allowed");
   }
 
   #expectSign(): void {
@@ -138,9 +172,24 @@ export class GatewayTunnel {
   async #close(ending: Ending): Promise<void> {
     for (const cancel of this.#timers) cancel();
     this.#cancelDetached?.();
+    this.#detachedSince = undefined;
     const { sent, received } = this.#pipe;
     this.#options.log({ ...ending, sent, received, resumes: this.#resumes }, "tunnel closed");
+    this.#report(ending);
     await Promise.all([this.#closePod(ending), this.#closeWire()]);
+  }
+
+  #report(ending: Ending): void {
+    const { about, observer, clock } = this.#options;
+    observer.closed({
+      ...about,
+      ...this.traffic,
+      openedAt: this.#openedAt,
+      endedAt: clock.now(),
+      resumes: this.#resumes,
+      end: tunnelEnd(ending, this.#podLost),
+      text: oneLine(endText(ending)),
+    });
   }
 
   async #closePod(ending: Ending): Promise<void> {

@@ -1,14 +1,15 @@
 /** The server's end of the tunnels: admits, dials the pod, answers 101, takes clients back, and keeps count. */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { Problem } from "../api/errors.ts";
 import { type Clock, realClock, within } from "./clock.ts";
 import { GatewayTunnel } from "./gateway-tunnel.ts";
+import { type GatewayObserver, NOBODY, type TunnelAbout } from "./observer.ts";
 import { DEFAULT_WINDOW, MAX_PAYLOAD, RECEIVED, SESSION, SUBPROTOCOL, WINDOW } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
+import { type GatewayState, Places } from "./places.ts";
 import { refuse } from "./refusal.ts";
 import { Sessions } from "./sessions.ts";
 import { type Resume, readRequest, type TunnelRequest } from "./tunnel-request.ts";
@@ -41,6 +42,7 @@ export interface GatewayOptions {
   /** Bytes in flight each way, 4 to 16 MiB. */
   readonly window?: number;
   readonly clock?: Clock;
+  readonly observer?: GatewayObserver;
 }
 
 export interface Gateway {
@@ -50,21 +52,24 @@ export interface Gateway {
   endReservation(id: string, why: Problem): void;
   /** Tunnels that are open, being opened, or waiting for their client to come back. */
   count(): number;
+  /** The same by what they do, and the bytes of all tunnels so far, which never shrink. */
+  state(): GatewayState;
   /** Refuses new tunnels, waits up to `graceMs` for the open and the detached ones, then ends them with `bye draining`. */
   close(graceMs: number): Promise<void>;
-}
-
-/** Held from admission until nothing of the tunnel is left. */
-interface Place {
-  readonly userId: string;
-  readonly reservationId: string;
-  tunnel: GatewayTunnel | undefined;
 }
 
 /** What the 101 tells the client. */
 interface Opening {
   readonly session: string;
   readonly received: number;
+}
+
+/** A new tunnel, once its pod is reached. */
+interface Given {
+  readonly asked: TunnelRequest;
+  readonly askedAt: number;
+  readonly admission: Admission;
+  readonly pod: Duplex;
 }
 
 interface Upgrade {
@@ -82,7 +87,8 @@ class TunnelGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #clock: Clock;
   readonly #window: number;
-  readonly #places = new Set<Place>();
+  readonly #places: Places;
+  readonly #observer: GatewayObserver;
   readonly #sessions: Sessions;
   readonly #openings = new WeakMap<IncomingMessage, Opening>();
   readonly #server: WebSocketServer;
@@ -92,6 +98,8 @@ class TunnelGateway implements Gateway {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.#window = options.window ?? DEFAULT_WINDOW;
+    this.#places = new Places(options);
+    this.#observer = options.observer ?? NOBODY;
     this.#sessions = new Sessions(this.#clock);
     this.#server = new WebSocketServer({
       noServer: true,
@@ -106,7 +114,9 @@ class TunnelGateway implements Gateway {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Until the WebSocket takes over, nobody else listens; a client that is gone shows as destroyed.
     socket.on("error", () => socket.destroy());
-    this.#open({ request, socket, head }).catch((error: unknown) => this.#refuse(socket, error));
+    this.#open({ request, socket, head }, this.#clock.now()).catch((error: unknown) =>
+      this.#refuse(socket, error),
+    );
   }
 
   endReservation(id: string, why: Problem): void {
@@ -115,6 +125,10 @@ class TunnelGateway implements Gateway {
 
   count(): number {
     return this.#places.size;
+  }
+
+  state(): GatewayState {
+    return this.#places.state();
   }
 
   async close(graceMs: number): Promise<void> {
@@ -128,17 +142,18 @@ class TunnelGateway implements Gateway {
     return Promise.all([...this.#places].map(({ tunnel }) => tunnel?.closed));
   }
 
-  async #open(upgrade: Upgrade): Promise<void> {
+  async #open(upgrade: Upgrade, askedAt: number): Promise<void> {
     const asked = readRequest(upgrade.request);
     if (asked.resume) return this.#resume(upgrade, asked, asked.resume);
     if (this.#draining) throw draining();
     const admission = await this.#options.admit(asked);
-    const place = this.#take(admission);
+    const place = await this.#places.take(admission);
     try {
-      place.tunnel = this.#start(upgrade, asked, admission, await this.#dial(admission, asked.port));
+      const pod = await this.#dial(admission, asked.port);
+      place.tunnel = this.#start(upgrade, { asked, askedAt, admission, pod });
       await place.tunnel?.closed;
     } finally {
-      this.#places.delete(place);
+      this.#places.give(place);
     }
   }
 
@@ -150,18 +165,6 @@ class TunnelGateway implements Gateway {
     this.#upgrade(upgrade, { session, received: tunnel.release(asked.attempt, received) }, (wire) =>
       tunnel.resume(wire, received, () => admission.recheck()),
     );
-  }
-
-  #take({ userId, reservationId }: Admission): Place {
-    const { maxPerUser, maxPerReservation } = this.#options;
-    const held = [...this.#places];
-    if (held.filter((place) => place.userId === userId).length >= maxPerUser)
-      throw tooMany(`you have ${maxPerUser} tunnels open, which is the limit`);
-    if (held.filter((place) => place.reservationId === reservationId).length >= maxPerReservation)
-      throw tooMany(`the reservation has ${maxPerReservation} tunnels open, which is the limit`);
-    const place: Place = { userId, reservationId, tunnel: undefined };
-    this.#places.add(place);
-    return place;
   }
 
   /** The pod's stream. Throws Problem; a stream that comes too late is closed. */
@@ -181,12 +184,8 @@ class TunnelGateway implements Gateway {
   }
 
   /** Answers 101 and lets the bytes flow; undefined when the client is gone already. */
-  #start(
-    upgrade: Upgrade,
-    { attempt }: TunnelRequest,
-    admission: Admission,
-    pod: Duplex,
-  ): GatewayTunnel | undefined {
+  #start(upgrade: Upgrade, given: Given): GatewayTunnel | undefined {
+    const { pod, admission } = given;
     if (this.#draining || upgrade.socket.destroyed) {
       pod.destroy();
       if (this.#draining) throw draining();
@@ -195,7 +194,7 @@ class TunnelGateway implements Gateway {
     const session = `${this.#options.name}.${randomBytes(16).toString("hex")}`;
     let tunnel: GatewayTunnel | undefined;
     this.#upgrade(upgrade, { session, received: 0 }, (wire) => {
-      tunnel = this.#tunnel(wire, attempt, admission, pod, session);
+      tunnel = this.#tunnel(wire, session, given);
     });
     if (tunnel) this.#sessions.add(session, admission, tunnel);
     else pod.destroy();
@@ -210,12 +209,17 @@ class TunnelGateway implements Gateway {
     );
   }
 
-  #tunnel(wire: Wire, attempt: number, admission: Admission, pod: Duplex, session: string): GatewayTunnel {
+  #tunnel(wire: Wire, session: string, { asked, askedAt, admission, pod }: Given): GatewayTunnel {
     const { userId, reservationId } = admission;
-    const about = { session, user_id: userId, reservation_id: reservationId };
-    const log = (fields: object, message: string) => this.#options.log({ ...about, ...fields }, message);
-    log({ remote_address: (wire.socket as Partial<Socket>).remoteAddress }, "tunnel opened");
+    const { node, port, remoteAddress, attempt } = asked;
+    const about: TunnelAbout = { session, userId, reservationId, node, port, remoteAddress };
+    const known = { session, user_id: userId, reservation_id: reservationId };
+    const log = (fields: object, message: string) => this.#options.log({ ...known, ...fields }, message);
+    log({ remote_address: remoteAddress, port }, "tunnel opened");
     return new GatewayTunnel({
+      about,
+      observer: this.#observer,
+      askedAt,
       wire,
       attempt,
       pod,
@@ -237,6 +241,7 @@ class TunnelGateway implements Gateway {
     const problem =
       error instanceof Problem ? error : new Problem("internal", "the gateway failed", { cause: error });
     const { code, message, cause } = problem;
+    this.#observer.refused(code);
     this.#options.log({ request_id: requestId, code, detail: message, err: cause }, "tunnel refused");
     if (!socket.destroyed) refuse(socket, problem, requestId);
   }
@@ -244,9 +249,6 @@ class TunnelGateway implements Gateway {
 
 const draining = (): Problem =>
   new Problem("draining", "the server is shutting down", { hint: "try again in a moment", retryAfter: 5 });
-
-const tooMany = (detail: string): Problem =>
-  new Problem("too_many_tunnels", detail, { hint: "close one, then try again", retryAfter: 10 });
 
 const unreachable = (port: number, cause: unknown): Problem =>
   new Problem("pod_unreachable", `port ${port} of the pod did not answer`, {

@@ -5,6 +5,7 @@
 import type { Writable } from "node:stream";
 import { ByteQueue } from "./byte-queue.ts";
 import type { Clock } from "./clock.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 
 const ACK_BYTES = 256 * 1024;
 const ACK_MS = 100;
@@ -35,12 +36,14 @@ export class Inbound {
   #sinkFailed = false;
   #cancelAck: (() => void) | undefined;
   readonly #onDrained: (() => void)[] = [];
+  readonly #watch: Stopwatch | undefined;
 
-  constructor(sink: Writable, window: number, clock: Clock, events: InboundEvents) {
+  constructor(sink: Writable, window: number, clock: Clock, events: InboundEvents, watch?: Stopwatch) {
     this.#sink = sink;
     this.#window = window;
     this.#clock = clock;
     this.#events = events;
+    this.#watch = watch;
   }
 
   get received(): number {
@@ -55,6 +58,7 @@ export class Inbound {
   /** The next bytes of the stream; false when the peer may not send them. */
   accept(data: Buffer): boolean {
     if (this.#total !== undefined || this.#received + data.length - this.#acked > this.#window) return false;
+    if (this.waiting === 0) this.#watch?.start();
     this.#received += data.length;
     this.#queue.push(data);
     this.#hand();
@@ -107,6 +111,7 @@ export class Inbound {
   }
 
   #taken(bytes: number): void {
+    this.#watch?.stop();
     this.#consumed += bytes;
     this.#hand();
     this.#events?.onProgress();

@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import type { WebSocket } from "ws";
 import { ByteQueue } from "./byte-queue.ts";
 import { byeLine, endLine } from "./frames.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 
 /** More than this is never left in the socket's own buffer, so that a keystroke never waits behind megabytes. */
 const SOCKET_BUFFER = 256 * 1024;
@@ -35,14 +36,18 @@ export class Outbound {
   readonly #replay = new ByteQueue();
   #ws: WebSocket | undefined;
   #window = EARLY_WINDOW;
+  readonly #watch: Stopwatch | undefined;
   #sent = 0;
+  /** Bytes that earlier wires had: some of them go over the next one again. */
+  #sentBefore = 0;
   #acked = 0;
   /** Said once everything before it is sent: `end`, or `bye` when the source failed. */
   #lastLine: ((total: number) => string) | undefined;
 
-  constructor(source: Readable, events: OutboundEvents) {
+  constructor(source: Readable, events: OutboundEvents, watch?: Stopwatch) {
     this.#source = source;
     this.#events = events;
+    this.#watch = watch;
     source.on("data", this.#onData);
     source.on("end", this.#onEnd);
     source.on("close", this.#onEnd);
@@ -50,9 +55,9 @@ export class Outbound {
     if (source.destroyed) this.#onEnd();
   }
 
-  /** Bytes put on the wire: the place in the stream, whatever was sent again. */
+  /** Bytes put on the wire; what was sent again counts once. */
   get sent(): number {
-    return this.#sent;
+    return Math.max(this.#sent, this.#sentBefore);
   }
 
   /** Bytes that the peer has consumed, as it says. */
@@ -75,6 +80,7 @@ export class Outbound {
     if (!this.keeps(received)) return false;
     this.#replay.discard(received - this.#kept);
     this.#queue.prepend(this.#replay);
+    this.#sentBefore = this.sent;
     this.#sent = received;
     this.#ws = ws;
     this.#window = window;
@@ -113,9 +119,15 @@ export class Outbound {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    if (this.#queue.length === 0 && this.#ws?.bufferedAmount === 0) this.#watch?.start();
     this.#queue.push(chunk);
     this.#flush();
     this.#steer();
+  };
+
+  readonly #onLeft = (): void => {
+    this.#watch?.stop();
+    this.#flush();
   };
 
   readonly #onEnd = (): void => this.#finish(endLine);
@@ -137,7 +149,7 @@ export class Outbound {
     else if (this.#source.isPaused()) this.#source.resume();
   }
 
-  readonly #flush = (): void => {
+  #flush(): void {
     const ws = this.#ws;
     if (!ws) return;
     while (this.#queue.length > 0 && ws.bufferedAmount < SOCKET_BUFFER) {
@@ -145,10 +157,10 @@ export class Outbound {
       if (!part?.length) return;
       this.#sent += part.length;
       this.#replay.push(part);
-      ws.send(part, BINARY, this.#flush);
+      ws.send(part, BINARY, this.#onLeft);
     }
     if (this.#queue.length === 0) this.#sayLastLine(ws);
-  };
+  }
 
   /** Once on each wire: it may have been lost with the last one. */
   #sayLastLine(ws: WebSocket): void {

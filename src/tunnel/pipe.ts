@@ -10,6 +10,7 @@ import { ackLine, byeLine, type Control, parseControl } from "./frames.ts";
 import { Inbound } from "./inbound.ts";
 import { keepAlive } from "./keepalive.ts";
 import { Outbound } from "./outbound.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** How a tunnel ended, seen from this end. */
 export type Ending =
@@ -44,6 +45,8 @@ export interface PipeOptions {
   /** Bytes moved, in either direction. */
   onProgress?(): void;
   onSourceEnd?(): void;
+  /** How long a byte took from the wire to the sink (`up`) or from the source to the wire (`down`), now and then. */
+  onEcho?(direction: "up" | "down", ms: number): void;
   /** The wire is gone without `bye`: the pipe waits for another, or for `lose`. */
   onBreak(text: string): void;
 }
@@ -66,15 +69,16 @@ export class Pipe {
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    this.#outbound = new Outbound(options.source, {
-      onProgress: () => options.onProgress?.(),
-      onSourceEnd: () => options.onSourceEnd?.(),
-    });
+    this.#outbound = new Outbound(
+      options.source,
+      { onProgress: () => options.onProgress?.(), onSourceEnd: () => options.onSourceEnd?.() },
+      this.#watch("down"),
+    );
     if (options.role === "client")
       options.sink.on("error", (error) => this.#leave("hangup", { kind: "unwanted", error }));
   }
 
-  /** Bytes put on the wire, wherever they got to. */
+  /** Bytes put on the wire, wherever they got to; what was sent again counts once. */
   get sent(): number {
     return this.#outbound.sent;
   }
@@ -158,11 +162,18 @@ export class Pipe {
   }
 
   #receive(window: number): Inbound {
-    return new Inbound(this.#options.sink, window, this.#options.clock, {
-      onAck: (consumed) => this.#say(ackLine(consumed)),
+    const { sink, clock } = this.#options;
+    const events = {
+      onAck: (consumed: number) => this.#say(ackLine(consumed)),
       onProgress: () => this.#options.onProgress?.(),
       onDelivered: () => this.#delivered(),
-    });
+    };
+    return new Inbound(sink, window, clock, events, this.#watch("up"));
+  }
+
+  #watch(direction: "up" | "down"): Stopwatch | undefined {
+    const { onEcho, clock } = this.#options;
+    return onEcho && new Stopwatch(clock, (ms) => onEcho(direction, ms));
   }
 
   /** A peer that breaks the protocol is not asked again; a network that breaks is. */

@@ -254,12 +254,6 @@ test("T-08 T-11 a detached session ends with its access, and its token's success
   expect((await refusal(rig, PATH, again(session, 3, 0))).body.detail).toBe("the token was revoked");
 });
 
-test("T-06 T-11 a detached session counts as a tunnel", async () => {
-  const { rig, session } = await detached({ maxPerUser: 1 });
-  expect(await refusal(rig)).toMatchObject({ status: 429, body: { code: "too_many_tunnels" } });
-  await resume(rig, again(session, 2));
-});
-
 test("T-11 a gateway that closes ends detached sessions, and says so to those who come back", async () => {
   const { rig, session, clock } = await detached();
   const closed = rig.gateway.close(60_000);

@@ -68,9 +68,13 @@ interface Opened {
 }
 
 /** Opens a tunnel; the gateway has heard its first ack. */
-export async function open(rig: Rig, query = "port=22&node=0"): Promise<Opened> {
+export async function open(
+  rig: Rig,
+  query = "port=22&node=0",
+  change: Record<string, string> = {},
+): Promise<Opened> {
   const ws = new WebSocket(`${rig.url.replace("http", "ws")}/v1/tunnel/${ID}?${query}`, "gpu-dev.tunnel.v1", {
-    headers: { authorization: `Bearer ${TOKEN}`, "gpu-dev-attempt": "1" },
+    headers: { authorization: `Bearer ${TOKEN}`, "gpu-dev-attempt": "1", ...change },
   });
   const lines: string[] = [];
   ws.on("message", (data: Buffer, binary) => binary || lines.push(data.toString()));

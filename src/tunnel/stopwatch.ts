@@ -1,0 +1,32 @@
+/** Measures how long bytes take through this process. */
+import type { Clock } from "./clock.ts";
+
+/** Samples are enough: a measurement of each message would cost more than the message. */
+const EVERY_MS = 100;
+
+export class Stopwatch {
+  readonly #clock: Clock;
+  readonly #report: (ms: number) => void;
+  #since: number | undefined;
+  #last = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock, report: (ms: number) => void) {
+    this.#clock = clock;
+    this.#report = report;
+  }
+
+  /** A byte came that found nothing waiting before it. What waits behind others tells of its reader, not of us. */
+  start(): void {
+    const now = this.#clock.now();
+    if (this.#since !== undefined || now - this.#last < EVERY_MS) return;
+    this.#since = now;
+    this.#last = now;
+  }
+
+  /** The kernel has it. */
+  stop(): void {
+    if (this.#since === undefined) return;
+    this.#report(this.#clock.now() - this.#since);
+    this.#since = undefined;
+  }
+}
