@@ -2,12 +2,13 @@
  * The loop that brings reservations forward. It looks at rows and takes those that are due under a lease; a signal only
  * wakes it earlier. Many servers may run it on one database.
  */
-import { claimDue, dropLease, type Lease, nextDue, renewLease } from "../store/leases.ts";
+import { claimDue, dropLease, type Lease, nextDue, type Rest, renewLeases, settle } from "../store/leases.ts";
 import { countQueued, findReservation } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { isFinal, LostRace, SYSTEM } from "./change.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
+import { BUSY_STATES, glance, QUIET_STATES } from "./glance.ts";
 import { newId } from "./ids.ts";
 import { type Facts, nextStep } from "./lifecycle.ts";
 import { placeQueue, planType } from "./placing.ts";
@@ -23,14 +24,17 @@ export interface Reconciler {
   idle(): Promise<void>;
 }
 
-const LEASE_MS = 30_000;
-const RENEW_MS = 10_000;
+/** What a dead server had in hand is taken over after this and a tick: within 30 s with room to spare. */
+const LEASE_MS = 15_000;
+const RENEW_MS = 5000;
 /** At the latest after this long it looks again: another server may have freed a GPU. */
 const TICK_MS = 1000;
 const STOP_MS = 3000;
 /** After an error that nobody intended the reservation rests this long, and the others go on. */
 const ASIDE_MS = 10_000;
 const MAX_IN_HAND = 16;
+const MAX_AT_A_GLANCE = 100;
+const ALL_STATES = [...QUIET_STATES, ...BUSY_STATES];
 
 export function createReconciler(core: Core): Reconciler {
   let run: Run | undefined;
@@ -54,7 +58,7 @@ class Run {
   readonly #core: Core;
   readonly #lease: Lease = { owner: newId(), ms: LEASE_MS };
   readonly #abort = new AbortController();
-  /** By reservation, and the sweep. */
+  /** By reservation, and the sweep and the glance. */
   readonly #inHand = new Map<string, Promise<void>>();
   readonly #conditions;
   readonly #sweeper;
@@ -114,10 +118,11 @@ class Run {
     const sweep = this.#sweeper.due(now);
     if (sweep) this.#hold("sweep", sweep());
     await this.#place();
-    const ids = await this.#claim();
-    // A step whose lease ran out (the database was away) and was claimed again is still in hand: the claim renewed it.
-    for (const id of ids) if (!this.#inHand.has(id)) this.#hold(id, this.#work(id));
-    const due = await this.#core.store.read((db) => nextDue(db));
+    const { busy, quiet } = await this.#claim();
+    for (const id of busy) this.#takeUp(id);
+    if (quiet.length > 0) this.#hold("glance", this.#glance(quiet));
+    const open = this.#inHand.has("glance") ? BUSY_STATES : ALL_STATES;
+    const due = await this.#core.store.read((db) => nextDue(db, open));
     const ms = due === undefined ? TICK_MS : Date.parse(due) - now.getTime();
     if (ms > 0 && this.#inHand.size === 0) {
       this.#rested.resolve();
@@ -135,13 +140,59 @@ class Run {
     this.#inHand.set(key, held);
   }
 
-  async #claim(): Promise<string[]> {
-    const free = MAX_IN_HAND - this.#inHand.size;
-    if (free <= 0) return [];
-    // Looked at after the transaction read its time: what a stopped loop gave up is the next one's, from that instant on.
-    return this.#core.store.write((tx) =>
-      this.#abort.signal.aborted ? Promise.resolve([]) : claimDue(tx, this.#lease, free),
-    );
+  /** A step whose lease ran out (the database was away) and was claimed again is still in hand: the claim renewed it. */
+  #takeUp(id: string): void {
+    if (!this.#inHand.has(id)) this.#hold(id, this.#work(id));
+  }
+
+  #free(): number {
+    return Math.max(0, MAX_IN_HAND - this.#inHand.size);
+  }
+
+  /** What is due: some to be worked on, and all that will hardly need it, for one glance at a time. */
+  async #claim(): Promise<{ busy: string[]; quiet: string[] }> {
+    const free = this.#free();
+    const many = this.#inHand.has("glance") ? 0 : MAX_AT_A_GLANCE;
+    if (free + many === 0) return { busy: [], quiet: [] };
+    return this.#core.store.write(async (tx) => {
+      // Looked at after the transaction read its time: what a stopped loop gave up is the next one's, from that instant on.
+      if (this.#abort.signal.aborted) return { busy: [], quiet: [] };
+      return {
+        busy: await claimDue(tx, this.#lease, free, BUSY_STATES),
+        quiet: await claimDue(tx, this.#lease, many, QUIET_STATES),
+      };
+    });
+  }
+
+  async #glance(ids: readonly string[]): Promise<void> {
+    const renewal = this.#keepLeases(ids);
+    try {
+      const { rests, eventful } = await glance(this.#workAs(), ids);
+      const settled = new Set(await this.#giveBack(rests));
+      const left = [...eventful, ...rests.map((rest) => rest.id).filter((id) => !settled.has(id))];
+      await this.#takeUpSome(left);
+    } catch (error) {
+      this.#core.log("error", { reservations: ids.length, err: error }, "a glance failed; they rest a while");
+      for (const id of ids) if (!this.#inHand.has(id)) await this.#putAside(id);
+    } finally {
+      clearInterval(renewal);
+    }
+  }
+
+  #giveBack(rests: readonly Rest[]): Promise<string[]> {
+    if (rests.length === 0) return Promise.resolve([]);
+    return this.#core.store.write((tx) => settle(tx, this.#lease.owner, rests));
+  }
+
+  /** As many as there are hands; the others are due as before, for whoever is next. */
+  async #takeUpSome(ids: readonly string[]): Promise<void> {
+    const free = this.#abort.signal.aborted ? 0 : this.#free();
+    for (const id of ids.slice(0, free)) this.#takeUp(id);
+    const others = ids.slice(free).filter((id) => !this.#inHand.has(id));
+    if (others.length === 0) return;
+    await this.#core.store.write(async (tx) => {
+      for (const id of others) await dropLease(tx, this.#lease.owner, id);
+    });
   }
 
   /** Gives out what is free. A type whose queue cannot be read does not hold up the others. */
@@ -159,7 +210,7 @@ class Run {
 
   /** Brings one reservation as far as it goes now. */
   async #work(id: string): Promise<void> {
-    const renewal = setInterval(() => this.#renew(id), RENEW_MS);
+    const renewal = this.#keepLeases([id]);
     try {
       await this.#advance(id);
     } catch (error) {
@@ -176,11 +227,7 @@ class Run {
 
   async #advance(id: string): Promise<void> {
     const { store } = this.#core;
-    const work: Work = {
-      core: this.#core,
-      by: { actor: SYSTEM, leasedBy: this.#lease.owner },
-      signal: this.#abort.signal,
-    };
+    const work = this.#workAs();
     let row = await this.#mine(id);
     let facts: Facts = {};
     while (row && !isFinal(row)) {
@@ -202,15 +249,24 @@ class Run {
     }
   }
 
+  #workAs(): Work {
+    const by = { actor: SYSTEM, leasedBy: this.#lease.owner };
+    return { core: this.#core, by, signal: this.#abort.signal };
+  }
+
   /** The row as it is now, if the lease still is. */
   async #mine(id: string): Promise<ReservationRow | undefined> {
     const row = await this.#core.store.read((db) => findReservation(db, id));
     return row?.leased_by === this.#lease.owner ? row : undefined;
   }
 
-  async #renew(id: string): Promise<void> {
-    await this.#conditions.watch("renew", "a lease could not be renewed", () =>
-      this.#core.store.write((tx) => renewLease(tx, this.#lease, id)),
+  #keepLeases(ids: readonly string[]): NodeJS.Timeout {
+    return setInterval(() => this.#renew(ids), RENEW_MS);
+  }
+
+  async #renew(ids: readonly string[]): Promise<void> {
+    await this.#conditions.watch("renew", "leases could not be renewed", () =>
+      this.#core.store.write((tx) => renewLeases(tx, this.#lease, ids)),
     );
   }
 

@@ -56,9 +56,10 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
   }
 }
 
-async function inspect({ core }: Work, row: ReservationRow): Promise<Facts> {
+/** The driver's view, or why it could not be asked within `patienceMs`. */
+export async function inspect({ core }: Work, row: ReservationRow, patienceMs?: number): Promise<Facts> {
   try {
-    return { pod: await bounded("inspect", core.driver.inspect(podName(row))) };
+    return { pod: await bounded("inspect", core.driver.inspect(podName(row)), patienceMs) };
   } catch (error) {
     return { pod: { state: "unknown", reason: `the driver could not be asked: ${wordsOf(error)}` } };
   }
@@ -175,6 +176,12 @@ async function end(work: Work, row: ReservationRow, step: Step & { do: "end" }):
 function finish({ core, by }: Work, row: ReservationRow): Promise<ReservationRow> {
   return core.store.write((tx) => change.finishReservation(tx, row, by));
 }
+
+/** True for a step that would write nothing into the row but when to look again. */
+export const onlyWaits = (row: ReservationRow, step: Step): step is Step & { do: "wait" } =>
+  step.do === "wait" &&
+  step.lastError === row.last_error &&
+  (step.ghostSince === undefined || step.ghostSince === row.ghost_since);
 
 async function wait(work: Work, row: ReservationRow, step: Step & { do: "wait" }): Promise<ReservationRow> {
   const waiting = await work.core.store.write(async (tx) => {

@@ -32,6 +32,10 @@ class BadRow extends Error {
   override readonly name = "BadRow";
 }
 
+/** Whether `row` is as `shape` describes it, for those who go on without one that is not. */
+export const fits = <S extends Shape>(shape: S, row: object): row is Row<S> =>
+  Object.entries(shape).every(([column, check]) => check((row as Record<string, unknown>)[column]));
+
 /** `row` as `shape` describes it; throws BadRow with table, column and the row's key. */
 export function checkRow<S extends Shape>(table: string, shape: S, row: object): Row<S> {
   const columns = row as Record<string, unknown>;

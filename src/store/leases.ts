@@ -3,6 +3,8 @@ import { checkRow, instant } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
 
+type State = ReservationRow["state"];
+
 export interface Lease {
   /** Random per running reconciler or request. */
   readonly owner: string;
@@ -13,14 +15,21 @@ export interface Lease {
 const until = (tx: Tx, lease: Lease): string => new Date(tx.now.getTime() + lease.ms).toISOString();
 
 /**
- * Takes up to `limit` reservations whose next step is due and that nobody works on; the longest due first. Only their ids:
- * a row that cannot be read must not stand in the way of the others.
+ * Takes up to `limit` reservations in one of `states` whose next step is due and that nobody works on; the longest due first.
+ * Only their ids: a row that cannot be read must not stand in the way of the others.
  */
-export async function claimDue(tx: Tx, lease: Lease, limit: number): Promise<string[]> {
+export async function claimDue(
+  tx: Tx,
+  lease: Lease,
+  limit: number,
+  states: readonly State[],
+): Promise<string[]> {
+  if (limit === 0) return [];
   const due = tx.db
     .selectFrom("reservations")
     .select("id")
     .where("next_step_at", "<=", tx.at)
+    .where("state", "in", states)
     .where((eb) => eb.or([eb("leased_until", "is", null), eb("leased_until", "<=", tx.at)]))
     .orderBy("next_step_at")
     .limit(limit);
@@ -46,15 +55,41 @@ export async function claimOne(tx: Tx, lease: Lease, id: string): Promise<Reserv
   return row && checkRow("reservations", reservationShape, row);
 }
 
-/** False when the lease is somebody else's by now. */
-export async function renewLease(tx: Tx, lease: Lease, id: string): Promise<boolean> {
+/** How many of these leases were renewed; the others are somebody else's by now, or nobody's. */
+export async function renewLeases(tx: Tx, lease: Lease, ids: readonly string[]): Promise<number> {
   const { numUpdatedRows } = await tx.db
     .updateTable("reservations")
     .set({ leased_until: until(tx, lease) })
-    .where("id", "=", id)
+    .where("id", "in", ids)
     .where("leased_by", "=", lease.owner)
     .executeTakeFirst();
-  return numUpdatedRows === 1n;
+  return Number(numUpdatedRows);
+}
+
+/** A reservation that was looked at and has nothing to do until an instant. */
+export interface Rest {
+  readonly id: string;
+  readonly version: number;
+  readonly nextStepAt: string;
+}
+
+/**
+ * Gives back the leases of many that only wait, one statement for each instant. One that was changed since it was read is left
+ * as it is, lease included: whoever changed it said when its next step is.
+ */
+export async function settle(tx: Tx, owner: string, rests: readonly Rest[]): Promise<string[]> {
+  const settled: string[] = [];
+  for (const [next_step_at, group] of Map.groupBy(rests, (rest) => rest.nextStepAt)) {
+    const rows = await tx.db
+      .updateTable("reservations")
+      .set({ next_step_at, leased_by: null, leased_until: null })
+      .where(({ or, and }) => or(group.map(({ id, version }) => and({ id, version }))))
+      .where("leased_by", "=", owner)
+      .returning("id")
+      .execute();
+    settled.push(...rows.map((row) => row.id));
+  }
+  return settled;
 }
 
 /** Gives the work back as it is; whoever is next takes it up at `nextStepAt` (or when it was due anyway). */
@@ -73,13 +108,14 @@ export async function clearLeases(db: Db): Promise<void> {
   await db.updateTable("reservations").set({ leased_by: null, leased_until: null }).execute();
 }
 
-/** The next instant at which something can be claimed; undefined when nothing is open. */
-export async function nextDue(db: Db): Promise<string | undefined> {
+/** The next instant at which something in one of `states` can be claimed; undefined when nothing is open. */
+export async function nextDue(db: Db, states: readonly State[]): Promise<string | undefined> {
   const row = await db
     .selectFrom("reservations")
     .select("next_step_at")
     .where("next_step_at", "is not", null)
     .where("leased_by", "is", null)
+    .where("state", "in", states)
     .orderBy("next_step_at")
     .limit(1)
     .executeTakeFirst();

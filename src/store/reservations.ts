@@ -1,7 +1,7 @@
 /** Statements on reservations. Each change names the version that it expects. */
 import { sql } from "kysely";
 import type { State } from "../api/schemas.ts";
-import { checkRow, count, type Row } from "./columns.ts";
+import { checkRow, count, fits, type Row } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
 
@@ -38,6 +38,12 @@ const liveAndNamed = sql<boolean>`name is not null and ended_at is null`;
 export async function findReservation(db: Db, id: string): Promise<ReservationRow | undefined> {
   const row = await db.selectFrom("reservations").selectAll().where("id", "=", id).executeTakeFirst();
   return row && checked(row);
+}
+
+/** Those of `ids` that are there and can be read; one that cannot must not stand in the way of the others. */
+export async function findReadable(db: Db, ids: readonly string[]): Promise<ReservationRow[]> {
+  const rows = await db.selectFrom("reservations").selectAll().where("id", "in", ids).execute();
+  return rows.filter((row) => fits(reservationShape, row));
 }
 
 /** Whether the owner has another live reservation called `name`. */

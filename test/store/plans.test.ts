@@ -5,7 +5,7 @@ import { openStore, type Store, type Tx } from "../../src/store/db.ts";
 import { forgetAnswers } from "../../src/store/idempotency.ts";
 import { listEvents } from "../../src/store/journal.ts";
 import { listKeys } from "../../src/store/keys.ts";
-import { claimDue, nextDue } from "../../src/store/leases.ts";
+import { claimDue, nextDue, renewLeases, settle } from "../../src/store/leases.ts";
 import {
   countQueued,
   findReservation,
@@ -20,8 +20,15 @@ import { engines, type TestDatabase } from "../helpers/engines.ts";
 
 /** The hot statements, as the functions themselves make them. */
 const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
-  "claim the next step": (tx) => claimDue(tx, { owner: "me", ms: 1000 }, 10),
-  "when the next step is due": (tx) => nextDue(tx.db),
+  "claim the next step": (tx) => claimDue(tx, { owner: "me", ms: 1000 }, 10, ["active"]),
+  "when the next step is due": (tx) => nextDue(tx.db, ["active", "ending"]),
+  "renewing leases": (tx) => renewLeases(tx, { owner: "me", ms: 1000 }, ["x", "y"]),
+  "giving leases back": (tx) =>
+    settle(
+      tx,
+      "me",
+      ["x", "y"].map((id) => ({ id, version: 1, nextStepAt: tx.at })),
+    ),
   "one reservation": (tx) => findReservation(tx.db, "x"),
   "live reservations of a user": (tx) => listReservations(tx.db, { ownerId: "u", state: "live", limit: 10 }),
   "all reservations of a user": (tx) =>
