@@ -157,6 +157,7 @@ async function newRow(
     ssh_attempts: 0,
     last_error: null,
     ghost_since: null,
+    warned_s: null,
     version: 1,
     next_step_at: tx.at,
     leased_by: null,

@@ -16,6 +16,7 @@ import { getReservation } from "./listing.ts";
 import { ownReservation } from "./ownership.ts";
 import { bounded, driverWords, podName } from "./pod.ts";
 import { decided } from "./race.ts";
+import { passedWarning } from "./warnings.ts";
 
 /** With the pause until somebody looks, what a server leaves behind that died here is taken up within 30 s. */
 const CLAIM_MS = 25_000;
@@ -143,7 +144,9 @@ async function checkExtension(db: Db, row: ReservationRow, extendS: number, now:
 
 async function movePodDeadline(core: Core, row: ReservationRow, deadlineS: number): Promise<void> {
   try {
-    await bounded("update", core.driver.update(podName(row), { deadlineS }), UPDATE_MS);
+    // What was said about the old end is taken back.
+    const notice = row.warned_s === null ? {} : { notice: "" };
+    await bounded("update", core.driver.update(podName(row), { deadlineS, ...notice }), UPDATE_MS);
   } catch (cause) {
     const words = driverWords(cause);
     if (words === undefined) throw cause;
@@ -163,13 +166,18 @@ async function writeExtension(
   name: string | undefined,
 ): Promise<void> {
   const renamed = await rename(tx, row, caller, name);
-  const ends_at = new Date(Date.parse(row.ends_at ?? "") + extendS * 1000).toISOString();
+  const end = Date.parse(row.ends_at ?? "") + extendS * 1000;
+  const ends_at = new Date(end).toISOString();
   await changeReservation(
     tx,
     renamed,
     { actor: caller.id, leasedBy: owner },
     { type: "extended", detail: `by ${exactDuration(extendS)}, until ${ends_at}` },
-    { duration_s: row.duration_s + extendS, ends_at },
+    {
+      duration_s: row.duration_s + extendS,
+      ends_at,
+      warned_s: passedWarning((end - tx.now.getTime()) / 1000),
+    },
   );
 }
 

@@ -16,6 +16,7 @@
 import type { FINAL_STATES } from "../api/schemas.ts";
 import type { PodView } from "../drivers/driver.ts";
 import type { ReservationRow } from "../store/tables.ts";
+import { dueWarning, untilWarning } from "./warnings.ts";
 
 export type FinalState = (typeof FINAL_STATES)[number];
 
@@ -25,7 +26,7 @@ export interface Facts {
   readonly pod?: PodView | { readonly state: "unknown"; readonly reason: string };
   /** The driver accepted the launch a moment ago. */
   readonly launched?: true;
-  /** The last try to launch, prove, activate or terminate failed, with these words; it may be tried again. */
+  /** The last try to launch, prove, activate, warn or terminate failed, with these words; it may be tried again. */
   readonly failure?: string;
   /** The driver refused the launch for good. */
   readonly refused?: string;
@@ -46,6 +47,7 @@ export interface Surroundings {
 export type Step =
   | { readonly do: "inspect" | "launch" | "prove" | "activate" | "terminate" | "finish" }
   | { readonly do: "requeue"; readonly reason: string }
+  | { readonly do: "warn"; readonly aheadS: number }
   | { readonly do: "end"; readonly as: FinalState; readonly reason: string }
   | {
       readonly do: "wait";
@@ -59,6 +61,8 @@ export const PREPARING_MS = 5 * 60_000;
 export const QUEUED_MS = 48 * 3_600_000;
 /** How often an active pod is looked at: a dead one is noticed in this time, a vanished one after the grace as well. */
 const WATCH_MS = 8000;
+/** What the driver could not do for an active pod is tried again after this. */
+const RETRY_MS = 2000;
 const GHOST_GRACE_MS = 10_000;
 const QUEUE_CHECK_MS = 60_000;
 
@@ -111,7 +115,8 @@ function nextWhilePreparing(row: ReservationRow, facts: Facts, around: Surroundi
 function nextWhileActive(row: ReservationRow, facts: Facts, now: Date): Step {
   const remaining = left(row.ends_at, now);
   if (remaining <= 0) return end("expired", "its time is over");
-  const pause = Math.min(WATCH_MS, remaining);
+  const pause = Math.min(WATCH_MS, remaining, untilWarning(row, now));
+  if (facts.failure !== undefined) return wait(Math.min(RETRY_MS, pause), facts.failure);
   switch (facts.pod?.state) {
     case undefined:
       return { do: "inspect" };
@@ -124,8 +129,14 @@ function nextWhileActive(row: ReservationRow, facts: Facts, now: Date): Step {
       return absentWhileActive(row, now, pause);
     case "starting":
     case "running":
-      return { ...wait(pause, null), ghostSince: null };
+      return nextWhileRunning(row, now) ?? { ...wait(pause, null), ghostSince: null };
   }
+}
+
+/** What a pod that is well has to be told. */
+function nextWhileRunning(row: ReservationRow, now: Date): Step | undefined {
+  const aheadS = dueWarning(row, now);
+  return aheadS === undefined ? undefined : { do: "warn", aheadS };
 }
 
 function absentWhileActive(row: ReservationRow, now: Date, pause: number): Step {

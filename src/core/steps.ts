@@ -1,4 +1,5 @@
 /** The steps of lifecycle.ts, done. Each either finds out a fact or makes one change; all may be repeated. */
+import { exactDuration } from "../api/duration.ts";
 import { DriverError, LaunchRefused } from "../drivers/driver.ts";
 import { release } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
@@ -7,7 +8,9 @@ import type { Db, ReservationRow } from "../store/tables.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
+import { endNotice } from "./notices.ts";
 import { bounded, dialPod, driverWords, ownerKeys, podKeys, podName, podSpec, secretsOf } from "./pod.ts";
+import { passedWarning } from "./warnings.ts";
 
 /** A reservation that this process works on under a lease. */
 export interface Work {
@@ -41,6 +44,8 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
       return prove(work, row, facts);
     case "activate":
       return activate(work, row);
+    case "warn":
+      return warn(work, row, step.aheadS);
     case "terminate":
       return { row, facts: await terminate(work, row) };
     case "requeue":
@@ -126,6 +131,7 @@ async function activate(work: Work, row: ReservationRow): Promise<Progress> {
         state: "active",
         started_at: tx.at,
         ends_at,
+        warned_s: passedWarning(row.duration_s),
         ssh_attempts: row.ssh_attempts + 1,
         last_error: null,
         next_step_at: tx.at,
@@ -133,6 +139,21 @@ async function activate(work: Work, row: ReservationRow): Promise<Progress> {
     );
   });
   return { row: active, facts: { pod: { state: "running" } } };
+}
+
+/** First the pod, then the row: who is told twice, because the server died in between, is told by the driver once. */
+async function warn({ core, by }: Work, row: ReservationRow, aheadS: number): Promise<Progress> {
+  const notice = await core.store.read((db) => endNotice(db, row, aheadS));
+  try {
+    await bounded("update", core.driver.update(podName(row), { notice }));
+  } catch (error) {
+    return { row, facts: { failure: `the end that is near could not be told: ${wordsOf(error)}` } };
+  }
+  const detail = `ends within ${exactDuration(aheadS)}, at ${row.ends_at}`;
+  const told = await core.store.write((tx) =>
+    change.changeReservation(tx, row, by, { type: "warned", detail }, { warned_s: aheadS, last_error: null }),
+  );
+  return { row: told, facts: { pod: { state: "running" } } };
 }
 
 async function terminate({ core }: Work, row: ReservationRow): Promise<Facts> {

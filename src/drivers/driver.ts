@@ -38,7 +38,15 @@ export interface PodUpdate {
   /** Seconds from now; absolute in effect, so sending it twice does no harm. */
   readonly deadlineS?: number;
   readonly authorizedKeys?: readonly string[];
+  /**
+   * Lines of text for whoever is in the pod: shown once in each of its terminals, and kept in the file NOTICE_FILE of its home.
+   * The same text again does nothing; an empty one takes the file away.
+   */
+  readonly notice?: string;
 }
+
+/** In the home of a pod. */
+export const NOTICE_FILE = "GPU_DEV_NOTICE";
 
 export type PodView =
   | { readonly state: "absent" }

@@ -19,10 +19,11 @@ import { dialPod, viewPod } from "./local/inspect.ts";
 import { type Isolation, plainProcesses } from "./local/isolation.ts";
 import { makePod } from "./local/launch.ts";
 import { namespaceFault, namespaces } from "./local/namespaces.ts";
+import { deliverNotice } from "./local/notice.ts";
 import { findOpenSsh } from "./local/openssh.ts";
 import { control, exists, isPodName, podDir, readIfThere, writeWhole } from "./local/pod-dir.ts";
 import { killAll } from "./local/process-table.ts";
-import { checkDeadline, checkKeys, checkSpec } from "./local/spec.ts";
+import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.ts";
 import { keysText } from "./local/sshd-config.ts";
 import { removeTree } from "./local/tree.ts";
 import { Turns } from "./local/turns.ts";
@@ -137,7 +138,7 @@ class LocalDriver implements Driver {
     return this.#turns.take(name, () => asking(() => this.#update(name, change)));
   }
 
-  async #update(name: string, { deadlineS, authorizedKeys }: PodUpdate): Promise<void> {
+  async #update(name: string, { deadlineS, authorizedKeys, notice }: PodUpdate): Promise<void> {
     const dir = podDir(this.#pods, name);
     if ((await readClaim(dir)) !== "alive") throw new DriverError(`the pod ${name} does not run`);
     if (deadlineS !== undefined) {
@@ -148,6 +149,11 @@ class LocalDriver implements Driver {
       checkKeys(authorizedKeys);
       const text = keysText(authorizedKeys, this.#isolation.session(dir));
       await writeWhole(control(dir, "authorized_keys"), text, 0o644);
+    }
+    if (notice !== undefined) {
+      checkNotice(notice);
+      const fault = await deliverNotice(dir, notice, () => this.#isolation.terminals(dir));
+      if (fault !== undefined) this.#options.log({ pod: name, fault }, "a notice is not in the pod's home");
     }
   }
 

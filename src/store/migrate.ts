@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { Engine } from "./engine.ts";
 import { first } from "./migrations/0001-first.ts";
 import { promises } from "./migrations/0002-promises.ts";
+import { warnings } from "./migrations/0003-warnings.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -14,7 +15,7 @@ export interface Migration {
 }
 
 /** All of this version, in order. */
-export const MIGRATIONS: readonly Migration[] = [first, promises];
+export const MIGRATIONS: readonly Migration[] = [first, promises, warnings];
 
 /**
  * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.

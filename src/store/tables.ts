@@ -83,6 +83,8 @@ export const reservationShape = {
   last_error: nullable(text),
   /** While active: since when the driver has said that there is no such pod. */
   ghost_since: nullable(instant),
+  /** Of the warnings before the present end the last that was given, in seconds ahead of it. */
+  warned_s: nullable(int),
   version: int,
   next_step_at: nullable(instant),
   leased_by: nullable(text),

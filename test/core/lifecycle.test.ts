@@ -74,12 +74,23 @@ describe("the next step", () => {
     const state = "active";
     expect(next({ state })).toEqual({ do: "inspect" });
     expect(next({ state }, { pod: { state: "running" } })).toMatchObject({ do: "wait", ms: 8000 });
-    expect(next({ state, ends_at: later(9) }, { pod: { state: "running" } })).toMatchObject({ ms: 9 });
+    const told = { state, ends_at: later(9), warned_s: 300 } as const;
+    expect(next(told, { pod: { state: "running" } })).toMatchObject({ do: "wait", ms: 9 });
     expect(next({ state, ends_at: AT }, { pod: { state: "unknown", reason: "?" } })).toMatchObject({
       do: "end",
       as: "expired",
     });
     expect(next({ state }, { pod: { state: "dead", reason: "killed" } })).toMatchObject({ as: "failed" });
+  });
+
+  test("L-10 active: a warning is given when the pod is well, and tried again soon when that fails", () => {
+    const due = { state: "active", ends_at: later(600_000) } as const;
+    expect(next(due)).toEqual({ do: "inspect" });
+    expect(next(due, { pod: { state: "running" } })).toEqual({ do: "warn", aheadS: 900 });
+    expect(next(due, { pod: { state: "unknown", reason: "?" } })).toMatchObject({ do: "wait" });
+    expect(next(due, { failure: "x" })).toEqual({ do: "wait", ms: 2000, lastError: "x" });
+    const soon = { ...due, ends_at: later(1_805_000) };
+    expect(next(soon, { pod: { state: "running" } })).toMatchObject({ do: "wait", ms: 5000 });
   });
 
   test("L-11 active: unknown is never gone, and gone only after its grace", () => {

@@ -259,6 +259,48 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       await expect(hostile).rejects.toThrow(LaunchRefused);
     });
 
+    test("L-10 a notice is shown once in every terminal, those that do not read included, and kept in the home", async () => {
+      await driver.launch(spec);
+      const access = await enter();
+      const seen = ["", ""];
+      const terminals = seen.map((_, i) => {
+        const session = access.hold(user, "echo up; exec sleep 4000", ["-tt"]);
+        session.stdout?.on("data", (chunk) => {
+          // A terminal that makes CR LF of LF makes CR CR LF of ours.
+          seen[i] += String(chunk).replaceAll("\r", "");
+        });
+        return session;
+      });
+      const stopped = access.hold(user, "yes", ["-tt"]);
+      await Promise.all([...terminals, stopped].map((s) => new Promise((r) => s.stdout?.once("data", r))));
+      // Its terminal fills up, and nobody reads it.
+      stopped.kill("SIGSTOP");
+      await driver.update(spec.name, { notice: "it ends at 16:32\nextend it" });
+      await driver.update(spec.name, { notice: "it ends at 16:32\nextend it" });
+      expect((await access.ssh(user, "cat GPU_DEV_NOTICE")).stdout).toBe("it ends at 16:32\nextend it\n");
+      expect((await access.ssh(user, "rm GPU_DEV_NOTICE && mkdir -p GPU_DEV_NOTICE/mine")).code).toBe(0);
+      await driver.update(spec.name, { notice: "it ends at 17:00" });
+      const both = "up\n\nit ends at 16:32\nextend it\n\nit ends at 17:00\n";
+      await expect.poll(() => seen, { timeout: 20_000 }).toEqual([both, both]);
+      expect((await access.ssh(user, "rm -r GPU_DEV_NOTICE")).code).toBe(0);
+      await driver.update(spec.name, { notice: "it ends at 18:00" });
+      await driver.update(spec.name, { notice: "" });
+      expect((await access.ssh(user, "ls")).stdout).toBe("");
+    });
+
+    test("X-03 a notice can neither move a cursor nor write where a link of the user's leads", async () => {
+      await driver.launch(spec);
+      const access = await enter();
+      for (const notice of ["a\rb", "\x1b[2J", "\x9b2J", "a\tb", "x".repeat(2001)])
+        await expect(driver.update(spec.name, { notice }), notice).rejects.toThrow(LaunchRefused);
+      const victim = join(dir, "victim");
+      await writeFile(victim, "mine");
+      await access.ssh(user, `ln -s '${victim}' GPU_DEV_NOTICE`);
+      await driver.update(spec.name, { notice: "it ends" });
+      expect(await readFile(victim, "utf8")).toBe("mine");
+      expect((await access.ssh(user, "cat GPU_DEV_NOTICE")).stdout).toBe("it ends\n");
+    });
+
     test("L-19 a key that is only there to prove the login can do nothing else", async () => {
       const probe = await makeKey(dir, "probe");
       const line = `restrict,command="exit 0" ${probe.publicKey}`;

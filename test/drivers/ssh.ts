@@ -115,8 +115,8 @@ export class PodAccess {
   }
 
   /** A login that stays, until the pod or this access ends. */
-  hold(key: KeyPair, command: string): ChildProcess {
-    const child = spawn("ssh", [...this.options(key), this.target, command], {
+  hold(key: KeyPair, command: string, flags: readonly string[] = []): ChildProcess {
+    const child = spawn("ssh", [...this.options(key), ...flags, this.target, command], {
       stdio: ["ignore", "pipe", "ignore"],
     });
     this.#children.add(child);

@@ -37,6 +37,7 @@ export function reservationRow(at: string, given: Partial<ReservationRow>): Rese
     ssh_attempts: 0,
     last_error: null,
     ghost_since: null,
+    warned_s: null,
     version: 1,
     next_step_at: at,
     leased_by: null,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { control } from "./pod-dir.ts";
 import { POD_VARIABLE, podArgument } from "./process-table.ts";
 import { SESSION_SCRIPT } from "./session-script.ts";
+import { terminalsOfProcesses } from "./terminals.ts";
 
 export interface Isolation {
   readonly kind: "namespaces" | "processes";
@@ -19,6 +20,8 @@ export interface Isolation {
   session(dir: string): string | undefined;
   /** Files of the control directory; `devices` are the GPUs' nodes in /dev. */
   files(devices: readonly string[]): Record<string, string>;
+  /** The terminals of the pod in `dir`, as paths that lead there from here. */
+  terminals(dir: string): Promise<string[]>;
   /** The command that becomes the pod's init; the init's own arguments, SSHD GRACE_S PORT…, follow it. */
   command(dir: string, hostname: string): string[];
 }
@@ -33,6 +36,7 @@ export function plainProcesses(): Isolation {
     environment: (dir) => ({ HOME: join(dir, "home"), [POD_VARIABLE]: dir }),
     session: (dir) => control(dir, "session"),
     files: () => ({ session: SESSION_SCRIPT }),
+    terminals: terminalsOfProcesses,
     command: (dir) => ["bash", control(dir, "init"), podArgument(dir), control(dir)],
   };
 }

@@ -9,6 +9,7 @@ import { ENTER_SCRIPT } from "./enter-script.ts";
 import type { Isolation } from "./isolation.ts";
 import { control, SEARCH_PATH, unlessMissing } from "./pod-dir.ts";
 import { podArgument } from "./process-table.ts";
+import { terminalsInside } from "./terminals.ts";
 import { makeTree, removeTree } from "./tree.ts";
 
 const FIRST_UID = 61_000;
@@ -37,6 +38,7 @@ export async function namespaces(masked: readonly string[]): Promise<Isolation> 
     environment: () => ({}),
     session: () => undefined,
     files: (devices) => ({ enter: ENTER_SCRIPT, masks: lines(masks), devices: lines(devices) }),
+    terminals: terminalsInside,
     command: (dir, hostname) => [...UNSHARE, control(dir, "enter"), podArgument(dir), hostname, String(uid)],
   };
 }

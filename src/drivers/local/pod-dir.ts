@@ -10,6 +10,7 @@
  *       port       where sshd listens, once it does
  *       died       why the pod ended
  *       deadline   epoch seconds, read by the watchdog every second
+ *       notice     what the users were told last
  */
 import { randomUUID } from "node:crypto";
 import { chmod, readFile, rename, stat, writeFile } from "node:fs/promises";

@@ -79,7 +79,8 @@ async function isWithin(pid: number, namespaces: ReadonlySet<string>): Promise<b
 
 const namespaceOf = (pid: number): Promise<string | undefined> => unlessGone(readlink(`/proc/${pid}/ns/pid`));
 
-const ofProcess = (pid: number, file: string): Promise<string | undefined> =>
+/** A file of /proc/<pid>, from its beginning; undefined when the process is gone. */
+export const ofProcess = (pid: number, file: string): Promise<string | undefined> =>
   unlessGone(headOf(`/proc/${pid}/${file}`));
 
 async function headOf(path: string): Promise<string> {

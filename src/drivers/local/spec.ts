@@ -10,6 +10,7 @@ const AUTHORIZED_KEY =
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 /** Variables that would change what the pod's own programs are, not what the user's see. */
 const RESERVED = /^(?:LD_|DYLD_|BASH_ENV$|ENV$|HOME$|PATH$|SHELL$|USER$|LOGNAME$|SSH_|GPU_DEV_POD)/;
+const MAX_NOTICE = 2000;
 const GPU_TYPE = /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/;
 
 /** Throws LaunchRefused with the offending part. */
@@ -40,6 +41,12 @@ export function checkKeys(keys: readonly string[]): void {
 
 export function checkDeadline(seconds: number): void {
   refuseUnless(Number.isSafeInteger(seconds), `the deadline ${seconds} is not a whole number of seconds`);
+}
+
+/** Lines for terminals: nothing that could move a cursor or change a colour. */
+export function checkNotice(text: string): void {
+  refuseUnless(!/[^\P{Cc}\n]/u.test(text), "the notice has control characters");
+  refuseUnless(text.length <= MAX_NOTICE, `the notice is longer than ${MAX_NOTICE}`);
 }
 
 function checkEnvironment(environment: Readonly<Record<string, string>>): void {
