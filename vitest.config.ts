@@ -8,5 +8,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A guard against hanging: polling waits for an event, and says nothing of how soon it should come.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -187,7 +187,10 @@ test("T-17 real ssh to a server behind TLS and a proxy, with our ssh_config as w
   const sshd = await startSshd();
   atEnd(() => sshd.stop());
   const { rig } = await given("https", (socket) => {
-    void sshd.dial().then((inner) => socket.pipe(inner).pipe(socket));
+    void sshd.dial().then((inner) => {
+      inner.on("error", () => inner.destroy());
+      socket.pipe(inner).pipe(socket);
+    });
   });
   const proxy = await startConnectProxy({ login: "ada:secret" });
   copyFileSync(sshd.identity, join(rig.home.stateDir, "id_ed25519"));
