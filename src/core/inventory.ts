@@ -1,10 +1,10 @@
 /** What there is to reserve: GPU types, nodes, and how much of them is free. Its one source is what the driver reports. */
 import type { Availability, GpuType, Page } from "../api/schemas.ts";
-import { listTaken, type Taken } from "../store/allocations.ts";
 import { dropUnseen, listCapacity, saveCapacity } from "../store/capacity.ts";
 import { countQueued } from "../store/reservations.ts";
 import type { CapacityRow, Db } from "../store/tables.ts";
 import type { Core } from "./core.ts";
+import { capacityRow, countPlaces } from "./devices.ts";
 import { planType } from "./placing.ts";
 import { bounded } from "./pod.ts";
 
@@ -13,17 +13,7 @@ export async function syncCapacity(core: Core): Promise<void> {
   const nodes = await bounded("capacity", core.driver.capacity());
   await core.store.write(
     async (tx) => {
-      for (const n of nodes)
-        await saveCapacity(tx, {
-          node: n.node,
-          gpu_type: n.gpuType,
-          gpus_per_place: n.gpusPerPlace,
-          places: n.places,
-          healthy: n.healthy ? 1 : 0,
-          simulated: n.simulated ? 1 : 0,
-          max_duration_s: n.maxDurationS,
-          seen_at: tx.at,
-        });
+      for (const n of nodes) await saveCapacity(tx, capacityRow(n, tx.at));
       await dropUnseen(tx);
     },
     { lock: "schedule" },
@@ -62,14 +52,13 @@ function viewType(name: string, nodes: readonly CapacityRow[]): GpuType {
 /** By type: total = free + used + unavailable. */
 export function listAvailability(core: Core): Promise<Page<Availability>> {
   return core.store.read(async (db, now) => {
-    const taken = Map.groupBy(await listTaken(db), (t) => t.gpu_type);
     const queued = await countQueued(db);
     const items: Availability[] = [];
     for (const [name, nodes] of byType(await listCapacity(db))) {
       const start = await newcomerStart(db, name, now);
       items.push({
         gpu_type: name,
-        ...countPlaces(nodes, taken.get(name) ?? []),
+        ...(await countPlaces(db, nodes)),
         unit: viewType(name, nodes).gpus_per_slot === 0 ? "place" : "gpu",
         queued: queued.get(name) ?? 0,
         simulated: viewType(name, nodes).simulated,
@@ -86,17 +75,4 @@ export function listAvailability(core: Core): Promise<Page<Availability>> {
 async function newcomerStart(db: Db, gpuType: string, now: Date): Promise<Date | null> {
   const { starts } = await planType(db, gpuType, now, [{ id: "newcomer", places: 1, durationS: 0 }]);
   return starts.get("newcomer") ?? null;
-}
-
-function countPlaces(nodes: readonly CapacityRow[], taken: readonly Taken[]) {
-  const counts = { total: 0, free: 0, used: 0, unavailable: 0 };
-  for (const node of nodes) {
-    const used = taken.filter((t) => t.node === node.node).length;
-    // A node that shrank may hold more than it has now, until those end.
-    const rest = Math.max(0, node.places - used);
-    counts.total += used + rest;
-    counts.used += used;
-    counts[node.healthy === 1 ? "free" : "unavailable"] += rest;
-  }
-  return counts;
 }

@@ -1,5 +1,5 @@
 /** Gives free GPUs to those who wait. Always under the schedule lock: one plan at a time, in all servers. */
-import { allocate, listTaken, type Taken } from "../store/allocations.ts";
+import { allocate, type Taken } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
 import { findReservation, listQueue, type QueueRow } from "../store/reservations.ts";
@@ -7,6 +7,7 @@ import { insertSecrets } from "../store/secrets.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import { changeReservation, LostRace, SYSTEM } from "./change.ts";
 import type { Core } from "./core.ts";
+import { freePlaces, offeredIndices, takenPlaces } from "./devices.ts";
 import { newKeyPair } from "./key-pair.ts";
 import { PREPARING_MS } from "./lifecycle.ts";
 import { freeAfter, type Plan, type PlanRequest, plan } from "./plan.ts";
@@ -23,11 +24,17 @@ export async function planType(
   newcomer: readonly PlanRequest[] = [],
 ): Promise<TypePlan> {
   const nodes = await listCapacity(db, gpuType);
-  const taken = await listTaken(db, gpuType);
+  const taken = await takenPlaces(db, nodes);
   const queue = await listQueue(db, gpuType);
+  // The plan counts the places of a node from 0.
+  const numbers = new Map(nodes.map((n) => [n.node, offeredIndices(n)]));
   const made = plan(
     nodes.map((n) => ({ node: n.node, places: n.places, healthy: n.healthy === 1 })),
-    taken.map((t) => ({ node: t.node, index: t.gpu_index, freeAt: freeAt(t) })),
+    taken.map((t) => ({
+      node: t.node,
+      index: numbers.get(t.node)?.indexOf(t.gpu_index) ?? -1,
+      freeAt: freeAt(t),
+    })),
     [...queue.map((r) => ({ id: r.id, places: r.places, durationS: r.duration_s })), ...newcomer],
     now.getTime(),
   );
@@ -46,9 +53,9 @@ function freeAt(taken: Taken): number | undefined {
 export async function placeQueue(tx: Tx, core: Core, gpuType: string): Promise<ReservationRow[]> {
   const { placements } = await planType(tx.db, gpuType, tx.now);
   const placed: ReservationRow[] = [];
-  for (const { id, node, indices } of placements) {
+  for (const { id, node } of placements) {
     const row = await findReservation(tx.db, id);
-    if (row) placed.push(await place(tx, core, row, node, indices));
+    if (row) placed.push(await place(tx, core, row, [node]));
   }
   return placed;
 }
@@ -58,22 +65,18 @@ async function place(
   tx: Tx,
   core: Core,
   row: ReservationRow,
-  node: string,
-  indices: readonly number[],
+  nodes: readonly string[],
 ): Promise<ReservationRow> {
-  const rows = indices.map((gpu_index) => ({
-    node,
-    gpu_type: row.gpu_type,
-    gpu_index,
-    reservation_id: row.id,
-  }));
-  if (!(await allocate(tx, rows))) throw new LostRace(`a GPU of ${node} was given away meanwhile`);
+  const [node = ""] = nodes;
+  const places = await freePlaces(tx.db, row, nodes);
+  if (!places || !(await allocate(tx, places)))
+    throw new LostRace(`a GPU of ${nodes.join(", ")} was given away meanwhile`);
   const host_key = row.host_key ?? (await makeKeys(tx, row.id));
   return changeReservation(
     tx,
     row,
     { actor: SYSTEM },
-    { type: "preparing", detail: `placed on ${node}` },
+    { type: "preparing", detail: `placed on ${nodes.join(", ")}` },
     {
       state: "preparing",
       reason: null,
@@ -97,6 +100,8 @@ async function makeKeys(tx: Tx, reservationId: string): Promise<string> {
     host_key: host.privateKey,
     probe_key: probe.privateKey,
     probe_public: probe.publicKey,
+    peer_key: null,
+    peer_public: null,
   });
   return host.publicKey;
 }

@@ -9,8 +9,12 @@ export interface NodeCapacity {
   readonly gpuType: string;
   /** GPUs in one place: 1, or 0 for a type without GPUs (then `places` bounds how many pods fit). */
   readonly gpusPerPlace: 0 | 1;
-  /** How many can be given out: GPUs, or places of a type without GPUs. Indices are 0 to places - 1. */
+  /** How many can be given out: GPUs, or places of a type without GPUs. */
   readonly places: number;
+  /** Their indices, where they are not 0 to places - 1: a GPU that is cut into slices leaves a gap. */
+  readonly indices?: readonly number[];
+  /** For slices of another type's GPUs: index i is a part of that type's GPU floor(i / perGpu). */
+  readonly slice?: { readonly of: string; readonly perGpu: number };
   readonly healthy: boolean;
   readonly simulated: boolean;
   readonly maxDurationS: number;

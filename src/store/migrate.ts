@@ -4,6 +4,7 @@ import type { Engine } from "./engine.ts";
 import { first } from "./migrations/0001-first.ts";
 import { promises } from "./migrations/0002-promises.ts";
 import { warnings } from "./migrations/0003-warnings.ts";
+import { devices } from "./migrations/0004-devices.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -15,7 +16,7 @@ export interface Migration {
 }
 
 /** All of this version, in order. */
-export const MIGRATIONS: readonly Migration[] = [first, promises, warnings];
+export const MIGRATIONS: readonly Migration[] = [first, promises, warnings, devices];
 
 /**
  * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.

@@ -31,7 +31,13 @@ export const capacityShape = {
   node: text,
   gpu_type: text,
   gpus_per_place: flag,
+  /** How many can be given out. */
   places: int,
+  /** Their indices, as a JSON list; null for 0 to places - 1. */
+  indices: nullable(text),
+  /** The type of which these are slices, `per_gpu` to a GPU; null for what is no slice. */
+  slice_of: nullable(text),
+  per_gpu: int,
   healthy: flag,
   simulated: flag,
   max_duration_s: int,
@@ -91,9 +97,30 @@ export const reservationShape = {
   leased_until: nullable(instant),
 };
 
-export const allocationShape = { node: text, gpu_type: text, gpu_index: int, reservation_id: text };
+export const allocationShape = {
+  node: text,
+  gpu_type: text,
+  gpu_index: int,
+  /** The GPU that it is, or of which it is a slice. */
+  device_type: text,
+  device_index: int,
+  /** Which of the reservation's nodes this is: 0, 1, … */
+  node_rank: int,
+  reservation_id: text,
+};
 
-export const secretShape = { reservation_id: text, host_key: text, probe_key: text, probe_public: text };
+/** What each GPU that was ever given is used as: its own type, or that of its slices. */
+const deviceShape = { node: text, device_type: text, device_index: int, used_as: text };
+
+export const secretShape = {
+  reservation_id: text,
+  host_key: text,
+  probe_key: text,
+  probe_public: text,
+  /** With these the nodes of a reservation reach each other; null for one node. */
+  peer_key: nullable(text),
+  peer_public: nullable(text),
+};
 
 export const eventShape = {
   reservation_id: text,
@@ -136,6 +163,7 @@ export type KeyRow = Row<typeof keyShape>;
 export type CapacityRow = Row<typeof capacityShape>;
 export type ReservationRow = Row<typeof reservationShape>;
 export type AllocationRow = Row<typeof allocationShape>;
+export type DeviceRow = Row<typeof deviceShape>;
 export type SecretRow = Row<typeof secretShape>;
 export type EventRow = Row<typeof eventShape>;
 export type AuditRow = Row<typeof auditShape>;
@@ -148,6 +176,7 @@ export interface Tables {
   capacity: CapacityRow;
   reservations: ReservationRow;
   allocations: AllocationRow;
+  devices: DeviceRow;
   secrets: SecretRow;
   events: EventRow;
   audit: AuditRow;
