@@ -49,6 +49,12 @@ export function formatDuration(seconds: number, rounding: "up" | "down"): string
   return units(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
+/** How long something took, for people: tenths of a second below ten, else as any remainder; rounded down (C-06). */
+export function formatElapsed(ms: number): string {
+  const tenths = Math.floor(Math.max(0, ms) / 100);
+  return tenths < 100 ? `${(tenths / 10).toFixed(1)}s` : formatDuration(ms / 1000, "down");
+}
+
 const units = (big: number, bigUnit: string, small: number, smallUnit: string): string =>
   small === 0 ? `${big}${bigUnit}` : `${big}${bigUnit}${small}${smallUnit}`;
 

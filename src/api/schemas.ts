@@ -38,8 +38,16 @@ export const reservation = z.object({
   duration_s: z.int(),
   disk: z.string().nullable(),
   created_at: instant,
+  /** GPUs were given, of the present attempt: it is being prepared since then. */
+  placed_at: instant.nullable(),
+  /** The driver took the launch of the present attempt. */
+  launched_at: instant.nullable(),
+  /** The first ssh login was proved. */
+  proved_at: instant.nullable(),
   started_at: instant.nullable(),
   ends_at: instant.nullable(),
+  /** Its end was begun; null for one that ended in the queue. */
+  ending_at: instant.nullable(),
   ended_at: instant.nullable(),
   /** While queued: 1 is next. */
   queue_position: z.int().nullable(),

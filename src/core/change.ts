@@ -83,7 +83,15 @@ export function endReservation(
     row,
     by,
     { type: "ending", detail: reason },
-    { state: "ending", end_state: as, reason, last_error: null, ghost_since: null, next_step_at: tx.at },
+    {
+      state: "ending",
+      ending_at: tx.at,
+      end_state: as,
+      reason,
+      last_error: null,
+      ghost_since: null,
+      next_step_at: tx.at,
+    },
   );
 }
 

@@ -30,8 +30,8 @@ export interface Facts {
   readonly failure?: string;
   /** The driver refused the launch for good. */
   readonly refused?: string;
-  /** The first login was proved. */
-  readonly proved?: true;
+  /** The first login was proved, then. */
+  readonly proved?: Date;
   /** The driver confirmed that nothing of the pod is left. */
   readonly gone?: true;
 }

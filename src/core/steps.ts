@@ -3,6 +3,7 @@ import { exactDuration } from "../api/duration.ts";
 import { DriverError, LaunchRefused } from "../drivers/driver.ts";
 import { release } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
+import type { Tx } from "../store/db.ts";
 import { updateReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import * as change from "./change.ts";
@@ -39,11 +40,11 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
     case "inspect":
       return { row, facts: { ...facts, ...(await inspect(work, row)) } };
     case "launch":
-      return { row, facts: await launch(work, row) };
+      return launch(work, row);
     case "prove":
       return prove(work, row, facts);
     case "activate":
-      return activate(work, row);
+      return activate(work, row, facts);
     case "warn":
       return warn(work, row, step.aheadS);
     case "terminate":
@@ -70,15 +71,19 @@ export async function inspect({ core }: Work, row: ReservationRow, patienceMs?: 
   }
 }
 
-async function launch({ core }: Work, row: ReservationRow): Promise<Facts> {
+async function launch(work: Work, row: ReservationRow): Promise<Progress> {
+  const { core } = work;
   const spec = await core.store.read((db, now) => podSpec(db, row, now));
   try {
     await bounded("launch", core.driver.launch(spec));
-    return { launched: true };
   } catch (error) {
-    if (error instanceof LaunchRefused) return { refused: `the pod cannot be launched: ${error.message}` };
-    return { failure: `launching failed: ${wordsOf(error)}` };
+    if (error instanceof LaunchRefused)
+      return { row, facts: { refused: `the pod cannot be launched: ${error.message}` } };
+    return { row, facts: { failure: `launching failed: ${wordsOf(error)}` } };
   }
+  // A server that takes over launches again, which is the same pod: the first time counts.
+  const noted = row.launched_at ? row : await note(work, row, (tx) => ({ launched_at: tx.at }));
+  return { row: noted, facts: { launched: true } };
 }
 
 async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Progress> {
@@ -91,11 +96,11 @@ async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Pro
     privateKey: secrets.probe_key,
     signal,
   });
-  if (result.ok) return { row, facts: { ...facts, proved: true } };
+  if (result.ok) return { row, facts: { ...facts, proved: await core.store.now() } };
   // A try that was cut off because the server stops says nothing about the pod.
   if (signal.aborted) return { row, facts: {} };
   const failure = `ssh: ${result.cause} (${result.detail})`;
-  const counted = await note(work, row, { ssh_attempts: row.ssh_attempts + 1, last_error: failure });
+  const counted = await note(work, row, () => ({ ssh_attempts: row.ssh_attempts + 1, last_error: failure }));
   if (result.cause === "key rejected") await admitProbe(work, row);
   return { row: counted, facts: { failure } };
 }
@@ -112,7 +117,7 @@ async function admitProbe({ core }: Work, row: ReservationRow): Promise<void> {
 }
 
 /** From here on the time counts. The probe's key is taken away with the same call that sets the pod's own deadline. */
-async function activate(work: Work, row: ReservationRow): Promise<Progress> {
+async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<Progress> {
   const { core, by } = work;
   const authorizedKeys = await core.store.read((db) => ownerKeys(db, row));
   try {
@@ -129,6 +134,7 @@ async function activate(work: Work, row: ReservationRow): Promise<Progress> {
       { type: "active", detail: "ssh works" },
       {
         state: "active",
+        proved_at: facts.proved?.toISOString() ?? null,
         started_at: tx.at,
         ends_at,
         warned_s: passedWarning(row.duration_s),
@@ -178,6 +184,8 @@ function requeue({ core, by }: Work, row: ReservationRow, reason: string): Promi
         reason,
         node: null,
         preparing_deadline: null,
+        placed_at: null,
+        launched_at: null,
         queue_deadline: new Date(tx.now.getTime() + QUEUED_MS).toISOString(),
         last_error: null,
         next_step_at: tx.at,
@@ -236,10 +244,10 @@ function logTrouble(core: Core, row: ReservationRow, now: string | null): void {
 async function note(
   { core, by }: Work,
   row: ReservationRow,
-  set: Partial<ReservationRow>,
+  set: (tx: Tx) => Partial<ReservationRow>,
 ): Promise<ReservationRow> {
   const noted = await core.store.write((tx) =>
-    updateReservation(tx, { id: row.id, version: row.version, leasedBy: by.leasedBy }, set),
+    updateReservation(tx, { id: row.id, version: row.version, leasedBy: by.leasedBy }, set(tx)),
   );
   if (!noted) throw new change.LostRace(`reservation ${row.id} changed meanwhile`);
   return noted;

@@ -5,6 +5,7 @@ import { first } from "./migrations/0001-first.ts";
 import { promises } from "./migrations/0002-promises.ts";
 import { warnings } from "./migrations/0003-warnings.ts";
 import { devices } from "./migrations/0004-devices.ts";
+import { phases } from "./migrations/0005-phases.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -16,7 +17,7 @@ export interface Migration {
 }
 
 /** All of this version, in order. */
-export const MIGRATIONS: readonly Migration[] = [first, promises, warnings, devices];
+export const MIGRATIONS: readonly Migration[] = [first, promises, warnings, devices, phases];
 
 /**
  * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.

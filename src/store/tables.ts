@@ -74,8 +74,14 @@ export const reservationShape = {
   promised_start_at: nullable(instant),
   queue_deadline: instant,
   preparing_deadline: nullable(instant),
+  /** Of the present attempt: GPUs were given, the driver took the launch, the first login was proved. */
+  placed_at: nullable(instant),
+  launched_at: nullable(instant),
+  proved_at: nullable(instant),
   started_at: nullable(instant),
   ends_at: nullable(instant),
+  /** Its end was begun; null for one that ended while it was queued. */
+  ending_at: nullable(instant),
   ended_at: nullable(instant),
   /** While ending: the state that it ends in. */
   end_state: nullable(oneOf(FINAL_STATES)),

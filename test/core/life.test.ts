@@ -65,6 +65,37 @@ describe.each(engines)("life of a reservation on $engine", ({ create }) => {
     expect(await world.rows("secrets")).toEqual([]);
   });
 
+  test("L-01 each phase has its time, and none of them is an entry of the history", async () => {
+    world.driver.before = async (verb) => {
+      if (verb === "launch") world.clock.tick(200);
+    };
+    world.probeWith = async () => {
+      world.clock.tick(700);
+      return { ok: true };
+    };
+    const waits = await world.reserve({ gpu_count: 8 });
+    const queued = await world.reserve();
+    await world.after(0);
+    const { placed_at, launched_at, proved_at, started_at, ending_at } = await world.show(waits);
+    expect([placed_at, launched_at, proved_at, started_at, ending_at]).toEqual([
+      "2026-01-05T08:00:00.000Z",
+      "2026-01-05T08:00:00.200Z",
+      "2026-01-05T08:00:00.900Z",
+      "2026-01-05T08:00:00.900Z",
+      null,
+    ]);
+    expect(await world.show(queued)).toMatchObject({ placed_at: null, launched_at: null, proved_at: null });
+    await cancelReservation(world.core, world.ann, queued);
+    expect(await world.show(queued)).toMatchObject({ state: "cancelled", ending_at: null });
+    await cancelReservation(world.core, world.ann, waits);
+    await world.after(0);
+    expect(await world.show(waits)).toMatchObject({
+      ending_at: "2026-01-05T08:00:00.900Z",
+      ended_at: "2026-01-05T08:00:00.900Z",
+    });
+    expect((await history(waits)).map(([version]) => version)).toEqual([1, 2, 3, 4, 5]);
+  });
+
   test("L-04 the pod is written down under its attempt before it is asked for", async () => {
     let stored: unknown;
     world.driver.before = async (verb) => {

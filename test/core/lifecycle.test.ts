@@ -43,7 +43,7 @@ describe("the next step", () => {
     expect(next({ state }, { launched: true, pod: { state: "absent" } }).do).toBe("wait");
     expect(next({ state }, { pod: { state: "starting", reason: "" } })).toMatchObject({ do: "wait", ms: 25 });
     expect(next({ state }, { pod: { state: "running" } })).toEqual({ do: "prove" });
-    expect(next({ state }, { pod: { state: "running" }, proved: true })).toEqual({ do: "activate" });
+    expect(next({ state }, { pod: { state: "running" }, proved: now })).toEqual({ do: "activate" });
   });
 
   test("preparing: what is final ends it, what may pass is tried again until the deadline", () => {

@@ -4,6 +4,7 @@ import type { Reservation, ReservationEvent } from "../../api/schemas.ts";
 import { defineCommand } from "../command.ts";
 import { findReservation } from "../find.ts";
 import type { Cell, Output } from "../output/output.ts";
+import { phases, phaseWords } from "../output/phases.ts";
 import { gpus, outlook, sshAlias } from "../output/reservation.ts";
 import { ago } from "../output/time.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
@@ -20,7 +21,10 @@ export const command = defineCommand({
   options: {},
   examples: [
     { line: "gpu-dev show train", meaning: "State, time left, how to get in, and what happened so far" },
-    { line: "gpu-dev show train --json", meaning: "The reservation as the API has it, with its events" },
+    {
+      line: "gpu-dev show train --json",
+      meaning: "The reservation as the API has it, with its phases and events",
+    },
   ],
   async run([word = ""], _options, ctx): Promise<Output> {
     const found = await findReservation(ctx.api(), word);
@@ -29,8 +33,12 @@ export const command = defineCommand({
     const now = ctx.clock.now();
     const described = describe(found, now);
     return {
-      json: { ...found, events },
-      rows: [...described.rows, ...events.map((event) => eventRow(event, now))],
+      json: { ...found, phases: phases(found, now), events },
+      rows: [
+        ...described.rows,
+        ["took", phaseWords(phases(found, now))],
+        ...events.map((event) => eventRow(event, now)),
+      ],
     };
   },
 });

@@ -87,8 +87,12 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
     duration_s: 3600,
     disk: null,
     created_at: "2026-01-01T11:00:00.000Z",
+    placed_at: "2026-01-01T11:29:59.000Z",
+    launched_at: "2026-01-01T11:29:59.200Z",
+    proved_at: "2026-01-01T11:29:59.900Z",
     started_at: "2026-01-01T11:30:00.000Z",
     ends_at: "2026-01-01T12:30:00.000Z",
+    ending_at: null,
     ended_at: null,
     queue_position: null,
     estimated_start_at: null,
@@ -109,6 +113,9 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
 export const queued = (given: Partial<Reservation> = {}): Reservation =>
   reservation({
     state: "queued",
+    placed_at: null,
+    launched_at: null,
+    proved_at: null,
     started_at: null,
     ends_at: null,
     queue_position: 3,
