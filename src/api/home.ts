@@ -35,6 +35,8 @@ export interface LocalServer {
   readonly url: string;
   readonly token: string;
   readonly pid: number;
+  /** Where tunnels go, when that is not where the API is. */
+  readonly tunnel_url?: string;
 }
 
 export const credentialsFile = (home: Home): string => join(home.configDir, "credentials.json");

@@ -30,7 +30,10 @@ export function authenticate(core: Core, token: string | undefined): Promise<Cal
   return core.store.read((db, now) => callerOf(db, now, token));
 }
 
-async function callerOf(db: Db, now: Date, token: string | undefined): Promise<Caller> {
+/** What a token is for: something new, or something that goes on and was allowed before. */
+type Use = "new" | "going on";
+
+async function callerOf(db: Db, now: Date, token: string | undefined, use: Use = "new"): Promise<Caller> {
   if (token === undefined) throw notLoggedIn("a token is needed");
   const found = TOKEN.test(token) ? await users.findToken(db, hashOf(token)) : undefined;
   if (!found) throw notLoggedIn("the token is unknown");
@@ -38,6 +41,9 @@ async function callerOf(db: Db, now: Date, token: string | undefined): Promise<C
   if (row.revoked_at !== null) throw notLoggedIn(`the token was revoked at ${row.revoked_at}`);
   if (row.expires_at !== null && Date.parse(row.expires_at) <= now.getTime())
     throw notLoggedIn(`the token expired at ${row.expires_at}`);
+  // A server that was restarted has taken nothing away from its user.
+  if (row.replaced_at !== null && use === "new")
+    throw notLoggedIn(`the token's server went at ${row.replaced_at}; the one that runs now has another`);
   return { id: user.id, name: user.name, role: user.role, tokenId: row.id };
 }
 
@@ -60,13 +66,11 @@ export async function createUser(core: Core, name: string, role: UserRow["role"]
 export function issueToken(
   core: Core,
   userId: string,
-  given: { readonly label: string; readonly ttlS?: number },
+  given: { readonly label: string; readonly ttlS?: number; readonly server?: string },
 ): Promise<{ id: string; token: string }> {
   const token = `gd_${randomBytes(32).toString("base64url")}`;
   const id = newId();
   return core.store.write(async (tx) => {
-    // The local token is the running server's own: there is one at a time.
-    if (given.label === LOCAL) await users.revokeLabelled(tx, userId, LOCAL);
     const expires_at =
       given.ttlS === undefined ? null : new Date(tx.now.getTime() + given.ttlS * 1000).toISOString();
     await users.insertToken(tx, {
@@ -77,6 +81,8 @@ export function issueToken(
       created_at: tx.at,
       expires_at,
       revoked_at: null,
+      server: given.server ?? null,
+      replaced_at: null,
     });
     await insertAudit(tx, audit(tx.at, "token.create", id));
     return { id, token };
@@ -99,10 +105,14 @@ const audit = (at: string, action: string, subject: string) => ({
   detail: null,
 });
 
-/** The administrator of this name, made if there is none, with a fresh token in place of that of the last start. */
-export async function ensureFirstAdmin(core: Core, name: string): Promise<{ token: string; userId: string }> {
+/** The administrator of this name, made if there is none, with a fresh token that is good while `server` serves. */
+export async function ensureFirstAdmin(
+  core: Core,
+  name: string,
+  server: string,
+): Promise<{ token: string; userId: string }> {
   const user = await ensureUser(core.store, name);
-  const { token } = await issueToken(core, user.id, { label: LOCAL });
+  const { token } = await issueToken(core, user.id, { label: LOCAL, server });
   return { token, userId: user.id };
 }
 
@@ -137,13 +147,13 @@ export async function admitTunnel(
   token: string | undefined,
   target: TunnelTarget,
 ): Promise<Admission> {
-  const check = () => core.store.read((db, now) => checkTunnel(db, now, token, target));
-  const { caller, row } = await check();
+  const check = (use: Use) => core.store.read((db, now) => checkTunnel(db, now, token, target, use));
+  const { caller, row } = await check("new");
   return {
     userId: caller.id,
     reservationId: row.id,
     dial: () => dialPod(core, row, target.port),
-    recheck: () => check().then(() => undefined, refusal),
+    recheck: () => check("going on").then(() => undefined, refusal),
   };
 }
 
@@ -158,8 +168,9 @@ async function checkTunnel(
   now: Date,
   token: string | undefined,
   target: TunnelTarget,
+  use: Use,
 ): Promise<{ caller: Caller; row: ReservationRow }> {
-  const caller = await callerOf(db, now, token);
+  const caller = await callerOf(db, now, token, use);
   const row = await findReservation(db, target.reservation);
   if (!row || row.owner_id !== caller.id) throw notFound(target.reservation);
   if (target.node !== 0) throw new Problem("not_found", `reservation ${row.id} has one node, number 0`);

@@ -1,5 +1,6 @@
 /** What is settled at the first start and kept with the database. */
 import type { Store } from "../store/db.ts";
+import { clearLeases } from "../store/leases.ts";
 import { metaOr } from "../store/meta.ts";
 import { newId } from "./ids.ts";
 
@@ -14,4 +15,9 @@ export function deploymentId(store: Store): Promise<string> {
  */
 export function localDriverPlace(store: Store, place: string): Promise<string> {
   return store.write((tx) => metaOr(tx, "local_driver", place));
+}
+
+/** For the one process that brings reservations forward: whoever had one in hand is dead. */
+export function forgetLeases(store: Store): Promise<void> {
+  return store.write(clearLeases);
 }

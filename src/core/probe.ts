@@ -36,7 +36,7 @@ const MAX_STDERR = 4096;
  */
 export async function createSshProbe(scratch: string): Promise<Probe> {
   await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch, { mode: 0o700 });
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
   return (target) => login(scratch, target);
 }
 

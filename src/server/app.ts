@@ -25,6 +25,8 @@ export interface AppDeps {
   /** True from the moment of shutdown: new requests are refused with `draining`. */
   readonly draining: () => boolean;
   readonly ready: () => Promise<Health>;
+  /** False in a process without that role: it says how it is, and nothing else. Default: true. */
+  readonly api?: boolean;
 }
 
 /** All of the API; never throws, and answers every error as a problem document. */
@@ -33,8 +35,18 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.use(requestId());
   app.use((c, next) => around(deps, c, next));
   app.onError((error, c) => answerProblem(c, toProblem(error)));
-  app.notFound((c) => answerProblem(c, unknownRoute(c)));
-  bindPublic(app, deps);
+  app.notFound((c) => answerProblem(c, unknownRoute(c, deps)));
+  bindHealth(app, deps);
+  if (deps.api ?? true) {
+    bindApi(app, deps);
+    refuseOtherMethods(app);
+  }
+  return app;
+}
+
+function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
+  const document = JSON.stringify(openapi(deps.version));
+  app.get("/openapi.json", (c) => c.body(document, 200, { "content-type": "application/json" }));
   bindRoutes(app, deps.core, {
     ...reservations,
     ...inventory,
@@ -46,8 +58,6 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
       hint: "connect with `gpu-dev connect`, or upgrade with the subprotocol gpu-dev.tunnel.v1",
     });
   });
-  refuseOtherMethods(app);
-  return app;
 }
 
 /** Around every request: the headers of every answer, the refusals that need no route, and one line of log. */
@@ -76,14 +86,14 @@ function answerProblem(c: Context<AppEnv>, problem: Problem): Response {
   return c.body(JSON.stringify(problem.document(c.get("requestId"))), problem.status as 400);
 }
 
-const unknownRoute = (c: Context<AppEnv>): Problem =>
-  new Problem("unknown_route", `there is no ${c.req.path}`, { hint: "/openapi.json lists what there is" });
+const unknownRoute = (c: Context<AppEnv>, { api = true }: AppDeps): Problem =>
+  new Problem("unknown_route", `there is no ${c.req.path}`, {
+    hint: api ? "/openapi.json lists what there is" : "this process has no api role; another one answers",
+  });
 
-function bindPublic(app: Hono<AppEnv>, deps: AppDeps): void {
+function bindHealth(app: Hono<AppEnv>, deps: AppDeps): void {
   app.get(routes.getHealth.path, (c) => c.json({ status: "ok", checks: {} } satisfies Health));
   app.get(routes.getReady.path, async (c) => c.json(whenReady(await deps.ready())));
-  const document = JSON.stringify(openapi(deps.version));
-  app.get("/openapi.json", (c) => c.body(document, 200, { "content-type": "application/json" }));
 }
 
 /** The answer of readiness, or the problem that names the failing parts. */

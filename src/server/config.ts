@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import type { DestinationStream } from "pino";
 import type { Home } from "../api/home.ts";
+import type { Role } from "../api/roles.ts";
 
 export interface ServerOptions {
   /** What is printed to stdout is one JSON document. */
@@ -24,11 +25,24 @@ export interface ServerOptions {
   readonly home: Home;
   /** Where the log goes; default: stderr. */
   readonly logTo?: DestinationStream;
+  /** What this process does; default: all. */
+  readonly roles?: readonly Role[];
+  /** How long a session without a connection waits for its client; default: 5 minutes. */
+  readonly detachMaxS?: number;
+  /** How long a stopped server lives on for the sessions that it has; 0 ends them at once. Default: 1 hour. */
+  readonly drainMaxS?: number;
+  /** Where the command line of the same user sends its tunnels; default: where the API is. */
+  readonly tunnelUrl?: string;
+  /** How long a start waits for another server to let go of the data directory, in milliseconds; default: 6 s. */
+  readonly takeOverMs?: number;
   /** Default: the clock of this machine. */
   readonly clock?: { now(): Date };
 }
 
 export const DEFAULT_DOMAIN = "gpu-dev.internal";
+export const DEFAULT_DRAIN_MAX_S = 3600;
+/** A stop takes up to 5 s in which the data directory is still held. */
+export const DEFAULT_TAKE_OVER_MS = 6000;
 
 /** The server cannot start as asked; the message is one line for whoever typed the command. */
 export class StartError extends Error {

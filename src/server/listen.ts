@@ -18,7 +18,7 @@ const KEEP_ALIVE_MS = 65_000;
 /** Connections that may wait to be accepted: bursts of hundreds are normal after a restart (A-12). */
 const BACKLOG = 1024;
 
-export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 interface ListenOptions {
   readonly host: string;
@@ -38,7 +38,7 @@ export interface Listening {
   readonly url: string;
   /** Accepts no more connections and closes the idle ones; requests in hand go on. */
   stop(): void;
-  /** Stops, and resolves when no connection is left; requests that are not done in time are cut. */
+  /** Stops, and resolves when no request is left; those that are not done in time are cut. Tunnels go on. */
   close(): Promise<void>;
 }
 
@@ -61,15 +61,45 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   );
   // An expectation that is not known may be ignored (RFC 9110, 10.1.1); node's own 417 would be no problem document.
   server.on("checkExpectation", requestListener(options));
-  server.on("upgrade", options.upgrade);
+  const requests = watchRequests(server);
+  server.on("upgrade", (request, socket, head) => {
+    requests.leave(request.socket);
+    options.upgrade(request, socket, head);
+  });
   server.on("clientError", answerClientError);
   await bind(server, options.host, options.port);
   const { address, family, port } = server.address() as AddressInfo;
-  return { url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`, ...closing(server) };
+  return {
+    url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
+    ...closing(server, requests),
+  };
 }
 
-function closing(server: Server): Pick<Listening, "stop" | "close"> {
-  const closed = once(server, "close");
+interface Requests {
+  /** The connection carries a tunnel now: its end is not waited for here. */
+  leave(socket: Socket): void;
+  /** Resolves when no connection is there for requests; none may come any more. */
+  gone(): Promise<unknown>;
+}
+
+function watchRequests(server: Server): Requests {
+  const sockets = new Map<Socket, () => void>();
+  const ends = new Set<Promise<void>>();
+  server.on("connection", (socket) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    ends.add(promise);
+    sockets.set(socket, resolve);
+    void promise.then(() => ends.delete(promise));
+    socket.once("close", () => leave(socket));
+  });
+  const leave = (socket: Socket): void => {
+    sockets.get(socket)?.();
+    sockets.delete(socket);
+  };
+  return { leave, gone: () => Promise.all(ends) };
+}
+
+function closing(server: Server, requests: Requests): Pick<Listening, "stop" | "close"> {
   const stop = () => {
     server.close();
     server.closeIdleConnections();
@@ -79,7 +109,7 @@ function closing(server: Server): Pick<Listening, "stop" | "close"> {
     async close() {
       stop();
       const timer = setTimeout(() => server.closeAllConnections(), FINISH_MS);
-      await closed;
+      await requests.gone();
       clearTimeout(timer);
     },
   };

@@ -9,11 +9,12 @@ const MAX_PER_RESERVATION = 100;
 const MAX_PER_USER = 200;
 
 /** A gateway whose tunnels end with their reservation: pushed by the core, and asked again every 2 s. */
-export function createTunnels(core: Core, name: string, logger: Logger): Gateway {
+export function createTunnels(core: Core, name: string, logger: Logger, detachMaxS?: number): Gateway {
   const gateway = createGateway({
     name,
     maxPerReservation: MAX_PER_RESERVATION,
     maxPerUser: MAX_PER_USER,
+    ...(detachMaxS === undefined ? {} : { detachMs: detachMaxS * 1000 }),
     log: (fields, message) => logger.info(fields, message),
     admit: (request) => admitTunnel(core, request.token, request),
   });

@@ -2,7 +2,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Problem } from "../api/errors.ts";
 import { type Engine, type LockName, openEngine } from "./engine.ts";
-import { clearLeases } from "./leases.ts";
 import { migrate } from "./migrate.ts";
 import type { Db } from "./tables.ts";
 
@@ -47,7 +46,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const engine = openEngine(options.url);
   try {
     await migrate(engine);
-    if (engine.exclusive) await clearLeases(engine.writer);
   } catch (error) {
     await engine.close();
     throw error;

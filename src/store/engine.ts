@@ -1,6 +1,7 @@
 /** All that differs between SQLite and PostgreSQL: opening, locking, claiming, the clock, and what an error means. */
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import Database from "better-sqlite3";
 import {
   CompiledQuery,
@@ -13,7 +14,6 @@ import {
   sql,
 } from "kysely";
 import pg from "pg";
-import { holdExclusively } from "./exclusive.ts";
 import { keepRoom } from "./sqlite-room.ts";
 import type { Db, Tables } from "./tables.ts";
 
@@ -24,8 +24,6 @@ export interface Engine {
   readonly reader: Db;
   /** Type of a text column; compared byte by byte, so that both engines sort alike. */
   readonly textType: string;
-  /** True when leases of an earlier process cannot be in use any more. */
-  readonly exclusive: boolean;
   /** Held until the end of the transaction; SQLite's write transactions exclude each other anyway. */
   lock(tx: Db, name: LockName): Promise<void>;
   /** The rows of this subquery are this transaction's, and those that another one holds are passed over. */
@@ -39,12 +37,15 @@ export interface Engine {
 const LOCKS = { migrate: 7_205_001, schedule: 7_205_002 } as const;
 export type LockName = keyof typeof LOCKS;
 
-const BUSY_MS = 5000;
+/** How long one process may stand still for another one's write transaction; beyond that it waits without standing still. */
+const BUSY_MS = 20;
+const BUSY_PATIENCE_MS = 10_000;
+const OPEN_PATIENCE_MS = 10_000;
 const POOL_SIZE = 10;
 const CONNECT_MS = 10_000;
 const STATEMENT_MS = 10_000;
 
-/** Opens `sqlite:/path` or `postgres://…`. Throws with words for a URL it cannot read, or a SQLite file that is in use. */
+/** Opens `sqlite:/path` or `postgres://…`. Throws with words for a URL it cannot read, or a SQLite file that it cannot open. */
 export function openEngine(url: string): Engine {
   if (url.startsWith("sqlite:")) return openSqlite(url.slice("sqlite:".length));
   if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url);
@@ -58,8 +59,18 @@ class ImmediateDriver extends SqliteDriver {
     super({ database });
     this.#database = database;
   }
+  /** Another process may be writing: this one goes on with other things until it is done. */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+    const until = performance.now() + BUSY_PATIENCE_MS;
+    for (;;) {
+      try {
+        await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+        return;
+      } catch (error) {
+        if (sqliteFault(error) !== "retry" || performance.now() > until) throw error;
+        await pause(1 + Math.random() * 9);
+      }
+    }
   }
   /** SQLite undoes a transaction by itself when the disk is full; a rollback would then hide that error behind its own. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
@@ -80,8 +91,7 @@ class ImmediateDialect extends SqliteDialect {
 
 function openSqlite(path: string): Engine {
   if (!existsSync(dirname(path))) throw new Error(`the directory of the database ${path} does not exist`);
-  const guard = holdExclusively(`${path}.lock`, `the database ${path}`);
-  const [writing, reading] = openPair(path, guard);
+  const [writing, reading] = openPair(path);
   const writer = new Kysely<Tables>({ dialect: new ImmediateDialect(writing) });
   const reader = new Kysely<Tables>({ dialect: new SqliteDialect({ database: reading }) });
   return {
@@ -89,7 +99,6 @@ function openSqlite(path: string): Engine {
     writer,
     reader,
     textType: "text",
-    exclusive: true,
     lock: async () => undefined,
     skipLocked: (query) => query,
     now: async () => new Date(),
@@ -97,23 +106,28 @@ function openSqlite(path: string): Engine {
     async close() {
       await Promise.all([writer.destroy(), reader.destroy()]);
       // Kysely closes only what it has used.
-      for (const database of [reading, writing, guard]) database.close();
+      for (const database of [reading, writing]) database.close();
     },
   };
 }
 
-function openPair(path: string, guard: { close(): void }): [Database.Database, Database.Database] {
+/** One process at a time: switching a new file to its log, and making room, bear no other one. */
+function openPair(path: string): [Database.Database, Database.Database] {
+  const turn = new Database(`${path}.lock`, { timeout: OPEN_PATIENCE_MS });
   try {
-    const writing = new Database(path, { timeout: BUSY_MS });
+    turn.exec("begin exclusive");
+    const writing = new Database(path, { timeout: OPEN_PATIENCE_MS });
     writing.pragma("journal_mode = wal");
     writing.pragma("synchronous = full");
     writing.pragma("foreign_keys = on");
     keepRoom(writing);
-    const reading = new Database(path, { timeout: BUSY_MS, readonly: true });
+    writing.pragma(`busy_timeout = ${BUSY_MS}`);
+    const reading = new Database(path, { timeout: OPEN_PATIENCE_MS, readonly: true });
     return [writing, reading];
   } catch (cause) {
-    guard.close();
     throw new Error(`the database ${path} cannot be opened`, { cause });
+  } finally {
+    turn.close();
   }
 }
 
@@ -132,7 +146,6 @@ function openPostgres(url: string): Engine {
     writer,
     reader,
     textType: `text collate "C"`,
-    exclusive: false,
     async lock(tx, name) {
       await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS[name])})`.execute(tx);
     },

@@ -103,9 +103,9 @@ export async function dropLease(tx: Tx, owner: string, id: string, nextStepAt?: 
     .execute();
 }
 
-/** For a database that only one process can have open: whoever held these is dead. */
-export async function clearLeases(db: Db): Promise<void> {
-  await db.updateTable("reservations").set({ leased_by: null, leased_until: null }).execute();
+/** For the one process that may work on the reservations: whoever held these is dead. */
+export async function clearLeases(tx: Tx): Promise<void> {
+  await tx.db.updateTable("reservations").set({ leased_by: null, leased_until: null }).execute();
 }
 
 /** The next instant at which something in one of `states` can be claimed; undefined when nothing is open. */

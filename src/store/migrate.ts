@@ -6,6 +6,7 @@ import { promises } from "./migrations/0002-promises.ts";
 import { warnings } from "./migrations/0003-warnings.ts";
 import { devices } from "./migrations/0004-devices.ts";
 import { phases } from "./migrations/0005-phases.ts";
+import { servers } from "./migrations/0006-servers.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -17,7 +18,7 @@ export interface Migration {
 }
 
 /** All of this version, in order. */
-export const MIGRATIONS: readonly Migration[] = [first, promises, warnings, devices, phases];
+export const MIGRATIONS: readonly Migration[] = [first, promises, warnings, devices, phases, servers];
 
 /**
  * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.

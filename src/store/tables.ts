@@ -14,6 +14,21 @@ export const tokenShape = {
   created_at: instant,
   expires_at: nullable(instant),
   revoked_at: nullable(instant),
+  /** The server whose own token it is: good while that one serves. */
+  server: nullable(text),
+  /** When that server went or made another; tunnels that it opened go on. */
+  replaced_at: nullable(instant),
+};
+
+export const serverShape = {
+  /** Random per process; the prefix of its sessions. */
+  name: text,
+  /** The socket on which other servers reach its gateway; null without one. */
+  address: nullable(text),
+  started_at: instant,
+  seen_at: instant,
+  /** It takes nothing new, and lives until its sessions are over. */
+  draining: flag,
 };
 
 export const keyShape = {
@@ -165,6 +180,7 @@ const migrationShape = { number: int, name: text, applied_at: instant };
 
 export type UserRow = Row<typeof userShape>;
 export type TokenRow = Row<typeof tokenShape>;
+export type ServerRow = Row<typeof serverShape>;
 export type KeyRow = Row<typeof keyShape>;
 export type CapacityRow = Row<typeof capacityShape>;
 export type ReservationRow = Row<typeof reservationShape>;
@@ -178,6 +194,7 @@ export type IdempotencyRow = Row<typeof idempotencyShape>;
 export interface Tables {
   users: UserRow;
   tokens: TokenRow;
+  servers: ServerRow;
   ssh_keys: KeyRow;
   capacity: CapacityRow;
   reservations: ReservationRow;

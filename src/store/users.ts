@@ -56,13 +56,35 @@ export async function revokeToken(tx: Tx, id: string): Promise<boolean> {
   return numUpdatedRows === 1n;
 }
 
-/** Revokes a user's tokens of this label. */
-export async function revokeLabelled(tx: Tx, userId: string, label: string): Promise<void> {
+/** The own tokens of servers that seem to have gone are good for nothing new. */
+export async function replaceTokensOfGoneServers(tx: Tx): Promise<void> {
   await tx.db
     .updateTable("tokens")
-    .set({ revoked_at: tx.at })
-    .where("user_id", "=", userId)
-    .where("label", "=", label)
-    .where("revoked_at", "is", null)
+    .set({ replaced_at: tx.at })
+    .where("server", "is not", null)
+    .where("replaced_at", "is", null)
+    .where("server", "not in", tx.db.selectFrom("servers").select("name"))
     .execute();
+}
+
+/** The own token of a server that turned out to be there is good again. */
+export async function restoreServerTokens(tx: Tx, server: string): Promise<void> {
+  await tx.db
+    .updateTable("tokens")
+    .set({ replaced_at: null })
+    .where("server", "=", server)
+    .where("replaced_at", "is not", null)
+    .execute();
+}
+
+/** The own tokens of this server, or of all others, are good for nothing new, for ever. */
+export async function replaceServerTokens(
+  tx: Tx,
+  which: { readonly of: string } | { readonly notOf: string },
+): Promise<void> {
+  const update = tx.db.updateTable("tokens").set({ replaced_at: tx.at, server: null });
+  await ("of" in which
+    ? update.where("server", "=", which.of)
+    : update.where("server", "<>", which.notOf)
+  ).execute();
 }

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import WebSocket from "ws";
 import { createClient } from "../../src/api/client.ts";
 import { homeOf, type LocalServer, localServerFile } from "../../src/api/home.ts";
-import { type RunningServer, runServer, startServer } from "../../src/server/main.ts";
+import { type RunningServer, runServer, type ServerOptions, startServer } from "../../src/server/main.ts";
 import { createDatabase } from "../helpers/postgres.ts";
 import { processesNaming } from "../helpers/processes.ts";
 
@@ -27,7 +27,7 @@ afterEach(async () => {
   rmSync(parent, { recursive: true });
 });
 
-const options = (more: { listen?: string; databaseUrl?: string } = {}) => ({
+const options = (more: Partial<ServerOptions> = {}) => ({
   dataDir: join(parent, "data"),
   listen: "127.0.0.1:0",
   simulate: [{ gpuType: "h100", count: 2 }],
@@ -35,10 +35,11 @@ const options = (more: { listen?: string; databaseUrl?: string } = {}) => ({
   isolation: "processes" as const,
   home: homeOf({ GPU_DEV_HOME: join(parent, "home") }, parent),
   logTo: { write: (line: string) => log.push(line) },
+  takeOverMs: 100,
   ...more,
 });
 
-const start = async (more = {}): Promise<RunningServer> => {
+const start = async (more: Partial<ServerOptions> = {}): Promise<RunningServer> => {
   const server = await startServer(options(more));
   running.push(server);
   return server;
@@ -106,7 +107,7 @@ test("a port that is taken fails the start, and leaves nothing open", async () =
   const server = await start();
   expect(await clientOf(server).getReady({})).toEqual({
     status: "ok",
-    checks: { database: "ok", driver: "ok" },
+    checks: { database: "ok", driver: "ok", presence: "ok" },
   });
 });
 
@@ -161,18 +162,43 @@ test("a start that fails is one clear line and exit code 1", async () => {
   });
 });
 
-test("S-01 L-11 a second server with other pods on the same PostgreSQL, or on the same data directory, is refused", async () => {
+test("S-01 L-11 servers with other pods on one PostgreSQL, or with another database on one data directory, are refused", async () => {
+  const [database, other] = [await createDatabase(), await createDatabase()];
+  onTestFinished(database.drop);
+  onTestFinished(other.drop);
+  const databaseUrl = database.url;
+  const first = await start({ databaseUrl });
+  await expect(startServer(options({ databaseUrl, dataDir: join(parent, "elsewhere") }))).rejects.toThrow(
+    /belongs to the pods at .*\/data, not to those at .*\/elsewhere/,
+  );
+  await expect(startServer(options({ databaseUrl: other.url }))).rejects.toThrow(
+    /in use by another gpu-dev server with another database/,
+  );
+  await expect(startServer(options())).rejects.toThrow(/in use by another gpu-dev server/);
+  await stop(first);
+  await stop(await start({ databaseUrl: other.url }));
+});
+
+test("A-13 X-01 three servers share one PostgreSQL and one data directory, each with a token of its own", async () => {
   const database = await createDatabase();
   onTestFinished(database.drop);
   const databaseUrl = database.url;
-  const first = await start({ databaseUrl });
-  await expect(startServer(options({ databaseUrl }))).rejects.toThrow(/is in use by another gpu-dev server/);
-  const elsewhere = { ...options({ databaseUrl }), dataDir: join(parent, "elsewhere") };
-  await expect(startServer(elsewhere)).rejects.toThrow(
-    /belongs to the pods at .*\/data, not to those at .*\/elsewhere/,
-  );
-  await stop(first);
-  await stop(await start({ databaseUrl }));
+  const [one, two, three] = [
+    await start({ databaseUrl }),
+    await start({ databaseUrl }),
+    await start({ databaseUrl }),
+  ];
+  for (const server of [one, two, three])
+    expect(await clientOf(server).getMe({})).toMatchObject({ role: "admin" });
+  const acrossServers = createClient({ url: one.url, token: two.token, fetch, version: "0" });
+  expect(await acrossServers.getMe({})).toMatchObject({ role: "admin" });
+  // server.json is the last one's, and stays so when another one goes.
+  await stop(one);
+  expect(JSON.parse(readFileSync(localServerFile(options().home), "utf8"))).toMatchObject({ url: three.url });
+  const late = createClient({ url: two.url, token: one.token, fetch, version: "0" });
+  await expect(late.getMe({})).rejects.toMatchObject({ problem: { code: "not_logged_in" } });
+  await stop(three);
+  expect(await clientOf(two).getMe({})).toMatchObject({ role: "admin" });
 });
 
 test("an unreachable PostgreSQL fails the start with words that hold no password", async () => {

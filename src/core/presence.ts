@@ -1,0 +1,125 @@
+/**
+ * The servers of a database know each other by rows that they renew: whose own token is good, and which process has the
+ * gateway that holds a session. A row that is not renewed is soon taken for that of a dead process.
+ */
+import type { Tx } from "../store/db.ts";
+import { deleteServer, deleteUnseenServers, listServers, saveServer } from "../store/servers.ts";
+import type { ServerRow } from "../store/tables.ts";
+import { replaceServerTokens, replaceTokensOfGoneServers, restoreServerTokens } from "../store/users.ts";
+import { createConditions } from "./conditions.ts";
+import type { Core } from "./core.ts";
+
+type PresenceCore = Pick<Core, "store" | "log">;
+
+const RENEW_MS = 5_000;
+/** Five renewals may fail: a database that was away for a moment must not make anybody dead. */
+const GONE_MS = 30_000;
+
+export interface Presence {
+  readonly name: string;
+  /** From now on nothing new is sent to this server, and its own token is good for nothing new. */
+  drain(): Promise<void>;
+  /** Takes the row away. */
+  leave(): Promise<void>;
+  /** Throws when the row could not be renewed for so long that others take this server for dead. */
+  check(): void;
+  /** Renews the row now; for tests, which own the clock. */
+  renew(): Promise<void>;
+}
+
+/** Makes this process known as `name`; `address` is where its gateway is reached by the others. */
+export async function joinServers(
+  core: PresenceCore,
+  name: string,
+  address: string | null,
+): Promise<Presence> {
+  const member = new Member(core, name, address);
+  await member.renew();
+  member.start();
+  return member;
+}
+
+class Member implements Presence {
+  readonly name: string;
+  readonly #core: PresenceCore;
+  readonly #address: string | null;
+  #draining = false;
+  #renewed = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  /** One after the other: a renewal that is under way must not undo what comes after it. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = false;
+
+  constructor(core: PresenceCore, name: string, address: string | null) {
+    this.name = name;
+    this.#core = core;
+    this.#address = address;
+  }
+
+  start(): void {
+    const { watch } = createConditions(this.#core.log);
+    this.#timer = setInterval(() => {
+      if (this.#waiting) return;
+      this.#waiting = true;
+      const told = watch("presence", "this server could not tell the others that it is there", () =>
+        this.renew(),
+      );
+      void told.finally(() => {
+        this.#waiting = false;
+      });
+    }, RENEW_MS);
+  }
+
+  async renew(): Promise<void> {
+    await this.#write(async (tx) => {
+      await this.#save(tx);
+      await deleteUnseenServers(tx, new Date(tx.now.getTime() - GONE_MS).toISOString());
+      await replaceTokensOfGoneServers(tx);
+    });
+    this.#renewed = performance.now();
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.#write(async (tx) => {
+      await this.#save(tx);
+      await replaceServerTokens(tx, { of: this.name });
+    });
+  }
+
+  async leave(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#write(async (tx) => {
+      await deleteServer(tx, this.name);
+      await replaceServerTokens(tx, { of: this.name });
+    });
+  }
+
+  check(): void {
+    if (performance.now() - this.#renewed > GONE_MS)
+      throw new Error("the other servers take this one for dead");
+  }
+
+  async #save(tx: Tx): Promise<void> {
+    await saveServer(tx, { name: this.name, address: this.#address, draining: this.#draining ? 1 : 0 });
+    // Its token, if the others took it for dead meanwhile.
+    await restoreServerTokens(tx, this.name);
+  }
+
+  #write(work: (tx: Tx) => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(() => this.#core.store.write(work));
+    // Whoever asked hears of a failure; the next one's turn comes all the same.
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** The servers that are there, as far as the others know. */
+export function liveServers(core: Pick<Core, "store">): Promise<ServerRow[]> {
+  return core.store.read((db, now) => listServers(db, new Date(now.getTime() - GONE_MS).toISOString()));
+}
+
+/** For a database that one server has for itself: the tokens of all others are good for nothing new. */
+export function replaceOtherTokens(core: Pick<Core, "store">, name: string): Promise<void> {
+  return core.store.write((tx) => replaceServerTokens(tx, { notOf: name }));
+}

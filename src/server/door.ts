@@ -1,0 +1,39 @@
+/** The socket in the data directory on which other servers of this machine hand tunnels to the gateway of this one. */
+import { mkdir, readdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { listenForForwarded, reach } from "../tunnel/forward.ts";
+import type { Gateway } from "../tunnel/gateway.ts";
+import { StartError } from "./config.ts";
+
+/** What the kernel takes as the name of a socket, on every system. */
+const MAX_PATH = 103;
+
+export interface Door {
+  readonly path: string;
+  close(): void;
+}
+
+/** Opens the door of the gateway called `name`, and takes away those of dead ones. Throws StartError when the path is too long. */
+export async function openDoor(dataDir: string, name: string, gateway: Gateway): Promise<Door> {
+  const folder = join(dataDir, "gateways");
+  const path = join(folder, `${name}.sock`);
+  if (Buffer.byteLength(path) > MAX_PATH)
+    throw new StartError(
+      `the path of the data directory ${dataDir} is too long for a socket in it: it may have ${MAX_PATH - Buffer.byteLength(path) + Buffer.byteLength(dataDir)} bytes; choose another with --data-dir`,
+    );
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await removeDead(folder);
+  const close = await listenForForwarded(path, (request, socket, head) =>
+    gateway.handleUpgrade(request, socket, head),
+  );
+  return { path, close };
+}
+
+/** The kernel leaves the name of a socket whose process was killed. */
+async function removeDead(folder: string): Promise<void> {
+  for (const path of (await readdir(folder)).map((file) => join(folder, file))) {
+    const live = await reach(path);
+    if (live) live.destroy();
+    else await unlink(path);
+  }
+}

@@ -1,0 +1,168 @@
+/** Opens what the rules stand on: the data directory, the database, the driver. */
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, realpath, rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "pino";
+import { ROLES, type Role } from "../api/roles.ts";
+import { type Core, createCore } from "../core/core.ts";
+import { deploymentId, forgetLeases, localDriverPlace } from "../core/deployment.ts";
+import { syncCapacity } from "../core/inventory.ts";
+import { liveServers } from "../core/presence.ts";
+import { createSshProbe, type Probe } from "../core/probe.ts";
+import type { Driver } from "../drivers/driver.ts";
+import { createLocalDriver } from "../drivers/local.ts";
+import { openStore, type Store } from "../store/db.ts";
+import { type Hold, holdAlone, holdTogether } from "../store/exclusive.ts";
+import { DEFAULT_DOMAIN, DEFAULT_TAKE_OVER_MS, type ServerOptions, StartError } from "./config.ts";
+import { prepareDataDir } from "./data-dir.ts";
+import type { Shutdown } from "./shutdown.ts";
+
+/** What a stop closes first, and what lives on while there are sessions. */
+export interface Closing {
+  readonly front: Shutdown;
+  readonly back: Shutdown;
+}
+
+export interface OpenCore {
+  readonly core: Core;
+  readonly deploymentId: string;
+  /** Of this process: random, the prefix of its sessions. */
+  readonly name: string;
+  readonly dataDir: string;
+  readonly roles: ReadonlySet<Role>;
+  /** True when no other process has a token of its own in this database. */
+  readonly alone: boolean;
+}
+
+const noProbe: Probe = () => Promise.reject(new Error("only a worker proves logins"));
+
+/** On SQLite one process at a time may have each of these; on PostgreSQL leases let many share the work. */
+const LOCKS: Partial<Record<Role, string>> = { worker: "server.lock", api: "api.lock" };
+const LOCK_POLL_MS = 50;
+
+/** The database, the driver and the rules around them, as far as the roles of this process need them. */
+export async function openCore(
+  options: ServerOptions & { readonly dataDir: string },
+  logger: Logger,
+  closing: Closing,
+): Promise<OpenCore> {
+  const roles = new Set(options.roles ?? ROLES);
+  const { dataDir } = options;
+  await prepareDataDir(dataDir);
+  const embedded = options.databaseUrl === undefined;
+  if (embedded) await takeAlone(options, dataDir, roles, closing);
+  const store = await openDatabase(options, dataDir);
+  closing.back.add("database", 800, () => store.close());
+  if (!embedded) await checkPlace(store, `${hostname()}:${await realpath(dataDir)}`);
+  const id = await deploymentId(store);
+  if (!embedded) await takeTogether(options, dataDir, id, closing);
+  const name = randomBytes(4).toString("hex");
+  const driver = await openDriver(options, dataDir, id, roles, logger);
+  closing.back.add("driver", 800, () => driver.close());
+  const core = createCore({
+    store,
+    driver,
+    probe: roles.has("worker") ? await openProbe(store, join(dataDir, "probes"), name, embedded) : noProbe,
+    settings: { domain: options.domain ?? DEFAULT_DOMAIN },
+    log: (level, fields, message) => logger[level](fields, message),
+  });
+  if (roles.has("worker")) {
+    if (embedded) await forgetLeases(store);
+    await syncCapacity(core);
+  }
+  return { core, deploymentId: id, name, dataDir, roles, alone: embedded && roles.has("api") };
+}
+
+async function takeAlone(
+  options: ServerOptions,
+  dataDir: string,
+  roles: ReadonlySet<Role>,
+  closing: Closing,
+): Promise<void> {
+  for (const role of roles) {
+    const file = LOCKS[role];
+    if (file === undefined) continue;
+    const hold = await patiently(() => holdAlone(join(dataDir, file)), options);
+    if (!hold) throw inUse(dataDir, "; stop that one first");
+    closing.front.add(file, 100, () => hold.close());
+  }
+}
+
+/** Servers of one PostgreSQL share the directory; those of another database would give its GPUs away twice. */
+async function takeTogether(
+  options: ServerOptions,
+  dataDir: string,
+  deployment: string,
+  closing: Closing,
+): Promise<void> {
+  const hold = await patiently(() => holdTogether(join(dataDir, "server.lock"), deployment), options);
+  if (!hold)
+    throw inUse(dataDir, " with another database: stop that one first, or choose another --data-dir");
+  closing.front.add("data directory", 100, () => hold.close());
+}
+
+const inUse = (dataDir: string, rest: string): StartError =>
+  new StartError(`the data directory ${dataDir} is in use by another gpu-dev server${rest}`);
+
+/** A server that was told to stop lets go within seconds: its successor may have been started at the same moment. */
+async function patiently(
+  take: () => Hold | undefined,
+  { takeOverMs = DEFAULT_TAKE_OVER_MS }: ServerOptions,
+): Promise<Hold | undefined> {
+  for (const until = performance.now() + takeOverMs; ; await pause(LOCK_POLL_MS)) {
+    const hold = take();
+    if (hold || performance.now() >= until) return hold;
+  }
+}
+
+/** Words of our own for a socket's error: it names an address, not what it is for. */
+async function openDatabase({ databaseUrl, clock }: ServerOptions, dataDir: string): Promise<Store> {
+  const url = databaseUrl ?? `sqlite:${join(dataDir, "gpu-dev.db")}`;
+  try {
+    return await openStore({ url, ...(clock ? { clock } : {}) });
+  } catch (cause) {
+    const { syscall, message } = cause as NodeJS.ErrnoException;
+    if (syscall === undefined) throw cause;
+    throw new StartError(`the database cannot be reached: ${message}; see --database`, { cause });
+  }
+}
+
+/** Servers of other pods would take these for lost ones. */
+async function checkPlace(store: Store, here: string): Promise<void> {
+  const place = await localDriverPlace(store, here);
+  if (place !== here)
+    throw new StartError(
+      `this database belongs to the pods at ${place}, not to those at ${here}: give each machine and data directory a database of its own`,
+    );
+}
+
+function openDriver(
+  options: ServerOptions,
+  dataDir: string,
+  deployment: string,
+  roles: ReadonlySet<Role>,
+  logger: Logger,
+): Promise<Driver> {
+  const dialsOnly = !roles.has("api") && !roles.has("worker");
+  return createLocalDriver({
+    dataDir,
+    deploymentId: deployment,
+    // How pods are kept apart matters to who launches them and to who says so.
+    isolation: dialsOnly ? "processes" : options.isolation,
+    simulate: options.simulate,
+    // The administrator's token and the users' keys are in these.
+    mask: [options.home.stateDir, options.home.configDir],
+    log: (fields, message) => logger.info(fields, message),
+  });
+}
+
+/** The probe's keys are in a directory of this process; those that dead ones left go. */
+async function openProbe(store: Store, parent: string, name: string, alone: boolean): Promise<Probe> {
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  const others = alone ? [] : (await liveServers({ store })).map((server) => server.name);
+  for (const left of await readdir(parent))
+    if (!others.includes(left)) await rm(join(parent, left), { recursive: true, force: true });
+  return createSshProbe(join(parent, name));
+}

@@ -1,0 +1,93 @@
+/** What a process listens on: its port, and the socket on which other servers hand tunnels to its gateway. */
+import type { Logger } from "pino";
+import { VERSION } from "../api/version.ts";
+import { admitTunnel } from "../core/access.ts";
+import { joinServers, liveServers, type Presence } from "../core/presence.ts";
+import type { Gateway } from "../tunnel/gateway.ts";
+import { type Peer, Router } from "../tunnel/router.ts";
+import { createApp } from "./app.ts";
+import { parseListen, type ServerOptions } from "./config.ts";
+import { openDoor } from "./door.ts";
+import { listen } from "./listen.ts";
+import type { Closing, OpenCore } from "./open-core.ts";
+import { type Checks, createReadiness } from "./readiness.ts";
+import { createTunnels, isTunnel } from "./tunnels.ts";
+
+export interface OpenHttp {
+  readonly url: string;
+  /** Undefined without the gateway role. */
+  readonly gateway: Gateway | undefined;
+}
+
+/** Listens, and makes this process known to the others. What is new is refused from the moment that `front` is closed. */
+export async function openHttp(
+  open: OpenCore,
+  options: ServerOptions,
+  logger: Logger,
+  { front, back }: Closing,
+): Promise<OpenHttp> {
+  const { core, name } = open;
+  const gateway = open.roles.has("gateway")
+    ? createTunnels(core, name, logger, options.detachMaxS)
+    : undefined;
+  const door = gateway && (await openDoor(open.dataDir, name, gateway));
+  if (door) back.add("door", 100, () => door.close());
+  const presence = await joinServers(core, name, door?.path ?? null);
+  back.add("presence", 800, () => presence.leave());
+  if (gateway) back.add("tunnels", 700, () => gateway.close(0));
+  front.add("presence", 600, () => presence.drain());
+
+  const router = createRouter(open, gateway, logger);
+  front.add("forwarded tunnels", 100, () => router.close());
+  let draining = false;
+  const app = createApp({
+    core,
+    logger,
+    deploymentId: open.deploymentId,
+    version: VERSION,
+    draining: () => draining,
+    ready: readiness(open, presence, logger),
+    api: open.roles.has("api"),
+  });
+  const http = await listen({
+    ...parseListen(options.listen),
+    app,
+    isTunnel,
+    upgrade: (request, socket, head) => router.handleUpgrade(request, socket, head),
+  });
+  front.add("requests", 1300, () => http.close());
+  front.add("port", 100, () => {
+    draining = true;
+    http.stop();
+  });
+  return { url: http.url, gateway };
+}
+
+function createRouter({ core, name }: OpenCore, gateway: Gateway | undefined, logger: Logger): Router {
+  return new Router({
+    gateway,
+    name,
+    admit: (request) => admitTunnel(core, request.token, request),
+    peers: async () => (await liveServers(core)).flatMap(toPeer),
+    log: (fields, message) => logger.info(fields, message),
+  });
+}
+
+const toPeer = (row: { name: string; address: string | null; draining: 0 | 1 }): Peer[] =>
+  row.address === null ? [] : [{ name: row.name, address: row.address, draining: row.draining === 1 }];
+
+function readiness({ core, roles }: OpenCore, presence: Presence, logger: Logger) {
+  const drives = roles.has("api") || roles.has("worker");
+  const checks: Checks = {
+    database: () => core.store.now(),
+    ...(drives ? { driver: () => core.driver.capacity() } : {}),
+    presence: async () => presence.check(),
+  };
+  return createReadiness({
+    checks,
+    timeoutMs: 3000,
+    maxAgeMs: 1000,
+    now: () => performance.now(),
+    onChange: (part, err) => logger[err ? "error" : "info"]({ part, err }, err ? "not ready" : "ready again"),
+  });
+}
