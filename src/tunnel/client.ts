@@ -7,6 +7,7 @@ import { oneLine } from "./frames.ts";
 import { Line } from "./line.ts";
 import { type Ending, Pipe } from "./pipe.ts";
 import { realSurroundings, type Surroundings, watchSurroundings } from "./surroundings.ts";
+import type { Trace } from "./trace.ts";
 
 /** What ssh takes as "the connection failed". */
 const FAILED = 255;
@@ -29,6 +30,8 @@ export interface TunnelOptions {
   readonly setUpMs?: number | undefined;
   /** What the set-up waits for, one line each. */
   readonly onWait?: (why: string) => void;
+  /** Told of every step; undefined costs nothing. */
+  readonly trace?: Trace | undefined;
   readonly clock?: Clock;
   readonly surroundings?: Surroundings;
 }
@@ -61,6 +64,7 @@ export class TunnelClient {
   /** Resolves when the tunnel is over and all that was received is written out; never rejects for a failed tunnel. */
   readonly done: Promise<TunnelEnd>;
   readonly #clock: Clock;
+  readonly #trace: Trace | undefined;
   readonly #pipe: Pipe;
   readonly #line: Line;
   readonly #unwatch: () => void;
@@ -77,6 +81,8 @@ export class TunnelClient {
   /** Reads stdin and dials from now on. */
   constructor(options: TunnelOptions) {
     this.#clock = options.clock ?? realClock;
+    const { trace } = options;
+    this.#trace = trace;
     const givenUp = new Promise<TunnelEnd>((resolve) => {
       this.#giveUp = resolve;
     });
@@ -88,6 +94,7 @@ export class TunnelClient {
       onProgress: () => this.#wait(),
       onSourceEnd: () => this.#onStdinEnd(),
       onBreak: (text) => this.#onBreak(text),
+      ...(trace && { onControl: (way, text) => trace(way, { line: text }) }),
     });
     this.#line = new Line({
       ...options,
@@ -146,11 +153,13 @@ export class TunnelClient {
       moved,
     };
     this.#broken = Promise.withResolvers();
+    this.#trace?.("attached", { sends_from: received, received: this.#pipe.received, window: wire.window });
     this.#pipe.attach(wire, received);
     this.#wait();
   }
 
   #onBreak(text: string): void {
+    this.#trace?.("broken", { why: text, sent: this.#pipe.sent, received: this.#pipe.received });
     const { until, moved } = this.#connection as Connection;
     this.#connection = undefined;
     this.#broken.resolve({ text, held: this.#pipe.moved > moved || this.#clock.now() >= until });
@@ -159,6 +168,7 @@ export class TunnelClient {
 
   /** What was connected before is dead, or may be: nobody waits for a minute of silence to tell. */
   #redial(why: string): void {
+    this.#trace?.("redial", { why });
     if (this.#connection) this.#connection = { ...this.#connection, moved: -1 };
     else this.#line.restart();
     this.#pipe.drop(why);
@@ -171,6 +181,7 @@ export class TunnelClient {
   }
 
   #onStdinEnd(): void {
+    this.#trace?.("stdin-ended", { sent: this.#pipe.sent });
     this.#stdinEnded = true;
     this.#line.hurry();
     this.#wait();
@@ -178,6 +189,12 @@ export class TunnelClient {
 
   async #over(): Promise<TunnelEnd> {
     const ending = await this.#pipe.ended;
+    this.#trace?.("over", {
+      ...ending,
+      error: undefined,
+      sent: this.#pipe.sent,
+      received: this.#pipe.received,
+    });
     await this.#pipe.drained();
     await within(this.#clock, LEAVE_MS, this.#pipe.left());
     return this.#meaning(ending);

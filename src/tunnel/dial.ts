@@ -1,5 +1,5 @@
 /** Opens the WebSocket of a tunnel. */
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { type ClientOptions, WebSocket } from "ws";
 import type { Clock } from "./clock.ts";
 import { networkFailure, noAnswer, refusalFailure, type Server, TunnelFailure } from "./failure.ts";
@@ -16,6 +16,7 @@ import {
 } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
 import { throughProxy, type Way } from "./through-proxy.ts";
+import type { Trace } from "./trace.ts";
 
 export interface PodPort {
   readonly reservation: string;
@@ -31,6 +32,7 @@ export interface Dial {
   readonly resume: { readonly session: string; readonly received: number } | undefined;
   readonly clock: Clock;
   readonly limitMs: number;
+  readonly trace: Trace | undefined;
   /** Called in the turn in which the WebSocket opens. */
   readonly onOpen: (opened: Opened) => void;
 }
@@ -47,8 +49,17 @@ export interface Opened {
 
 /** Resolves once the WebSocket is open. Rejects with TunnelFailure when it does not open, also when `signal` aborts it. */
 export async function dial(options: Dial, signal: AbortSignal): Promise<void> {
-  const { server, clock, limitMs } = options;
+  const { server, clock, limitMs, trace } = options;
   signal.throwIfAborted();
+  trace?.("dial", {
+    attempt: options.attempt,
+    host: new URL(server.url).host,
+    url_from: server.origin,
+    proxy: server.proxy?.host,
+    has_token: server.token !== undefined,
+    ...options.to,
+    ...options.resume,
+  });
   const over = new AbortController();
   const abort = (): void =>
     over.abort(new TunnelFailure("interrupted while connecting", { prospect: { passing: true } }));
@@ -56,6 +67,7 @@ export async function dial(options: Dial, signal: AbortSignal): Promise<void> {
   const cancel = clock.after(limitMs, () => over.abort(networkFailure(noAnswer(), server)));
   try {
     const way = server.proxy && (await throughProxy(server, server.proxy, over.signal));
+    if (way) trace?.("proxy-connected");
     await openWebSocket(options, way, over.signal);
   } finally {
     signal.removeEventListener("abort", abort);
@@ -73,10 +85,14 @@ function openWebSocket(options: Dial, way: Way | undefined, signal: AbortSignal)
   };
   let opened: Opened | undefined;
   ws.on("upgrade", (response) => {
+    traceAnswer(options, response);
     opened = readOpening(ws, response, options, way);
     if (!opened) fail(networkFailure(new Error("its answer lacks what a tunnel needs"), server));
   });
-  ws.on("unexpected-response", (_, response) => void refusalFailure(response, server).then(fail, reject));
+  ws.on("unexpected-response", (_, response) => {
+    traceAnswer(options, response);
+    void refusalFailure(response, server).then(fail, reject);
+  });
   ws.on("error", (error) => reject(networkFailure(error, server)));
   ws.on("open", () => {
     if (opened) options.onOpen(opened);
@@ -86,7 +102,7 @@ function openWebSocket(options: Dial, way: Way | undefined, signal: AbortSignal)
   return promise;
 }
 
-function connect({ server, to, attempt, resume }: Dial, way: Way | undefined): WebSocket {
+function connect({ server, to, attempt, resume, trace }: Dial, way: Way | undefined): WebSocket {
   const { reservation, node, port } = to;
   const url = `${server.url.replace(/^http/, "ws")}/v1/tunnel/${reservation}?port=${port}&node=${node}`;
   const options: ClientOptions = {
@@ -99,9 +115,29 @@ function connect({ server, to, attempt, resume }: Dial, way: Way | undefined): W
     perMessageDeflate: false,
     maxPayload: MAX_PAYLOAD,
     ...(way === undefined ? {} : { createConnection: way.createConnection }),
+    ...(trace && { finishRequest: (request) => tracePhases(request, trace) }),
   };
   if (maskIsUseless(new URL(server.url))) options.generateMask = zeroMask;
   return new WebSocket(url, SUBPROTOCOL, options);
+}
+
+function tracePhases(request: ClientRequest, trace: Trace): void {
+  request.on("socket", (socket) => {
+    socket.on("lookup", (_error, address: string) => trace("name-found", { address }));
+    socket.on("connect", () => trace("connected", { from: socket.localAddress, to: socket.remoteAddress }));
+    socket.on("secureConnect", () => trace("tls"));
+  });
+  request.end();
+}
+
+function traceAnswer({ trace }: Dial, { statusCode, headers }: IncomingMessage): void {
+  trace?.("answer", {
+    status: statusCode,
+    session: String(headers[SESSION] ?? ""),
+    received: String(headers[RECEIVED] ?? ""),
+    window: String(headers[WINDOW] ?? ""),
+    retry_after: headers["retry-after"],
+  });
 }
 
 /**

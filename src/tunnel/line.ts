@@ -5,6 +5,7 @@
 import type { Clock } from "./clock.ts";
 import { dial, type Opened, type PodPort } from "./dial.ts";
 import { type Server, TunnelFailure } from "./failure.ts";
+import type { Trace } from "./trace.ts";
 
 /** The gateway has 10 s to reach the pod. */
 const OPEN_MS = 20_000;
@@ -38,6 +39,7 @@ export interface LineOptions {
   mayWait(): boolean;
   /** A pause begins; `why` is the line for the user. */
   onWait(why: string): void;
+  readonly trace?: Trace | undefined;
 }
 
 export class Line {
@@ -101,6 +103,7 @@ export class Line {
       try {
         return await this.#dial(purpose);
       } catch (error) {
+        this.#options.trace?.("failed", { attempt: this.#attempt, why: String(error) });
         if (!(error instanceof TunnelFailure) || !mayPass(error) || this.#isOver()) throw error;
         // Ended by a change of network, not by a fault: the next dial is for the new one.
         if (this.#dialling?.signal.aborted) continue;
@@ -116,7 +119,7 @@ export class Line {
   }
 
   async #dial(purpose: Purpose): Promise<void> {
-    const { pod, port, clock, received, onOpen } = this.#options;
+    const { pod, port, clock, received, onOpen, trace } = this.#options;
     this.#pod ??= await pod();
     this.#dialling = new AbortController();
     if (this.#closed) this.#dialling.abort();
@@ -127,6 +130,7 @@ export class Line {
       attempt: this.#attempt,
       resume: this.#session === undefined ? undefined : { session: this.#session, received: received() },
       clock,
+      trace,
       limitMs: purpose === "open" ? OPEN_MS : RESUME_MS,
       onOpen: (opened: Opened) => {
         this.#session = opened.session;
@@ -143,7 +147,9 @@ export class Line {
     const jittered = growing * (0.5 + Math.random() / 2);
     const left = Math.max(0, this.#deadline - this.#options.clock.now());
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.clock.after(Math.min(Math.max(jittered, atLeastMs), left), resolve);
+    const ms = Math.min(Math.max(jittered, atLeastMs), left);
+    this.#options.trace?.("pause", { ms: Math.round(ms) });
+    const cancel = this.#options.clock.after(ms, resolve);
     this.#endPause = resolve;
     await promise;
     cancel();

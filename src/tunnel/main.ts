@@ -13,6 +13,7 @@ import { oneLine } from "./frames.ts";
 import { parseHost, type Target } from "./hosts.ts";
 import { wholeNumber } from "./opening.ts";
 import { resolve } from "./resolve.ts";
+import { openTrace, type Trace } from "./trace.ts";
 
 /** What ssh takes as "the connection failed". */
 const FAILED = 255;
@@ -32,22 +33,35 @@ interface Asked {
 /** Runs the proxy and ends the process: 0 when the pod's stream has ended, 255 when the tunnel failed. */
 export async function main(argv: string[]): Promise<void> {
   let client: TunnelClient | undefined;
-  const hangUp = (_: NodeJS.Signals, number: number): void => {
+  const trace = findTrace();
+  const hangUp = (signal: NodeJS.Signals, number: number): void => {
+    trace?.("signal", { signal });
     client?.hangUp();
     process.exit(128 + number);
   };
   process.on("SIGTERM", hangUp).on("SIGHUP", hangUp);
   // Ctrl-C is for what runs in the pod: ssh sends it there. A proxy that dies of it takes a shared connection along.
   process.on("SIGINT", () => undefined);
-  const end = await run(argv, (started) => {
+  const end = await run(argv, trace, (started) => {
     client = started;
   });
+  trace?.("exit", { code: end.exitCode, message: end.message });
   leave(end);
 }
 
-async function run(argv: string[], started: (client: TunnelClient) => void): Promise<TunnelEnd> {
+function findTrace(): Trace | undefined {
+  const file = process.env.GPU_DEV_SSH_DEBUG;
+  return file ? openTrace(file, (line) => process.stderr.write(`gpu-dev: ${line}\n`)) : undefined;
+}
+
+async function run(
+  argv: string[],
+  trace: Trace | undefined,
+  started: (client: TunnelClient) => void,
+): Promise<TunnelEnd> {
   try {
     const asked = readArguments(argv);
+    trace?.("start", { context: asked.context, host: asked.host, port: asked.port, node: process.version });
     const home = homeOf(asked.home === undefined ? process.env : { GPU_DEV_HOME: asked.home }, homedir());
     const server = (): Server => withProxy(findServer(home, asked.context));
     const client = new TunnelClient({
@@ -57,6 +71,7 @@ async function run(argv: string[], started: (client: TunnelClient) => void): Pro
       stdin: process.stdin,
       stdout: process.stdout,
       setUpMs: asked.retryMs,
+      trace,
       ...(process.stderr.isTTY ? { onWait: tellOnce() } : {}),
     });
     started(client);

@@ -49,6 +49,8 @@ export interface PipeOptions {
   onEcho?(direction: "up" | "down", ms: number): void;
   /** The wire is gone without `bye`: the pipe waits for another, or for `lose`. */
   onBreak(text: string): void;
+  /** A control line passed; for a trace. */
+  onControl?(way: "sent" | "heard", line: string): void;
 }
 
 export class Pipe {
@@ -204,9 +206,14 @@ export class Pipe {
   }
 
   readonly #onMessage = (data: RawData, isBinary: boolean): void => {
-    const ok = isBinary ? this.#inbound?.accept(data as Buffer) : this.#obey(parseControl(data.toString()));
+    const ok = isBinary ? this.#inbound?.accept(data as Buffer) : this.#hear(data.toString());
     if (!ok) this.bye("protocol", "the other end sent what the protocol does not allow");
   };
+
+  #hear(line: string): boolean {
+    this.#options.onControl?.("heard", line);
+    return this.#obey(parseControl(line));
+  }
 
   #obey(control: Control | undefined): boolean {
     switch (control?.kind) {
@@ -230,6 +237,7 @@ export class Pipe {
   }
 
   #say(line: string, left?: () => void): void {
+    this.#options.onControl?.("sent", line);
     this.#wire?.ws.send(line, { binary: false }, left);
   }
 
