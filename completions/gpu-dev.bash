@@ -52,11 +52,15 @@ _gpu_dev() {
     "disk list --context") return ;;
     "server --data-dir") COMPREPLY=($(compgen -d -- "$cur")); return ;;
     "server --listen") return ;;
+    "server --role") COMPREPLY=($(compgen -W "api worker gateway" -- "$cur")); return ;;
     "server --simulate") return ;;
     "server --log-level") COMPREPLY=($(compgen -W "trace debug info warn error fatal silent" -- "$cur")); return ;;
     "server --isolation") COMPREPLY=($(compgen -W "auto namespaces processes" -- "$cur")); return ;;
     "server --database") return ;;
     "server --domain") return ;;
+    "server --detach-max") return ;;
+    "server --drain-max") return ;;
+    "server --tunnel-url") return ;;
     "server --context") return ;;
     "whoami --context") return ;;
     "config show --context") return ;;
@@ -80,7 +84,7 @@ _gpu_dev() {
       "avail") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "disk list") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "server") COMPREPLY=($(compgen -W "--data-dir --listen --simulate --log-level --isolation --database --domain --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "server") COMPREPLY=($(compgen -W "--data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "whoami") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --context --verbose --no-color --help" -- "$cur")); return ;;

@@ -1,7 +1,7 @@
 /** A real server in a process of its own, over a directory that outlives it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type Client, createClient } from "../../src/api/client.ts";
@@ -46,13 +46,25 @@ export function launchServer(options: ServerProcessOptions): Launched {
       ? [join(root, "bin", "gpu-dev.js"), "server"]
       : [join(import.meta.dirname, "shifted-server.ts"), String(options.aheadMs)];
   const dataDir = join(options.home, "data");
-  const args = [...entry, "--data-dir", dataDir, "--listen", "127.0.0.1:0", ...(options.args ?? [])];
+  const args = [
+    ...entry,
+    "--data-dir",
+    dataDir,
+    "--listen",
+    "127.0.0.1:0",
+    ...endAtOnce(options),
+    ...(options.args ?? []),
+  ];
   const child = spawn(process.execPath, args, {
     env: { ...environment(options.home), ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   return { child, ready: whenReady(child, options.home) };
 }
+
+/** A test that stops its server does not wait for the sessions that it left open, unless it says so. */
+const endAtOnce = ({ aheadMs }: ServerProcessOptions): string[] =>
+  aheadMs === undefined ? ["--drain-max", "0"] : [];
 
 export const startServerProcess = (options: ServerProcessOptions): Promise<ServerProcess> =>
   launchServer(options).ready;
@@ -61,6 +73,12 @@ export const startServerProcess = (options: ServerProcessOptions): Promise<Serve
 export function environment(home: string): NodeJS.ProcessEnv {
   const { GPU_DEV_URL: _url, GPU_DEV_TOKEN: _token, ...rest } = process.env;
   return { ...rest, HOME: home, GPU_DEV_HOME: home, NO_COLOR: "1" };
+}
+
+/** Of the server with the API that was started last; empty without any. */
+function readToken(home: string): string {
+  const file = join(home, "server.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LocalServer).token : "";
 }
 
 async function whenReady(child: ChildProcess, home: string): Promise<ServerProcess> {
@@ -72,7 +90,8 @@ async function whenReady(child: ChildProcess, home: string): Promise<ServerProce
   const exit = once(child, "exit");
   const first = await Promise.race([once(createInterface(child.stdout), "line"), exit.then(() => undefined)]);
   if (first === undefined) throw new Error(`the server ended before it was ready\n${log}`);
-  const { url, token } = JSON.parse(readFileSync(join(home, "server.json"), "utf8")) as LocalServer;
+  const url = /http:\S+/.exec(String(first[0]))?.[0] ?? "";
+  const token = readToken(home);
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null && child.kill(signal)) await exit;
     return child.exitCode;

@@ -24,6 +24,7 @@ process.exitCode = await runServer(
       return { gpuType, count: Number(count) };
     }),
     logLevel: "warn",
+    drainMaxS: 0,
     isolation: values.isolation === "processes" ? "processes" : "auto",
     home: homeOf(process.env, homedir()),
     clock: { now: () => new Date(Date.now() + Number(ahead)) },

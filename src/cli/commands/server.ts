@@ -1,10 +1,16 @@
-/** `gpu-dev server`: the whole server in one process. */
+/** `gpu-dev server`: the whole server in one process, or some of its roles. */
+import { exactDuration, parseDuration } from "../../api/duration.ts";
+import { ROLES, type Role } from "../../api/roles.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { choice, parsed, repeated, text } from "../options.ts";
 
 const DEFAULT_LISTEN = "127.0.0.1:4780";
+/** Nobody has to find a process without the API: the others hand tunnels to it by themselves. */
+const ANY_PORT = "127.0.0.1:0";
+const DETACH_S = { least: 10, most: 24 * 3600 };
+const DRAIN_S = { least: 0, most: 7 * 24 * 3600 };
 
 const options = {
   dataDir: text(
@@ -14,9 +20,17 @@ const options = {
   ),
   listen: parsed(
     "--listen <HOST:PORT>",
-    `Address; port 0 picks a free one (default: ${DEFAULT_LISTEN})`,
+    `Address; port 0 picks a free one, as without the role api (default: ${DEFAULT_LISTEN})`,
     address,
   ),
+  role: {
+    ...repeated(
+      "--role <ROLE>",
+      `What this process does: ${ROLES.join(", ")}; repeatable, or with commas (default: all)`,
+      roles,
+    ),
+    completes: ROLES,
+  },
   simulate: repeated(
     "--simulate <TYPE:COUNT>",
     "Add GPUs that do not exist, marked so everywhere; repeatable",
@@ -46,6 +60,21 @@ const options = {
     "Domain of the reservations' ssh hosts; never looked up (default: gpu-dev.internal)",
     domainName,
   ),
+  detachMax: parsed(
+    "--detach-max <TIME>",
+    "A tunnel whose connection broke waits so long for its client (default: 5m)",
+    (given) => timeWithin(given, DETACH_S),
+  ),
+  drainMax: parsed(
+    "--drain-max <TIME>",
+    "When told to stop, live on so long for open ssh sessions; 0 ends them at once (default: 1h)",
+    (given) => timeWithin(given, DRAIN_S),
+  ),
+  tunnelUrl: parsed(
+    "--tunnel-url <URL>",
+    "Where this user's tunnels go, when not through the API's process (default: where the API is)",
+    httpUrl,
+  ),
 };
 
 export const command = defineCommand({
@@ -57,6 +86,14 @@ export const command = defineCommand({
     {
       line: "gpu-dev server --simulate h100:8 --listen 127.0.0.1:0",
       meaning: "Eight GPUs that do not exist, for trying things out",
+    },
+    {
+      line: "gpu-dev server --role gateway --listen 127.0.0.1:4781",
+      meaning: "Only the ssh sessions: they go on while the rest is upgraded",
+    },
+    {
+      line: "gpu-dev server --role api,worker --tunnel-url http://127.0.0.1:4781",
+      meaning: "The rest",
     },
   ],
   async run(_args, given, ctx): Promise<number> {
@@ -70,14 +107,19 @@ export const command = defineCommand({
 
 function serverOptions(given: Values<typeof options>, env: Context["env"]) {
   const database = given.database ?? fromEnvironment(env.GPU_DEV_DATABASE);
+  const chosen = given.role?.flat() ?? ROLES;
   return {
-    listen: given.listen ?? DEFAULT_LISTEN,
+    roles: chosen,
+    listen: given.listen ?? (chosen.includes("api") ? DEFAULT_LISTEN : ANY_PORT),
     simulate: [...(given.simulate ?? [])],
     logLevel: given.logLevel ?? "info",
     isolation: given.isolation ?? "auto",
     ...(given.dataDir === undefined ? {} : { dataDir: given.dataDir }),
     ...(database === undefined ? {} : { databaseUrl: database }),
     ...(given.domain === undefined ? {} : { domain: given.domain }),
+    ...(given.detachMax === undefined ? {} : { detachMaxS: given.detachMax }),
+    ...(given.drainMax === undefined ? {} : { drainMaxS: given.drainMax }),
+    ...(given.tunnelUrl === undefined ? {} : { tunnelUrl: given.tunnelUrl }),
   };
 }
 
@@ -91,6 +133,32 @@ function address(given: string): string {
   throw new UsageError(
     `${JSON.stringify(given)} is not HOST:PORT`,
     `Such as ${DEFAULT_LISTEN}; port 0 picks a free one.`,
+  );
+}
+
+function roles(given: string): Role[] {
+  const names = given.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !ROLES.some((role) => role === name));
+  if (unknown === undefined) return names as Role[];
+  throw new UsageError(`${JSON.stringify(unknown)} is no role`, `Roles are ${ROLES.join(", ")}.`);
+}
+
+/** Seconds. "0" needs no unit. */
+function timeWithin(given: string, { least, most }: { least: number; most: number }): number {
+  const seconds = given === "0" ? 0 : parseDuration(given);
+  if (seconds !== undefined && seconds >= least && seconds <= most) return seconds;
+  throw new UsageError(
+    `${JSON.stringify(given)} is not a time from ${least === 0 ? "0" : exactDuration(least)} to ${exactDuration(most)}`,
+    "Such as 30s, 5m, 1h30m or 2d.",
+  );
+}
+
+function httpUrl(given: string): string {
+  const { protocol = "", search = "", hash = "", username = "" } = URL.parse(given) ?? {};
+  if (/^https?:$/.test(protocol) && search + hash + username === "") return given.replace(/\/+$/, "");
+  throw new UsageError(
+    `${JSON.stringify(given)} is not an http or https URL`,
+    "Such as http://127.0.0.1:4781.",
   );
 }
 
