@@ -5,7 +5,7 @@ import { countQueued } from "../store/reservations.ts";
 import type { CapacityRow, Db } from "../store/tables.ts";
 import type { Core } from "./core.ts";
 import { capacityRow, countPlaces } from "./devices.ts";
-import { planType } from "./placing.ts";
+import { newcomer, planType } from "./placing.ts";
 import { bounded } from "./pod.ts";
 
 /** Asks the driver and stores the answer. A driver that cannot be asked (DriverError) leaves what is known. */
@@ -73,6 +73,6 @@ export function listAvailability(core: Core): Promise<Page<Availability>> {
 
 /** When somebody who comes now and wants one place could start. */
 async function newcomerStart(db: Db, gpuType: string, now: Date): Promise<Date | null> {
-  const { starts } = await planType(db, gpuType, now, [{ id: "newcomer", places: 1, durationS: 0 }]);
+  const { starts } = await planType(db, gpuType, now, [newcomer("newcomer", Number.MAX_SAFE_INTEGER, 1, 0)]);
   return starts.get("newcomer") ?? null;
 }

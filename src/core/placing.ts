@@ -7,38 +7,58 @@ import { insertSecrets } from "../store/secrets.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import { changeReservation, LostRace, SYSTEM } from "./change.ts";
 import type { Core } from "./core.ts";
-import { freePlaces, offeredIndices, takenPlaces } from "./devices.ts";
+import { freePlaces, takenPlaces } from "./devices.ts";
 import { newKeyPair } from "./key-pair.ts";
 import { PREPARING_MS } from "./lifecycle.ts";
-import { freeAfter, type Plan, type PlanRequest, plan } from "./plan.ts";
+import { freeAfter, type PlanRequest } from "./plan/model.ts";
+import { plan } from "./plan.ts";
 
-export interface TypePlan extends Plan {
+export interface TypePlan {
   readonly queue: readonly QueueRow[];
+  /** Those that start now. */
+  readonly placements: readonly { readonly id: string; readonly node: string }[];
+  /** By request, when it starts; null when that is unknown. */
+  readonly starts: ReadonlyMap<string, Date | null>;
 }
 
-/** The plan of one GPU type as the database has it now, with a newcomer behind the queue if one is given. */
+/** Somebody who wants places of a node for a time and has been promised nothing. */
+export const newcomer = (id: string, seq: number, places: number, durationS: number): PlanRequest => ({
+  id,
+  seq,
+  places,
+  nodes: 1,
+  durationS,
+  notBefore: undefined,
+  place: undefined,
+  promised: undefined,
+  priority: 0,
+  share: 0,
+});
+
+/** The plan of one GPU type as the database has it now, with newcomers behind the queue if some are given. */
 export async function planType(
   db: Db,
   gpuType: string,
   now: Date,
-  newcomer: readonly PlanRequest[] = [],
+  newcomers: readonly PlanRequest[] = [],
 ): Promise<TypePlan> {
   const nodes = await listCapacity(db, gpuType);
   const taken = await takenPlaces(db, nodes);
   const queue = await listQueue(db, gpuType);
-  // The plan counts the places of a node from 0.
-  const numbers = new Map(nodes.map((n) => [n.node, offeredIndices(n)]));
-  const made = plan(
-    nodes.map((n) => ({ node: n.node, places: n.places, healthy: n.healthy === 1 })),
-    taken.map((t) => ({
-      node: t.node,
-      index: numbers.get(t.node)?.indexOf(t.gpu_index) ?? -1,
-      freeAt: freeAt(t),
-    })),
-    [...queue.map((r) => ({ id: r.id, places: r.places, durationS: r.duration_s })), ...newcomer],
+  const { planned } = plan(
+    nodes.map((n) => ({ node: n.node, places: n.places, open: n.healthy === 1 })),
+    taken.map((t) => ({ node: t.node, places: 1, freeAt: freeAt(t) })),
+    [...queue.map((r, i) => newcomer(r.id, i, r.places, r.duration_s)), ...newcomers],
     now.getTime(),
   );
-  return { ...made, queue };
+  const all = [...planned.values()];
+  return {
+    queue,
+    placements: all.flatMap(({ id, startsNow, nodes: [node] }) =>
+      startsNow && node !== undefined ? [{ id, node }] : [],
+    ),
+    starts: new Map(all.map(({ id, start }) => [id, start === null ? null : new Date(start)])),
+  };
 }
 
 function freeAt(taken: Taken): number | undefined {

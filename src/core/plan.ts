@@ -1,102 +1,158 @@
 /**
- * Who starts when: a pure function of the queue, what runs, and what is free. First come, first served, strictly by GPU
- * type: nobody overtakes. A *place* is a GPU, or a slot of a type without GPUs.
+ * Who starts when, and on which nodes: a pure function of the nodes, what is held, the queue and the time. One GPU type at
+ * a time; types know nothing of each other. The rules, in this order:
+ *
+ * 1. A place that was given stays as long as it is possible.
+ * 2. Who lost a place, because capacity was lost, gets the earliest one that moves nobody, and is told what was lost.
+ * 3. A newcomer, in order of arrival, gets the earliest place that moves nobody.
+ * 4. What is free is given on: each in turn, by class, then the owner's recent use, then arrival, is lifted out and placed
+ *    at the earliest fit with all others fixed, until nobody can start earlier.
+ *
+ * Of several nodes that could serve, the fullest does, so that whole nodes stay free; then the first by name. A gang gets all
+ * its nodes at once. A closed node gets nothing, and what has no known end is never counted as free.
+ *
+ * So it holds at all times: no place is booked twice; nobody starts later than told unless capacity was lost; nobody is
+ * moved later by anyone else; nobody waits who could start; the same input gives the same plan.
  */
-import { PREPARING_MS } from "./lifecycle.ts";
-
-export interface PlanNode {
-  readonly node: string;
-  readonly places: number;
-  readonly healthy: boolean;
-}
-
-export interface PlanHold {
-  readonly node: string;
-  readonly index: number;
-  /** Milliseconds since 1970 at which it is free at the latest; undefined when nobody can tell. */
-  readonly freeAt: number | undefined;
-}
-
-export interface PlanRequest {
-  readonly id: string;
-  readonly places: number;
-  readonly durationS: number;
-}
+import {
+  type Board,
+  byArrival,
+  byStart,
+  byTurn,
+  type Entry,
+  keepPlaces,
+  lift,
+  newEntry,
+  placeEarliest,
+} from "./plan/board.ts";
+import { Freed, improve } from "./plan/improve.ts";
+import { LATE_MS, type PlanHold, type PlanNode, type Planned, type PlanRequest } from "./plan/model.ts";
+import { namesOf, Schedule } from "./plan/schedule.ts";
 
 export interface Plan {
-  readonly placements: readonly { readonly id: string; readonly node: string; readonly indices: number[] }[];
-  /** By request, when it starts at the latest; null when that is unknown. */
-  readonly starts: ReadonlyMap<string, Date | null>;
+  readonly planned: ReadonlyMap<string, Planned>;
+  readonly board: Board;
 }
 
-/** What it takes to be rid of a pod after its end. */
-const CLEARING_MS = 60_000;
-
-/** When what starts (or is being prepared) by `readyBy` gives its places back at the latest. */
-export const freeAfter = (readyBy: number, durationS: number): number =>
-  readyBy + durationS * 1000 + CLEARING_MS;
-
-interface Place {
-  readonly index: number;
-  free: number;
-}
-interface Bench {
-  readonly node: string;
-  readonly places: Place[];
+/** A node as it is now, with all that is held on it. */
+export interface NodeChange {
+  readonly node: PlanNode;
+  readonly holds: readonly PlanHold[];
 }
 
-/** The plan of one GPU type; `queue` in order of arrival. */
+/** What happened since the last plan. */
+export interface PlanChange {
+  readonly now: number;
+  /** The nodes of which anything changed; one without places is gone. */
+  readonly nodes?: readonly NodeChange[];
+  readonly arrived?: readonly PlanRequest[];
+  /** Those who wait no longer: started, cancelled, or failed. */
+  readonly left?: readonly string[];
+}
+
+/** The plan of one GPU type. Those with `startsNow` are to be started. */
 export function plan(
   nodes: readonly PlanNode[],
   holds: readonly PlanHold[],
   queue: readonly PlanRequest[],
   now: number,
 ): Plan {
-  const benches = nodes.filter((node) => node.healthy).map((node) => bench(node, holds, now));
-  const placements: { id: string; node: string; indices: number[] }[] = [];
-  const starts = new Map<string, Date | null>();
-  let earliest = now;
-  for (const request of queue) {
-    const seat = findSeat(benches, request.places, earliest);
-    if (!seat) {
-      // Nobody behind it may start before it, so theirs is unknown too.
-      earliest = Number.POSITIVE_INFINITY;
-      starts.set(request.id, null);
-      continue;
-    }
-    earliest = seat.at;
-    if (seat.at <= now)
-      placements.push({ id: request.id, node: seat.node, indices: seat.places.map((p) => p.index) });
-    starts.set(request.id, new Date(seat.at));
-    for (const place of seat.places) place.free = freeAfter(seat.at + PREPARING_MS, request.durationS);
-  }
-  return { placements, starts };
+  const schedule = new Schedule(now);
+  const held = Map.groupBy(holds, (hold) => hold.node);
+  for (const node of nodes) schedule.setHost(node, held.get(node.node) ?? []);
+  const entries = new Map(queue.map((request) => [request.id, newEntry(request)]));
+  const board: Board = { schedule, entries, order: [...entries.values()] };
+  keepPlaces(schedule, board.order);
+  return settle(board, new Freed(), new Set(board.order.filter((entry) => entry.booking)));
 }
 
-function bench(node: PlanNode, holds: readonly PlanHold[], now: number): Bench {
-  const held = new Map(
-    holds.filter((h) => h.node === node.node).map((h) => [h.index, h.freeAt ?? Number.POSITIVE_INFINITY]),
-  );
-  const places = Array.from({ length: node.places }, (_, index) => ({
-    index,
-    // Whoever should be gone but is not will be gone in a moment; held is held.
-    free: Math.max(held.get(index) ?? now, held.has(index) ? now + 1 : now),
-  }));
-  return { node: node.node, places };
+/**
+ * The same plan as `plan` makes of the changed input, in the time that it takes to plan what the change touches. `previous`
+ * is used up by it. All its requests are taken as placed and promised as it says.
+ */
+export function replan({ board }: Plan, change: PlanChange): Plan {
+  const { schedule, entries } = board;
+  schedule.advance(change.now);
+  const touched = touchedNodes(board, change);
+  const again = concerned(board, touched, change.left ?? []);
+  const freed = new Freed();
+  const names = new Set([
+    ...touched.keys(),
+    ...again.flatMap(({ booking }) => booking?.hosts.map((h) => h.name) ?? []),
+  ]);
+  freed.watch(schedule, names, () => {
+    for (const entry of again) lift(schedule, entry);
+    for (const id of change.left ?? []) entries.delete(id);
+    for (const { node, holds } of touched.values())
+      if (node.places === 0) schedule.dropHost(node.node);
+      else schedule.setHost(node, holds);
+    keepPlaces(
+      schedule,
+      again.filter(({ request }) => entries.has(request.id)),
+    );
+  });
+  for (const request of change.arrived ?? []) entries.set(request.id, newEntry(request));
+  // Who is kept waiting by what should be gone may start earlier elsewhere by now.
+  const waiting = again.filter(({ booking }) => booking && booking.from > booking.start);
+  return settle(board, freed, new Set(waiting));
 }
 
-/** The earliest start at which one node has the places, and there the node that is fullest, so that whole nodes stay free. */
-function findSeat(benches: readonly Bench[], need: number, earliest: number) {
-  let best: { at: number; node: string; places: Place[]; spare: number } | undefined;
-  for (const { node, places } of benches) {
-    const first = places.toSorted((a, b) => a.free - b.free || a.index - b.index);
-    const last = first[need - 1];
-    if (!last || !Number.isFinite(last.free)) continue;
-    const at = Math.max(earliest, last.free);
-    if (!Number.isFinite(at)) continue;
-    const spare = places.filter((p) => p.free <= at).length;
-    if (!best || at < best.at || (at === best.at && spare < best.spare))
-      best = { at, node, places: first.slice(0, need), spare };
-  }
-  return best;
+/** By name: what changed, where something should have been given back by now, and where a start was missed. */
+function touchedNodes({ schedule, entries }: Board, change: PlanChange): Map<string, NodeChange> {
+  const touched = new Map<string, NodeChange>();
+  for (const host of schedule.hosts.values()) if (host.dueAt <= schedule.now) touched.set(host.name, host);
+  for (const { booking } of entries.values())
+    if (booking && booking.start + LATE_MS < schedule.now)
+      for (const host of booking.hosts) touched.set(host.name, host);
+  for (const changed of change.nodes ?? []) touched.set(changed.node.node, changed);
+  return touched;
+}
+
+/** Those who are on a node that is touched, and those who left. */
+function concerned(
+  { schedule, entries }: Board,
+  touched: Map<string, NodeChange>,
+  left: readonly string[],
+): Entry[] {
+  const ids = new Set(left);
+  for (const name of touched.keys())
+    for (const { request } of schedule.hosts.get(name)?.bookings ?? []) ids.add(request.id);
+  return [...ids].flatMap((id) => entries.get(id) ?? []);
+}
+
+/** Places those without a place, and gives on what is free. */
+function settle(board: Board, freed: Freed, unsure: ReadonlySet<Entry>): Plan {
+  const { schedule } = board;
+  board.order = [...board.entries.values()].sort(byTurn);
+  const without = board.order.filter((entry) => !entry.booking);
+  const [moved, fresh] = [without.filter(wasPlaced), without.filter((entry) => !wasPlaced(entry))];
+  for (const entry of [...moved.sort(byStart), ...fresh.sort(byArrival)]) placeEarliest(schedule, entry);
+  improve(board, freed, unsure);
+  return {
+    board,
+    planned: new Map([...board.entries].map(([id, entry]) => [id, tell(entry, schedule.now)])),
+  };
+}
+
+const wasPlaced = (entry: Entry): boolean => entry.place !== undefined || entry.promised !== undefined;
+
+/** What the plan says of one; it is promised from here on. */
+function tell(entry: Entry, now: number): Planned {
+  const { request, booking, promised, cause } = entry;
+  const { id } = request;
+  const start = booking?.start ?? null;
+  const told = start === null ? null : start + LATE_MS;
+  const kept = promised === undefined || (start !== null && start <= promised);
+  const latest = kept && told !== null ? Math.min(told, promised ?? told) : told;
+  entry.promised = latest ?? undefined;
+  entry.cause = undefined;
+  if (!booking) entry.place = undefined;
+  const planned = {
+    id,
+    start,
+    nodes: booking ? namesOf(booking) : [],
+    latest,
+    startsNow: (booking?.from ?? Number.POSITIVE_INFINITY) <= now,
+  };
+  return kept ? planned : { ...planned, lost: cause ?? "its place was lost before" };
 }

@@ -1,70 +1,254 @@
 import { describe, expect, test } from "vitest";
-import { type PlanHold, plan } from "../../src/core/plan.ts";
+import {
+  CLEARING_MS,
+  carried,
+  LATE_MS,
+  type PlanHold,
+  type PlanRequest,
+  spanOf,
+} from "../../src/core/plan/model.ts";
+import { type Plan, plan } from "../../src/core/plan.ts";
 
 const NOW = Date.parse("2026-01-05T08:00:00.000Z");
 const MINUTE = 60_000;
-const node = (name: string, places: number, healthy = true) => ({ node: name, places, healthy });
-const held = (name: string, index: number, minutes?: number): PlanHold => ({
+const HOUR = 3600;
+/** How long an hour is booked, in minutes. */
+const BOOKED = spanOf(HOUR) / MINUTE;
+
+const node = (name: string, places: number, open = true) => ({ node: name, places, open });
+const held = (name: string, places: number, minutes?: number): PlanHold => ({
   node: name,
-  index,
+  places,
   freeAt: minutes === undefined ? undefined : NOW + minutes * MINUTE,
 });
-const ask = (id: string, places = 1, durationS = 3600) => ({ id, places, durationS });
-const minutesOf = (starts: ReadonlyMap<string, Date | null>) =>
-  [...starts.values()].map((at) => at && (at.getTime() - NOW) / MINUTE);
+const placeIn = (minutes: number, ...nodes: string[]) => ({ start: NOW + minutes * MINUTE, nodes });
 
-describe("plan", () => {
-  test("gives what is free, in order, the lowest indices first", () => {
-    const { placements } = plan([node("a", 4)], [held("a", 1, 9)], [ask("x", 2), ask("y")], NOW);
-    expect(placements).toEqual([
-      { id: "x", node: "a", indices: [0, 2] },
-      { id: "y", node: "a", indices: [3] },
-    ]);
-  });
+let arrived = 0;
+const ask = (id: string, places = 1, its: Partial<PlanRequest> = {}): PlanRequest => ({
+  id,
+  seq: arrived++,
+  places,
+  nodes: 1,
+  durationS: HOUR,
+  notBefore: undefined,
+  place: undefined,
+  promised: its.place && its.place.start + LATE_MS,
+  priority: 0,
+  share: 0,
+  ...its,
+});
 
-  test("nobody overtakes: who does not fit holds back those behind", () => {
-    const { placements, starts } = plan(
-      [node("a", 4)],
-      [held("a", 0, 30)],
-      [ask("big", 4), ask("small")],
-      NOW,
-    );
-    expect(placements).toEqual([]);
-    expect(minutesOf(starts)).toEqual([30, 30 + 66]);
+const minutes = (instant: number | null | undefined) => instant && (instant - NOW) / MINUTE;
+/** "id: node at minute" of each, in the queue's order. */
+const said = ({ planned }: Plan) =>
+  [...planned.values()].map(({ id, nodes, start }) =>
+    start === null ? `${id}: never` : `${id}: ${nodes} at ${minutes(start)}`,
+  );
+
+describe("places", () => {
+  test("what is free is given now, and what is held when it is given back", () => {
+    const made = plan([node("a", 4)], [held("a", 2, 9)], [ask("x", 2), ask("y", 2)], NOW);
+    expect(said(made)).toEqual(["x: a at 0", "y: a at 9"]);
+    expect([...made.planned.values()].map((p) => p.startsNow)).toEqual([true, false]);
   });
 
   test("a request is never split over nodes", () => {
     const nodes = [node("a", 4), node("b", 4)];
-    const holds = [held("a", 0, 20), held("b", 0, 10)];
-    expect(minutesOf(plan(nodes, holds, [ask("x", 4)], NOW).starts)).toEqual([10]);
+    expect(said(plan(nodes, [held("a", 1, 20), held("b", 1, 10)], [ask("x", 4)], NOW))).toEqual([
+      "x: b at 10",
+    ]);
   });
 
-  test("S-08 the fullest node that fits is taken, so that whole nodes stay free", () => {
-    const nodes = [node("a", 8), node("b", 8)];
-    const holds = [0, 1, 2, 3].map((i) => held("b", i, 60));
-    const { placements } = plan(nodes, holds, [ask("x", 2), ask("y", 4)], NOW);
-    expect(placements.map((p) => p.node)).toEqual(["b", "a"]);
+  test("S-06 what is booked for one is given to the next when time, preparing, clearing and lateness are over", () => {
+    expect(said(plan([node("a", 1)], [], [ask("x"), ask("y")], NOW))).toEqual([
+      "x: a at 0",
+      `y: a at ${BOOKED}`,
+    ]);
+    expect(BOOKED).toBe(60 + 5 + (CLEARING_MS + LATE_MS) / MINUTE);
   });
 
-  test("S-07 an unhealthy node gets nothing, and promises nothing", () => {
-    const { placements, starts } = plan([node("a", 8, false)], [], [ask("x")], NOW);
-    expect(placements).toEqual([]);
-    expect(minutesOf(starts)).toEqual([null]);
+  test("a gang gets all its nodes at once, when enough of them are free together", () => {
+    const nodes = [node("a", 8), node("b", 8), node("c", 8)];
+    const holds = [held("a", 8, 10), held("b", 1, 30), held("c", 8, 20)];
+    const gang = ask("gang", 8, { nodes: 2 });
+    expect(said(plan(nodes, holds, [gang], NOW))).toEqual(["gang: a,c at 20"]);
+    expect(said(plan(nodes, holds, [ask("gang", 8, { nodes: 4 })], NOW))).toEqual(["gang: never"]);
   });
 
-  test("an end that nobody can tell is unknown, for those behind as well", () => {
-    const { starts } = plan([node("a", 1)], [held("a", 0)], [ask("x"), ask("y")], NOW);
-    expect(minutesOf(starts)).toEqual([null, null]);
+  test("a gang waits through gaps in which too few are free together", () => {
+    const nodes = [node("a", 1), node("b", 1)];
+    const booked = [
+      ask("p", 1, { place: placeIn(30, "a") }),
+      ask("q", 1, { place: placeIn(0, "b"), durationS: 3 * HOUR }),
+    ];
+    const made = plan(nodes, [], [...booked, ask("gang", 1, { nodes: 2 })], NOW);
+    expect(said(made).at(-1)).toBe(`gang: a,b at ${spanOf(3 * HOUR) / MINUTE}`);
+  });
+
+  test("S-08 the fullest node that fits is taken, so that whole nodes stay free; then the first by name", () => {
+    const nodes = [node("c", 8), node("a", 8), node("b", 8)];
+    const queue = [ask("x", 2), ask("y", 2), ask("z", 8), ask("w", 1)];
+    expect(said(plan(nodes, [held("b", 4, 60)], queue, NOW))).toEqual([
+      "x: b at 0",
+      "y: b at 0",
+      "z: a at 0",
+      "w: c at 0",
+    ]);
+  });
+
+  test("S-08 the fullest at a start in the future, too", () => {
+    const nodes = [node("a", 8), node("b", 8), node("c", 8)];
+    const holds = [held("b", 6, 300), held("c", 7, 20), held("a", 2, 300)];
+    const at = { notBefore: NOW + 60 * MINUTE };
+    expect(said(plan(nodes, holds, [ask("x", 2, at), ask("y", 2, at)], NOW))).toEqual([
+      "x: b at 60",
+      "y: a at 60",
+    ]);
+  });
+
+  test("S-07 a closed node gets nothing, and promises nothing", () => {
+    expect(said(plan([node("a", 8, false)], [], [ask("x")], NOW))).toEqual(["x: never"]);
+  });
+
+  test("S-06 what has no known end is never counted as free", () => {
+    const made = plan([node("a", 2)], [held("a", 1)], [ask("x", 2), ask("y")], NOW);
+    expect(said(made)).toEqual(["x: never", "y: a at 0"]);
+    expect(made.planned.get("x")).toMatchObject({ latest: null, startsNow: false });
   });
 
   test("what is held stays held, also when it should have been free by now", () => {
-    const { placements, starts } = plan([node("a", 1)], [held("a", 0, -5)], [ask("x")], NOW);
-    expect(placements).toEqual([]);
-    expect(starts.get("x")?.getTime()).toBe(NOW + 1);
+    const made = plan([node("a", 1)], [held("a", 1, -5)], [ask("x")], NOW);
+    expect(made.planned.get("x")).toMatchObject({ start: NOW + 1, startsNow: false });
   });
 
-  test("a place of a node that shrank is not given again", () => {
-    const { placements } = plan([node("a", 1)], [held("a", 7, 60)], [ask("x"), ask("y")], NOW);
-    expect(placements).toEqual([{ id: "x", node: "a", indices: [0] }]);
+  test("a node that shrank below what it holds gives nothing until enough of that has ended", () => {
+    const holds = [held("a", 2, 10), held("a", 2, 30)];
+    expect(said(plan([node("a", 2)], holds, [ask("x"), ask("y", 2)], NOW))).toEqual([
+      "x: a at 30",
+      `y: a at ${30 + BOOKED}`,
+    ]);
+  });
+
+  test("the order in which nodes, holds and queue are given makes no difference", () => {
+    const nodes = [node("a", 4), node("b", 4), node("c", 4)];
+    const holds = [held("a", 3, 10), held("b", 2, 25), held("c", 4, 5)];
+    const queue = [ask("x", 2), ask("y", 4), ask("z", 1), ask("w", 4, { nodes: 2 })];
+    const [one, other] = [
+      plan(nodes, holds, queue, NOW),
+      plan(nodes.toReversed(), holds.toReversed(), queue.toReversed(), NOW),
+    ];
+    expect(said(other).sort()).toEqual(said(one).sort());
+  });
+});
+
+describe("promises", () => {
+  const full = [held("a", 2, 30)];
+
+  test("S-04 a later one may start before an earlier one that it does not delay, and not otherwise", () => {
+    const big = ask("big", 2);
+    const small = ask("small", 1, { durationS: 600 });
+    const long = ask("long", 1);
+    const made = plan([node("a", 2)], [held("a", 1, 30)], [big, long, small], NOW);
+    expect(said(made)).toEqual(["big: a at 30", `long: a at ${30 + BOOKED}`, "small: a at 0"]);
+  });
+
+  test("S-03 a place that was given stays, whoever comes with whatever class", () => {
+    const told = ask("told", 2, { place: placeIn(45, "a"), notBefore: NOW + 45 * MINUTE });
+    const made = plan([node("a", 2)], full, [ask("urgent", 2, { priority: 9 }), told], NOW);
+    expect(said(made)).toEqual([`urgent: a at ${45 + BOOKED}`, "told: a at 45"]);
+    expect(made.planned.get("told")).not.toHaveProperty("lost");
+  });
+
+  test("S-03 what may be told is the start and some lateness, and is never more than what was told", () => {
+    const early = ask("early", 1, { place: placeIn(30, "a"), promised: NOW + 30 * MINUTE });
+    const { planned } = plan([node("a", 2)], full, [early, ask("new")], NOW);
+    expect(planned.get("early")?.latest).toBe(NOW + 30 * MINUTE);
+    expect(planned.get("new")?.latest).toBe(NOW + 30 * MINUTE + LATE_MS);
+  });
+
+  test("S-03 freed capacity is given on by class, then recent use, then arrival, and nobody gets later", () => {
+    const behind = { place: placeIn(300, "a") };
+    const queue = [
+      ask("first", 1, { place: placeIn(200, "a"), share: 5 }),
+      ask("light", 1, { ...behind, share: 1 }),
+      ask("light-too", 1, { place: placeIn(400, "a"), share: 1 }),
+      ask("high", 1, { place: placeIn(500, "a"), priority: 1, share: 9 }),
+    ];
+    const made = plan([node("a", 1)], [], queue, NOW);
+    expect(said(made)).toEqual([
+      `first: a at ${2 * BOOKED}`,
+      `light: a at ${BOOKED}`,
+      `light-too: a at ${3 * BOOKED}`,
+      "high: a at 0",
+    ]);
+  });
+
+  test("S-03 a promise that cannot be kept says what was lost", () => {
+    const place = placeIn(30, "a");
+    const of = (nodes: Parameters<typeof plan>[0], holds: PlanHold[]) =>
+      plan(nodes, holds, [ask("x", 2, { place })], NOW).planned.get("x");
+    const b = node("b", 2);
+    const late = held("b", 1, 90);
+    expect(of([b], [late])).toMatchObject({ start: NOW + 90 * MINUTE, lost: "node a is gone" });
+    expect(of([node("a", 2, false), b], [late])?.lost).toBe("node a takes nothing new");
+    expect(of([node("a", 2), b], [late, held("a", 1)])?.lost).toBe("on node a less is free than was planned");
+    expect(of([node("a", 2)], [held("a", 1)])).toMatchObject({ start: null, latest: null });
+  });
+
+  test("S-03 who loses a place and finds another as early loses nothing", () => {
+    const x = ask("x", 2, { place: placeIn(30, "a") });
+    const { planned } = plan([node("b", 2)], [held("b", 2, 30)], [x], NOW);
+    expect(planned.get("x")).toEqual({
+      id: "x",
+      start: NOW + 30 * MINUTE,
+      nodes: ["b"],
+      startsNow: false,
+      latest: NOW + 30 * MINUTE + LATE_MS,
+    });
+  });
+
+  test("who lost a place comes before newcomers", () => {
+    const moved = ask("moved", 2, { place: placeIn(30, "gone") });
+    const made = plan([node("a", 2)], full, [{ ...ask("new", 2), seq: -1 }, moved], NOW);
+    expect(said(made)).toEqual([`new: a at ${30 + BOOKED}`, "moved: a at 30"]);
+  });
+
+  test("S-03 an advance reservation starts at its time, and what does not end before goes around it", () => {
+    const at = ask("at", 2, { notBefore: NOW + 50 * MINUTE });
+    const made = plan([node("a", 2)], full, [at, ask("long"), ask("short", 1, { durationS: 600 })], NOW);
+    expect(said(made)).toEqual(["at: a at 50", `long: a at ${50 + BOOKED}`, "short: a at 30"]);
+  });
+
+  test("a due one whose place is not given back yet keeps it for a while, then gets another", () => {
+    const queue = (late: number) => [
+      ask("due", 1, { place: { start: NOW - late, nodes: ["a"] } }),
+      ask("behind", 1, { place: { start: NOW - late + spanOf(HOUR), nodes: ["a"] } }),
+    ];
+    const holds = [held("a", 1, -1)];
+    const patient = plan([node("a", 1)], holds, queue(LATE_MS - 1), NOW).planned;
+    expect(patient.get("due")).toMatchObject({ start: NOW - LATE_MS + 1, startsNow: false });
+    expect(patient.get("due")).not.toHaveProperty("lost");
+    const lost = plan([node("a", 1)], holds, queue(LATE_MS), NOW).planned;
+    expect(lost.get("due")?.lost).toBe("on node a less is free than was planned");
+    expect(lost.get("behind")).not.toHaveProperty("lost");
+  });
+
+  test("a queue whose starts were missed moves on as a whole, in its order", () => {
+    const away = 30;
+    const queue = [0, 1, 2].map((i) => ask(`q${i}`, 1, { place: placeIn(i * BOOKED - away, "a") }));
+    const made = plan([node("a", 1)], [], queue, NOW);
+    expect(said(made)).toEqual(["q0: a at 0", `q1: a at ${BOOKED}`, `q2: a at ${2 * BOOKED}`]);
+    expect(made.planned.get("q1")?.lost).toBe("a start that was due was missed; the server was not running");
+  });
+
+  test("asked again with what it said, it says the same", () => {
+    const nodes = [node("a", 4), node("b", 4)];
+    const queue = [ask("x", 3), ask("y", 4), ask("z", 2), ask("g", 4, { nodes: 2 })];
+    const made = plan(nodes, [held("a", 1, 10)], queue, NOW);
+    const next = queue.map((request) => {
+      const planned = made.planned.get(request.id);
+      return planned ? carried(request, planned) : request;
+    });
+    expect(plan(nodes, [held("a", 1, 10)], next, NOW).planned).toEqual(made.planned);
   });
 });

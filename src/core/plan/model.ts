@@ -1,0 +1,76 @@
+/**
+ * The plan's words. A *place* is a GPU, or a slot of a type without GPUs. A *hold* is what is taken now. A *request*
+ * waits. A *booking* is where and when the plan puts a request. A *gang* is a request for several nodes at once.
+ * Instants are milliseconds since 1970.
+ */
+import { PREPARING_MS } from "../lifecycle.ts";
+
+export interface PlanNode {
+  readonly node: string;
+  readonly places: number;
+  /** Healthy and not cordoned; a closed node gets nothing new. */
+  readonly open: boolean;
+}
+
+/** What runs, is being prepared, or is ending. */
+export interface PlanHold {
+  readonly node: string;
+  readonly places: number;
+  /** When it is given back at the latest; undefined when nobody can tell. */
+  readonly freeAt: number | undefined;
+}
+
+export interface PlanRequest {
+  readonly id: string;
+  /** Order of arrival. */
+  readonly seq: number;
+  /** On each node. */
+  readonly places: number;
+  /** 1, or of a gang: this many different nodes, all at once. */
+  readonly nodes: number;
+  readonly durationS: number;
+  /** An advance reservation starts then and never earlier. */
+  readonly notBefore: number | undefined;
+  /** Where the last plan put it; undefined for a newcomer. */
+  readonly place: { readonly start: number; readonly nodes: readonly string[] } | undefined;
+  /** The latest start that its user was told. */
+  readonly promised: number | undefined;
+  /** Its class; the higher comes first when capacity frees. */
+  readonly priority: number;
+  /** Recent use of its owner; the lower comes first when capacity frees. */
+  readonly share: number;
+}
+
+export interface Planned {
+  readonly id: string;
+  /** Null when nobody can tell. In the past while what should have left its place is still there. */
+  readonly start: number | null;
+  /** By name; empty without a start. */
+  readonly nodes: readonly string[];
+  /** Its places are free now: start it. */
+  readonly startsNow: boolean;
+  /** What its user may be told: it starts by then. Never later than promised, unless `lost` says why. */
+  readonly latest: number | null;
+  /** Which capacity was lost, in words, when the promise cannot be kept. */
+  readonly lost?: string;
+}
+
+/** What it takes to be rid of a pod after its end. */
+export const CLEARING_MS = 60_000;
+
+/** How late something may start (a server that restarts, a pod that goes slowly) without moving those planned behind it. */
+export const LATE_MS = 60_000;
+
+/** When what starts (or is being prepared) by `readyBy` gives its places back at the latest. */
+export const freeAfter = (readyBy: number, durationS: number): number =>
+  readyBy + durationS * 1000 + CLEARING_MS;
+
+/** For how long a request is booked, from its start, ms. */
+export const spanOf = (durationS: number): number => freeAfter(LATE_MS + PREPARING_MS, durationS);
+
+/** The request as the next plan has to get it: placed and promised as this plan says. */
+export const carried = (request: PlanRequest, planned: Planned): PlanRequest => ({
+  ...request,
+  place: planned.start === null ? undefined : { start: planned.start, nodes: planned.nodes },
+  promised: planned.latest ?? undefined,
+});

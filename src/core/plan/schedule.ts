@@ -1,0 +1,196 @@
+/**
+ * Who has what place when, on all nodes of one GPU type, and the search for the earliest place. What is counted is how many
+ * places of a node are taken at an instant: any bookings whose count never exceeds the places can be given GPUs as they start.
+ */
+import type { PlanHold, PlanNode, PlanRequest } from "./model.ts";
+import { Profile, type Window } from "./profile.ts";
+import { Windows } from "./windows.ts";
+
+export interface Host {
+  readonly name: string;
+  readonly node: PlanNode;
+  readonly holds: readonly PlanHold[];
+  /** When the first of its holds should be over. */
+  readonly dueAt: number;
+  readonly bookings: Set<Booking>;
+  readonly profile: Profile;
+}
+
+export interface Booking {
+  readonly request: PlanRequest;
+  readonly span: number;
+  /** As planned; `from` is later when what should have left is still there. */
+  readonly start: number;
+  readonly from: number;
+  readonly until: number;
+  readonly hosts: readonly Host[];
+}
+
+export interface Fit {
+  readonly start: number;
+  readonly hosts: readonly Host[];
+}
+
+/** Of the nodes that could serve a start in the future that is asked for exactly, so many are compared for the fullest. */
+const COMPARED = 64;
+
+export class Schedule {
+  now: number;
+  readonly hosts = new Map<string, Host>();
+  readonly #levels = new Map<number, Windows<Host>>();
+
+  constructor(now: number) {
+    this.now = now;
+  }
+
+  /** Numbers of places for which windows are kept: those that were asked for so far. */
+  get levels(): number[] {
+    return [...this.#levels.keys()];
+  }
+
+  /** Puts a node there, or in place of the one of that name, with what is held on it and no bookings. */
+  setHost(node: PlanNode, holds: readonly PlanHold[]): void {
+    this.dropHost(node.node);
+    // A closed node has nothing to give.
+    const profile = new Profile(node.open ? node.places : 0);
+    let dueAt = Number.POSITIVE_INFINITY;
+    for (const { places, freeAt = Number.POSITIVE_INFINITY } of holds) {
+      dueAt = Math.min(dueAt, freeAt);
+      // Whoever should be gone but is not will be gone in a moment; held is held.
+      profile.add(-places, Number.NEGATIVE_INFINITY, Math.max(freeAt, this.now + 1));
+    }
+    const host: Host = { name: node.node, node, holds, dueAt, bookings: new Set(), profile };
+    this.hosts.set(host.name, host);
+    for (const [places, windows] of this.#levels) for (const w of allWindows(host, places)) windows.add(w);
+  }
+
+  dropHost(name: string): void {
+    for (const [places, windows] of this.#levels)
+      for (const window of this.windowsOf(name, places)) windows.remove(window);
+    this.hosts.delete(name);
+  }
+
+  /** All windows of a node for so many places, in order; none when it is not there. */
+  windowsOf(name: string, places: number): Window<Host>[] {
+    const host = this.hosts.get(name);
+    return host ? allWindows(host, places) : [];
+  }
+
+  /** Moves the present on. */
+  advance(now: number): void {
+    this.now = now;
+    for (const host of this.hosts.values())
+      if (host.profile.nextChange <= now)
+        this.#change(host, Number.NEGATIVE_INFINITY, now, () => host.profile.trim(now));
+  }
+
+  book(booking: Booking): void {
+    for (const host of booking.hosts) {
+      host.bookings.add(booking);
+      this.#take(host, booking, -booking.request.places);
+    }
+  }
+
+  unbook(booking: Booking): void {
+    for (const host of booking.hosts) {
+      host.bookings.delete(booking);
+      this.#take(host, booking, booking.request.places);
+    }
+  }
+
+  /** The earliest place for a request with all bookings as they are; undefined when there is none. */
+  earliest(request: Pick<PlanRequest, "places" | "nodes" | "notBefore">, span: number): Fit | undefined {
+    const from = Math.max(this.now, request.notBefore ?? this.now);
+    const windows = this.#level(request.places);
+    return request.nodes === 1
+      ? this.#earliestOne(windows, span, from)
+      : earliestGang(windows, request.nodes, span, from);
+  }
+
+  /** Whether a booking could begin earlier on its own node if it gave its place up. */
+  earlierThere({ request, span, from, until }: Booking, host: Host): boolean {
+    const begin = from <= this.now ? Number.NEGATIVE_INFINITY : from;
+    host.profile.add(request.places, begin, until);
+    const start = host.profile.firstFit(
+      request.places,
+      span,
+      Math.max(this.now, request.notBefore ?? this.now),
+    );
+    host.profile.add(-request.places, begin, until);
+    return start < from;
+  }
+
+  #earliestOne(windows: Windows<Host>, span: number, from: number): Fit | undefined {
+    const first = windows.find(span, from);
+    if (!first) return undefined;
+    // Windows that begin together come with the fullest node first; so do those that are open now.
+    const inside = first.from < from && from > this.now;
+    const host = inside ? fullestAt(windows, span, from) : first.owner;
+    return { start: Math.max(first.from, from), hosts: [host] };
+  }
+
+  #take(host: Host, { from, until }: Booking, places: number): void {
+    if (until <= this.now) return;
+    const begin = from <= this.now ? Number.NEGATIVE_INFINITY : from;
+    this.#change(host, begin, until, () => host.profile.add(places, begin, until));
+  }
+
+  /** Changes a profile within a time, and the lists of windows with it. */
+  #change(host: Host, from: number, until: number, act: () => void): void {
+    const before = [...this.#levels.keys()].map((places) => host.profile.windows(host, places, from, until));
+    act();
+    let i = 0;
+    for (const [places, windows] of this.#levels)
+      replace(windows, before[i++] ?? [], host.profile.windows(host, places, from, until));
+  }
+
+  #level(places: number): Windows<Host> {
+    let level = this.#levels.get(places);
+    if (!level) {
+      level = new Windows([...this.hosts.values()].flatMap((host) => allWindows(host, places)));
+      this.#levels.set(places, level);
+    }
+    return level;
+  }
+}
+
+export const namesOf = (booking: Booking): string[] => booking.hosts.map((host) => host.name);
+
+const allWindows = (host: Host, places: number): Window<Host>[] =>
+  host.profile.windows(host, places, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+
+function replace(list: Windows<Host>, before: readonly Window<Host>[], after: readonly Window<Host>[]): void {
+  for (const old of before) if (!after.some((window) => same(window, old))) list.remove(old);
+  for (const window of after) if (!before.some((old) => same(window, old))) list.add(window);
+}
+
+const same = (a: Window<Host>, b: Window<Host>): boolean =>
+  a.from === b.from && a.until === b.until && a.free === b.free;
+
+function fullestAt(windows: Windows<Host>, span: number, start: number): Host {
+  let best: { host: Host; free: number } | undefined;
+  let seen = 0;
+  windows.find(span, start, ({ from, owner }) => {
+    if (from > start) return true;
+    const free = owner.profile.freeAt(start);
+    if (!best || free < best.free || (free === best.free && owner.name < best.host.name))
+      best = { host: owner, free };
+    seen += 1;
+    return seen === COMPARED;
+  });
+  if (!best) throw new Error("no node is free at a time at which one was found");
+  return best.host;
+}
+
+/** Windows in order of their beginnings; those that have passed too far to serve are dropped, until enough are open at once. */
+function earliestGang(windows: Windows<Host>, nodes: number, span: number, from: number): Fit | undefined {
+  let together: Window<Host>[] = [];
+  const last = windows.find(span, from, (window) => {
+    const start = Math.max(window.from, from);
+    together = together.filter((other) => other.until - start >= span);
+    together.push(window);
+    return together.length === nodes;
+  });
+  if (!last) return undefined;
+  return { start: Math.max(last.from, from), hosts: together.map((window) => window.owner) };
+}
