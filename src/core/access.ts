@@ -47,6 +47,15 @@ async function callerOf(db: Db, now: Date, token: string | undefined, use: Use =
   return { id: user.id, name: user.name, role: user.role, tokenId: row.id };
 }
 
+/** The administrator that `token` belongs to (A-15). Throws Problem not_logged_in, or not_allowed for anybody else. */
+export async function authenticateAdmin(core: Core, token: string | undefined): Promise<Caller> {
+  const caller = await authenticate(core, token);
+  if (caller.role === "admin") return caller;
+  throw new Problem("not_allowed", "only an administrator may see this", {
+    hint: "use an administrator's token",
+  });
+}
+
 const notLoggedIn = (why: string): Problem =>
   new Problem("not_logged_in", why, {
     hint: "on the machine of the server its user needs no token; elsewhere set GPU_DEV_TOKEN",

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { Problem } from "../api/errors.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
-import type { Probe } from "./probe.ts";
+import type { Probe, ProbeCause } from "./probe.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
 export type Log = (level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string) => void;
@@ -19,6 +19,10 @@ interface Signals {
   wake: [];
   /** A reservation is over: its tunnels are closed with this. */
   ended: [reservationId: string, why: Problem];
+  /** A reservation became active after so long in `preparing`. */
+  activated: [preparingMs: number];
+  /** A first login was tried in vain. */
+  unproved: [cause: ProbeCause];
 }
 
 export interface Core {

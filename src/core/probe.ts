@@ -19,7 +19,15 @@ export interface ProbeTarget {
   readonly patienceS?: number;
 }
 
-type ProbeCause = "refused" | "timeout" | "key rejected" | "banner missing" | "wrong host key" | "failed";
+export const PROBE_CAUSES = [
+  "refused",
+  "timeout",
+  "key rejected",
+  "banner missing",
+  "wrong host key",
+  "failed",
+] as const;
+export type ProbeCause = (typeof PROBE_CAUSES)[number];
 export type ProbeResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly cause: ProbeCause; readonly detail: string };

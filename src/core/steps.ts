@@ -99,6 +99,7 @@ async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Pro
   if (result.ok) return { row, facts: { ...facts, proved: await core.store.now() } };
   // A try that was cut off because the server stops says nothing about the pod.
   if (signal.aborted) return { row, facts: {} };
+  core.signals.emit("unproved", result.cause);
   const failure = `ssh: ${result.cause} (${result.detail})`;
   const counted = await note(work, row, () => ({ ssh_attempts: row.ssh_attempts + 1, last_error: failure }));
   if (result.cause === "key rejected") await admitProbe(work, row);
@@ -144,6 +145,7 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
       },
     );
   });
+  core.signals.emit("activated", Date.parse(active.state_since) - Date.parse(row.state_since));
   return { row: active, facts: { pod: { state: "running" } } };
 }
 

@@ -6,16 +6,21 @@ import { Problem } from "../api/errors.ts";
 import { openapi } from "../api/openapi.ts";
 import { type Route, routes } from "../api/routes.ts";
 import type { Health } from "../api/schemas.ts";
+import { authenticateAdmin } from "../core/access.ts";
 import type { Core } from "../core/core.ts";
+import { bearerToken } from "./auth.ts";
 import { type AppEnv, bindRoutes, honoPath } from "./bind.ts";
 import { account } from "./handlers/account.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
 import { inventory } from "./handlers/inventory.ts";
 import { reservations } from "./handlers/reservations.ts";
+import type { Metrics } from "./metrics.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
 
 /** Characters of the whole URL; the longest that the contract can need is a cursor of 512. */
 const URL_LIMIT = 4096;
+
+const METRICS = "/metrics";
 
 export interface AppDeps {
   readonly core: Core;
@@ -25,6 +30,7 @@ export interface AppDeps {
   /** True from the moment of shutdown: new requests are refused with `draining`. */
   readonly draining: () => boolean;
   readonly ready: () => Promise<Health>;
+  readonly metrics: Metrics;
   /** False in a process without that role: it says how it is, and nothing else. Default: true. */
   readonly api?: boolean;
 }
@@ -37,6 +43,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.onError((error, c) => answerProblem(c, toProblem(error)));
   app.notFound((c) => answerProblem(c, unknownRoute(c, deps)));
   bindHealth(app, deps);
+  bindMetrics(app, deps);
   if (deps.api ?? true) {
     bindApi(app, deps);
     refuseOtherMethods(app);
@@ -96,6 +103,15 @@ function bindHealth(app: Hono<AppEnv>, deps: AppDeps): void {
   app.get(routes.getReady.path, async (c) => c.json(whenReady(await deps.ready())));
 }
 
+/** Not of the table of routes, since it is no JSON; for administrators, and for whom they give a token (A-15). */
+function bindMetrics(app: Hono<AppEnv>, { core, metrics }: AppDeps): void {
+  app.get(METRICS, async (c) => {
+    const caller = await authenticateAdmin(core, bearerToken(c.req.header("authorization")));
+    c.set("userId", caller.id);
+    return c.body(await metrics.page(), 200, { "content-type": metrics.contentType });
+  });
+}
+
 /** The answer of readiness, or the problem that names the failing parts. */
 function whenReady(health: Health): Health {
   if (health.status === "ok") return health;
@@ -118,7 +134,8 @@ function refuseOtherMethods(app: Hono<AppEnv>): void {
 
 function allowed(): Map<string, string> {
   const all: Pick<Route, "path" | "method">[] = Object.values(routes);
-  const table = [...all, { path: "/openapi.json", method: "GET" } as const];
+  const others = ["/openapi.json", METRICS].map((path) => ({ path, method: "GET" }) as const);
+  const table = [...all, ...others];
   const byPath = Map.groupBy(table, (route) => route.path);
   const methods = [...byPath].map(([path, of]) => {
     const names: string[] = of.map((route) => route.method);

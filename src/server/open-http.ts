@@ -9,6 +9,7 @@ import { createApp } from "./app.ts";
 import { parseListen, type ServerOptions } from "./config.ts";
 import { openDoor } from "./door.ts";
 import { listen } from "./listen.ts";
+import { createMetrics } from "./metrics.ts";
 import type { Closing, OpenCore } from "./open-core.ts";
 import { type Checks, createReadiness } from "./readiness.ts";
 import { createTunnels, isTunnel } from "./tunnels.ts";
@@ -27,8 +28,9 @@ export async function openHttp(
   { front, back }: Closing,
 ): Promise<OpenHttp> {
   const { core, name } = open;
+  const metrics = createMetrics(core);
   const gateway = open.roles.has("gateway")
-    ? createTunnels(core, name, logger, options.detachMaxS)
+    ? createTunnels(core, name, logger, metrics, options.detachMaxS)
     : undefined;
   const door = gateway && (await openDoor(open.dataDir, name, gateway));
   if (door) back.add("door", 100, () => door.close());
@@ -47,6 +49,7 @@ export async function openHttp(
     version: VERSION,
     draining: () => draining,
     ready: readiness(open, presence, logger),
+    metrics,
     api: open.roles.has("api"),
   });
   const http = await listen({

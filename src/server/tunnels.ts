@@ -2,14 +2,27 @@
 import type { Logger } from "pino";
 import { admitTunnel } from "../core/access.ts";
 import type { Core } from "../core/core.ts";
+import { TunnelAudit } from "../core/tunnel-audit.ts";
+import { realClock } from "../tunnel/clock.ts";
 import { createGateway, type Gateway } from "../tunnel/gateway.ts";
+import type { Metrics } from "./metrics.ts";
 
 /** A developer with an editor, some shells and forwarded ports has about ten open. */
 const MAX_PER_RESERVATION = 100;
 const MAX_PER_USER = 200;
 
-/** A gateway whose tunnels end with their reservation: pushed by the core, and asked again every 2 s. */
-export function createTunnels(core: Core, name: string, logger: Logger, detachMaxS?: number): Gateway {
+/**
+ * A gateway whose tunnels end with their reservation: pushed by the core, and asked again every 2 s. Each is counted and
+ * recorded; closing it waits until the records are written.
+ */
+export function createTunnels(
+  core: Core,
+  name: string,
+  logger: Logger,
+  metrics: Metrics,
+  detachMaxS?: number,
+): Gateway {
+  const audit = new TunnelAudit(core, realClock);
   const gateway = createGateway({
     name,
     maxPerReservation: MAX_PER_RESERVATION,
@@ -17,9 +30,27 @@ export function createTunnels(core: Core, name: string, logger: Logger, detachMa
     ...(detachMaxS === undefined ? {} : { detachMs: detachMaxS * 1000 }),
     log: (fields, message) => logger.info(fields, message),
     admit: (request) => admitTunnel(core, request.token, request),
+    observer: {
+      ...metrics.observer,
+      closed(tunnel) {
+        metrics.observer.closed(tunnel);
+        audit.record(tunnel);
+      },
+    },
   });
   core.signals.on("ended", (id, why) => gateway.endReservation(id, why));
-  return gateway;
+  const unwatch = metrics.watch({ state: () => gateway.state(), audit: () => audit.counts });
+  return {
+    handleUpgrade: (request, socket, head) => gateway.handleUpgrade(request, socket, head),
+    endReservation: (id, why) => gateway.endReservation(id, why),
+    count: () => gateway.count(),
+    state: () => gateway.state(),
+    async close(graceMs) {
+      await gateway.close(graceMs);
+      unwatch();
+      await audit.close();
+    },
+  };
 }
 
 const TUNNEL = /^\/v1\/tunnel\/[^/?]+(?:\?|$)/;

@@ -23,3 +23,12 @@ export async function listEvents(db: Db, id: string, version: number, limit: num
 export async function insertAudit(tx: Tx, row: AuditRow): Promise<void> {
   await tx.db.insertInto("audit").values(row).execute();
 }
+
+/** An entry that is known already stays as it is: who does not know whether it was written may write it again. */
+export async function insertAuditOnce(tx: Tx, row: AuditRow): Promise<void> {
+  await tx.db
+    .insertInto("audit")
+    .values(row)
+    .onConflict((oc) => oc.column("id").doNothing())
+    .execute();
+}

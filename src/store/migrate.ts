@@ -7,6 +7,7 @@ import { warnings } from "./migrations/0003-warnings.ts";
 import { devices } from "./migrations/0004-devices.ts";
 import { phases } from "./migrations/0005-phases.ts";
 import { servers } from "./migrations/0006-servers.ts";
+import { reservationsByState } from "./migrations/0007-reservations-by-state.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -18,7 +19,15 @@ export interface Migration {
 }
 
 /** All of this version, in order. */
-export const MIGRATIONS: readonly Migration[] = [first, promises, warnings, devices, phases, servers];
+export const MIGRATIONS: readonly Migration[] = [
+  first,
+  promises,
+  warnings,
+  devices,
+  phases,
+  servers,
+  reservationsByState,
+];
 
 /**
  * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.

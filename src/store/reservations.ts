@@ -128,6 +128,16 @@ export async function countQueued(db: Db): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [row.gpu_type, count(row.n)]));
 }
 
+/** How many there are and were, by state. */
+export async function countByState(db: Db): Promise<Map<State, number>> {
+  const rows = await db
+    .selectFrom("reservations")
+    .select(["state", (eb) => eb.fn.countAll().as("n")])
+    .groupBy("state")
+    .execute();
+  return new Map(rows.map((row) => [row.state, count(row.n)]));
+}
+
 /** Which of these pods, written `<id>-<attempt>`, belong to the present attempt of a reservation that is not over. */
 export async function livePods(db: Db, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();

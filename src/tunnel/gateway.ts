@@ -14,6 +14,8 @@ import { refuse } from "./refusal.ts";
 import { Sessions } from "./sessions.ts";
 import { type Resume, readRequest, type TunnelRequest } from "./tunnel-request.ts";
 
+export type { GatewayState } from "./places.ts";
+
 const RECHECK_MS = 2_000;
 const DIAL_MS = 10_000;
 const DETACH_MS = 5 * 60_000;

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../api/errors.ts";
 import type { Ending } from "./pipe.ts";
 
 /** How a tunnel ended, as one word of a closed list: it labels a metric and stands in the audit trail. */
-const TUNNEL_ENDS = [
+export const TUNNEL_ENDS = [
   /** Both streams came to their end. */
   "done",
   /** The client was told to end, or nobody read its output any more. */

@@ -17,6 +17,7 @@ import { createApp } from "../../src/server/app.ts";
 import type { AppEnv } from "../../src/server/bind.ts";
 import { listen } from "../../src/server/listen.ts";
 import { createLogger } from "../../src/server/log.ts";
+import { createMetrics } from "../../src/server/metrics.ts";
 import { createReadiness } from "../../src/server/readiness.ts";
 import { createTunnels, isTunnel } from "../../src/server/tunnels.ts";
 import { openStore } from "../../src/store/db.ts";
@@ -48,6 +49,8 @@ export interface ApiRig {
   settle(): Promise<void>;
   /** Opens a port, tunnels included; its URL. */
   listen(): Promise<string>;
+  /** Ends the tunnels of the port, as a server does that stops. */
+  closeTunnels(): Promise<void>;
   drain(): void;
   failDriver(): void;
   /** Another server on the same database. */
@@ -90,6 +93,8 @@ async function rigOn(
   const reconciler = createReconciler(core);
   closers.unshift(() => reconciler.stop());
   let draining = false;
+  const metrics = createMetrics(core);
+  let closeTunnels = () => Promise.resolve();
 
   const appOn = (on: Core) =>
     createApp({
@@ -98,6 +103,7 @@ async function rigOn(
       deploymentId: id,
       version: "1.2.3-test",
       draining: () => draining,
+      metrics,
       ready: createReadiness({
         checks: { database: () => on.store.now(), driver: () => on.driver.capacity() },
         timeoutMs: 3000,
@@ -139,7 +145,7 @@ async function rigOn(
       await reconciler.idle();
     },
     async listen() {
-      const tunnels = createTunnels(core, randomUUID().slice(0, 8), logger);
+      const tunnels = createTunnels(core, randomUUID().slice(0, 8), logger, metrics);
       const http = await listen({
         host: "127.0.0.1",
         port: 0,
@@ -148,9 +154,11 @@ async function rigOn(
         upgrade: (incoming, socket, head) => tunnels.handleUpgrade(incoming, socket, head),
       });
       closers.unshift(() => http.close());
-      closers.unshift(() => tunnels.close(0));
+      closeTunnels = () => tunnels.close(0);
+      closers.unshift(closeTunnels);
       return http.url;
     },
+    closeTunnels: () => closeTunnels(),
     drain() {
       draining = true;
     },

@@ -7,6 +7,7 @@ import { listEvents } from "../../src/store/journal.ts";
 import { listKeys } from "../../src/store/keys.ts";
 import { claimDue, nextDue, renewLeases, settle } from "../../src/store/leases.ts";
 import {
+  countByState,
   countQueued,
   findReservation,
   listQueue,
@@ -37,6 +38,7 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "a name": (tx) => nameInUse(tx.db, "u", "n", "x"),
   "the queue of a type": (tx) => listQueue(tx.db, "h100"),
   "queue lengths": (tx) => countQueued(tx.db),
+  "counts by state": (tx) => countByState(tx.db),
   "the next number": (tx) => nextSeq(tx),
   "allocations of reservations": (tx) => allocationsOf(tx.db, ["x", "y"]),
   "giving back": (tx) => release(tx, "x"),

@@ -1,0 +1,43 @@
+/** What the database counts: true right after a restart, and the same on every server (O-01, O-06). */
+import { FINAL_STATES, STATES, type State } from "../api/schemas.ts";
+import { listCapacity } from "../store/capacity.ts";
+import { countByState, countQueued } from "../store/reservations.ts";
+import type { Db } from "../store/tables.ts";
+import type { Core } from "./core.ts";
+import { countPlaces } from "./devices.ts";
+
+export interface Totals {
+  /** Reservations by state, those that are over included; every state is there. */
+  readonly reservations: ReadonlyMap<State, number>;
+  readonly types: readonly TypeTotals[];
+}
+
+interface TypeTotals {
+  readonly gpuType: string;
+  readonly free: number;
+  readonly used: number;
+  readonly unavailable: number;
+  readonly queued: number;
+}
+
+export const LIVE_STATES = STATES.filter((state) => !(FINAL_STATES as readonly State[]).includes(state));
+
+export function readTotals(core: Core): Promise<Totals> {
+  return core.store.read(async (db) => {
+    const byState = await countByState(db);
+    return {
+      reservations: new Map(STATES.map((state) => [state, byState.get(state) ?? 0])),
+      types: await readTypes(db),
+    };
+  });
+}
+
+async function readTypes(db: Db): Promise<TypeTotals[]> {
+  const queued = await countQueued(db);
+  const types: TypeTotals[] = [];
+  for (const [gpuType, nodes] of Map.groupBy(await listCapacity(db), (row) => row.gpu_type)) {
+    const { free, used, unavailable } = await countPlaces(db, nodes);
+    types.push({ gpuType, free, used, unavailable, queued: queued.get(gpuType) ?? 0 });
+  }
+  return types;
+}

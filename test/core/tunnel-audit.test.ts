@@ -1,0 +1,151 @@
+/** One entry for each tunnel, whatever the database does meanwhile. */
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Core } from "../../src/core/core.ts";
+import { TunnelAudit, type TunnelEntry } from "../../src/core/tunnel-audit.ts";
+import type { Store } from "../../src/store/db.ts";
+import { engines } from "../helpers/engines.ts";
+import { FakeClock } from "../tunnel/fake-clock.ts";
+import { makeWorld, type World } from "./world.ts";
+
+describe.each(engines)("on $engine", ({ create }) => {
+  /** A store whose writes fail while `away` is set; `after` lets them be committed all the same. */
+  function flaky(store: Store): { store: Store; fault: { away: boolean; after: boolean; tries: number } } {
+    const fault = { away: false, after: false, tries: 0 };
+    const write: Store["write"] = async (work, options) => {
+      fault.tries += 1;
+      if (fault.away && !fault.after) throw new Error("the database is away");
+      const result = await store.write(work, options);
+      if (fault.away) throw new Error("the connection broke");
+      return result;
+    };
+    return { store: { ...store, write }, fault };
+  }
+
+  const entry = (world: World, given: Partial<TunnelEntry> = {}): TunnelEntry => ({
+    session: "gw.0123",
+    userId: world.ann.id,
+    reservationId: "a2345672345672345672",
+    node: 0,
+    port: 22,
+    remoteAddress: "192.0.2.7",
+    openedAt: 1_000,
+    endedAt: 61_000,
+    up: 5,
+    down: 7,
+    resumes: 2,
+    end: "done",
+    text: "over",
+    ...given,
+  });
+
+  async function scene() {
+    const database = await create();
+    onTestFinished(() => database.drop());
+    const world = await makeWorld(database);
+    const { store, fault } = flaky(world.core.store);
+    const core: Core = { ...world.core, store };
+    const clock = new FakeClock();
+    clock.tick(61_000);
+    const audit = new TunnelAudit(core, clock);
+    const entries = async () =>
+      (await world.rows("audit"))
+        .filter((row) => row.action === "tunnel.close")
+        .sort((a, b) => (a.id < b.id ? -1 : 1));
+    const written = (n: number) => expect.poll(async () => (await entries()).length).toBe(n);
+    const errors = () => world.logs.filter(({ level }) => level === "error");
+    return { world, fault, clock, audit, entries, written, errors };
+  }
+
+  test("O-03 the entry says who, what, when, from where, how much and how it ended", async () => {
+    const { world, clock, audit, entries, written } = await scene();
+    clock.tick(2_000);
+    audit.record(entry(world));
+    await written(1);
+    const [row] = await entries();
+    expect(row).toMatchObject({
+      actor: world.ann.id,
+      subject: "a2345672345672345672",
+      at: "2026-01-05T07:59:58.000Z",
+    });
+    expect(JSON.parse(row?.detail ?? "")).toEqual({
+      session: "gw.0123",
+      node: 0,
+      port: 22,
+      from: "192.0.2.7",
+      opened_at: "2026-01-05T07:58:58.000Z",
+      closed_at: "2026-01-05T07:59:58.000Z",
+      open_s: 60,
+      bytes_up: 5,
+      bytes_down: 7,
+      resumes: 2,
+      end: "done",
+      text: "over",
+    });
+    expect(audit.counts).toEqual({ waiting: 0, lost: 0 });
+  });
+
+  test("O-03 a thousand that end at once are written in batches, each once", async () => {
+    const { world, audit, fault, entries } = await scene();
+    for (let i = 0; i < 1_000; i++) audit.record(entry(world, { session: `gw.${i}` }));
+    await audit.close();
+    const sessions = (await entries()).map((row) => JSON.parse(row.detail ?? "").session);
+    expect(new Set(sessions).size).toBe(1_000);
+    expect(sessions).toHaveLength(1_000);
+    expect(fault.tries).toBe(11);
+  });
+
+  test("O-03 B-06 a database that is away loses nothing, and what it took without saying so is not written twice", async () => {
+    const { world, audit, fault, clock, entries, written, errors } = await scene();
+    fault.away = true;
+    audit.record(entry(world));
+    await expect.poll(() => clock.pending).toBe(1);
+    fault.after = true;
+    clock.tick(1_000);
+    await written(1);
+    await expect.poll(() => clock.pending).toBe(1);
+    audit.record(entry(world, { session: "gw.other" }));
+    expect(audit.counts.waiting).toBe(2);
+    fault.away = false;
+    clock.tick(2_000);
+    await written(2);
+    expect(audit.counts).toEqual({ waiting: 0, lost: 0 });
+    expect(new Set((await entries()).map((row) => row.id)).size).toBe(2);
+    // It is said when that begins and when it is over, not at each try (O-04).
+    expect(errors()).toHaveLength(1);
+    expect(world.logs.filter(({ message }) => message.startsWith("over: "))).toHaveLength(1);
+  });
+
+  test("O-03 after ten tries in some minutes, and when the server stops, what is not written is in the log", async () => {
+    const { world, audit, fault, clock, written, errors } = await scene();
+    fault.away = true;
+    audit.record(entry(world, { session: "gw.first" }));
+    for (let tries = 1; tries < 10; tries++) {
+      await expect.poll(() => fault.tries).toBe(tries);
+      await expect.poll(() => clock.pending).toBe(1);
+      clock.tick(60_000);
+    }
+    await expect.poll(() => audit.counts).toEqual({ waiting: 0, lost: 1 });
+    expect(errors().at(-1)).toMatchObject({
+      message: "an audit entry is lost",
+      fields: { session: "gw.first", from: "192.0.2.7", bytes_up: 5, user_id: world.ann.id },
+    });
+    audit.record(entry(world, { session: "gw.second" }));
+    await expect.poll(() => clock.pending).toBe(1);
+    await audit.close();
+    expect(errors().at(-1)).toMatchObject({ fields: { session: "gw.second" } });
+    expect([audit.counts.lost, clock.pending]).toEqual([2, 0]);
+    fault.away = false;
+    audit.record(entry(world));
+    await written(1);
+  });
+
+  test("O-03 while nothing can be written, ten thousand wait, and the others are in the log", async () => {
+    const { world, audit, fault, clock } = await scene();
+    fault.away = true;
+    for (let i = 0; i < 10_003; i++) audit.record(entry(world));
+    expect(audit.counts).toEqual({ waiting: 10_000, lost: 3 });
+    await expect.poll(() => clock.pending).toBe(1);
+    await audit.close();
+    expect(audit.counts).toEqual({ waiting: 0, lost: 10_003 });
+  });
+});
