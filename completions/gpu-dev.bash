@@ -45,6 +45,8 @@ _gpu_dev() {
     "connect --context") return ;;
     "edit --name" | "edit -n") return ;;
     "edit --extend") return ;;
+    "edit --add-user") return ;;
+    "edit --remove-user") return ;;
     "edit --context") return ;;
     "cancel --context") return ;;
     "avail --context") return ;;
@@ -61,6 +63,7 @@ _gpu_dev() {
     "server --detach-max") return ;;
     "server --drain-max") return ;;
     "server --tunnel-url") return ;;
+    "server --github-keys-url") return ;;
     "server --context") return ;;
     "whoami --context") return ;;
     "config show --context") return ;;
@@ -79,12 +82,12 @@ _gpu_dev() {
       "list") COMPREPLY=($(compgen -W "--all --state --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "edit") COMPREPLY=($(compgen -W "--name --extend --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "edit") COMPREPLY=($(compgen -W "--name --extend --add-user --remove-user --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "cancel") COMPREPLY=($(compgen -W "--no-wait --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "avail") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "disk list") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "server") COMPREPLY=($(compgen -W "--data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "server") COMPREPLY=($(compgen -W "--data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "whoami") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --context --verbose --no-color --help" -- "$cur")); return ;;

@@ -9,6 +9,15 @@ export const isId = (text: string): boolean => ID.test(text);
 /** The first eight characters of an id, as in `gpu-dev-<id8>`. */
 export const id8 = (id: string): string => id.slice(0, 8);
 
+/** Why `name` cannot be a GitHub user's; undefined when it can. */
+export function githubNameFault(name: string): string | undefined {
+  if (name === "") return "a name needs at least one character";
+  const bad = [...name].find((c) => !/[a-z0-9-]/i.test(c));
+  if (bad !== undefined) return `${JSON.stringify(bad)} is not allowed; GitHub has letters, digits and "-"`;
+  if (name.length > 39) return `${name.length} characters are too many; at most 39`;
+  return /^-|--|-$/.test(name) ? '"-" stands neither at an end nor twice in a row' : undefined;
+}
+
 /** Why `name` cannot be the name of a reservation or a disk, with a name that could; undefined when it can. */
 export function nameFault(name: string): { detail: string; suggestion: string | undefined } | undefined {
   if (NAME.test(name)) return undefined;

@@ -63,15 +63,15 @@ export const routes = {
     method: "PATCH",
     path: "/v1/reservations/{id}",
     status: 200,
-    summary: "Extend or rename a reservation",
-    errors: ["not_found", "name_taken", "not_active", "over_maximum", "conflict"],
+    summary: "Extend, rename or share a reservation",
+    errors: ["not_found", "not_allowed", "name_taken", "not_active", "over_maximum", "conflict"],
   },
   cancelReservation: {
     method: "POST",
     path: "/v1/reservations/{id}/cancel",
     status: 200,
     summary: "End a reservation; doing it again answers the same",
-    errors: ["not_found", "not_active"],
+    errors: ["not_found", "not_allowed", "not_active"],
   },
   listEvents: {
     method: "GET",

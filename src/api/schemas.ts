@@ -1,6 +1,6 @@
 /** The contract's shapes. Input is strict (unknown fields are refused); replies tolerate what a newer server adds. */
 import * as z from "zod";
-import { isId, nameFault } from "./names.ts";
+import { githubNameFault, isId, nameFault } from "./names.ts";
 
 /** Largest duration that is ever accepted; a GPU type's own maximum is usually far below. */
 const MAX_DURATION_S = 366 * 86_400;
@@ -16,6 +16,16 @@ const name = z.string().superRefine((value, ctx) => {
   ctx.addIssue({ code: "custom", message: `${fault.detail}${hint}` });
 });
 
+/** A user's name, or "github:NAME"; a name that no user has is taken for GitHub's. */
+const collaboratorWord = z
+  .string()
+  .min(1)
+  .max(100)
+  .superRefine((value, ctx) => {
+    const fault = value.startsWith("github:") ? githubNameFault(value.slice("github:".length)) : undefined;
+    if (fault !== undefined) ctx.addIssue({ code: "custom", message: fault });
+  });
+
 export const STATES = ["queued", "preparing", "active", "ending", "expired", "cancelled", "failed"] as const;
 export const FINAL_STATES = ["expired", "cancelled", "failed"] as const;
 export type State = (typeof STATES)[number];
@@ -28,6 +38,12 @@ export const reservation = z.object({
   id: z.string(),
   name: z.string().nullable(),
   owner: z.string(),
+  /** What the caller is to it: a collaborator sees it and comes in, and changes nothing. */
+  access: z.enum(["owner", "collaborator"]),
+  /** Whom it is shared with: users of this server, and accounts of GitHub with the number of keys that were taken over. */
+  collaborators: z.array(
+    z.object({ kind: z.enum(["user", "github"]), name: z.string(), keys: z.int().nullable() }),
+  ),
   state: z.enum(STATES),
   /** Why it is in this state, in words: what it waits for, why it failed. */
   reason: z.string().nullable(),
@@ -88,8 +104,17 @@ export const patchReservation = z
     name: name.optional(),
     /** Seconds to add to the end. */
     extend_s: z.int().min(1, "must be more than 0").max(MAX_DURATION_S).optional(),
+    /** Whom to share it with from now on, and with whom not any more; without name and extend_s, so that all or nothing is done. */
+    add_users: z.array(collaboratorWord).min(1).max(20).optional(),
+    remove_users: z.array(collaboratorWord).min(1).max(20).optional(),
   })
-  .refine((p) => p.name !== undefined || p.extend_s !== undefined, "give name, extend_s or both");
+  .refine((p) => Object.values(p).some((value) => value !== undefined), "give at least one field")
+  .refine(
+    (p) =>
+      (p.name === undefined && p.extend_s === undefined) ||
+      (p.add_users === undefined && p.remove_users === undefined),
+    "give add_users and remove_users without name and extend_s",
+  );
 export type PatchReservation = z.infer<typeof patchReservation>;
 
 const event = z.object({

@@ -27,11 +27,14 @@ async function byId(api: Client, id: string): Promise<Reservation | undefined> {
   }
 }
 
-/** Names are unique among live ones; of ended ones the newest is meant. */
+/** Of live ones your own is meant, whose name is unique, else the one that is shared with you; of ended ones the newest. */
 async function byName(api: Client, name: string, state: "live" | "all"): Promise<Reservation | undefined> {
   if (name.length > 63) return undefined;
-  const { items } = await api.listReservations({ query: { name, state, limit: "1" } });
-  return items[0];
+  const { items } = await api.listReservations({ query: { name, state, limit: "10" } });
+  const own = items.filter((r) => r.access !== "collaborator");
+  const meant = own.length > 0 ? own : items;
+  if (state === "live" && meant.length > 1) throw ambiguous(name, meant, "the name of several");
+  return meant[0];
 }
 
 async function byPrefix(api: Client, word: string): Promise<Reservation | undefined> {
@@ -39,21 +42,16 @@ async function byPrefix(api: Client, word: string): Promise<Reservation | undefi
   const { items } = await api.listReservations({ query: { id_prefix: word, state: "all", limit: "10" } });
   const live = items.filter((r) => r.ended_at === null);
   const meant = live.length > 0 ? live : items;
-  if (meant.length > 1) throw ambiguous(word, meant);
+  if (meant.length > 1) throw ambiguous(word, meant, "the beginning of several ids");
   return meant[0];
 }
 
-function ambiguous(word: string, candidates: readonly Reservation[]): CliError {
-  const lines = candidates.map((r) => `  ${r.id}  ${r.name ?? ""}  ${r.state}`.trimEnd());
-  return new CliError(
-    "ambiguous",
-    EXIT.usage,
-    `${JSON.stringify(word)} is the beginning of several ids:\n${lines.join("\n")}`,
-    {
-      hint: "Give more characters of the id, or the name.",
-      extra: { candidates: candidates.map((r) => r.id) },
-    },
-  );
+function ambiguous(word: string, candidates: readonly Reservation[], is: string): CliError {
+  const lines = candidates.map((r) => `  ${r.id}  ${r.name ?? ""}  ${r.state}  ${r.owner}`.trimEnd());
+  return new CliError("ambiguous", EXIT.usage, `${JSON.stringify(word)} is ${is}:\n${lines.join("\n")}`, {
+    hint: "Give more characters of the id, or the name.",
+    extra: { candidates: candidates.map((r) => r.id) },
+  });
 }
 
 function notFound(word: string): never {

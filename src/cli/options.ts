@@ -1,6 +1,6 @@
 /** The kinds of options, and how their texts become values: exact or refused, with the accepted forms. */
 import { DURATION_FORMS, parseDuration } from "../api/duration.ts";
-import { nameFault } from "../api/names.ts";
+import { githubNameFault, nameFault } from "../api/names.ts";
 import type { Completes, Option } from "./command.ts";
 import { UsageError } from "./errors.ts";
 
@@ -72,4 +72,19 @@ export function name(given: string): string {
   if (!fault) return given;
   const hint = fault.suggestion === undefined ? undefined : `Try ${JSON.stringify(fault.suggestion)}.`;
   throw new UsageError(`${JSON.stringify(given)} cannot be a name: ${fault.detail}`, hint);
+}
+
+/** Who a reservation is shared with: a user's name, or `github:NAME`. */
+export function collaborator(given: string): string {
+  const fault =
+    given === "" || given.length > 100
+      ? "a name has 1 to 100 characters"
+      : given.startsWith("github:")
+        ? githubNameFault(given.slice("github:".length))
+        : undefined;
+  if (fault === undefined) return given;
+  throw new UsageError(
+    `${JSON.stringify(given)} names nobody: ${fault}`,
+    "Give the name of a user of the server, or github:NAME.",
+  );
 }

@@ -18,7 +18,11 @@ export async function refreshSshFiles(ctx: Context, given?: readonly Reservation
   try {
     const live = given ?? (await ctx.api().listReservations({ query: { limit: "500" } })).items;
     if (nothingToWrite(ctx, live)) return;
-    await writeSsh(ctx, live);
+    // ssh takes the first block of a name: your own comes before one that is shared with you.
+    await writeSsh(
+      ctx,
+      live.toSorted((a, b) => rank(a) - rank(b)),
+    );
     rememberNames(ctx, { reservations: live.map((r) => r.name ?? r.id) });
   } catch (error) {
     ctx.say(
@@ -26,6 +30,8 @@ export async function refreshSshFiles(ctx: Context, given?: readonly Reservation
     );
   }
 }
+
+const rank = (r: Reservation): number => (r.access === "collaborator" ? 1 : 0);
 
 /** Most calls of `list` find nothing reserved, as the last one did: they need neither the domain nor the writer. */
 function nothingToWrite(ctx: Context, live: readonly Reservation[]): boolean {

@@ -4,13 +4,12 @@ import type { Duplex } from "node:stream";
 import { Problem } from "../api/errors.ts";
 import type { Store } from "../store/db.ts";
 import { insertAudit } from "../store/journal.ts";
-import { findReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow, UserRow } from "../store/tables.ts";
 import * as users from "../store/users.ts";
 import { endedProblem, isFinal, SYSTEM } from "./change.ts";
 import type { Core } from "./core.ts";
 import { newId } from "./ids.ts";
-import { notFound } from "./ownership.ts";
+import { visibleReservation } from "./ownership.ts";
 import { dialPod } from "./pod.ts";
 
 export interface Caller {
@@ -150,7 +149,7 @@ export interface Admission {
   recheck(): Promise<Problem | undefined>;
 }
 
-/** Only the owner of an active reservation gets in; for all others it does not exist, administrators included. */
+/** Only the owner and the collaborators of an active reservation get in; for all others it does not exist, administrators included. */
 export async function admitTunnel(
   core: Core,
   token: string | undefined,
@@ -180,8 +179,7 @@ async function checkTunnel(
   use: Use,
 ): Promise<{ caller: Caller; row: ReservationRow }> {
   const caller = await callerOf(db, now, token, use);
-  const row = await findReservation(db, target.reservation);
-  if (!row || row.owner_id !== caller.id) throw notFound(target.reservation);
+  const row = await visibleReservation(db, caller, target.reservation);
   if (target.node !== 0) throw new Problem("not_found", `reservation ${row.id} has one node, number 0`);
   if (isFinal(row) || row.state === "ending") throw endedProblem(row);
   if (row.state !== "active")

@@ -122,6 +122,12 @@ export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer)
 export const isFinal = (row: ReservationRow): boolean =>
   (FINAL_STATES as readonly string[]).includes(row.state);
 
+/** What cannot be done any more, or not yet. */
+export function notActive(row: ReservationRow): Problem {
+  const why = row.reason === null ? "" : `: ${row.reason}`;
+  return new Problem("not_active", `reservation ${row.name ?? row.id} is ${row.state}${why}`);
+}
+
 /** What who comes too late is told: that it ended, when and why. */
 export function endedProblem(row: ReservationRow): Problem {
   const how = row.end_state ?? "ended";

@@ -25,12 +25,16 @@ interface Signals {
   unproved: [cause: ProbeCause];
 }
 
+/** The text of an account's keys, undefined when there is no such account. Throws Problem unavailable. */
+export type GithubKeys = (name: string) => Promise<string | undefined>;
+
 export interface Core {
   readonly store: Store;
   readonly driver: Driver;
   readonly settings: Settings;
   readonly log: Log;
   readonly probe: Probe;
+  readonly githubKeys?: GithubKeys | undefined;
   readonly signals: EventEmitter<Signals>;
 }
 
@@ -41,6 +45,8 @@ export interface CoreParts {
   readonly log: Log;
   /** How the first ssh login is proved. */
   readonly probe: Probe;
+  /** How an account's published keys are had; without it, only users of this server can be added to a reservation. */
+  readonly githubKeys?: GithubKeys | undefined;
 }
 
 /** The rules' context around a store and a driver. */

@@ -41,7 +41,7 @@ export async function createReservation(
 
 async function create(core: Core, tx: Tx, caller: Caller, input: CreateReservation): Promise<Reservation> {
   const made = await insertAndPlace(core, tx, caller, input);
-  const [seen] = await viewReservations(core, tx.db, tx.now, [made]);
+  const [seen] = await viewReservations(core, tx.db, tx.now, [made], caller);
   if (!seen) throw new Error(`reservation ${made.id} cannot be shown`);
   return seen;
 }
@@ -162,6 +162,7 @@ async function newRow(
     last_error: null,
     ghost_since: null,
     warned_s: null,
+    keys_stale: 0,
     version: 1,
     next_step_at: tx.at,
     leased_by: null,

@@ -8,7 +8,8 @@ import { claimOne, dropLease } from "../store/leases.ts";
 import { nameInUse } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
-import { changeReservation, endedProblem, endReservation, isFinal } from "./change.ts";
+import { changeReservation, endedProblem, endReservation, isFinal, notActive } from "./change.ts";
+import { changeCollaborators } from "./collaborators.ts";
 import type { Core } from "./core.ts";
 import { newId } from "./ids.ts";
 import { findGpuType } from "./inventory.ts";
@@ -42,14 +43,18 @@ export async function cancelReservation(core: Core, caller: Caller, id: string):
   return getReservation(core, caller, id);
 }
 
-/** Renames, extends, or both. Throws Problem not_found, name_taken, not_active, over_maximum. */
+/** Renames, extends, or both; or shares. Throws Problem not_found, name_taken, not_active, over_maximum, and those of changeCollaborators. */
 export async function patchReservation(
   core: Core,
   caller: Caller,
   id: string,
   patch: PatchReservation,
 ): Promise<Reservation> {
-  const { name, extend_s } = patch;
+  const { name, extend_s, add_users = [], remove_users = [] } = patch;
+  if (add_users.length + remove_users.length > 0) {
+    await changeCollaborators(core, caller, id, add_users, remove_users);
+    return getReservation(core, caller, id);
+  }
   if (extend_s === undefined) await renameOnly(core, caller, id, name);
   else await decided(() => extend(core, caller, id, extend_s, name));
   return getReservation(core, caller, id);
@@ -179,9 +184,4 @@ async function writeExtension(
       warned_s: passedWarning((end - tx.now.getTime()) / 1000),
     },
   );
-}
-
-function notActive(row: ReservationRow): Problem {
-  const why = row.reason === null ? "" : `: ${row.reason}`;
-  return new Problem("not_active", `reservation ${row.name ?? row.id} is ${row.state}${why}`);
 }

@@ -3,8 +3,10 @@ import type { Key, Page } from "../api/schemas.ts";
 import type { Tx } from "../store/db.ts";
 import { insertAudit } from "../store/journal.ts";
 import { findKey, insertKey, listKeys as listRows } from "../store/keys.ts";
+import { listEntered } from "../store/reservations.ts";
 import type { KeyRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
+import { changeReservation } from "./change.ts";
 import type { Core } from "./core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "./cursor.ts";
 import { type Answer, answerOnce, type Idempotency } from "./idempotency.ts";
@@ -12,17 +14,19 @@ import { newId } from "./ids.ts";
 import { type PublicKey, parsePublicKey } from "./public-key.ts";
 import { decided } from "./race.ts";
 
-/** Adds a key for pods that are launched from now on; one that is known is answered as it is. Throws Problem invalid_input. */
-export function registerKey(
+/** Adds a key, for pods that run as well; one that is known is answered as it is. Throws Problem invalid_input. */
+export async function registerKey(
   core: Core,
   caller: Caller,
   input: { readonly public_key: string },
   idempotency?: Idempotency,
 ): Promise<Answer<Key>> {
   const given = parsePublicKey(input.public_key);
-  return decided(() =>
+  const answer = await decided(() =>
     core.store.write((tx) => answerOnce(tx, caller, idempotency, () => addKey(tx, caller, given))),
   );
+  core.signals.emit("wake");
+  return answer;
 }
 
 async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
@@ -39,7 +43,20 @@ async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
     subject: id,
     detail: fingerprint,
   });
+  await tellPods(tx, caller, `added ${fingerprint} of ${caller.name}`);
   return view(made);
+}
+
+/** Pods that run, or are about to, learn who may log in from now on. */
+async function tellPods(tx: Tx, caller: Caller, detail: string): Promise<void> {
+  for (const row of await listEntered(tx.db, caller.id))
+    await changeReservation(
+      tx,
+      row,
+      { actor: caller.id },
+      { type: "keys", detail },
+      { keys_stale: 1, next_step_at: tx.at },
+    );
 }
 
 /** The caller's keys, by fingerprint. */

@@ -45,7 +45,7 @@ export interface Surroundings {
 }
 
 export type Step =
-  | { readonly do: "inspect" | "launch" | "prove" | "activate" | "terminate" | "finish" }
+  | { readonly do: "inspect" | "launch" | "prove" | "activate" | "admit" | "terminate" | "finish" }
   | { readonly do: "requeue"; readonly reason: string }
   | { readonly do: "warn"; readonly aheadS: number }
   | { readonly do: "end"; readonly as: FinalState; readonly reason: string }
@@ -135,6 +135,7 @@ function nextWhileActive(row: ReservationRow, facts: Facts, now: Date): Step {
 
 /** What a pod that is well has to be told. */
 function nextWhileRunning(row: ReservationRow, now: Date): Step | undefined {
+  if (row.keys_stale === 1) return { do: "admit" };
   const aheadS = dueWarning(row, now);
   return aheadS === undefined ? undefined : { do: "warn", aheadS };
 }

@@ -5,7 +5,7 @@ import { listReservations as listRows } from "../store/reservations.ts";
 import type { Caller } from "./access.ts";
 import type { Core } from "./core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "./cursor.ts";
-import { notFound, ownReservation } from "./ownership.ts";
+import { notFound, visibleReservation } from "./ownership.ts";
 import { viewReservations } from "./view.ts";
 
 interface PageQuery {
@@ -22,13 +22,13 @@ export interface ListQuery extends PageQuery {
 /** Throws Problem not_found. */
 export function getReservation(core: Core, caller: Caller, id: string): Promise<Reservation> {
   return core.store.read(async (db, now) => {
-    const [seen] = await viewReservations(core, db, now, [await ownReservation(db, caller, id)]);
+    const [seen] = await viewReservations(core, db, now, [await visibleReservation(db, caller, id)], caller);
     if (!seen) throw notFound(id);
     return seen;
   });
 }
 
-/** The caller's own, newest first; those that are live, unless asked otherwise. */
+/** The caller's own and those shared with him, newest first; those that are live, unless asked otherwise. */
 export async function listReservations(
   core: Core,
   caller: Caller,
@@ -38,15 +38,12 @@ export async function listReservations(
   const filter = ["reservations", caller.id, state, name, id_prefix];
   const before = cursorPosition(cursor, filter, "number");
   return core.store.read(async (db, now) => {
-    const rows = await listRows(db, {
-      ownerId: caller.id,
-      state,
-      name,
-      idPrefix: id_prefix,
-      beforeSeq: before,
-      limit: limit + 1,
-    });
-    const items = await viewReservations(core, db, now, rows.slice(0, limit));
+    const wanted = { state, name, idPrefix: id_prefix, beforeSeq: before, limit: limit + 1 };
+    // Two statements, each on an index of its own.
+    const own = await listRows(db, { ownerId: caller.id, ...wanted });
+    const shared = await listRows(db, { sharedWith: caller.id, ...wanted });
+    const rows = [...own, ...shared].toSorted((a, b) => b.seq - a.seq).slice(0, limit + 1);
+    const items = await viewReservations(core, db, now, rows.slice(0, limit), caller);
     return pageOf(rows, items, limit, filter, (row) => [row.seq, row.id]);
   });
 }
@@ -62,7 +59,7 @@ export async function listEvents(
   const filter = ["events", id];
   const after = cursorPosition(cursor, filter, "number") ?? 0;
   return core.store.read(async (db) => {
-    await ownReservation(db, caller, id);
+    await visibleReservation(db, caller, id);
     const rows = await listEventRows(db, id, after, limit + 1);
     const items = rows.map(({ version, at, type, state, detail }) => ({ version, at, type, state, detail }));
     return pageOf(rows, items, limit, filter, (row) => [row.version, row.reservation_id]);

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { Problem } from "../api/errors.ts";
 import { DriverError, LaunchRefused, type PodSpec } from "../drivers/driver.ts";
 import { allocationsOf } from "../store/allocations.ts";
+import { collaboratorsOf } from "../store/collaborators.ts";
 import { listKeys } from "../store/keys.ts";
 import { findSecrets } from "../store/secrets.ts";
 import type { Db, ReservationRow, SecretRow } from "../store/tables.ts";
@@ -36,14 +37,18 @@ export async function bounded<T>(what: string, call: Promise<T>, ms = DRIVER_MS)
 export const driverWords = (error: unknown): string | undefined =>
   error instanceof DriverError || error instanceof LaunchRefused ? error.message : undefined;
 
-/** The owner's keys, one line of authorized_keys each. */
-export async function ownerKeys(db: Db, row: ReservationRow): Promise<string[]> {
-  return (await listKeys(db, row.owner_id, MAX_KEYS)).map((key) => key.public_key);
+/** The keys of the owner and the collaborators, one line of authorized_keys each. */
+export async function loginKeys(db: Db, row: ReservationRow): Promise<string[]> {
+  const shared = await collaboratorsOf(db, [row.id]);
+  const users = [row.owner_id, ...shared.flatMap((one) => one.user_id ?? [])];
+  const keys = shared.flatMap((one) => (one.public_keys === "" ? [] : one.public_keys.split("\n")));
+  for (const id of users) keys.unshift(...(await listKeys(db, id, MAX_KEYS)).map((key) => key.public_key));
+  return [...new Set(keys)];
 }
 
-/** The owner's keys, and until ssh is proved the probe's. */
+/** Those keys, and until ssh is proved the probe's. */
 export async function podKeys(db: Db, row: ReservationRow): Promise<string[]> {
-  return [...(await ownerKeys(db, row)), probeLine(await secretsOf(db, row))];
+  return [...(await loginKeys(db, row)), probeLine(await secretsOf(db, row))];
 }
 
 /** May log in and do nothing else. */

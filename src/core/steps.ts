@@ -10,7 +10,7 @@ import * as change from "./change.ts";
 import type { Core } from "./core.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
 import { endNotice } from "./notices.ts";
-import { bounded, dialPod, driverWords, ownerKeys, podKeys, podName, podSpec, secretsOf } from "./pod.ts";
+import { bounded, dialPod, driverWords, loginKeys, podKeys, podName, podSpec, secretsOf } from "./pod.ts";
 import { passedWarning } from "./warnings.ts";
 
 /** A reservation that this process works on under a lease. */
@@ -45,6 +45,8 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
       return prove(work, row, facts);
     case "activate":
       return activate(work, row, facts);
+    case "admit":
+      return admit(work, row);
     case "warn":
       return warn(work, row, step.aheadS);
     case "terminate":
@@ -120,7 +122,7 @@ async function admitProbe({ core }: Work, row: ReservationRow): Promise<void> {
 /** From here on the time counts. The probe's key is taken away with the same call that sets the pod's own deadline. */
 async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<Progress> {
   const { core, by } = work;
-  const authorizedKeys = await core.store.read((db) => ownerKeys(db, row));
+  const authorizedKeys = await core.store.read((db) => loginKeys(db, row));
   try {
     await bounded("update", core.driver.update(podName(row), { deadlineS: row.duration_s, authorizedKeys }));
   } catch (error) {
@@ -139,6 +141,7 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
         started_at: tx.at,
         ends_at,
         warned_s: passedWarning(row.duration_s),
+        keys_stale: 0,
         ssh_attempts: row.ssh_attempts + 1,
         last_error: null,
         next_step_at: tx.at,
@@ -147,6 +150,19 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
   });
   core.signals.emit("activated", Date.parse(active.state_since) - Date.parse(row.state_since));
   return { row: active, facts: { pod: { state: "running" } } };
+}
+
+/** Gives the pod the keys of those who may come in now. A change that comes in between marks the row again. */
+async function admit(work: Work, row: ReservationRow): Promise<Progress> {
+  const { core } = work;
+  const authorizedKeys = await core.store.read((db) => loginKeys(db, row));
+  try {
+    await bounded("update", core.driver.update(podName(row), { authorizedKeys }));
+  } catch (error) {
+    return { row, facts: { failure: `the pod could not be told who may log in: ${wordsOf(error)}` } };
+  }
+  const told = await note(work, row, () => ({ keys_stale: 0, last_error: null }));
+  return { row: told, facts: { pod: { state: "running" } } };
 }
 
 /** First the pod, then the row: who is told twice, because the server died in between, is told by the driver once. */

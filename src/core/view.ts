@@ -1,7 +1,8 @@
 /** Rows as the contract shows them. */
 import type { Reservation } from "../api/schemas.ts";
 import { allocationsOf } from "../store/allocations.ts";
-import type { AllocationRow, Db, ReservationRow } from "../store/tables.ts";
+import { collaboratorsOf } from "../store/collaborators.ts";
+import type { AllocationRow, CollaboratorRow, Db, ReservationRow } from "../store/tables.ts";
 import { userNames } from "../store/users.ts";
 import type { Core } from "./core.ts";
 import { planType } from "./placing.ts";
@@ -17,7 +18,15 @@ export async function viewReservations(
   db: Db,
   now: Date,
   rows: readonly ReservationRow[],
+  caller: { readonly id: string },
 ): Promise<Reservation[]> {
+  const shared = Map.groupBy(
+    await collaboratorsOf(
+      db,
+      rows.map((r) => r.id),
+    ),
+    (c) => c.reservation_id,
+  );
   const owners = await userNames(db, [...new Set(rows.map((r) => r.owner_id))]);
   const allocations = Map.groupBy(
     await allocationsOf(
@@ -27,10 +36,22 @@ export async function viewReservations(
     (a) => a.reservation_id,
   );
   const waiting = await viewQueue(db, now, rows);
-  return rows.map((row) =>
-    view(core, row, owners.get(row.owner_id) ?? "", allocations.get(row.id) ?? [], waiting.get(row.id)),
-  );
+  return rows.map((row) => ({
+    ...view(core, row, owners.get(row.owner_id) ?? "", allocations.get(row.id) ?? [], waiting.get(row.id)),
+    access: row.owner_id === caller.id ? ("owner" as const) : ("collaborator" as const),
+    collaborators: (shared.get(row.id) ?? []).map(viewCollaborator),
+  }));
 }
+
+const viewCollaborator = ({
+  kind,
+  name,
+  public_keys,
+}: CollaboratorRow): Reservation["collaborators"][number] => ({
+  kind,
+  name,
+  keys: kind === "user" ? null : public_keys.split("\n").length,
+});
 
 async function viewQueue(db: Db, now: Date, rows: readonly ReservationRow[]): Promise<Map<string, Waiting>> {
   const waiting = new Map<string, Waiting>();
@@ -48,7 +69,7 @@ function view(
   owner: string,
   held: readonly AllocationRow[],
   waiting: Waiting | undefined,
-): Reservation {
+): Omit<Reservation, "access" | "collaborators"> {
   return {
     id: row.id,
     name: row.name,

@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly databaseUrl?: string;
   /** Pods' hosts are `<id>.<domain>`; never resolved by DNS. */
   readonly domain?: string;
+  /** Where accounts' ssh keys are had, as `<url>/NAME.keys`; "none" asks nobody. Default: https://github.com. */
+  readonly githubKeysUrl?: string;
   /** Where server.json is left for the command line of the same user. */
   readonly home: Home;
   /** Where the log goes; default: stderr. */
@@ -39,6 +41,7 @@ export interface ServerOptions {
   readonly clock?: { now(): Date };
 }
 
+export const DEFAULT_GITHUB = "https://github.com";
 export const DEFAULT_DOMAIN = "gpu-dev.internal";
 export const DEFAULT_DRAIN_MAX_S = 3600;
 /** A stop takes up to 5 s in which the data directory is still held. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { ROLES, type Role } from "../api/roles.ts";
-import { type Core, createCore } from "../core/core.ts";
+import { type Core, createCore, type GithubKeys } from "../core/core.ts";
 import { deploymentId, forgetLeases, localDriverPlace } from "../core/deployment.ts";
 import { syncCapacity } from "../core/inventory.ts";
 import { liveServers } from "../core/presence.ts";
@@ -15,8 +15,15 @@ import type { Driver } from "../drivers/driver.ts";
 import { createLocalDriver } from "../drivers/local.ts";
 import { openStore, type Store } from "../store/db.ts";
 import { type Hold, holdAlone, holdTogether } from "../store/exclusive.ts";
-import { DEFAULT_DOMAIN, DEFAULT_TAKE_OVER_MS, type ServerOptions, StartError } from "./config.ts";
+import {
+  DEFAULT_DOMAIN,
+  DEFAULT_GITHUB,
+  DEFAULT_TAKE_OVER_MS,
+  type ServerOptions,
+  StartError,
+} from "./config.ts";
 import { prepareDataDir } from "./data-dir.ts";
+import { createGithubKeys } from "./github-keys.ts";
 import type { Shutdown } from "./shutdown.ts";
 
 /** What a stop closes first, and what lives on while there are sessions. */
@@ -65,6 +72,7 @@ export async function openCore(
     store,
     driver,
     probe: roles.has("worker") ? await openProbe(store, join(dataDir, "probes"), name, embedded) : noProbe,
+    githubKeys: githubKeys(options.githubKeysUrl),
     settings: { domain: options.domain ?? DEFAULT_DOMAIN },
     log: (level, fields, message) => logger[level](fields, message),
   });
@@ -74,6 +82,9 @@ export async function openCore(
   }
   return { core, deploymentId: id, name, dataDir, roles, alone: embedded && roles.has("api") };
 }
+
+const githubKeys = (url = DEFAULT_GITHUB): GithubKeys | undefined =>
+  url === "none" ? undefined : createGithubKeys(url);
 
 async function takeAlone(
   options: ServerOptions,

@@ -8,6 +8,7 @@ import { devices } from "./migrations/0004-devices.ts";
 import { phases } from "./migrations/0005-phases.ts";
 import { servers } from "./migrations/0006-servers.ts";
 import { reservationsByState } from "./migrations/0007-reservations-by-state.ts";
+import { collaborators } from "./migrations/0008-collaborators.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -27,6 +28,7 @@ export const MIGRATIONS: readonly Migration[] = [
   phases,
   servers,
   reservationsByState,
+  collaborators,
 ];
 
 /**

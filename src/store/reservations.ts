@@ -82,19 +82,23 @@ export async function updateReservation(
   return row && checked(row);
 }
 
-export interface ReservationFilter {
-  readonly ownerId: string;
+export type ReservationFilter = ({ readonly ownerId: string } | { readonly sharedWith: string }) & {
   readonly state: "live" | "all" | State;
   readonly name?: string | undefined;
   readonly idPrefix?: string | undefined;
   /** Only those that were created before this one. */
   readonly beforeSeq?: number | undefined;
   readonly limit: number;
-}
+};
+
+const idsSharedWith = (db: Db, userId: string) =>
+  db.selectFrom("collaborators").select("reservation_id").where("user_id", "=", userId);
 
 /** Newest first. */
 export async function listReservations(db: Db, filter: ReservationFilter): Promise<ReservationRow[]> {
-  let query = db.selectFrom("reservations").selectAll().where("owner_id", "=", filter.ownerId);
+  let query = db.selectFrom("reservations").selectAll();
+  if ("ownerId" in filter) query = query.where("owner_id", "=", filter.ownerId);
+  else query = query.where("id", "in", idsSharedWith(db, filter.sharedWith));
   if (filter.state === "live") query = query.where("ended_at", "is", null);
   else if (filter.state !== "all") query = query.where("state", "=", filter.state);
   if (filter.name !== undefined) query = query.where("name", "=", filter.name);
@@ -103,6 +107,16 @@ export async function listReservations(db: Db, filter: ReservationFilter): Promi
   if (filter.beforeSeq !== undefined) query = query.where("seq", "<", filter.beforeSeq);
   const rows = await query.orderBy("seq", "desc").limit(filter.limit).execute();
   return rows.map(checked);
+}
+
+/** Those with a pod that this user's keys open: his own, and those shared with him. */
+export async function listEntered(db: Db, userId: string): Promise<ReservationRow[]> {
+  const own = db.selectFrom("reservations").selectAll().where("owner_id", "=", userId);
+  const shared = db.selectFrom("reservations").selectAll().where("id", "in", idsSharedWith(db, userId));
+  const withPod = [own, shared].map((query) =>
+    query.where("state", "in", ["preparing", "active"]).where("ended_at", "is", null).execute(),
+  );
+  return (await Promise.all(withPod)).flat().map(checked);
 }
 
 /** What the plan needs of all that wait for a type, first come first. */

@@ -112,6 +112,8 @@ export const reservationShape = {
   ghost_since: nullable(instant),
   /** Of the warnings before the present end the last that was given, in seconds ahead of it. */
   warned_s: nullable(int),
+  /** Who may log in has changed since the pod was told. */
+  keys_stale: flag,
   version: int,
   next_step_at: nullable(instant),
   leased_by: nullable(text),
@@ -128,6 +130,17 @@ export const allocationShape = {
   /** Which of the reservation's nodes this is: 0, 1, … */
   node_rank: int,
   reservation_id: text,
+};
+
+export const collaboratorShape = {
+  reservation_id: text,
+  kind: oneOf(["user", "github"]),
+  /** The user's, or the account's in lower case. */
+  name: text,
+  user_id: nullable(text),
+  /** Of an account: "type base64" lines, as they were when it was added. A user's are looked up. */
+  public_keys: text,
+  added_at: instant,
 };
 
 /** What each GPU that was ever given is used as: its own type, or that of its slices. */
@@ -184,6 +197,7 @@ export type ServerRow = Row<typeof serverShape>;
 export type KeyRow = Row<typeof keyShape>;
 export type CapacityRow = Row<typeof capacityShape>;
 export type ReservationRow = Row<typeof reservationShape>;
+export type CollaboratorRow = Row<typeof collaboratorShape>;
 export type AllocationRow = Row<typeof allocationShape>;
 export type DeviceRow = Row<typeof deviceShape>;
 export type SecretRow = Row<typeof secretShape>;
@@ -198,6 +212,7 @@ export interface Tables {
   ssh_keys: KeyRow;
   capacity: CapacityRow;
   reservations: ReservationRow;
+  collaborators: CollaboratorRow;
   allocations: AllocationRow;
   devices: DeviceRow;
   secrets: SecretRow;

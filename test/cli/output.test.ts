@@ -16,8 +16,8 @@ test("C-01 C-13 a pipe gets tab-separated full values and ISO times, and nothing
   });
   const done = await world.gpuDev("list");
   expect(done.stdout.split("\n")).toEqual([
-    "hello\tabcdefghijklmnopqrst\tactive\t2 × h100 (simulated)\t2026-01-01T12:30:00.000Z\t2026-01-01T11:00:00.000Z\t",
-    "\tzbcdefghijklmnopqrst\tqueued\t2 × h100\tunknown\t2026-01-01T11:00:00.000Z\t",
+    "hello\tabcdefghijklmnopqrst\tactive\t2 × h100 (simulated)\t2026-01-01T12:30:00.000Z\t2026-01-01T11:00:00.000Z\t\tada",
+    "\tzbcdefghijklmnopqrst\tqueued\t2 × h100\tunknown\t2026-01-01T11:00:00.000Z\t\tada",
     "",
   ]);
 });

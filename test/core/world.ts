@@ -2,7 +2,7 @@
 import { expect, onTestFinished } from "vitest";
 import type { Caller } from "../../src/core/access.ts";
 import { authenticate, createUser, issueToken } from "../../src/core/access.ts";
-import { type Core, createCore } from "../../src/core/core.ts";
+import { type Core, type CoreParts, createCore } from "../../src/core/core.ts";
 import { createReservation } from "../../src/core/create.ts";
 import { syncCapacity } from "../../src/core/inventory.ts";
 import { newKeyPair } from "../../src/core/key-pair.ts";
@@ -38,13 +38,15 @@ export interface World {
 interface Given {
   readonly driver?: FakeDriver;
   readonly clock?: TestClock;
+  /** Parts of the core beside those. */
+  readonly parts?: Partial<CoreParts>;
 }
 
 /** Closed at the end of the test, which fails if a GPU is held by something that is over. */
 export async function makeWorld(database: TestDatabase, given: Given = {}): Promise<World> {
   const clock = given.clock ?? createClock();
   const store = await openStore({ url: database.url, clock });
-  const world = await worldOn(store, clock, given.driver ?? createFakeDriver());
+  const world = await worldOn(store, clock, given.driver ?? createFakeDriver(), given.parts);
   onTestFinished(async () => {
     await world.reconciler.stop();
     await expectNoLeak(world);
@@ -54,7 +56,12 @@ export async function makeWorld(database: TestDatabase, given: Given = {}): Prom
 }
 
 /** Another server on the same store. */
-export async function worldOn(store: Store, clock: TestClock, driver: FakeDriver): Promise<World> {
+export async function worldOn(
+  store: Store,
+  clock: TestClock,
+  driver: FakeDriver,
+  parts: Partial<CoreParts> = {},
+): Promise<World> {
   const logs: World["logs"] = [];
   const probe: Probe = async () => world.probeWith?.() ?? world.probe;
   const core = createCore({
@@ -63,6 +70,7 @@ export async function worldOn(store: Store, clock: TestClock, driver: FakeDriver
     settings: { domain: "gpu.test" },
     log: (level, fields, message) => logs.push({ level, fields, message }),
     probe,
+    ...parts,
   });
   await syncCapacity(core);
   const reconciler = createReconciler(core);

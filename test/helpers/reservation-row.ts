@@ -42,6 +42,7 @@ export function reservationRow(at: string, given: Partial<ReservationRow>): Rese
     last_error: null,
     ghost_since: null,
     warned_s: null,
+    keys_stale: 0,
     version: 1,
     next_step_at: at,
     leased_by: null,

@@ -169,6 +169,21 @@ describe.each(engines)("on $engine", (engine) => {
     expect(await refused(id, alice.token, "", again(4))).toMatchObject({ code: "reservation_ended" });
   });
 
+  test("T-08 a collaborator's tunnel ends within 5 s of his removal, the owner's goes on", async () => {
+    const id = await active();
+    const bob = await rig.person("bob");
+    await alice.api.patchReservation({ params: { id }, body: { add_users: ["bob"] } });
+    const ws = await opened(id, bob.token);
+    const own = await opened(id, alice.token);
+    const bye = line(ws, "bye");
+    await alice.api.patchReservation({ params: { id }, body: { remove_users: ["bob"] } });
+    expect(await bye).toMatch(/^bye not_found /);
+    expect(own.readyState).toBe(WebSocket.OPEN);
+    expect(await refused(id, bob.token)).toMatchObject({ code: "not_found" });
+    const { items } = await bob.api.listReservations({ query: {} });
+    expect(items).toEqual([]);
+  });
+
   test("T-08 X-01 a tunnel ends within 5 s of its token's revocation", async () => {
     const id = await active();
     const token = await issueToken(rig.core, alice.id, { label: "laptop" });

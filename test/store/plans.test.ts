@@ -1,6 +1,7 @@
 import { type KyselyPlugin, type RootOperationNode, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allocationsOf, listTaken, release } from "../../src/store/allocations.ts";
+import { collaboratorsOf, isSharedWith } from "../../src/store/collaborators.ts";
 import { openStore, type Store, type Tx } from "../../src/store/db.ts";
 import { forgetAnswers } from "../../src/store/idempotency.ts";
 import { listEvents } from "../../src/store/journal.ts";
@@ -10,6 +11,7 @@ import {
   countByState,
   countQueued,
   findReservation,
+  listEntered,
   listQueue,
   listReservations,
   nameInUse,
@@ -31,6 +33,11 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
       ["x", "y"].map((id) => ({ id, version: 1, nextStepAt: tx.at })),
     ),
   "one reservation": (tx) => findReservation(tx.db, "x"),
+  "what is shared with a user": (tx) =>
+    listReservations(tx.db, { sharedWith: "u", state: "live", limit: 10 }),
+  "who has a pod that a key opens": (tx) => listEntered(tx.db, "u"),
+  collaborators: (tx) => collaboratorsOf(tx.db, ["x", "y"]),
+  "whether it is shared": (tx) => isSharedWith(tx.db, "x", "u"),
   "live reservations of a user": (tx) => listReservations(tx.db, { ownerId: "u", state: "live", limit: 10 }),
   "all reservations of a user": (tx) =>
     listReservations(tx.db, { ownerId: "u", state: "all", beforeSeq: 9, limit: 10 }),

@@ -1,12 +1,25 @@
-/** `gpu-dev edit`: extends or renames a reservation. */
-import { defineCommand } from "../command.ts";
+/** `gpu-dev edit`: extends, renames or shares a reservation. */
+import type { PatchReservation } from "../../api/schemas.ts";
+import { defineCommand, type Values } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { findReservation } from "../find.ts";
-import { duration, name, parsed } from "../options.ts";
+import { collaborator, duration, name, parsed, repeated } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { label } from "../output/reservation.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 import { describe } from "./show.ts";
+
+const options = {
+  name: parsed("-n, --name <NAME>", "New name", name),
+  extend: parsed("--extend <DURATION>", "Add this to its end: 30m, 1h30m, 2d", duration),
+  addUser: repeated(
+    "--add-user <NAME>",
+    "Share it with a user of the server, else with GitHub's user of that name (surely so: github:NAME); repeatable",
+    collaborator,
+  ),
+  removeUser: repeated("--remove-user <NAME>", "Share it with them no longer; repeatable", collaborator),
+};
+type Given = Values<typeof options>;
 
 export const command = defineCommand({
   arguments: [
@@ -17,27 +30,45 @@ export const command = defineCommand({
       completes: "reservations",
     },
   ],
-  options: {
-    name: parsed("-n, --name <NAME>", "New name", name),
-    extend: parsed("--extend <DURATION>", "Add this to its end: 30m, 1h30m, 2d", duration),
-  },
+  options,
+  details:
+    "Who it is shared with sees it in list and show and comes in by connect, with a token and keys of their own, and changes nothing. Of a GitHub user the published ssh keys are taken over, as they are now; adding again takes them anew. They open the pod's ssh server; the tunnel to it needs an account on this server as well.",
   examples: [
     { line: "gpu-dev edit train --extend 2h", meaning: "Two more hours, within the maximum of its GPU type" },
     { line: "gpu-dev edit train --name eval", meaning: "Another name" },
+    { line: "gpu-dev edit train --add-user bob", meaning: "bob can connect to it, within seconds" },
+    {
+      line: "gpu-dev edit train --remove-user bob",
+      meaning: "bob is out: his tunnels are closed, his keys are gone",
+    },
   ],
   async run([word = ""], given, ctx): Promise<Output> {
-    if (given.name === undefined && given.extend === undefined)
-      throw new UsageError("Nothing to change: give --name, --extend or both");
+    const body = bodyOf(given);
     const found = await findReservation(ctx.api(), word);
     const changed = await ctx.api().patchReservation({
       params: { id: found.id },
-      body: {
-        ...(given.name === undefined ? {} : { name: given.name }),
-        ...(given.extend === undefined ? {} : { extend_s: given.extend }),
-      },
+      body,
     });
     await refreshSshFiles(ctx);
     ctx.say(`Changed ${label(changed)}`);
     return describe(changed, ctx.clock.now());
   },
 });
+
+function bodyOf({ name, extend, addUser, removeUser }: Given): PatchReservation {
+  const changes = name !== undefined || extend !== undefined;
+  const shares = addUser !== undefined || removeUser !== undefined;
+  if (!changes && !shares)
+    throw new UsageError("Nothing to change: give --name, --extend, --add-user or --remove-user");
+  if (changes && shares)
+    throw new UsageError(
+      "--add-user and --remove-user do not go with --name and --extend: all of a change is done, or nothing",
+      "Type two commands.",
+    );
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(extend === undefined ? {} : { extend_s: extend }),
+    ...(addUser === undefined ? {} : { add_users: [...addUser] }),
+    ...(removeUser === undefined ? {} : { remove_users: [...removeUser] }),
+  };
+}

@@ -1,4 +1,4 @@
-/** `gpu-dev list`: the caller's reservations, newest first. */
+/** `gpu-dev list`: the caller's reservations and those shared with him, newest first. */
 import { id8 } from "../../api/names.ts";
 import type { ListReservationsQuery, Reservation, State } from "../../api/schemas.ts";
 import { defineCommand, type Values } from "../command.ts";
@@ -38,7 +38,7 @@ export const command = defineCommand({
     const now = ctx.clock.now();
     return {
       json: { items },
-      header: ["NAME", "ID", "STATE", "GPUS", "TIME", "CREATED", "REASON"],
+      header: ["NAME", "ID", "STATE", "GPUS", "TIME", "CREATED", "REASON", "OWNER"],
       rows: items.map((r) => row(r, now)),
       empty: EMPTY,
     };
@@ -74,4 +74,5 @@ const row = (r: Reservation, now: Date): Cell[] => [
   outlook(r, now),
   ago(r.created_at, now),
   r.reason ?? "",
+  { text: r.access === "collaborator" ? r.owner : "", value: r.owner },
 ];

@@ -75,6 +75,11 @@ const options = {
     "Where this user's tunnels go, when not through the API's process (default: where the API is)",
     httpUrl,
   ),
+  githubKeysUrl: parsed(
+    "--github-keys-url <URL>",
+    "Where ssh keys of collaborators from GitHub are had, as URL/NAME.keys, or none (default: https://github.com)",
+    (given) => (given === "none" ? given : httpUrl(given)),
+  ),
 };
 
 export const command = defineCommand({
@@ -120,6 +125,7 @@ function serverOptions(given: Values<typeof options>, env: Context["env"]) {
     ...(given.detachMax === undefined ? {} : { detachMaxS: given.detachMax }),
     ...(given.drainMax === undefined ? {} : { drainMaxS: given.drainMax }),
     ...(given.tunnelUrl === undefined ? {} : { tunnelUrl: given.tunnelUrl }),
+    ...(given.githubKeysUrl === undefined ? {} : { githubKeysUrl: given.githubKeysUrl }),
   };
 }
 

@@ -48,6 +48,8 @@ export function describe(r: Reservation, now: Date): Output {
   const rows: Cell[][] = [
     ["id", r.id],
     ["name", r.name ?? ""],
+    ["owner", r.access === "collaborator" ? `${r.owner}, who shares it with you` : ""],
+    ["shared with", r.collaborators?.map(collaboratorWords).join(", ") ?? ""],
     ["state", r.state],
     ["reason", r.reason ?? ""],
     ["gpus", gpus(r)],
@@ -63,6 +65,9 @@ export function describe(r: Reservation, now: Date): Output {
   ];
   return { json: r, rows: rows.filter(([, value]) => value !== "") };
 }
+
+const collaboratorWords = ({ kind, name, keys }: Reservation["collaborators"][number]): string =>
+  kind === "github" ? `github:${name} (${keys} ${keys === 1 ? "key" : "keys"})` : name;
 
 function eventRow(event: ReservationEvent, now: Date): Cell[] {
   const at = ago(event.at, now);

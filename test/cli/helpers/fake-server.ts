@@ -79,6 +79,8 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
     id,
     name: "hello",
     owner: "ada",
+    access: "owner",
+    collaborators: [],
     state: "active",
     reason: null,
     gpu_type: "h100",
