@@ -1,11 +1,11 @@
 /** Opens the WebSocket of a tunnel. */
-import type { ClientRequest, IncomingMessage } from "node:http";
-import { type ClientOptions, WebSocket } from "ws";
+import http, { type ClientRequest, type IncomingMessage } from "node:http";
+import https from "node:https";
+import type { Socket } from "node:net";
 import type { Clock } from "./clock.ts";
 import { networkFailure, noAnswer, refusalFailure, type Server, TunnelFailure } from "./failure.ts";
 import {
   ATTEMPT,
-  MAX_PAYLOAD,
   MAX_WINDOW,
   MIN_WINDOW,
   RECEIVED,
@@ -17,6 +17,8 @@ import {
 import type { Wire } from "./pipe.ts";
 import { throughProxy, type Way } from "./through-proxy.ts";
 import type { Trace } from "./trace.ts";
+import { newHandshake } from "./websocket/handshake.ts";
+import { type Masking, SocketLink } from "./websocket/link.ts";
 
 export interface PodPort {
   readonly reservation: string;
@@ -78,47 +80,51 @@ export async function dial(options: Dial, signal: AbortSignal): Promise<void> {
 function openWebSocket(options: Dial, way: Way | undefined, signal: AbortSignal): Promise<void> {
   const { server } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const ws = connect(options, way);
+  const handshake = newHandshake(SUBPROTOCOL);
+  const request = ask(options, handshake.headers, way);
   const fail = (failure: TunnelFailure): void => {
     reject(failure);
-    ws.terminate();
+    request.destroy();
   };
-  let opened: Opened | undefined;
-  ws.on("upgrade", (response) => {
+  if (options.trace) tracePhases(request, options.trace);
+  request.on("upgrade", (response, socket: Socket, head) => {
     traceAnswer(options, response);
-    opened = readOpening(ws, response, options, way);
-    if (!opened) fail(networkFailure(new Error("its answer lacks what a tunnel needs"), server));
+    const opening = handshake.isAnsweredBy(response.headers) && readOpening(response, options);
+    if (!opening) {
+      socket.destroy();
+      return fail(networkFailure(new Error("its answer lacks what a tunnel needs"), server));
+    }
+    const ws = new SocketLink(socket.setTimeout(0).setNoDelay(), head, maskingFor(new URL(server.url)));
+    const { window, ...opened } = opening;
+    options.onOpen({
+      ...opened,
+      wire: { ws, socket: way?.raw ?? socket, window },
+      host: new URL(server.url).host,
+    });
+    resolve();
   });
-  ws.on("unexpected-response", (_, response) => {
+  request.on("response", (response) => {
     traceAnswer(options, response);
     void refusalFailure(response, server).then(fail, reject);
   });
-  ws.on("error", (error) => reject(networkFailure(error, server)));
-  ws.on("open", () => {
-    if (opened) options.onOpen(opened);
-    resolve();
-  });
+  request.on("error", (error) => reject(networkFailure(error, server)));
   signal.addEventListener("abort", () => fail(signal.reason as TunnelFailure));
+  request.end();
   return promise;
 }
 
-function connect({ server, to, attempt, resume, trace }: Dial, way: Way | undefined): WebSocket {
+function ask({ server, to, attempt, resume }: Dial, handshake: object, way: Way | undefined): ClientRequest {
   const { reservation, node, port } = to;
-  const url = `${server.url.replace(/^http/, "ws")}/v1/tunnel/${reservation}?port=${port}&node=${node}`;
-  const options: ClientOptions = {
-    headers: {
-      [ATTEMPT]: String(attempt),
-      ...(resume ? { [SESSION]: resume.session, [RECEIVED]: String(resume.received) } : {}),
-      ...(server.token === undefined ? {} : { authorization: `Bearer ${server.token}` }),
-    },
-    followRedirects: false,
-    perMessageDeflate: false,
-    maxPayload: MAX_PAYLOAD,
-    ...(way === undefined ? {} : { createConnection: way.createConnection }),
-    ...(trace && { finishRequest: (request) => tracePhases(request, trace) }),
+  const url = new URL(`${server.url}/v1/tunnel/${reservation}?port=${port}&node=${node}`);
+  const headers = {
+    ...handshake,
+    [ATTEMPT]: String(attempt),
+    ...(resume ? { [SESSION]: resume.session, [RECEIVED]: String(resume.received) } : {}),
+    ...(server.token === undefined ? {} : { authorization: `Bearer ${server.token}` }),
   };
-  if (maskIsUseless(new URL(server.url))) options.generateMask = zeroMask;
-  return new WebSocket(url, SUBPROTOCOL, options);
+  const { request } = url.protocol === "https:" ? https : http;
+  // An agent would make connections of its own.
+  return request(url, { headers, ...(way ? { createConnection: way.createConnection } : { agent: false }) });
 }
 
 function tracePhases(request: ClientRequest, trace: Trace): void {
@@ -127,7 +133,6 @@ function tracePhases(request: ClientRequest, trace: Trace): void {
     socket.on("connect", () => trace("connected", { from: socket.localAddress, to: socket.remoteAddress }));
     socket.on("secureConnect", () => trace("tls"));
   });
-  request.end();
 }
 
 function traceAnswer({ trace }: Dial, { statusCode, headers }: IncomingMessage): void {
@@ -144,31 +149,16 @@ function traceAnswer({ trace }: Dial, { statusCode, headers }: IncomingMessage):
  * Masking protects naive proxies from hostile scripts in browsers. This is no browser, and through TLS or on loopback
  * nothing in between can read the bytes: the mask would only cost half of the throughput.
  */
-function maskIsUseless({ protocol, hostname }: URL): boolean {
-  return protocol === "https:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-}
-
-const zeroMask = (mask: Buffer): void => {
-  mask.fill(0);
-};
+const maskingFor = ({ protocol, hostname }: URL): Masking =>
+  protocol === "https:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname) ? "zero" : "random";
 
 /** Undefined for what is no answer: a new session begins at 0, an old one keeps its name. */
-function readOpening(
-  ws: WebSocket,
-  { headers, socket }: IncomingMessage,
-  { server, resume }: Dial,
-  way: Way | undefined,
-): Opened | undefined {
+function readOpening({ headers }: IncomingMessage, { resume }: Dial) {
   const session = headers[SESSION];
   const window = wholeNumber(String(headers[WINDOW])) ?? 0;
   const received = wholeNumber(String(headers[RECEIVED]));
   if (typeof session !== "string" || received === undefined) return undefined;
   if (resume === undefined ? received > 0 : session !== resume.session) return undefined;
   if (window < MIN_WINDOW || window > MAX_WINDOW) return undefined;
-  return {
-    wire: { ws, socket: way?.raw ?? socket, window },
-    session,
-    received,
-    host: new URL(server.url).host,
-  };
+  return { session, received, window };
 }

@@ -208,7 +208,7 @@ export class GatewayTunnel {
     if (!this.#wire) return;
     const { ws } = this.#wire;
     const closed = new Promise<void>((resolve) => {
-      if (ws.readyState === ws.CLOSED) resolve();
+      if (ws.closed) resolve();
       else ws.once("close", () => resolve());
     });
     ws.close(1000);

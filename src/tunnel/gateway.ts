@@ -1,18 +1,20 @@
 /** The server's end of the tunnels: admits, dials the pod, answers 101, takes clients back, and keeps count. */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type WebSocket, WebSocketServer } from "ws";
 import { Problem } from "../api/errors.ts";
 import { type Clock, realClock, within } from "./clock.ts";
 import { GatewayTunnel } from "./gateway-tunnel.ts";
 import { type GatewayObserver, NOBODY, type TunnelAbout } from "./observer.ts";
-import { DEFAULT_WINDOW, MAX_PAYLOAD, RECEIVED, SESSION, SUBPROTOCOL, WINDOW } from "./opening.ts";
+import { DEFAULT_WINDOW, RECEIVED, SESSION, SUBPROTOCOL, WINDOW } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
 import { type GatewayState, Places } from "./places.ts";
 import { refuse } from "./refusal.ts";
 import { Sessions } from "./sessions.ts";
 import { type Resume, readRequest, type TunnelRequest } from "./tunnel-request.ts";
+import { switchingProtocols } from "./websocket/handshake.ts";
+import { SocketLink } from "./websocket/link.ts";
 
 export type { GatewayState } from "./places.ts";
 
@@ -92,8 +94,6 @@ class TunnelGateway implements Gateway {
   readonly #places: Places;
   readonly #observer: GatewayObserver;
   readonly #sessions: Sessions;
-  readonly #openings = new WeakMap<IncomingMessage, Opening>();
-  readonly #server: WebSocketServer;
   #draining = false;
 
   constructor(options: GatewayOptions) {
@@ -103,14 +103,6 @@ class TunnelGateway implements Gateway {
     this.#places = new Places(options);
     this.#observer = options.observer ?? NOBODY;
     this.#sessions = new Sessions(this.#clock);
-    this.#server = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: MAX_PAYLOAD,
-      handleProtocols: () => SUBPROTOCOL,
-    });
-    this.#server.on("headers", (headers, request) => headers.push(...this.#openingHeaders(request)));
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -205,10 +197,17 @@ class TunnelGateway implements Gateway {
 
   /** Answers 101; `onWire` is called before this returns, or not at all when the client is gone. */
   #upgrade({ request, socket, head }: Upgrade, opening: Opening, onWire: (wire: Wire) => void): void {
-    this.#openings.set(request, opening);
-    this.#server.handleUpgrade(request, socket, head, (ws: WebSocket) =>
-      onWire({ ws, socket: socket as Duplex & { bytesRead?: number }, window: this.#window }),
-    );
+    // A client that has ended its half before the answer is gone.
+    if (!socket.readable || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    // What node:http had set is over; Duplex stands for sockets of its own, with or without TLS.
+    (socket as Socket).setTimeout(0).setNoDelay();
+    const key = request.headers["sec-websocket-key"] ?? "";
+    socket.write(switchingProtocols(key, SUBPROTOCOL, this.#openingHeaders(opening)));
+    const ws = new SocketLink(socket, head, "none");
+    onWire({ ws, socket: socket as Duplex & { bytesRead?: number }, window: this.#window });
   }
 
   #tunnel(wire: Wire, session: string, { asked, askedAt, admission, pod }: Given): GatewayTunnel {
@@ -233,8 +232,7 @@ class TunnelGateway implements Gateway {
     });
   }
 
-  #openingHeaders(request: IncomingMessage): string[] {
-    const { session, received } = this.#openings.get(request) as Opening;
+  #openingHeaders({ session, received }: Opening): string[] {
     return [`${SESSION}: ${session}`, `${RECEIVED}: ${received}`, `${WINDOW}: ${this.#window}`];
   }
 

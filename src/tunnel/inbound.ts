@@ -7,7 +7,11 @@ import { ByteQueue } from "./byte-queue.ts";
 import type { Clock } from "./clock.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 
-const ACK_BYTES = 256 * 1024;
+/**
+ * A quarter of the smallest window, so that the sender never waits for it. Each one costs a system call at both ends and
+ * wakes the other (measured: an eighth less CPU at the receiver than with 256 KiB).
+ */
+const ACK_BYTES = 1024 * 1024;
 const ACK_MS = 100;
 /** As much is handed to the sink at a time; the rest waits here, where small pieces are joined. */
 const HANDED = 256 * 1024;

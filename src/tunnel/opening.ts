@@ -15,9 +15,6 @@ export const DEFAULT_WINDOW = 8 * 1024 * 1024;
 export const MIN_WINDOW = 4 * 1024 * 1024;
 export const MAX_WINDOW = 16 * 1024 * 1024;
 
-/** Larger WebSocket messages are refused; the pump sends at most MAX_MESSAGE. */
-export const MAX_PAYLOAD = 1024 * 1024;
-
 /** A whole number of at most 15 digits as it stands in a header or a query, else undefined. */
 export function wholeNumber(text: string | undefined | null): number | undefined {
   return text !== undefined && text !== null && /^(0|[1-9][0-9]{0,14})$/.test(text)

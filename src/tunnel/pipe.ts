@@ -4,13 +4,13 @@
  * Words: *received* is what came off the wire, *consumed* is what the sink has taken, *delivered* is all of it.
  */
 import type { Readable, Writable } from "node:stream";
-import type { RawData, WebSocket } from "ws";
 import type { Clock } from "./clock.ts";
 import { ackLine, byeLine, type Control, parseControl } from "./frames.ts";
 import { Inbound } from "./inbound.ts";
 import { keepAlive } from "./keepalive.ts";
 import { Outbound } from "./outbound.ts";
 import { Stopwatch } from "./stopwatch.ts";
+import type { Link } from "./websocket/link.ts";
 
 /** How a tunnel ended, seen from this end. */
 export type Ending =
@@ -26,7 +26,7 @@ export type Ending =
   | { readonly kind: "unwanted"; readonly error: Error };
 
 export interface Wire {
-  readonly ws: WebSocket;
+  readonly ws: Link;
   /** The socket below it, to see slow bytes arrive before a whole message is there. */
   readonly socket: { readonly bytesRead?: number; readonly localAddress?: string };
   /** Bytes in flight allowed each way. */
@@ -116,8 +116,10 @@ export class Pipe {
     }
     this.#wire = wire;
     this.#inbound ??= this.#receive(wire.window);
-    wire.ws.on("message", this.#onMessage);
-    wire.ws.on("error", (error) => this.#onError(wire, error));
+    wire.ws.on("bytes", this.#onBytes);
+    wire.ws.on("text", this.#onText);
+    // A peer that breaks the protocol is not asked again; a network that breaks is.
+    wire.ws.on("fault", (error) => wire === this.#wire && this.bye("protocol", error.message));
     wire.ws.on("close", (code) => this.#onClose(wire, code));
     this.#startPings(wire);
     // The first sign of life: without one the gateway takes its answer for lost.
@@ -178,13 +180,6 @@ export class Pipe {
     return onEcho && new Stopwatch(clock, (ms) => onEcho(direction, ms));
   }
 
-  /** A peer that breaks the protocol is not asked again; a network that breaks is. */
-  #onError(wire: Wire, error: Error & { code?: string }): void {
-    if (wire !== this.#wire) return;
-    if (error.code?.startsWith("WS_ERR_")) this.bye("protocol", error.message);
-    else this.#break(wire, error.message);
-  }
-
   #onClose(wire: Wire, code: number): void {
     const over = code === NORMAL && this.#outbound.complete && this.#inbound?.complete;
     if (over && wire === this.#wire) this.#end({ kind: "bye", code: "done", text: "closed" });
@@ -202,13 +197,16 @@ export class Pipe {
 
   #unhook(): void {
     this.#stopPings?.();
-    this.#wire?.ws.off("message", this.#onMessage);
+    this.#wire?.ws.off("bytes", this.#onBytes).off("text", this.#onText);
   }
 
-  readonly #onMessage = (data: RawData, isBinary: boolean): void => {
-    const ok = isBinary ? this.#inbound?.accept(data as Buffer) : this.#hear(data.toString());
+  readonly #onBytes = (bytes: Buffer): void => this.#allow(this.#inbound?.accept(bytes));
+
+  readonly #onText = (line: string): void => this.#allow(this.#hear(line));
+
+  #allow(ok: boolean | undefined): void {
     if (!ok) this.bye("protocol", "the other end sent what the protocol does not allow");
-  };
+  }
 
   #hear(line: string): boolean {
     this.#options.onControl?.("heard", line);
@@ -238,7 +236,7 @@ export class Pipe {
 
   #say(line: string, left?: () => void): void {
     this.#options.onControl?.("sent", line);
-    this.#wire?.ws.send(line, { binary: false }, left);
+    this.#wire?.ws.sendText(line, left);
   }
 
   #leave(code: string, ending: Ending): void {

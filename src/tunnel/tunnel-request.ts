@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { type FieldError, Problem } from "../api/errors.ts";
 import { isId } from "../api/names.ts";
 import { ATTEMPT, RECEIVED, SESSION, SUBPROTOCOL, wholeNumber } from "./opening.ts";
+import { handshakeFaults } from "./websocket/handshake.ts";
 
 /** What a client asks for when it opens a tunnel. */
 export interface TunnelRequest {
@@ -26,8 +27,6 @@ export interface Resume {
 
 const PATH = /^\/v1\/tunnel\/([^/]+)$/;
 const BEARER = /^Bearer ([\x21-\x7e]+)$/i;
-/** RFC 6455, section 4.2.1: 16 bytes in base64. */
-const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const SESSION_ID = /^[\w-]{1,64}\.[0-9a-f]{32}$/;
 const MAX_NODE = 9999;
 
@@ -61,11 +60,8 @@ function invalid(errors: FieldError[]): Problem {
 
 function checkUpgrade({ method, headers }: IncomingMessage): void {
   if (method !== "GET") throw new Problem("method_not_allowed", "a tunnel is opened by GET");
-  const faults = [];
-  if (headers.upgrade?.toLowerCase() !== "websocket") faults.push(fault("upgrade", "must be websocket"));
-  if (headers["sec-websocket-version"] !== "13") faults.push(fault("sec-websocket-version", "must be 13"));
-  if (!KEY.test(headers["sec-websocket-key"] ?? "")) faults.push(fault("sec-websocket-key", "not a key"));
-  if (faults.length > 0) throw invalid(faults);
+  const faults = handshakeFaults(headers);
+  if (faults.length > 0) throw invalid(faults.map(([header, detail]) => fault(header, detail)));
 }
 
 function readTarget(url: string): { reservation: string; query: URLSearchParams } {

@@ -1,7 +1,7 @@
 /** A connection made of two lists: what it loses, delivers late, or never tells is up to the test. */
 import { EventEmitter } from "node:events";
-import type { WebSocket } from "ws";
 import type { Wire } from "../../src/tunnel/pipe.ts";
+import type { Link } from "../../src/tunnel/websocket/link.ts";
 
 interface Message {
   readonly data: Buffer;
@@ -20,13 +20,17 @@ class End extends EventEmitter {
     return this.underway.reduce((sum, { data }) => sum + data.length, 0);
   }
 
-  send(data: Buffer | string, { binary }: { binary: boolean }, left?: () => void): void {
+  sendBytes(bytes: Buffer, left?: () => void): void {
     // A copy: what the pump does with its buffers later must not change what is on the wire.
-    if (this.isOpen) this.underway.push({ data: Buffer.from(data), isBinary: binary, left });
+    if (this.isOpen) this.underway.push({ data: Buffer.from(bytes), isBinary: true, left });
+  }
+
+  sendText(text: string, left?: () => void): void {
+    if (this.isOpen) this.underway.push({ data: Buffer.from(text), isBinary: false, left });
   }
 
   ping(): void {
-    this.send("", { binary: false });
+    this.sendText("");
   }
 
   terminate(): void {
@@ -45,7 +49,9 @@ export class FakeLink {
     message.left?.();
     const to = this[from === "client" ? "gateway" : "client"];
     to.socket.bytesRead += message.data.length + 2;
-    if (to.isOpen && message.data.length > 0) to.emit("message", message.data, message.isBinary);
+    if (!to.isOpen || message.data.length === 0) return true;
+    if (message.isBinary) to.emit("bytes", message.data);
+    else to.emit("text", message.data.toString());
     return true;
   }
 
@@ -57,6 +63,6 @@ export class FakeLink {
 
   wire(at: "client" | "gateway", window: number): Wire {
     const end = this[at];
-    return { ws: end as unknown as WebSocket, socket: end.socket, window };
+    return { ws: end as unknown as Link, socket: end.socket, window };
   }
 }

@@ -3,11 +3,13 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { PassThrough, Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { WebSocket, WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import { Pipe } from "../../src/tunnel/pipe.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { type OpenLink, openLink } from "./websocket/open-link.ts";
 
-const WINDOW = 4 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const WINDOW = 4 * MIB;
 
 let clock: FakeClock;
 let server: WebSocketServer;
@@ -15,15 +17,15 @@ let server: WebSocketServer;
 let peer: WebSocket;
 let heard: string[];
 let bytes: Buffer[];
-let mine: WebSocket;
+let mine: OpenLink;
 
 beforeEach(async () => {
   clock = new FakeClock();
   server = new WebSocketServer({ port: 0, host: "127.0.0.1", autoPong: false });
   await once(server, "listening");
   const accepted = once(server, "connection");
-  mine = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  [[peer]] = (await Promise.all([accepted, once(mine, "open")])) as unknown as [[WebSocket], unknown];
+  mine = await openLink((server.address() as AddressInfo).port, "random");
+  [peer] = (await accepted) as [WebSocket];
   heard = [];
   bytes = [];
   peer.on("message", (data: Buffer, binary) => {
@@ -34,7 +36,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  mine.terminate();
+  mine.link.terminate();
   peer.terminate();
   server.close();
   await once(server, "close");
@@ -46,12 +48,9 @@ const received = (): string => Buffer.concat(bytes).toString();
 function start(role: "client" | "gateway", sink: Writable = new PassThrough()) {
   const source = new PassThrough();
   const pipe = new Pipe({ role, source, sink, clock, onBreak: (text) => pipe.lose(text) });
-  pipe.attach({ ws: mine, socket: socketOf(mine), window: WINDOW });
+  pipe.attach({ ws: mine.link, socket: mine.socket, window: WINDOW });
   return { pipe, source, sink };
 }
-
-const socketOf = (ws: WebSocket): { bytesRead: number } =>
-  (ws as unknown as { _socket: { bytesRead: number } })._socket;
 
 /** A sink that takes nothing until it is told to. */
 function slowSink(): { sink: Writable; taken: Buffer[]; open(): void } {
@@ -87,16 +86,16 @@ test("the client's first word is an ack, so that the gateway knows its answer ar
   pipe.bye("hangup", "x");
 });
 
-test("what the sink takes is acknowledged every 256 KiB, and the rest after 100 ms", async () => {
+test("what the sink takes is acknowledged every MiB, and the rest after 100 ms", async () => {
   const { pipe, sink } = start("gateway");
   (sink as PassThrough).resume();
-  peer.send(Buffer.alloc(256 * 1024));
-  await expect.poll(() => heard).toEqual([`ack ${256 * 1024}`]);
+  peer.send(Buffer.alloc(MIB));
+  await expect.poll(() => heard).toEqual([`ack ${MIB}`]);
   peer.send(Buffer.alloc(5));
-  await expect.poll(() => pipe.received).toBe(256 * 1024 + 5);
+  await expect.poll(() => pipe.received).toBe(MIB + 5);
   expect(heard).toHaveLength(1);
   clock.tick(100);
-  await expect.poll(() => heard.at(-1)).toBe(`ack ${256 * 1024 + 5}`);
+  await expect.poll(() => heard.at(-1)).toBe(`ack ${MIB + 5}`);
   pipe.bye("done", "x");
 });
 
@@ -123,7 +122,7 @@ test("T-09 nothing is acknowledged that a stopped sink has not taken, and pings 
   expect(heard).toEqual([]);
   open();
   await expect.poll(() => heard.at(-1)).toBe(`ack ${WINDOW}`);
-  expect(heard.length).toBeLessThanOrEqual(WINDOW / (256 * 1024));
+  expect(heard.length).toBeLessThanOrEqual(WINDOW / MIB);
   pipe.bye("done", "x");
 });
 

@@ -1,0 +1,166 @@
+/**
+ * Reads WebSocket frames (RFC 6455, section 5) from whatever pieces the network makes of them. The bytes of a binary
+ * message are handed on as they come, without waiting for the rest of it: for the tunnel it is only a stretch of a stream.
+ */
+import { unmask } from "./mask.ts";
+
+/** Bytes of a message; more is refused. */
+export const MAX_PAYLOAD = 1024 * 1024;
+/** A control line fits; nothing else comes as text. */
+const MAX_TEXT = 4096;
+/** Section 5.5. */
+const MAX_CONTROL = 125;
+/** Two bytes, eight of the length, four of the mask. */
+const MAX_HEADER = 14;
+
+export const OPCODES = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
+const KNOWN = new Set<number>(Object.values(OPCODES));
+
+/** The other end does not speak the protocol. */
+export class FrameError extends Error {
+  override readonly name = "FrameError";
+}
+
+export interface FrameEvents {
+  /** The next bytes of the stream; never empty. They are the receiver's to keep. */
+  onBytes(bytes: Buffer): void;
+  onText(text: string): void;
+  onPing(payload: Buffer): void;
+  /** The close code; 1005 when none was given (section 7.1.5). */
+  onClose(code: number): void;
+}
+
+export class FrameReader {
+  readonly #masked: boolean;
+  readonly #events: FrameEvents;
+  readonly #header = Buffer.alloc(MAX_HEADER);
+  #headerLength = 0;
+  #opcode: number = OPCODES.continuation;
+  #final = true;
+  #mask: Buffer | undefined;
+  /** Bytes of the frame's payload that have been read, and that have yet to come. */
+  #read = 0;
+  #left = 0;
+  /** What the frames of the message are; undefined between messages. */
+  #message: number | undefined;
+  #messageLength = 0;
+  readonly #text: Buffer[] = [];
+  /** The payload of a control frame, which may come between the frames of a message. */
+  readonly #control: Buffer[] = [];
+
+  /** `masked`: what a server reads has a mask, what a client reads has none. */
+  constructor(masked: boolean, events: FrameEvents) {
+    this.#masked = masked;
+    this.#events = events;
+  }
+
+  /** Takes the next bytes off the wire, which are its own from now on. Throws FrameError. */
+  push(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; )
+      at += this.#left > 0 ? this.#readPayload(chunk, at) : this.#readHeader(chunk, at);
+  }
+
+  /** The bytes read. */
+  #readPayload(chunk: Buffer, at: number): number {
+    const piece = chunk.subarray(at, at + this.#left);
+    if (this.#mask) unmask(piece, this.#mask, this.#read);
+    this.#read += piece.length;
+    this.#left -= piece.length;
+    if (this.#opcode >= OPCODES.close) this.#control.push(piece);
+    else if (this.#message === OPCODES.text) this.#text.push(piece);
+    else this.#events.onBytes(piece);
+    if (this.#left === 0) this.#endFrame();
+    return piece.length;
+  }
+
+  /** The bytes read: all of a header, or what there is of it. */
+  #readHeader(chunk: Buffer, at: number): number {
+    let read = 0;
+    while (at + read < chunk.length) {
+      this.#header[this.#headerLength++] = chunk[at + read++] as number;
+      if (this.#headerLength === 2) this.#checkStart();
+      if (this.#headerLength < this.#fullHeader()) continue;
+      this.#headerLength = 0;
+      this.#beginFrame();
+      break;
+    }
+    return read;
+  }
+
+  /** How long this header is, as far as it can be told yet. */
+  #fullHeader(): number {
+    if (this.#headerLength < 2) return 2;
+    const length = this.#lengthByte & 0x7f;
+    const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
+    return 2 + extended + (this.#lengthByte & 0x80 ? 4 : 0);
+  }
+
+  get #lengthByte(): number {
+    return this.#header[1] as number;
+  }
+
+  /** The first two bytes tell whether the rest is worth reading. */
+  #checkStart(): void {
+    const first = this.#header[0] as number;
+    const masked = (this.#lengthByte & 0x80) !== 0;
+    if (first & 0x70) throw new FrameError("a reserved bit is set");
+    if (masked !== this.#masked) throw new FrameError(masked ? "a mask from a server" : "no mask");
+    this.#final = (first & 0x80) !== 0;
+    this.#opcode = first & 0x0f;
+    if (!KNOWN.has(this.#opcode)) throw new FrameError(`opcode ${this.#opcode} is unknown`);
+  }
+
+  #beginFrame(): void {
+    const { length, end } = this.#readLength();
+    this.#checkFrame(length);
+    this.#read = 0;
+    this.#left = length;
+    // All zero is as good as none: nothing has to be done.
+    this.#mask =
+      this.#masked && this.#header.readUInt32BE(end) !== 0
+        ? Buffer.from(this.#header.subarray(end, end + 4))
+        : undefined;
+    if (length === 0) this.#endFrame();
+  }
+
+  #readLength(): { length: number; end: number } {
+    const length = this.#lengthByte & 0x7f;
+    if (length === 126) return { length: this.#header.readUInt16BE(2), end: 4 };
+    if (length < 126) return { length, end: 2 };
+    if (this.#header.readUInt32BE(2) !== 0) throw new FrameError("a message is too long");
+    return { length: this.#header.readUInt32BE(6), end: 10 };
+  }
+
+  #checkFrame(length: number): void {
+    if (this.#opcode >= OPCODES.close) {
+      if (length > MAX_CONTROL || !this.#final)
+        throw new FrameError("a control frame is too long or in pieces");
+      return;
+    }
+    const continues = this.#opcode === OPCODES.continuation;
+    if (continues !== (this.#message !== undefined)) throw new FrameError("a message is out of order");
+    if (!continues) this.#message = this.#opcode;
+    this.#messageLength += length;
+    if (this.#messageLength > (this.#message === OPCODES.text ? MAX_TEXT : MAX_PAYLOAD))
+      throw new FrameError("a message is too long");
+  }
+
+  #endFrame(): void {
+    if (this.#opcode >= OPCODES.close) this.#endControl(Buffer.concat(this.#control.splice(0)));
+    else if (this.#final) this.#endMessage();
+  }
+
+  #endControl(payload: Buffer): void {
+    if (this.#opcode === OPCODES.ping) this.#events.onPing(payload);
+    if (this.#opcode !== OPCODES.close) return;
+    if (payload.length === 1) throw new FrameError("a close code is cut");
+    this.#events.onClose(payload.length === 0 ? 1005 : payload.readUInt16BE(0));
+  }
+
+  #endMessage(): void {
+    const isText = this.#message === OPCODES.text;
+    this.#message = undefined;
+    this.#messageLength = 0;
+    if (isText) this.#events.onText(Buffer.concat(this.#text.splice(0)).toString());
+  }
+}
