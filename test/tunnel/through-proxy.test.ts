@@ -44,12 +44,13 @@ const environment = (more: NodeJS.ProcessEnv): { env: NodeJS.ProcessEnv } => ({
   env: { ...cleanEnv(), NODE_EXTRA_CA_CERTS: certificates.authority, ...more },
 });
 
-/** What the ssh-proxy makes of `input`. */
+/** What the ssh-proxy makes of `input`, which ends when the first of it has come back: before, its end would mean that nobody waits. */
 async function run(rig: Rig, env: NodeJS.ProcessEnv, input: Buffer | string = ""): Promise<Ended> {
   const child = start(rig, environment(env));
   const ended = outcome(child);
   child.stdin?.on("error", () => undefined);
-  child.stdin?.end(input);
+  child.stdin?.write(input);
+  child.stdout?.once("data", () => child.stdin?.end());
   return ended;
 }
 

@@ -20,11 +20,12 @@ const eventsOf = (file: string): string[] =>
     .split("\n")
     .map((line) => line.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \d+ /, ""));
 
-/** One line typed, and the end of stdin. */
+/** One line typed, and the end of stdin once it came back. */
 async function run(rig: Rig, options: { env: NodeJS.ProcessEnv }): Promise<Ended> {
   const child = start(rig, options);
   const ended = outcome(child);
-  child.stdin?.end("payload");
+  child.stdin?.write("payload");
+  child.stdout?.once("data", () => child.stdin?.end());
   return ended;
 }
 
