@@ -63,6 +63,7 @@ _gpu_dev() {
     "server --detach-max") return ;;
     "server --drain-max") return ;;
     "server --tunnel-url") return ;;
+    "server --pod-url") return ;;
     "server --github-keys-url") return ;;
     "server --context") return ;;
     "whoami --context") return ;;
@@ -87,7 +88,7 @@ _gpu_dev() {
       "avail") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "disk list") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "server") COMPREPLY=($(compgen -W "--data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "server") COMPREPLY=($(compgen -W "--data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --pod-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "whoami") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --context --verbose --no-color --help" -- "$cur")); return ;;

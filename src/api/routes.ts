@@ -10,6 +10,8 @@ export interface Route {
   readonly path: string;
   /** Everything but these two needs a token. */
   readonly public?: true;
+  /** The token of a pod is good for these, on its own reservation; all others answer it with not_allowed. */
+  readonly pods?: true;
   readonly status: 200 | 201 | 204;
   readonly summary: string;
   /** Beside those that every route can answer (COMMON_ERRORS). */
@@ -19,6 +21,7 @@ export interface Route {
 export const COMMON_ERRORS = [
   "invalid_input",
   "not_logged_in",
+  "not_allowed",
   "request_timeout",
   "uri_too_long",
   "headers_too_large",
@@ -43,18 +46,12 @@ export const routes = {
     path: "/v1/reservations",
     status: 201,
     summary: "Reserve GPUs",
-    errors: [
-      "no_ssh_key",
-      "impossible_request",
-      "not_allowed",
-      "name_taken",
-      "no_capacity",
-      "idempotency_mismatch",
-    ],
+    errors: ["no_ssh_key", "impossible_request", "name_taken", "no_capacity", "idempotency_mismatch"],
   },
   getReservation: {
     method: "GET",
     path: "/v1/reservations/{id}",
+    pods: true,
     status: 200,
     summary: "Show a reservation",
     errors: ["not_found"],
@@ -64,18 +61,20 @@ export const routes = {
     path: "/v1/reservations/{id}",
     status: 200,
     summary: "Extend, rename or share a reservation",
-    errors: ["not_found", "not_allowed", "name_taken", "not_active", "over_maximum", "conflict"],
+    errors: ["not_found", "name_taken", "not_active", "over_maximum", "conflict"],
   },
   cancelReservation: {
     method: "POST",
     path: "/v1/reservations/{id}/cancel",
+    pods: true,
     status: 200,
     summary: "End a reservation; doing it again answers the same",
-    errors: ["not_found", "not_allowed", "not_active"],
+    errors: ["not_found", "not_active"],
   },
   listEvents: {
     method: "GET",
     path: "/v1/reservations/{id}/events",
+    pods: true,
     status: 200,
     summary: "The history of a reservation, oldest first",
     errors: ["not_found"],

@@ -38,8 +38,8 @@ export const reservation = z.object({
   id: z.string(),
   name: z.string().nullable(),
   owner: z.string(),
-  /** What the caller is to it: a collaborator sees it and comes in, and changes nothing. */
-  access: z.enum(["owner", "collaborator"]),
+  /** What the caller is to it: a collaborator sees it and comes in; its own pod sees it and can cancel it. */
+  access: z.enum(["owner", "collaborator", "pod"]),
   /** Whom it is shared with: users of this server, and accounts of GitHub with the number of keys that were taken over. */
   collaborators: z.array(
     z.object({ kind: z.enum(["user", "github"]), name: z.string(), keys: z.int().nullable() }),

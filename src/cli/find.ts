@@ -4,7 +4,18 @@ import { asProblem, RefusedRequest } from "../api/client.ts";
 import { EXIT, Problem } from "../api/errors.ts";
 import { isId } from "../api/names.ts";
 import type { Reservation } from "../api/schemas.ts";
-import { CliError } from "./errors.ts";
+import type { Context } from "./context.ts";
+import { CliError, UsageError } from "./errors.ts";
+
+/** The word that was given; inside a pod, without one, the pod's own reservation. Throws UsageError anywhere else. */
+export function wordOrOwn(ctx: Pick<Context, "env">, word: string | undefined): string {
+  const meant = word ?? ctx.env.GPU_DEV_RESERVATION_ID;
+  if (meant) return meant;
+  throw new UsageError(
+    "missing required argument 'reservation': its id or name",
+    "Only inside of a reservation's pod it may be left out.",
+  );
+}
 
 /** Finds it, live ones first. Throws Problem not_found, and CliError `ambiguous` with the candidates. */
 export async function findReservation(api: Client, word: string): Promise<Reservation> {

@@ -1,5 +1,5 @@
 /** Who may come in: tokens, and tunnels into pods. */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { Problem } from "../api/errors.ts";
 import type { Store } from "../store/db.ts";
@@ -11,22 +11,42 @@ import type { Core } from "./core.ts";
 import { newId } from "./ids.ts";
 import { visibleReservation } from "./ownership.ts";
 import { dialPod } from "./pod.ts";
+import { hashOf, isToken, tokenOf } from "./token.ts";
 
 export interface Caller {
   readonly id: string;
   readonly name: string;
   readonly role: "user" | "admin";
   readonly tokenId: string;
+  /** The one reservation that the token is good for: it is that of its pod. */
+  readonly reservationId?: string;
 }
 
-const TOKEN = /^gd_[A-Za-z0-9_-]{43}$/;
 const LOCAL = "local";
 
-const hashOf = (token: string): string => createHash("sha256").update(token).digest("hex");
+/**
+ * Who `token` belongs to, asked anew each time, so that revoking takes effect at once. Throws Problem not_logged_in, and not_allowed
+ * for the token of a pod, unless this is something that `pods` may do.
+ */
+export async function authenticate(
+  core: Core,
+  token: string | undefined,
+  { pods = false } = {},
+): Promise<Caller> {
+  const caller = await core.store.read((db, now) => callerOf(db, now, token));
+  if (!pods) refusePods(caller);
+  return caller;
+}
 
-/** Who `token` belongs to, asked anew each time, so that revoking takes effect at once. Throws Problem not_logged_in. */
-export function authenticate(core: Core, token: string | undefined): Promise<Caller> {
-  return core.store.read((db, now) => callerOf(db, now, token));
+function refusePods({ reservationId }: Caller): void {
+  if (reservationId === undefined) return;
+  throw new Problem(
+    "not_allowed",
+    "the token of a pod is good for showing and cancelling its own reservation only",
+    {
+      hint: "elsewhere, and for all else, use your own token",
+    },
+  );
 }
 
 /** What a token is for: something new, or something that goes on and was allowed before. */
@@ -34,7 +54,7 @@ type Use = "new" | "going on";
 
 async function callerOf(db: Db, now: Date, token: string | undefined, use: Use = "new"): Promise<Caller> {
   if (token === undefined) throw notLoggedIn("a token is needed");
-  const found = TOKEN.test(token) ? await users.findToken(db, hashOf(token)) : undefined;
+  const found = isToken(token) ? await users.findToken(db, hashOf(token)) : undefined;
   if (!found) throw notLoggedIn("the token is unknown");
   const { token: row, user } = found;
   if (row.revoked_at !== null) throw notLoggedIn(`the token was revoked at ${row.revoked_at}`);
@@ -43,7 +63,14 @@ async function callerOf(db: Db, now: Date, token: string | undefined, use: Use =
   // A server that was restarted has taken nothing away from its user.
   if (row.replaced_at !== null && use === "new")
     throw notLoggedIn(`the token's server went at ${row.replaced_at}; the one that runs now has another`);
-  return { id: user.id, name: user.name, role: user.role, tokenId: row.id };
+  const { id, name, role } = user;
+  return {
+    id,
+    name,
+    role,
+    tokenId: row.id,
+    ...(row.reservation_id ? { reservationId: row.reservation_id } : {}),
+  };
 }
 
 /** The administrator that `token` belongs to (A-15). Throws Problem not_logged_in, or not_allowed for anybody else. */
@@ -76,7 +103,7 @@ export function issueToken(
   userId: string,
   given: { readonly label: string; readonly ttlS?: number; readonly server?: string },
 ): Promise<{ id: string; token: string }> {
-  const token = `gd_${randomBytes(32).toString("base64url")}`;
+  const token = tokenOf(randomBytes(32));
   const id = newId();
   return core.store.write(async (tx) => {
     const expires_at =
@@ -91,6 +118,7 @@ export function issueToken(
       revoked_at: null,
       server: given.server ?? null,
       replaced_at: null,
+      reservation_id: null,
     });
     await insertAudit(tx, audit(tx.at, "token.create", id));
     return { id, token };
@@ -179,6 +207,7 @@ async function checkTunnel(
   use: Use,
 ): Promise<{ caller: Caller; row: ReservationRow }> {
   const caller = await callerOf(db, now, token, use);
+  refusePods(caller);
   const row = await visibleReservation(db, caller, target.reservation);
   if (target.node !== 0) throw new Problem("not_found", `reservation ${row.id} has one node, number 0`);
   if (isFinal(row) || row.state === "ending") throw endedProblem(row);

@@ -7,6 +7,7 @@ import { insertAudit, insertEvent } from "../store/journal.ts";
 import { updateReservation } from "../store/reservations.ts";
 import { deleteSecrets } from "../store/secrets.ts";
 import type { ReservationRow } from "../store/tables.ts";
+import { deleteTokensOf } from "../store/users.ts";
 import { newId } from "./ids.ts";
 import type { FinalState } from "./lifecycle.ts";
 
@@ -101,6 +102,7 @@ export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer)
   if (state === null) throw new Error(`reservation ${row.id} ends without saying how`);
   await release(tx, row.id);
   await deleteSecrets(tx, row.id);
+  await deleteTokensOf(tx, row.id);
   return changeReservation(
     tx,
     row,

@@ -33,7 +33,7 @@ export async function cancelReservation(core: Core, caller: Caller, id: string):
       const row = await ownReservation(tx.db, caller, id);
       if (row.end_state === "cancelled") return undefined;
       if (isFinal(row) || row.state === "ending") throw notActive(row);
-      return endReservation(tx, row, { actor: caller.id }, "cancelled", "cancelled by its owner");
+      return endReservation(tx, row, { actor: caller.id }, "cancelled", cancelledBy(caller));
     }),
   );
   if (cancelled) {
@@ -42,6 +42,9 @@ export async function cancelReservation(core: Core, caller: Caller, id: string):
   }
   return getReservation(core, caller, id);
 }
+
+const cancelledBy = ({ reservationId }: Caller): string =>
+  reservationId === undefined ? "cancelled by its owner" : "cancelled from inside its pod";
 
 /** Renames, extends, or both; or shares. Throws Problem not_found, name_taken, not_active, over_maximum, and those of changeCollaborators. */
 export async function patchReservation(

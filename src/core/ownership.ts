@@ -9,23 +9,22 @@ export const notFound = (id: string): Problem =>
     hint: "gpu-dev list shows those that are live",
   });
 
+interface Caller {
+  readonly id: string;
+  /** The only one that the caller may see. */
+  readonly reservationId?: string;
+}
+
 /** One that the caller may see: his own, or shared with him. Throws Problem not_found. */
-export async function visibleReservation(
-  db: Db,
-  caller: { readonly id: string },
-  id: string,
-): Promise<ReservationRow> {
+export async function visibleReservation(db: Db, caller: Caller, id: string): Promise<ReservationRow> {
+  if (caller.reservationId !== undefined && caller.reservationId !== id) throw notFound(id);
   const row = await findReservation(db, id);
   if (row && (row.owner_id === caller.id || (await isSharedWith(db, id, caller.id)))) return row;
   throw notFound(id);
 }
 
 /** One that the caller may change: his own. Throws Problem not_found, and not_allowed for one that he only sees. */
-export async function ownReservation(
-  db: Db,
-  caller: { readonly id: string },
-  id: string,
-): Promise<ReservationRow> {
+export async function ownReservation(db: Db, caller: Caller, id: string): Promise<ReservationRow> {
   const row = await visibleReservation(db, caller, id);
   if (row.owner_id === caller.id) return row;
   throw new Problem(

@@ -12,6 +12,7 @@ import { newKeyPair } from "./key-pair.ts";
 import { PREPARING_MS } from "./lifecycle.ts";
 import { freeAfter, type PlanRequest } from "./plan/model.ts";
 import { plan } from "./plan.ts";
+import { insertPodToken } from "./pod-token.ts";
 
 export interface TypePlan {
   readonly queue: readonly QueueRow[];
@@ -91,7 +92,7 @@ async function place(
   const places = await freePlaces(tx.db, row, nodes);
   if (!places || !(await allocate(tx, places)))
     throw new LostRace(`a GPU of ${nodes.join(", ")} was given away meanwhile`);
-  const host_key = row.host_key ?? (await makeKeys(tx, row.id));
+  const host_key = row.host_key ?? (await makeKeys(tx, row));
   return changeReservation(
     tx,
     row,
@@ -115,16 +116,18 @@ async function place(
   );
 }
 
-/** The pod's host key and the probe's key; kept over attempts, so that clients know one host key. */
-async function makeKeys(tx: Tx, reservationId: string): Promise<string> {
+/** The pod's host key, the probe's key and the pod's token; kept over attempts, so that clients know one host key. */
+async function makeKeys(tx: Tx, row: ReservationRow): Promise<string> {
   const [host, probe] = [newKeyPair(), newKeyPair()];
-  await insertSecrets(tx, {
-    reservation_id: reservationId,
+  const secrets = {
+    reservation_id: row.id,
     host_key: host.privateKey,
     probe_key: probe.privateKey,
     probe_public: probe.publicKey,
     peer_key: null,
     peer_public: null,
-  });
+  };
+  await insertSecrets(tx, secrets);
+  await insertPodToken(tx, row, secrets);
   return host.publicKey;
 }

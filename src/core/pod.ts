@@ -8,6 +8,7 @@ import { listKeys } from "../store/keys.ts";
 import { findSecrets } from "../store/secrets.ts";
 import type { Db, ReservationRow, SecretRow } from "../store/tables.ts";
 import type { Core } from "./core.ts";
+import { podTokenEnvironment } from "./pod-token.ts";
 
 /** A driver that has not answered in this time could not be asked; what it was asked is idempotent. */
 const DRIVER_MS = 30_000;
@@ -74,6 +75,7 @@ export async function podSpec(db: Db, row: ReservationRow, now: Date): Promise<P
       GPU_DEV_GPU_TYPE: row.gpu_type,
       GPU_DEV_GPU_COUNT: String(row.gpu_count),
       GPU_DEV_SIMULATED: String(row.simulated),
+      ...(await podTokenEnvironment(db, secrets)),
     },
   };
 }

@@ -18,7 +18,7 @@ export async function viewReservations(
   db: Db,
   now: Date,
   rows: readonly ReservationRow[],
-  caller: { readonly id: string },
+  caller: { readonly id: string; readonly reservationId?: string },
 ): Promise<Reservation[]> {
   const shared = Map.groupBy(
     await collaboratorsOf(
@@ -38,9 +38,17 @@ export async function viewReservations(
   const waiting = await viewQueue(db, now, rows);
   return rows.map((row) => ({
     ...view(core, row, owners.get(row.owner_id) ?? "", allocations.get(row.id) ?? [], waiting.get(row.id)),
-    access: row.owner_id === caller.id ? ("owner" as const) : ("collaborator" as const),
+    access: accessOf(row, caller),
     collaborators: (shared.get(row.id) ?? []).map(viewCollaborator),
   }));
+}
+
+function accessOf(
+  row: ReservationRow,
+  caller: { id: string; reservationId?: string },
+): Reservation["access"] {
+  if (caller.reservationId !== undefined) return "pod";
+  return row.owner_id === caller.id ? "owner" : "collaborator";
 }
 
 const viewCollaborator = ({

@@ -41,7 +41,9 @@ export function bindRoutes(app: Hono<AppEnv>, core: Core, handlers: Handlers): v
 export const honoPath = (path: string): string => path.replaceAll("{", ":").replaceAll("}", "");
 
 async function serve(c: Context<AppEnv>, core: Core, name: RouteName, route: Route, handler: AnyHandler) {
-  const caller = await authenticate(core, bearerToken(c.req.header("authorization")));
+  const caller = await authenticate(core, bearerToken(c.req.header("authorization")), {
+    pods: route.pods === true,
+  });
   c.set("userId", caller.id);
   const shape: Shape = contract[name];
   const params = readParams(c, shape);

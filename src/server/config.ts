@@ -35,6 +35,8 @@ export interface ServerOptions {
   readonly drainMaxS?: number;
   /** Where the command line of the same user sends its tunnels; default: where the API is. */
   readonly tunnelUrl?: string;
+  /** Where pods reach the API; default: where it listens. */
+  readonly podUrl?: string;
   /** How long a start waits for another server to let go of the data directory, in milliseconds; default: 6 s. */
   readonly takeOverMs?: number;
   /** Default: the clock of this machine. */

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { exactDuration } from "../api/duration.ts";
 import { ROLES } from "../api/roles.ts";
 import { ensureFirstAdmin } from "../core/access.ts";
+import { announceApi } from "../core/pod-token.ts";
 import { replaceOtherTokens } from "../core/presence.ts";
 import { createReconciler } from "../core/reconcile.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
@@ -69,10 +70,11 @@ function startReconciler({ core }: OpenCore, { front }: Closing): void {
 async function welcome(
   { core, name, alone }: OpenCore,
   url: string,
-  { home, tunnelUrl }: ServerOptions,
+  { home, tunnelUrl, podUrl = url }: ServerOptions,
   { front }: Closing,
 ): Promise<string> {
   if (alone) await replaceOtherTokens(core, name);
+  await core.store.write((tx) => announceApi(tx, podUrl));
   const { token } = await ensureFirstAdmin(core, userName(), name);
   const local = {
     url,

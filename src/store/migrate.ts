@@ -9,6 +9,7 @@ import { phases } from "./migrations/0005-phases.ts";
 import { servers } from "./migrations/0006-servers.ts";
 import { reservationsByState } from "./migrations/0007-reservations-by-state.ts";
 import { collaborators } from "./migrations/0008-collaborators.ts";
+import { podTokens } from "./migrations/0009-pod-tokens.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -29,6 +30,7 @@ export const MIGRATIONS: readonly Migration[] = [
   servers,
   reservationsByState,
   collaborators,
+  podTokens,
 ];
 
 /**

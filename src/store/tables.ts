@@ -18,6 +18,8 @@ export const tokenShape = {
   server: nullable(text),
   /** When that server went or made another; tunnels that it opened go on. */
   replaced_at: nullable(instant),
+  /** The one reservation that it is good for; null for a token of all that its user may do. */
+  reservation_id: nullable(text),
 };
 
 export const serverShape = {

@@ -45,6 +45,11 @@ export async function findToken(
   return { token: checkRow("tokens", tokenShape, token), user: checkRow("users", userShape, user) };
 }
 
+/** The tokens of a reservation are good no longer. */
+export async function deleteTokensOf(tx: Tx, reservationId: string): Promise<void> {
+  await tx.db.deleteFrom("tokens").where("reservation_id", "=", reservationId).execute();
+}
+
 /** Revokes one token; false when it is unknown or revoked already. */
 export async function revokeToken(tx: Tx, id: string): Promise<boolean> {
   const { numUpdatedRows } = await tx.db

@@ -64,6 +64,28 @@ describe("sharing", () => {
     expect(both.stderr).toContain(`${other.id}  hello  active  dan`);
   });
 
+  test("inside a pod show and cancel mean its own reservation, and ask for nothing else", async () => {
+    const own = reservation({ access: "pod" });
+    const w = createWorld({
+      env: { GPU_DEV_RESERVATION_ID: own.id },
+      handlers: {
+        getReservation: ({ params }) => ({ ...own, id: params.id }),
+        listEvents: () => page(),
+        cancelReservation: () => ({ ...own, state: "cancelled", ended_at: "2026-01-01T12:00:00.000Z" }),
+      },
+    });
+    const shown = await w.gpuDev("show --json");
+    expect(JSON.parse(shown.stdout)).toMatchObject({ id: own.id });
+    expect(await w.gpuDev("cancel")).toMatchObject({ code: 0, stderr: "" });
+    expect(w.server.requests.at(-1)).toMatchObject({ route: "cancelReservation", params: { id: own.id } });
+  });
+
+  test("C-18 outside of a pod cancel says what is missing", async () => {
+    const done = await world(mine).gpuDev("cancel");
+    expect(done.code).toBe(2);
+    expect(done.stderr).toContain("missing required argument 'reservation': its id or name");
+  });
+
   test("list and show say whose it is when it is not yours", async () => {
     const list = await world(shared, mine).gpuDev("list --no-color");
     const [header, first, second] = list.stdout.split("\n");

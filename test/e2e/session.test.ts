@@ -127,6 +127,18 @@ test("T-08 a session ends within 5 s when its reservation is cancelled, and noth
     .not.toContain(made.id);
 });
 
+test("A-02 a reservation is cancelled from inside its pod, with what every session has there", async () => {
+  const made = await reserve("inside");
+  // Without any program but the shell that runs it.
+  const ask = `exec 3<>"/dev/tcp/127.0.0.1/\${GPU_DEV_URL##*:}"
+printf 'POST /v1/reservations/%s/cancel HTTP/1.1\\r\\nHost: x\\r\\nAuthorization: Bearer %s\\r\\nContent-Length: 0\\r\\n\\r\\n' \
+  "$GPU_DEV_RESERVATION_ID" "$GPU_DEV_TOKEN" >&3; read -r status <&3; echo "$status"`;
+  await gpuDev(home, ["connect", "inside", "--", `bash -c '${ask.replaceAll("'", `'\\''`)}'`]);
+  await expect
+    .poll(async () => JSON.parse((await gpuDev(home, ["show", made.id, "--json"])).stdout), GUARD)
+    .toMatchObject({ state: "cancelled", reason: "cancelled from inside its pod" });
+});
+
 test("L-05 killing the server leaves the pods, and a restarted one finds them", async () => {
   const pid = (
     await gpuDev(home, ["connect", "hello", "--", "sleep 1000 >/dev/null 2>&1 & echo $!"])

@@ -4,7 +4,7 @@ import type { Reservation } from "../../api/schemas.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError, type Failure, failureOf } from "../errors.ts";
-import { findReservation } from "../find.ts";
+import { findReservation, wordOrOwn } from "../find.ts";
 import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { gpus, label } from "../output/reservation.ts";
@@ -21,8 +21,7 @@ export const command = defineCommand({
   arguments: [
     {
       name: "reservation",
-      summary: "Ids, names, or the first 4 or more characters of ids",
-      required: true,
+      summary: "Ids, names, or the first 4 or more characters of ids; inside a pod its own may be left out",
       variadic: true,
       completes: "reservations",
     },
@@ -33,16 +32,19 @@ export const command = defineCommand({
   examples: [
     { line: "gpu-dev cancel train", meaning: "Ends it and releases its GPUs" },
     { line: "gpu-dev cancel train eval", meaning: "Ends both" },
+    { line: "gpu-dev cancel", meaning: "Inside a pod: ends the reservation that it belongs to" },
   ],
   async run(words, given, ctx): Promise<Output> {
     const [only] = words;
     const results =
-      words.length === 1 ? [await cancel(ctx, only ?? "", given)] : await cancelEach(ctx, words, given);
-    await refreshSshFiles(ctx);
+      words.length < 2
+        ? [await cancel(ctx, wordOrOwn(ctx, only), given)]
+        : await cancelEach(ctx, words, given);
+    if (!results.some((r) => !isFailure(r) && r.access === "pod")) await refreshSshFiles(ctx);
     const done = results.filter((r): r is Reservation => !isFailure(r));
     return {
       json:
-        words.length === 1
+        words.length < 2
           ? done[0]
           : { items: results.map((r) => (isFailure(r) ? { error: r.document } : r)) },
       header: ["NAME", "ID", "STATE", "GPUS"],

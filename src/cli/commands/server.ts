@@ -75,6 +75,11 @@ const options = {
     "Where this user's tunnels go, when not through the API's process (default: where the API is)",
     httpUrl,
   ),
+  podUrl: parsed(
+    "--pod-url <URL>",
+    "Where pods reach the API, to show and cancel their own reservation (default: where it listens)",
+    httpUrl,
+  ),
   githubKeysUrl: parsed(
     "--github-keys-url <URL>",
     "Where ssh keys of collaborators from GitHub are had, as URL/NAME.keys, or none (default: https://github.com)",
@@ -125,6 +130,7 @@ function serverOptions(given: Values<typeof options>, env: Context["env"]) {
     ...(given.detachMax === undefined ? {} : { detachMaxS: given.detachMax }),
     ...(given.drainMax === undefined ? {} : { drainMaxS: given.drainMax }),
     ...(given.tunnelUrl === undefined ? {} : { tunnelUrl: given.tunnelUrl }),
+    ...(given.podUrl === undefined ? {} : { podUrl: given.podUrl }),
     ...(given.githubKeysUrl === undefined ? {} : { githubKeysUrl: given.githubKeysUrl }),
   };
 }

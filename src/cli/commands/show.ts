@@ -2,7 +2,7 @@
 import { exactDuration } from "../../api/duration.ts";
 import type { Reservation, ReservationEvent } from "../../api/schemas.ts";
 import { defineCommand } from "../command.ts";
-import { findReservation } from "../find.ts";
+import { findReservation, wordOrOwn } from "../find.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { phases, phaseWords } from "../output/phases.ts";
 import { gpus, outlook, sshAlias } from "../output/reservation.ts";
@@ -13,8 +13,7 @@ export const command = defineCommand({
   arguments: [
     {
       name: "reservation",
-      summary: "Id, name, or the first 4 or more characters of the id",
-      required: true,
+      summary: "Id, name, or the first 4 or more characters of the id; inside a pod its own may be left out",
       completes: "reservations",
     },
   ],
@@ -26,10 +25,10 @@ export const command = defineCommand({
       meaning: "The reservation as the API has it, with its phases and events",
     },
   ],
-  async run([word = ""], _options, ctx): Promise<Output> {
-    const found = await findReservation(ctx.api(), word);
+  async run([word], _options, ctx): Promise<Output> {
+    const found = await findReservation(ctx.api(), wordOrOwn(ctx, word));
     const { items: events } = await ctx.api().listEvents({ params: { id: found.id }, query: {} });
-    await refreshSshFiles(ctx);
+    if (found.access !== "pod") await refreshSshFiles(ctx);
     const now = ctx.clock.now();
     const described = describe(found, now);
     return {
