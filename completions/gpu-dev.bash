@@ -17,6 +17,7 @@ _gpu_dev() {
       " list" | " ls") command="list" ;;
       " show") command="show" ;;
       " connect" | " ssh") command="connect" ;;
+      " forward") command="forward" ;;
       " edit") command="edit" ;;
       " cancel" | " rm") command="cancel" ;;
       " avail") command="avail" ;;
@@ -43,6 +44,8 @@ _gpu_dev() {
     "list --context") return ;;
     "show --context") return ;;
     "connect --context") return ;;
+    "forward --address") return ;;
+    "forward --context") return ;;
     "edit --name" | "edit -n") return ;;
     "edit --extend") return ;;
     "edit --add-user") return ;;
@@ -83,6 +86,7 @@ _gpu_dev() {
       "list") COMPREPLY=($(compgen -W "--all --state --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "forward") COMPREPLY=($(compgen -W "--address --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "edit") COMPREPLY=($(compgen -W "--name --extend --add-user --remove-user --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "cancel") COMPREPLY=($(compgen -W "--no-wait --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "avail") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
@@ -99,12 +103,13 @@ _gpu_dev() {
     return
   fi
   case "$command" in
-    "") COMPREPLY=($(compgen -W "reserve list show connect edit cancel avail status server whoami completion disk config ssh-config" -- "$cur")); ;;
+    "") COMPREPLY=($(compgen -W "reserve list show connect forward edit cancel avail status server whoami completion disk config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "list" -- "$cur")); ;;
     "config") COMPREPLY=($(compgen -W "show" -- "$cur")); ;;
     "ssh-config") COMPREPLY=($(compgen -W "install remove show" -- "$cur")); ;;
     "show") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "connect") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
+    "forward") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "edit") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "cancel") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "completion") COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")); ;;

@@ -42,6 +42,12 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/connect.ts")).command,
   },
   {
+    path: "forward",
+    summary: "Open ports of a reservation on this machine",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/forward.ts")).command,
+  },
+  {
     path: "edit",
     summary: "Extend or rename a reservation",
     group: RESERVATIONS,

@@ -51,8 +51,8 @@ export interface Outside {
   /** The transport; retries and words for failures are put around it. */
   readonly fetch: Fetch;
   readonly runProgram: RunProgram;
-  /** Ctrl-C aborts the signal instead of killing the process, until `stop`. */
-  watchInterrupt(): { readonly signal: AbortSignal; stop(): void };
+  /** Ctrl-C (or the signals given) aborts the signal instead of killing the process, until `stop`. */
+  watchInterrupt(signals?: readonly NodeJS.Signals[]): { readonly signal: AbortSignal; stop(): void };
 }
 
 export interface Context extends Outside {

@@ -73,9 +73,17 @@ function lazyPrompts(): Prompts {
 
 const runProgram: RunProgram = async (...given) => (await import("./run-program.ts")).runProgram(...given);
 
-function watchInterrupt(): { signal: AbortSignal; stop(): void } {
+function watchInterrupt(signals: readonly NodeJS.Signals[] = ["SIGINT"]): {
+  signal: AbortSignal;
+  stop(): void;
+} {
   const controller = new AbortController();
   const onInterrupt = (): void => controller.abort();
-  process.on("SIGINT", onInterrupt);
-  return { signal: controller.signal, stop: () => process.off("SIGINT", onInterrupt) };
+  for (const signal of signals) process.on(signal, onInterrupt);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      for (const signal of signals) process.off(signal, onInterrupt);
+    },
+  };
 }

@@ -26,6 +26,13 @@ export interface TunnelOptions {
   readonly port: number;
   readonly stdin: Readable;
   readonly stdout: Writable;
+  /**
+   * True for a forwarded port, whose stdin and stdout are one socket: the end of either stream is passed on, and the other
+   * goes on for as long as it likes. Otherwise the end of the pod's stream is the end, and so is silence after that of stdin.
+   */
+  readonly forward?: boolean;
+  /** False for what may pass but is not worth waiting for. */
+  readonly worthWaiting?: (failure: TunnelFailure) => boolean;
   /** How long a set-up waits for what may pass; 30 s unless told. */
   readonly setUpMs?: number | undefined;
   /** What the set-up waits for, one line each. */
@@ -40,11 +47,13 @@ export interface TunnelEnd {
   readonly exitCode: number;
   /** One line for stderr: the cause and the next step; undefined when there is nothing to say. */
   readonly message: string | undefined;
+  /** The server's code for it, where it was the server that ended or refused the tunnel. */
+  readonly code?: string | undefined;
 }
 
 const QUIET: TunnelEnd = { exitCode: 0, message: undefined };
 const GIVEN_UP: TunnelEnd = { exitCode: FAILED, message: undefined };
-const failed = (message: string): TunnelEnd => ({ exitCode: FAILED, message });
+const failed = (message: string, code?: string): TunnelEnd => ({ exitCode: FAILED, message, code });
 
 /** One connection of the session. */
 interface Connection {
@@ -75,6 +84,7 @@ export class TunnelClient {
   /** Undefined until a session is open. */
   #host: string | undefined;
   #stdinEnded = false;
+  #failure: TunnelFailure | undefined;
   #cancelPatience: (() => void) | undefined;
   #giveUp: (end: TunnelEnd) => void = () => undefined;
 
@@ -87,12 +97,12 @@ export class TunnelClient {
       this.#giveUp = resolve;
     });
     this.#pipe = new Pipe({
-      role: "client",
+      role: options.forward ? "forward" : "client",
       source: options.stdin,
       sink: options.stdout,
       clock: this.#clock,
       onProgress: () => this.#wait(),
-      onSourceEnd: () => this.#onStdinEnd(),
+      onSourceEnd: () => this.#onStdinEnd(options.forward === true),
       onBreak: (text) => this.#onBreak(text),
       ...(trace && { onControl: (way, text) => trace(way, { line: text }) }),
     });
@@ -123,6 +133,7 @@ export class TunnelClient {
       await Promise.race([this.#stayConnected(), this.#pipe.ended]);
     } catch (error) {
       if (!(error instanceof TunnelFailure)) throw error;
+      this.#failure = error;
       this.#pipe.lose(error.message);
     }
     return this.#over();
@@ -180,8 +191,9 @@ export class TunnelClient {
       this.#redial("this computer moved to another network");
   }
 
-  #onStdinEnd(): void {
+  #onStdinEnd(isForward: boolean): void {
     this.#trace?.("stdin-ended", { sent: this.#pipe.sent });
+    if (isForward) return;
     this.#stdinEnded = true;
     this.#line.hurry();
     this.#wait();
@@ -207,14 +219,15 @@ export class TunnelClient {
       case "unwanted":
         return isGone(ending.error) ? QUIET : failed(`the output cannot be written: ${ending.error.message}`);
       case "bye":
-        return failed(oneLine(`the server ended the tunnel: ${ending.text} (${ending.code})`));
+        return failed(oneLine(`the server ended the tunnel: ${ending.text} (${ending.code})`), ending.code);
       case "said":
         return ending.code === "hangup"
           ? GIVEN_UP
           : failed(`the tunnel through ${this.#host} failed: ${ending.text}`);
       case "lost":
         // Of a tunnel that was open, nobody is there any more to be told.
-        return this.#stdinEnded && this.#host !== undefined ? GIVEN_UP : failed(ending.text);
+        if (this.#stdinEnded && this.#host !== undefined) return GIVEN_UP;
+        return failed(ending.text, this.#failure?.prospect.code);
     }
   }
 

@@ -21,6 +21,8 @@ interface Prospect {
   readonly passing?: boolean;
   /** True when it was the gpu-dev server that said no, and not something on the way to it. */
   readonly refused?: boolean;
+  /** The code of the server's problem. */
+  readonly code?: string | undefined;
   /** True when the reservation is still being prepared: that takes longer than a fault. */
   readonly preparing?: boolean;
   /** The server asks not to be dialled before. */
@@ -102,6 +104,7 @@ export async function refusalFailure(response: IncomingMessage, server: Server):
     prospect: {
       passing: PASSING.has(status) || preparing,
       refused: problem !== undefined,
+      code: problem?.code,
       preparing,
       retryAfterMs: 1000 * (wholeNumber(response.headers["retry-after"]) ?? 0),
     },

@@ -35,6 +35,8 @@ export interface LineOptions {
   received(): number;
   /** Called in the turn in which a connection opens. */
   onOpen(opened: Opened): void;
+  /** False for what may pass but is not worth waiting for. */
+  readonly worthWaiting?: (failure: TunnelFailure) => boolean;
   /** False when nobody is there any more to wait for: then each purpose has one dial. */
   mayWait(): boolean;
   /** A pause begins; `why` is the line for the user. */
@@ -61,10 +63,11 @@ export class Line {
   /** Opens a session. Throws TunnelFailure when it cannot be had. */
   async open(): Promise<void> {
     const since = this.#options.clock.now();
-    const { setUpMs = SET_UP_MS } = this.#options;
-    await this.#insist("open", ({ prospect: { passing, preparing } }) => {
+    const { setUpMs = SET_UP_MS, worthWaiting = () => true } = this.#options;
+    await this.#insist("open", (failure) => {
+      const { passing, preparing } = failure.prospect;
       this.#deadline = since + (preparing && setUpMs > 0 ? PREPARING_MS : setUpMs);
-      return passing === true;
+      return passing === true && worthWaiting(failure);
     });
   }
 

@@ -20,9 +20,9 @@ export type Ending =
   | { readonly kind: "said"; readonly code: string; readonly text: string }
   /** The session was given up while it had no wire. */
   | { readonly kind: "lost"; readonly text: string }
-  /** Client only: the pod's stream ended, and stdout has all of it. */
+  /** Client only: the pod's stream ended, and stdout has all of it. Forward only: both streams did. */
   | { readonly kind: "delivered" }
-  /** Client only: stdout takes no more. */
+  /** Not at the gateway: the sink takes no more. */
   | { readonly kind: "unwanted"; readonly error: Error };
 
 export interface Wire {
@@ -37,8 +37,9 @@ export interface PipeOptions {
   /**
    * The client ends when the pod's stream has ended and is written out, or when nobody reads it any more. The gateway
    * passes the client's end on to the pod as a half-close, and tells of a broken pod only after the bytes before it.
+   * A forwarded port passes each end on, too, and is over when both have come.
    */
-  readonly role: "client" | "gateway";
+  readonly role: "client" | "forward" | "gateway";
   readonly source: Readable;
   readonly sink: Writable;
   readonly clock: Clock;
@@ -71,13 +72,14 @@ export class Pipe {
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
     });
+    // Before the source's: for a socket that is both, this one says what it means.
+    if (options.role !== "gateway")
+      options.sink.on("error", (error) => this.#leave("hangup", { kind: "unwanted", error }));
     this.#outbound = new Outbound(
       options.source,
-      { onProgress: () => options.onProgress?.(), onSourceEnd: () => options.onSourceEnd?.() },
+      { onProgress: () => options.onProgress?.(), onSourceEnd: () => this.#onSourceEnd() },
       this.#watch("down"),
     );
-    if (options.role === "client")
-      options.sink.on("error", (error) => this.#leave("hangup", { kind: "unwanted", error }));
   }
 
   /** Bytes put on the wire, wherever they got to; what was sent again counts once. */
@@ -123,7 +125,7 @@ export class Pipe {
     wire.ws.on("close", (code) => this.#onClose(wire, code));
     this.#startPings(wire);
     // The first sign of life: without one the gateway takes its answer for lost.
-    if (this.#options.role === "client" || this.received > 0) this.#inbound.repeatAck();
+    if (this.#options.role !== "gateway" || this.received > 0) this.#inbound.repeatAck();
     if (!this.#outbound.attach(wire.ws, wire.window, received))
       this.bye("protocol", "the other end wants bytes that are not kept");
   }
@@ -216,22 +218,35 @@ export class Pipe {
   #obey(control: Control | undefined): boolean {
     switch (control?.kind) {
       case "ack":
-        return this.#outbound.acknowledge(control.bytes);
+        return this.#outbound.acknowledge(control.bytes) && this.#endForward();
       case "end":
         return this.#inbound?.end(control.total) ?? false;
       case "bye":
         // Answered, so that the gateway need not keep what it has for us.
-        if (this.#options.role === "client") this.#leave("done", control);
-        else this.#end(control);
+        if (this.#options.role === "gateway") this.#end(control);
+        else this.#leave("done", control);
         return true;
       default:
         return false;
     }
   }
 
+  #onSourceEnd(): void {
+    this.#options.onSourceEnd?.();
+    this.#endForward();
+  }
+
   #delivered(): void {
     if (this.#options.role === "client") this.#leave("done", { kind: "delivered" });
     else this.#options.sink.end();
+    this.#endForward();
+  }
+
+  /** Ends a forwarded port once both streams have ended and arrived; always true. */
+  #endForward(): true {
+    const over = this.#options.role === "forward" && this.#outbound.complete && this.#inbound?.complete;
+    if (over) this.#leave("done", { kind: "delivered" });
+    return true;
   }
 
   #say(line: string, left?: () => void): void {

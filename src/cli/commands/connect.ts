@@ -6,12 +6,10 @@ import type { Context } from "../context.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { findReservation } from "../find.ts";
 import type { Output } from "../output/output.ts";
-import { endedWords, isFinal, label, outlook, sshAlias } from "../output/reservation.ts";
+import { label, sshAlias } from "../output/reservation.ts";
+import { endedAt, whenActive } from "../ready.ts";
 import { refreshSshFiles, sshConfigFile } from "../ssh-files.ts";
-import { waitUntilActive } from "../wait.ts";
 
-/** One that is being prepared is seconds away; a queued one may be hours. */
-const PREPARING_TIMEOUT_S = 60;
 /** What ssh exits with when ssh itself failed. */
 const SSH_FAILED = 255;
 
@@ -38,7 +36,7 @@ export const command = defineCommand({
         "connect --json needs a command after `--`: a shell is no document",
         "Such as: gpu-dev connect hello --json -- nvidia-smi -L",
       );
-    const reservation = await ready(ctx, await findReservation(ctx.api(), word));
+    const reservation = await whenActive(ctx, await findReservation(ctx.api(), word));
     await refreshSshFiles(ctx);
     const { code, stdout, stderr } = await ssh(ctx, reservation, words);
     if (code === SSH_FAILED) await explain(ctx, reservation);
@@ -46,45 +44,6 @@ export const command = defineCommand({
     return { json: { id: reservation.id, exit_code: code, stdout, stderr }, rows: [], exit: code };
   },
 });
-
-/** The reservation once ssh works. Throws CliError `not_ready` or `reservation_ended` (exit 9). */
-async function ready(ctx: Context, r: Reservation): Promise<Reservation> {
-  if (r.state === "active") return r;
-  if (r.state === "preparing") return await waitInterruptibly(ctx, r);
-  if (isFinal(r) || r.state === "ending") throw ended(r);
-  const start = outlook(r, ctx.clock.now());
-  throw new CliError(
-    "not_ready",
-    EXIT.conflict,
-    `${label(r)} is still queued: ${typeof start === "string" ? start : start.text}`,
-    {
-      hint: `\`gpu-dev show ${label(r)}\` follows it.`,
-      extra: { reservation: r },
-    },
-  );
-}
-
-async function waitInterruptibly(ctx: Context, r: Reservation): Promise<Reservation> {
-  const interrupt = ctx.watchInterrupt();
-  try {
-    return await waitUntilActive(ctx, r, { timeoutS: PREPARING_TIMEOUT_S, signal: interrupt.signal });
-  } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    throw new CliError("interrupted", EXIT.interrupted, "Interrupted", {
-      hint: `${label(r)} is still being prepared.`,
-    });
-  } finally {
-    interrupt.stop();
-  }
-}
-
-const ended = (r: Reservation): CliError =>
-  new CliError("reservation_ended", EXIT.conflict, endedAt(r), {
-    hint: "`gpu-dev list` shows those that live; `gpu-dev reserve` makes another.",
-    extra: { reservation: r },
-  });
-
-const endedAt = (r: Reservation): string => endedWords(r, r.ended_at === null ? "" : ` since ${r.ended_at}`);
 
 async function ssh(ctx: Context, r: Reservation, words: readonly string[]) {
   const args = [

@@ -1,0 +1,127 @@
+/** `gpu-dev forward` as a user types it: the built command, a real server, and a web server in a real pod. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
+import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
+import { environment, type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
+import { freePort } from "../tunnel/sshd.ts";
+
+const { home, remove } = temporaryHome();
+const cli = join(import.meta.dirname, "..", "..", "bin", "gpu-dev.js");
+const GUARD = { timeout: 30_000, interval: 50 };
+let server: ServerProcess;
+let podPort: number;
+const children: ChildProcess[] = [];
+
+/** Answers GET with the path, and a WebSocket's text (RFC 6455, unmasked and short) in capitals. */
+const WEB_SERVER = `
+const { createHash } = require("node:crypto");
+const server = require("node:http").createServer((request, response) => response.end("pod says " + request.url));
+server.on("upgrade", ({ headers }, socket) => {
+  const accept = createHash("sha1").update(headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+  socket.write("HTTP/1.1 101 Yes\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Accept: " + accept + "\\r\\n\\r\\n");
+  socket.on("error", () => {}).on("data", (frame) => {
+    const [mask, data] = [frame.subarray(2, 6), frame.subarray(6)];
+    if ((frame[0] & 15) !== 1) return socket.end();
+    const text = Buffer.from(data.map((byte, i) => byte ^ mask[i % 4])).toString().toUpperCase();
+    socket.write(Buffer.concat([Buffer.from([0x81, text.length]), Buffer.from(text)]));
+  });
+});
+server.listen(Number(process.argv[1]), "127.0.0.1");`;
+
+beforeAll(async () => {
+  server = await startServerProcess({ home });
+  await reserve("hello");
+  podPort = await freePort();
+  const encoded = Buffer.from(WEB_SERVER).toString("base64");
+  const start = `nohup "${process.execPath}" -e "$(echo ${encoded} | base64 -d)" ${podPort} >/dev/null 2>&1 & echo $!`;
+  expect((await gpuDev(home, ["connect", "hello", "--", start])).stdout).toMatch(/^\d+\n$/);
+  // The local driver's pods share this machine's network: so it is seen that the web server is up.
+  await vi.waitFor(() => ask(`127.0.0.1:${podPort}`, "/"), GUARD);
+});
+
+afterAll(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  for (const { id } of JSON.parse((await gpuDev(home, ["list", "--json"])).stdout).items)
+    await gpuDev(home, ["cancel", id]);
+  await server.stop();
+  remove();
+});
+
+async function reserve(name: string): Promise<void> {
+  const words = ["reserve", "--gpu-type", "cpu", "--time", "1h", "--name", name];
+  expect(await gpuDev(home, words)).toMatchObject({ code: 0 });
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  /** The first line of stdout. */
+  readonly line: string;
+  readonly stderr: () => string;
+}
+
+/** Runs until it says where it listens. */
+async function forward(...words: string[]): Promise<Running> {
+  const child = spawn(process.execPath, [cli, "forward", ...words], {
+    env: environment(home),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.push(child);
+  let stderr = "";
+  child.stderr.on("data", (data) => {
+    stderr += data;
+  });
+  const [line] = await once(createInterface(child.stdout), "line");
+  return { child, line, stderr: () => stderr };
+}
+
+const addressOf = ({ line }: Running): string => line.split("\t")[0] ?? "";
+const ask = async (address: string, path: string): Promise<string> =>
+  (await fetch(`http://${address}${path}`)).text();
+
+test("a web server and a WebSocket in the pod are reached on a local port; Ctrl-C ends it cleanly", async () => {
+  const running = await forward("hello", `:${podPort}`);
+  const address = addressOf(running);
+  expect(await ask(address, "/first")).toBe("pod says /first");
+  const paths = Array.from({ length: 50 }, (_, i) => `/page/${i}`);
+  expect(await Promise.all(paths.map((path) => ask(address, path)))).toEqual(
+    paths.map((path) => `pod says ${path}`),
+  );
+  const ws = new WebSocket(`ws://${address}/socket`);
+  await once(ws, "open");
+  ws.send("through the tunnel");
+  expect(String((await once(ws, "message"))[0])).toBe("THROUGH THE TUNNEL");
+  const closed = once(ws, "close");
+  const exit = once(running.child, "exit");
+  running.child.kill("SIGINT");
+  expect(await exit).toEqual([0, null]);
+  await closed;
+  expect(running.stderr()).toBe("");
+  await expect(ask(address, "/after")).rejects.toThrow();
+});
+
+test("--json says the address as one document; a port of nobody is one line on stderr", async () => {
+  const running = await forward("hello", `:${await freePort()}`, "--json");
+  const { forwards } = JSON.parse(running.line);
+  await expect(ask(`127.0.0.1:${forwards[0].port}`, "/")).rejects.toThrow();
+  await vi.waitFor(() => expect(running.stderr()).toContain("nothing answers on port"), GUARD);
+  expect(running.stderr().trim().split("\n")).toHaveLength(1);
+  const exit = once(running.child, "exit");
+  running.child.kill("SIGTERM");
+  expect(await exit).toEqual([0, null]);
+});
+
+test("T-08 it ends with the reason when the reservation ends", async () => {
+  await reserve("short");
+  const running = await forward("short", `:${podPort}`);
+  const exit = once(running.child, "exit");
+  const socket = new WebSocket(`ws://${addressOf(running)}/`);
+  socket.on("error", () => undefined);
+  await once(socket, "open");
+  expect((await gpuDev(home, ["cancel", "short"])).code).toBe(0);
+  expect(await exit).toEqual([9, null]);
+  expect(running.stderr()).toMatch(/^short is (ending|cancelled)[^\n]*\n`gpu-dev list`[^\n]*\n$/);
+});
