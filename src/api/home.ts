@@ -1,6 +1,7 @@
 /**
  * Where the files of a user are, and how the command line and the ssh-proxy find the server: plain documented JSON,
- * read without any library. Precedence: flag > GPU_DEV_URL and GPU_DEV_TOKEN > credentials.json > server.json.
+ * read without any library. Precedence: flag > GPU_DEV_URL and GPU_DEV_TOKEN > credentials.json > server.json. Tunnels go to the
+ * same URL, unless GPU_DEV_TUNNEL_URL or the entry's `tunnel_url` says otherwise.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +28,14 @@ export function homeOf(env: Env, homedir: string): Home {
 /** credentials.json: tokens by context. */
 interface Credentials {
   readonly current?: string;
-  readonly contexts: Readonly<Record<string, { readonly url: string; readonly token?: string }>>;
+  readonly contexts: Readonly<Record<string, Stored>>;
+}
+
+interface Stored {
+  readonly url: string;
+  readonly token?: string;
+  /** Where tunnels go, when that is not where the API is. */
+  readonly tunnel_url?: string;
 }
 
 /** server.json: left by a running `gpu-dev server` for the CLI of the same user; the context is called "local". */
@@ -35,7 +43,7 @@ export interface LocalServer {
   readonly url: string;
   readonly token: string;
   readonly pid: number;
-  /** Where tunnels go, when that is not where the API is. */
+  /** As in credentials.json. */
   readonly tunnel_url?: string;
 }
 
@@ -49,6 +57,8 @@ export interface Endpoint {
   readonly token: string | undefined;
   /** Where the URL was found, for messages: "GPU_DEV_URL", or a file's path. */
   readonly origin: string;
+  /** Where tunnels go, when that is not `url`. */
+  readonly tunnelUrl?: string;
 }
 
 /** The server to talk to, or undefined when none is configured. Throws SyntaxError (with the path) for a corrupt file. */
@@ -59,20 +69,36 @@ export function findEndpoint(env: Env, home: Home, wanted?: string): Endpoint | 
   return found && env.GPU_DEV_TOKEN ? { ...found, token: env.GPU_DEV_TOKEN } : found;
 }
 
+/** The same for tunnels. A stored token goes along only to a URL that stands beside it. */
+export function tunnelEndpoint(env: Env, found: Endpoint): Endpoint {
+  const { tunnelUrl, ...api } = found;
+  const stored = tunnelUrl === undefined ? api : { ...api, url: tunnelUrl };
+  if (!env.GPU_DEV_TUNNEL_URL) return stored;
+  const url = trim(env.GPU_DEV_TUNNEL_URL);
+  const token = env.GPU_DEV_TOKEN || (url === stored.url || url === api.url ? found.token : undefined);
+  return { ...api, url, token, origin: "GPU_DEV_TUNNEL_URL" };
+}
+
 /** A stored token goes along only to the very URL that it was stored for. */
 function fromEnvironment(env: Env, given: string, found: Endpoint | undefined): Endpoint {
   const url = trim(given);
-  const stored = found?.url === url ? found.token : undefined;
-  return { context: "environment", url, token: env.GPU_DEV_TOKEN || stored, origin: "GPU_DEV_URL" };
+  const stored = found?.url === url ? found : undefined;
+  const token = env.GPU_DEV_TOKEN || stored?.token;
+  return { context: "environment", url, token, origin: "GPU_DEV_URL", ...tunnelOf(stored?.tunnelUrl) };
 }
+
+const tunnelOf = (url: string | undefined): { tunnelUrl?: string } =>
+  url === undefined ? {} : { tunnelUrl: trim(url) };
 
 function fromFiles(home: Home, context: string | undefined): Endpoint | undefined {
   const file = credentialsFile(home);
   const credentials = readJson<Credentials>(file);
   const name = context ?? credentials?.current;
   const entry = name === undefined ? undefined : credentials?.contexts[name];
-  if (name !== undefined && entry)
-    return { context: name, url: trim(entry.url), token: entry.token, origin: file };
+  if (name !== undefined && entry) {
+    const { url, token, tunnel_url } = entry;
+    return { context: name, url: trim(url), token, origin: file, ...tunnelOf(tunnel_url) };
+  }
   return name === undefined || name === "local" ? fromLocalServer(home) : undefined;
 }
 
@@ -82,7 +108,7 @@ function fromLocalServer(home: Home): Endpoint | undefined {
   if (!server) return undefined;
   // The port of a server that died may be somebody else's by now, a pod's on this machine for one: it gets no token.
   const token = isAlive(server.pid) ? server.token : undefined;
-  return { context: "local", url: trim(server.url), token, origin: file };
+  return { context: "local", url: trim(server.url), token, origin: file, ...tunnelOf(server.tunnel_url) };
 }
 
 function isAlive(pid: number): boolean {

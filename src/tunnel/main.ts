@@ -5,7 +5,7 @@
  */
 import { homedir } from "node:os";
 import { parseArgs } from "node:util";
-import { type Endpoint, findEndpoint, type Home, homeOf } from "../api/home.ts";
+import { type Endpoint, findEndpoint, type Home, homeOf, tunnelEndpoint } from "../api/home.ts";
 import { proxyFor } from "../api/proxy.ts";
 import { TunnelClient, type TunnelEnd } from "./client.ts";
 import { type Server, TunnelFailure } from "./failure.ts";
@@ -63,10 +63,10 @@ async function run(
     const asked = readArguments(argv);
     trace?.("start", { context: asked.context, host: asked.host, port: asked.port, node: process.version });
     const home = homeOf(asked.home === undefined ? process.env : { GPU_DEV_HOME: asked.home }, homedir());
-    const server = (): Server => withProxy(findServer(home, asked.context));
+    const found = (): Endpoint => findServer(home, asked.context);
     const client = new TunnelClient({
-      server,
-      pod: () => resolve(server(), home, asked.host, asked.target),
+      server: () => withProxy(checked(tunnelEndpoint(process.env, found()))),
+      pod: () => resolve(withProxy(checked(found())), home, asked.host, asked.target),
       port: asked.port,
       stdin: process.stdin,
       stdout: process.stdout,
@@ -147,12 +147,22 @@ function findServer(home: Home, context: string): Endpoint {
       named === undefined
         ? "GPU_DEV_URL is not set, but this ssh config was written with it; set it, or run `gpu-dev ssh-config` again"
         : `no server is known as ${oneLine(context)}: is it running? \`gpu-dev config show\` tells where it is looked for`,
+      // One that is being restarted is known again in a moment.
+      { prospect: { passing: context === "local" } },
     );
-  if (!/^https?:\/\//.test(found.url) || !URL.canParse(found.url))
+  // What listens at the address of a server that died gets no token, and what it says about that means nothing.
+  if (found.context === "local" && found.token === undefined)
     throw new TunnelFailure(
-      `${oneLine(found.url)} is not an http or https URL; correct it in ${found.origin}`,
+      `the server of ${oneLine(found.origin)} does not run any more; start it again with \`gpu-dev server\``,
+      { prospect: { passing: true } },
     );
   return found;
+}
+
+function checked(endpoint: Endpoint): Endpoint {
+  const { url, origin } = endpoint;
+  if (/^https?:\/\//.test(url) && URL.canParse(url)) return endpoint;
+  throw new TunnelFailure(`${oneLine(url)} is not an http or https URL; correct it in ${origin}`);
 }
 
 function withProxy(endpoint: Endpoint): Server {

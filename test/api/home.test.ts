@@ -2,8 +2,15 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { credentialsFile, findEndpoint, type Home, homeOf, localServerFile } from "../../src/api/home.ts";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import {
+  credentialsFile,
+  findEndpoint,
+  type Home,
+  homeOf,
+  localServerFile,
+  tunnelEndpoint,
+} from "../../src/api/home.ts";
 
 let home: Home;
 beforeEach(() => {
@@ -80,6 +87,53 @@ test("C-21 a stored token goes along only to the URL that it was stored for", ()
   credentials();
   expect(findEndpoint({ GPU_DEV_URL: "http://evil" }, home)?.token).toBeUndefined();
   expect(findEndpoint({ GPU_DEV_URL: "https://p/" }, home)?.token).toBe("p-token");
+});
+
+describe("where tunnels go", () => {
+  const given = (env: Record<string, string> = {}) => {
+    const found = findEndpoint(env, home);
+    return found && tunnelEndpoint(env, found);
+  };
+  const stored = (tunnel_url?: string): void =>
+    writeFileSync(
+      credentialsFile(home),
+      JSON.stringify({
+        current: "prod",
+        contexts: { prod: { url: "https://p", token: "p-token", tunnel_url } },
+      }),
+    );
+
+  test("to the API's URL, unless the entry has another one", () => {
+    stored();
+    expect(given()).toMatchObject({ url: "https://p", token: "p-token" });
+    stored("https://t/");
+    expect(given()).toMatchObject({ url: "https://t", token: "p-token", origin: credentialsFile(home) });
+    expect(given({ GPU_DEV_URL: "https://p" })).toMatchObject({ url: "https://t", token: "p-token" });
+    expect(given({ GPU_DEV_URL: "https://other" })).toMatchObject({ url: "https://other", token: undefined });
+  });
+
+  test("the local server's file may say so, too", () => {
+    const local = {
+      url: "http://127.0.0.1:1",
+      tunnel_url: "http://127.0.0.1:2",
+      token: "t",
+      pid: process.pid,
+    };
+    writeFileSync(localServerFile(home), JSON.stringify(local));
+    expect(given()).toMatchObject({ url: "http://127.0.0.1:2", token: "t", context: "local" });
+  });
+
+  test("C-21 GPU_DEV_TUNNEL_URL goes before files, and gets a stored token only if that stands beside the same URL", () => {
+    stored("https://t");
+    expect(given({ GPU_DEV_TUNNEL_URL: "https://evil" })).toMatchObject({
+      url: "https://evil",
+      token: undefined,
+      origin: "GPU_DEV_TUNNEL_URL",
+    });
+    for (const url of ["https://t", "https://p/"])
+      expect(given({ GPU_DEV_TUNNEL_URL: url })?.token).toBe("p-token");
+    expect(given({ GPU_DEV_TUNNEL_URL: "https://x", GPU_DEV_TOKEN: "mine" })?.token).toBe("mine");
+  });
 });
 
 test("a corrupt file is named", () => {

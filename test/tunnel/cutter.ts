@@ -72,7 +72,13 @@ export class Cutter {
     const outer = connect({ port: this.#target, host: "127.0.0.1", noDelay: true });
     const pair = { inner: inner.setNoDelay(), outer };
     this.#pairs.add(pair);
-    outer.on("error", () => outer.destroy());
+    // What happens to one of them by itself, such as that nobody listens behind us, the other one hears of.
+    const broken = (): void => {
+      inner.destroy();
+      outer.destroy();
+    };
+    inner.on("error", broken);
+    outer.on("error", broken);
     this.#pass(inner, outer);
     this.#pass(outer, inner);
     if (this.#silent) this.silence();

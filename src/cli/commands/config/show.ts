@@ -1,5 +1,5 @@
 /** `gpu-dev config show`: each setting and where it comes from. */
-import { homeOf } from "../../../api/home.ts";
+import { homeOf, tunnelEndpoint } from "../../../api/home.ts";
 import { defineCommand } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { NotConfigured } from "../../errors.ts";
@@ -29,11 +29,14 @@ export const command = defineCommand({
 
 function server(ctx: Context): Item[] {
   try {
-    const { url, origin, context, token } = ctx.endpoint();
+    const endpoint = ctx.endpoint();
+    const { url, origin, context, token } = endpoint;
+    const tunnels = tunnelEndpoint(ctx.env, endpoint);
     const tokenOrigin = ctx.env.GPU_DEV_TOKEN ? "GPU_DEV_TOKEN" : token === undefined ? "not set" : origin;
     return [
       { name: "context", value: context, origin: contextOrigin(ctx, origin) },
       { name: "url", value: url, origin },
+      ...(tunnels.url === url ? [] : [{ name: "tunnel url", value: tunnels.url, origin: tunnels.origin }]),
       { name: "token", value: token === undefined ? null : masked(token), origin: tokenOrigin },
     ];
   } catch (error) {
