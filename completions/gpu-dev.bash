@@ -11,6 +11,7 @@ _gpu_dev() {
     esac
     case "$command $word" in
       " disk") command="disk" ;;
+      " admin") command="admin" ;;
       " config") command="config" ;;
       " ssh-config") command="ssh-config" ;;
       " reserve") command="reserve" ;;
@@ -30,6 +31,7 @@ _gpu_dev() {
       "ssh-config remove") command="ssh-config remove" ;;
       "ssh-config show") command="ssh-config show" ;;
       " completion") command="completion" ;;
+      "admin types") command="admin types" ;;
     esac
   done
   case "$command $prev" in
@@ -55,6 +57,7 @@ _gpu_dev() {
     "avail --context") return ;;
     "status --context") return ;;
     "disk list --context") return ;;
+    "server --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "server --data-dir") COMPREPLY=($(compgen -d -- "$cur")); return ;;
     "server --listen") return ;;
     "server --role") COMPREPLY=($(compgen -W "api worker gateway" -- "$cur")); return ;;
@@ -75,11 +78,13 @@ _gpu_dev() {
     "ssh-config remove --context") return ;;
     "ssh-config show --context") return ;;
     "completion --context") return ;;
+    "admin types --context") return ;;
   esac
   if [[ $cur == -* ]]; then
     case "$command" in
       "") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "disk") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "admin") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --time --name --disk --no-wait --no-queue --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
@@ -92,19 +97,21 @@ _gpu_dev() {
       "avail") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "disk list") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "server") COMPREPLY=($(compgen -W "--data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --pod-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --pod-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "whoami") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config remove") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "completion") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "admin types") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
     esac
     return
   fi
   case "$command" in
-    "") COMPREPLY=($(compgen -W "reserve list show connect forward edit cancel avail status server whoami completion disk config ssh-config" -- "$cur")); ;;
+    "") COMPREPLY=($(compgen -W "reserve list show connect forward edit cancel avail status server whoami completion disk admin config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "list" -- "$cur")); ;;
+    "admin") COMPREPLY=($(compgen -W "types" -- "$cur")); ;;
     "config") COMPREPLY=($(compgen -W "show" -- "$cur")); ;;
     "ssh-config") COMPREPLY=($(compgen -W "install remove show" -- "$cur")); ;;
     "show") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;

@@ -2,6 +2,7 @@
 import { openapi } from "../../src/api/openapi.ts";
 import { VERSION } from "../../src/api/version.ts";
 import { bash } from "./bash.ts";
+import { configuration } from "./configuration.ts";
 import { fish } from "./fish.ts";
 import { reference } from "./reference.ts";
 import { zsh } from "./zsh.ts";
@@ -11,5 +12,6 @@ export const generatedFiles = async (): Promise<Record<string, string>> => ({
   "completions/_gpu-dev": await zsh(),
   "completions/gpu-dev.fish": await fish(),
   "docs/cli.md": await reference(),
+  "docs/configuration.md": configuration(),
   "docs/openapi.json": `${JSON.stringify(openapi(VERSION), null, 2)}\n`,
 });

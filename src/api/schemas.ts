@@ -131,9 +131,25 @@ const gpuType = z.object({
   name: z.string(),
   /** GPUs in one slot of this type: 1, or 0 for a type without GPUs. */
   gpus_per_slot: z.int(),
+  /** The most that one node has; 0 for a type without GPUs, and for one that no node offers at present. */
   max_gpus_per_node: z.int(),
+  /** How many nodes offer it at present, and how many of them have `max_gpus_per_node`. */
+  nodes: z.int(),
+  full_nodes: z.int(),
   max_duration_s: z.int(),
   simulated: z.boolean(),
+  /** What the operator says of it; null is "not said". */
+  description: z.string().nullable(),
+  /** Memory of one GPU. */
+  gpu_memory_bytes: z.int().nullable(),
+  /** What comes with one GPU, or with one place of a type without GPUs. */
+  cpus: z.int().nullable(),
+  memory_bytes: z.int().nullable(),
+  /** Micro-dollars for an hour of one GPU, or of one place of a type without GPUs. */
+  price_per_hour: z.int().nullable(),
+  /** For a slice: the type of the GPUs that are cut, and into how many. */
+  slice_of: z.string().nullable(),
+  slices_per_gpu: z.int().nullable(),
 });
 export type GpuType = z.infer<typeof gpuType>;
 

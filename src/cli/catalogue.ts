@@ -13,6 +13,7 @@ export interface Entry {
 const RESERVATIONS = "Reservations:";
 const INVENTORY = "GPUs and disks:";
 const SETUP = "Set-up:";
+const ADMIN = "Administration:";
 
 export const catalogue: readonly Entry[] = [
   {
@@ -121,11 +122,18 @@ export const catalogue: readonly Entry[] = [
     group: SETUP,
     load: async () => (await import("./commands/completion.ts")).command,
   },
+  {
+    path: "admin types",
+    summary: "Show the catalogue of GPU types",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/types.ts")).command,
+  },
 ];
 
 /** Topics: the first word of commands of two words. */
 export const topics: Readonly<Record<string, { readonly summary: string; readonly group: string }>> = {
   disk: { summary: "Your disks", group: INVENTORY },
+  admin: { summary: "What administrators look at", group: ADMIN },
   config: { summary: "The settings of this command line", group: SETUP },
   "ssh-config": { summary: "The ssh configuration of your reservations", group: SETUP },
 };

@@ -3,6 +3,7 @@ import { EventEmitter } from "node:events";
 import type { Problem } from "../api/errors.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
+import { type Catalogue, NO_CATALOGUE } from "./catalogue.ts";
 import type { Probe, ProbeCause } from "./probe.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
@@ -32,6 +33,8 @@ export interface Core {
   readonly store: Store;
   readonly driver: Driver;
   readonly settings: Settings;
+  /** What the operator says of GPU types; asked each time, since it may change. */
+  readonly catalogue: () => Catalogue;
   readonly log: Log;
   readonly probe: Probe;
   readonly githubKeys?: GithubKeys | undefined;
@@ -42,6 +45,8 @@ export interface CoreParts {
   readonly store: Store;
   readonly driver: Driver;
   readonly settings: Settings;
+  /** Default: nothing is said. */
+  readonly catalogue?: () => Catalogue;
   readonly log: Log;
   /** How the first ssh login is proved. */
   readonly probe: Probe;
@@ -51,5 +56,5 @@ export interface CoreParts {
 
 /** The rules' context around a store and a driver. */
 export function createCore(parts: CoreParts): Core {
-  return { ...parts, signals: new EventEmitter<Signals>() };
+  return { catalogue: () => NO_CATALOGUE, ...parts, signals: new EventEmitter<Signals>() };
 }

@@ -52,7 +52,7 @@ async function insertAndPlace(
   caller: Caller,
   input: CreateReservation,
 ): Promise<ReservationRow> {
-  const type = await checkRequest(tx, caller, input);
+  const type = await checkRequest(core, tx, caller, input);
   const alone = !(await countQueued(tx.db)).has(type.name);
   const row = await insertReservation(tx, await newRow(tx, caller, input, type));
   if (!row)
@@ -77,8 +77,8 @@ async function stayQueued(tx: Tx, row: ReservationRow, input: CreateReservation)
   return (await updateReservation(tx, row, { queue_deadline })) ?? row;
 }
 
-async function checkRequest(tx: Tx, caller: Caller, input: CreateReservation): Promise<GpuType> {
-  const type = await findGpuType(tx.db, input.gpu_type);
+async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateReservation): Promise<GpuType> {
+  const type = await findGpuType(core, tx.db, input.gpu_type);
   if (!type) throw unknownType(input.gpu_type, await gpuTypeNames(tx.db));
   if (input.duration_s > type.max_duration_s)
     throw invalid("duration_s", `${type.name} is given for at most ${exactDuration(type.max_duration_s)}`);

@@ -122,10 +122,10 @@ async function claim(
   for (let tried = 0; tried < CLAIM_TRIES; tried++) {
     if (tried > 0) await pause(CLAIM_PAUSE_MS);
     const row = await core.store.write(async (tx) => {
-      await checkExtension(tx.db, await ownReservation(tx.db, caller, id), extendS, tx.now);
+      await checkExtension(core, tx.db, await ownReservation(tx.db, caller, id), extendS, tx.now);
       const mine = await claimOne(tx, { owner, ms: CLAIM_MS }, id);
       // It may have changed between the two statements; what is checked again is nobody else's now.
-      if (mine) await checkExtension(tx.db, mine, extendS, tx.now);
+      if (mine) await checkExtension(core, tx.db, mine, extendS, tx.now);
       return mine;
     });
     if (row) return row;
@@ -134,9 +134,15 @@ async function claim(
 }
 
 /** The largest extension is named, so that the next try fits. */
-async function checkExtension(db: Db, row: ReservationRow, extendS: number, now: Date): Promise<void> {
+async function checkExtension(
+  core: Core,
+  db: Db,
+  row: ReservationRow,
+  extendS: number,
+  now: Date,
+): Promise<void> {
   if (row.state !== "active" || Date.parse(row.ends_at ?? "") <= now.getTime()) throw notActive(row);
-  const most = (await findGpuType(db, row.gpu_type))?.max_duration_s ?? row.duration_s;
+  const most = (await findGpuType(core, db, row.gpu_type))?.max_duration_s ?? row.duration_s;
   const left = most - row.duration_s;
   if (extendS <= left) return;
   const [max, has] = [exactDuration(most), exactDuration(row.duration_s)];

@@ -20,16 +20,17 @@ export async function syncCapacity(core: Core): Promise<void> {
   );
 }
 
-/** Everything that can be asked for, by type. */
+/** All types by name: what nodes offer, and what the operator describes, be it offered at present or not. */
 export async function listGpuTypes(core: Core): Promise<Page<GpuType>> {
-  const types = byType(await core.store.read((db) => listCapacity(db)));
-  return { items: [...types].map(([name, nodes]) => viewType(name, nodes)), next_cursor: null };
+  const offered = byType(await core.store.read((db) => listCapacity(db)));
+  const names = [...new Set([...offered.keys(), ...core.catalogue().keys()])].sort();
+  return { items: names.map((name) => viewType(core, name, offered.get(name) ?? [])), next_cursor: null };
 }
 
 /** One type as its nodes offer it together; undefined for a type that nothing offers. */
-export async function findGpuType(db: Db, name: string): Promise<GpuType | undefined> {
+export async function findGpuType(core: Core, db: Db, name: string): Promise<GpuType | undefined> {
   const nodes = await listCapacity(db, name);
-  return nodes.length === 0 ? undefined : viewType(name, nodes);
+  return nodes.length === 0 ? undefined : viewType(core, name, nodes);
 }
 
 export async function gpuTypeNames(db: Db): Promise<string[]> {
@@ -38,14 +39,27 @@ export async function gpuTypeNames(db: Db): Promise<string[]> {
 
 const byType = (rows: readonly CapacityRow[]) => Map.groupBy(rows, (row) => row.gpu_type);
 
-function viewType(name: string, nodes: readonly CapacityRow[]): GpuType {
-  const gpus = Math.max(...nodes.map((n) => n.gpus_per_place));
+/** What the nodes offer together, and what the operator says of it: his maximum goes before the driver's. */
+function viewType(core: Core, name: string, nodes: readonly CapacityRow[]): GpuType {
+  const said = core.catalogue().get(name);
+  const [first] = nodes;
+  const gpus = first?.gpus_per_place ?? (said?.withoutGpus ? 0 : 1);
+  const most = Math.max(0, ...nodes.map((n) => n.places));
   return {
     name,
     gpus_per_slot: gpus,
-    max_gpus_per_node: gpus * Math.max(...nodes.map((n) => n.places)),
-    max_duration_s: Math.max(...nodes.map((n) => n.max_duration_s)),
+    max_gpus_per_node: gpus * most,
+    nodes: nodes.length,
+    full_nodes: nodes.filter((n) => n.places === most).length,
+    max_duration_s: said?.maxDurationS ?? Math.max(0, ...nodes.map((n) => n.max_duration_s)),
     simulated: nodes.some((n) => n.simulated === 1),
+    description: said?.description ?? null,
+    gpu_memory_bytes: said?.gpuMemory ?? null,
+    cpus: said?.cpus ?? null,
+    memory_bytes: said?.memory ?? null,
+    price_per_hour: said?.pricePerHour ?? null,
+    slice_of: first?.slice_of ?? said?.slice?.of ?? null,
+    slices_per_gpu: (first?.slice_of ? first.per_gpu : said?.slice?.perGpu) ?? null,
   };
 }
 
@@ -55,15 +69,16 @@ export function listAvailability(core: Core): Promise<Page<Availability>> {
     const queued = await countQueued(db);
     const items: Availability[] = [];
     for (const [name, nodes] of byType(await listCapacity(db))) {
+      const type = viewType(core, name, nodes);
       const start = await newcomerStart(db, name, now);
       items.push({
         gpu_type: name,
         ...(await countPlaces(db, nodes)),
-        unit: viewType(name, nodes).gpus_per_slot === 0 ? "place" : "gpu",
+        unit: type.gpus_per_slot === 0 ? "place" : "gpu",
         queued: queued.get(name) ?? 0,
-        simulated: viewType(name, nodes).simulated,
+        simulated: type.simulated,
         isolation: core.driver.isolation,
-        max_duration_s: viewType(name, nodes).max_duration_s,
+        max_duration_s: type.max_duration_s,
         estimated_start_at: start?.toISOString() ?? null,
       });
     }

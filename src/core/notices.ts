@@ -2,14 +2,15 @@
 import { exactDuration } from "../api/duration.ts";
 import { id8 } from "../api/names.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
+import type { Core } from "./core.ts";
 import { findGpuType } from "./inventory.ts";
 
 const USUAL_EXTENSION_S = 3600;
 
 /** That the end is near: when, why, and how to extend. */
-export async function endNotice(db: Db, row: ReservationRow, aheadS: number): Promise<string> {
+export async function endNotice(core: Core, db: Db, row: ReservationRow, aheadS: number): Promise<string> {
   const called = row.name ?? id8(row.id);
-  const most = (await findGpuType(db, row.gpu_type))?.max_duration_s ?? row.duration_s;
+  const most = (await findGpuType(core, db, row.gpu_type))?.max_duration_s ?? row.duration_s;
   const when = localAndUtc(new Date(row.ends_at ?? ""));
   return [
     `gpu-dev: the reservation ${called} ends within ${aheadS / 60} minutes, at ${when}:`,

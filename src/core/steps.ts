@@ -167,7 +167,7 @@ async function admit(work: Work, row: ReservationRow): Promise<Progress> {
 
 /** First the pod, then the row: who is told twice, because the server died in between, is told by the driver once. */
 async function warn({ core, by }: Work, row: ReservationRow, aheadS: number): Promise<Progress> {
-  const notice = await core.store.read((db) => endNotice(db, row, aheadS));
+  const notice = await core.store.read((db) => endNotice(core, db, row, aheadS));
   try {
     await bounded("update", core.driver.update(podName(row), { notice }));
   } catch (error) {

@@ -20,6 +20,22 @@ export interface NodeCapacity {
   readonly maxDurationS: number;
 }
 
+/** What the operator states beside what a driver finds out. */
+export interface StatedTypes {
+  /** Types without GPUs, on each real node. */
+  readonly withoutGpus: readonly { readonly gpuType: string; readonly places: number }[];
+  readonly cuts: readonly Cut[];
+}
+
+/** On `node`, the GPUs of type `of` with these indices are `perGpu` slices of type `gpuType` each. */
+export interface Cut {
+  readonly node: string;
+  readonly gpuType: string;
+  readonly of: string;
+  readonly perGpu: number;
+  readonly gpus: readonly number[];
+}
+
 export interface PodSpec {
   readonly name: string;
   readonly reservationId: string;

@@ -12,6 +12,7 @@ import {
   type PodSpec,
   type PodUpdate,
   type PodView,
+  type StatedTypes,
 } from "./driver.ts";
 import { Capacity } from "./local/capacity.ts";
 import { closeClaim, deadlineText, readClaim } from "./local/control.ts";
@@ -23,6 +24,7 @@ import { deliverNotice } from "./local/notice.ts";
 import { findOpenSsh } from "./local/openssh.ts";
 import { control, exists, isPodName, podDir, readIfThere, writeWhole } from "./local/pod-dir.ts";
 import { killAll } from "./local/process-table.ts";
+import type { Simulated } from "./local/simulated.ts";
 import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.ts";
 import { keysText } from "./local/sshd-config.ts";
 import { removeTree } from "./local/tree.ts";
@@ -36,7 +38,9 @@ export interface LocalDriverOptions {
   /** "auto" takes namespaces where they really work, else plain processes (one trust domain). */
   readonly isolation: "auto" | "namespaces" | "processes";
   /** GPUs that only exist for demonstrations and tests. */
-  readonly simulate: readonly { readonly gpuType: string; readonly count: number }[];
+  readonly simulate: readonly Simulated[];
+  /** Types without GPUs and slices, as the operator states them; asked each time, since they may change. */
+  readonly stated?: () => StatedTypes;
   /** Default "nvidia-smi". */
   readonly nvidiaSmi?: string;
   /** Longest reservation in seconds; default 48 h with GPUs, 7 days for `cpu`. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { DestinationStream } from "pino";
 import type { Home } from "../api/home.ts";
 import type { Role } from "../api/roles.ts";
+import type { LiveSettings } from "./live-settings.ts";
 
 export interface ServerOptions {
   /** What is printed to stdout is one JSON document. */
@@ -13,7 +14,7 @@ export interface ServerOptions {
   /** HOST:PORT of a loopback address; port 0 picks a free one. */
   readonly listen: string;
   /** GPUs that only exist for demonstrations and tests. */
-  readonly simulate: readonly { readonly gpuType: string; readonly count: number }[];
+  readonly simulate: readonly { readonly gpuType: string; readonly count: number; readonly nodes?: number }[];
   /** Of pino: trace, debug, info, warn, error, fatal or silent. */
   readonly logLevel: string;
   readonly isolation: "auto" | "namespaces" | "processes";
@@ -39,6 +40,10 @@ export interface ServerOptions {
   readonly podUrl?: string;
   /** How long a start waits for another server to let go of the data directory, in milliseconds; default: 6 s. */
   readonly takeOverMs?: number;
+  /** Where `live` was read from, if it was. */
+  readonly configFile?: string;
+  /** What may change while the server runs; default: nothing is stated. */
+  readonly live?: LiveSettings;
   /** Default: the clock of this machine. */
   readonly clock?: { now(): Date };
 }

@@ -16,14 +16,17 @@ import {
   type ServerOptions,
   StartError,
 } from "./config.ts";
+import { LiveSettings } from "./live-settings.ts";
 import { announce, withdraw } from "./local-server.ts";
 import { createLogger, exitWithoutReader, logToStderr } from "./log.ts";
+import { openConfig, reloadConfig, type ServerFlags } from "./open-config.ts";
 import { type Closing, type OpenCore, openCore } from "./open-core.ts";
 import { openHttp } from "./open-http.ts";
 import { Shutdown } from "./shutdown.ts";
 import { watchSignals } from "./signals.ts";
 
 export type { ServerOptions } from "./config.ts";
+export type { ServerFlags } from "./open-config.ts";
 
 export interface RunningServer {
   readonly url: string;
@@ -38,10 +41,13 @@ export interface RunningServer {
    * told when all but the tunnels has ended; what it gets ends them, too.
    */
   drain(graceMs: number, onWait: (sessions: number, endNow: () => void) => void): Promise<void>;
+  /** Reads the configuration file again. */
+  reload(): Promise<void>;
 }
 
 /** Starts all parts. Throws, with everything closed again, when one cannot start; StartError has words for the user. */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+export async function startServer(given: ServerOptions): Promise<RunningServer> {
+  const options = { ...given, live: given.live ?? new LiveSettings() };
   parseListen(options.listen);
   const logger = createLogger(options.logLevel, options.logTo ?? logToStderr());
   const closing = { front: new Shutdown(), back: new Shutdown() };
@@ -53,7 +59,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const token = open.roles.has("api") ? await welcome(open, url, options, closing) : "";
     const parts = partsOf(open);
     logger.info({ url, parts, name: open.name }, "ready");
-    return { url, token, parts, ...ending(closing, gateway, logger) };
+    const reload = () => reloadConfig(options, logger);
+    return { url, token, parts, reload, ...ending(closing, gateway, logger) };
   } catch (error) {
     await closeAll(closing, logger);
     throw error;
@@ -133,19 +140,18 @@ export interface ServerIo {
 }
 
 /**
- * Runs until SIGINT, SIGTERM or SIGHUP; the exit code. Prints one line with the URL when ready. While sessions keep it, a
- * later signal ends them; any other later signal ends the process at once.
+ * Runs until SIGINT, SIGTERM or the end of its terminal; the exit code. Prints one line with the URL when ready. While sessions
+ * keep it, a later signal ends them; any other later signal ends the process at once. SIGHUP reads the configuration again.
  */
-export async function runServer(options: ServerOptions, io: ServerIo): Promise<number> {
+export async function runServer(flags: ServerFlags, io: ServerIo): Promise<number> {
   const signals = watchSignals();
-  const wait = (sessions: number, endNow: () => void): void => {
-    signals.onLater = endNow;
-    io.stderr.write(`gpu-dev server: ${waiting(sessions, drainMaxS)}\n`);
-  };
-  const { drainMaxS = DEFAULT_DRAIN_MAX_S } = options;
-  const code = await run(options, io, async (server) => {
+  const code = await run(flags, io, async (server, { drainMaxS = DEFAULT_DRAIN_MAX_S }) => {
+    signals.onReload = () => void server.reload();
     await signals.first;
-    await server.drain(drainMaxS * 1000, wait);
+    await server.drain(drainMaxS * 1000, (sessions, endNow) => {
+      signals.onLater = endNow;
+      io.stderr.write(`gpu-dev server: ${waiting(sessions, drainMaxS)}\n`);
+    });
   });
   signals.release();
   exitWithoutReader(code);
@@ -157,22 +163,23 @@ const waiting = (sessions: number, drainMaxS: number): string =>
   `when they do, at the latest in ${exactDuration(drainMaxS)}; another signal ends them now`;
 
 async function run(
-  options: ServerOptions,
+  flags: ServerFlags,
   io: ServerIo,
-  serve: (server: RunningServer) => Promise<void>,
+  serve: (server: RunningServer, options: ServerOptions) => Promise<void>,
 ): Promise<number> {
   try {
+    const options = await openConfig(flags);
     const server = await startServer(options);
     const { url, parts } = server;
-    const line = options.json
+    const line = flags.json
       ? JSON.stringify({ url, parts, pid: process.pid })
       : `gpu-dev server ready at ${url} (${parts})`;
     io.stdout.write(`${line}\n`);
-    await serve(server);
+    await serve(server, options);
     return 0;
   } catch (error) {
     const why = whyNot(error);
-    if (options.json)
+    if (flags.json)
       io.stdout.write(`${JSON.stringify({ code: "start_failed", detail: why, retryable: false })}\n`);
     else io.stderr.write(`gpu-dev server: ${why}\n`);
     return 1;

@@ -24,6 +24,7 @@ import {
 } from "./config.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { createGithubKeys } from "./github-keys.ts";
+import type { LiveSettings } from "./live-settings.ts";
 import type { Shutdown } from "./shutdown.ts";
 
 /** What a stop closes first, and what lives on while there are sessions. */
@@ -45,16 +46,14 @@ export interface OpenCore {
 
 const noProbe: Probe = () => Promise.reject(new Error("only a worker proves logins"));
 
+type OpenOptions = ServerOptions & { readonly dataDir: string; readonly live: LiveSettings };
+
 /** On SQLite one process at a time may have each of these; on PostgreSQL leases let many share the work. */
 const LOCKS: Partial<Record<Role, string>> = { worker: "server.lock", api: "api.lock" };
 const LOCK_POLL_MS = 50;
 
 /** The database, the driver and the rules around them, as far as the roles of this process need them. */
-export async function openCore(
-  options: ServerOptions & { readonly dataDir: string },
-  logger: Logger,
-  closing: Closing,
-): Promise<OpenCore> {
+export async function openCore(options: OpenOptions, logger: Logger, closing: Closing): Promise<OpenCore> {
   const roles = new Set(options.roles ?? ROLES);
   const { dataDir } = options;
   await prepareDataDir(dataDir);
@@ -74,11 +73,13 @@ export async function openCore(
     probe: roles.has("worker") ? await openProbe(store, join(dataDir, "probes"), name, embedded) : noProbe,
     githubKeys: githubKeys(options.githubKeysUrl),
     settings: { domain: options.domain ?? DEFAULT_DOMAIN },
+    catalogue: options.live.catalogue,
     log: (level, fields, message) => logger[level](fields, message),
   });
   if (roles.has("worker")) {
     if (embedded) await forgetLeases(store);
     await syncCapacity(core);
+    options.live.onChange(() => syncCapacity(core));
   }
   return { core, deploymentId: id, name, dataDir, roles, alone: embedded && roles.has("api") };
 }
@@ -150,7 +151,7 @@ async function checkPlace(store: Store, here: string): Promise<void> {
 }
 
 function openDriver(
-  options: ServerOptions,
+  options: OpenOptions,
   dataDir: string,
   deployment: string,
   roles: ReadonlySet<Role>,
@@ -163,11 +164,14 @@ function openDriver(
     // How pods are kept apart matters to who launches them and to who says so.
     isolation: dialsOnly ? "processes" : options.isolation,
     simulate: options.simulate,
-    // The administrator's token and the users' keys are in these.
-    mask: [options.home.stateDir, options.home.configDir],
+    stated: options.live.stated,
+    // The administrator's token, the users' keys and the database's password are in these.
+    mask: [options.home.stateDir, options.home.configDir, ...maybe(options.configFile)],
     log: (fields, message) => logger.info(fields, message),
   });
 }
+
+const maybe = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);
 
 /** The probe's keys are in a directory of this process; those that dead ones left go. */
 async function openProbe(store: Store, parent: string, name: string, alone: boolean): Promise<Probe> {

@@ -9,6 +9,7 @@ import { createApp } from "./app.ts";
 import { parseListen, type ServerOptions } from "./config.ts";
 import { openDoor } from "./door.ts";
 import { listen } from "./listen.ts";
+import type { LiveSettings } from "./live-settings.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Closing, OpenCore } from "./open-core.ts";
 import { type Checks, createReadiness } from "./readiness.ts";
@@ -23,14 +24,14 @@ export interface OpenHttp {
 /** Listens, and makes this process known to the others. What is new is refused from the moment that `front` is closed. */
 export async function openHttp(
   open: OpenCore,
-  options: ServerOptions,
+  options: ServerOptions & { readonly live: LiveSettings },
   logger: Logger,
   { front, back }: Closing,
 ): Promise<OpenHttp> {
   const { core, name } = open;
   const metrics = createMetrics(core);
   const gateway = open.roles.has("gateway")
-    ? createTunnels(core, name, logger, metrics, options.detachMaxS)
+    ? createTunnels(core, name, logger, metrics, options.live.limits, options.detachMaxS)
     : undefined;
   const door = gateway && (await openDoor(open.dataDir, name, gateway));
   if (door) back.add("door", 100, () => door.close());

@@ -1,7 +1,7 @@
-/** The signals that end the server. */
+/** The signals that end the server, or have it read its configuration again. */
+import { createHangUp } from "./hang-up.ts";
 
-/** A terminal that was closed is an end like any other: the pods live on, and the next start finds them. */
-const ENDS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const ENDS = ["SIGINT", "SIGTERM"] as const;
 /** One Ctrl-C comes twice, from the terminal and again from npx; only a later one means something. */
 const SAME_MS = 1000;
 
@@ -10,6 +10,8 @@ export interface Signals {
   readonly first: Promise<void>;
   /** What a later one does; undefined ends the process at once. */
   onLater: (() => void) | undefined;
+  /** What a SIGHUP asks for. */
+  onReload: (() => void) | undefined;
   release(): void;
 }
 
@@ -20,8 +22,10 @@ export function watchSignals(): Signals {
   const signals: Signals = {
     first,
     onLater: undefined,
+    onReload: undefined,
     release() {
       for (const signal of ENDS) process.off(signal, onSignal);
+      process.off("SIGHUP", onHangUp);
     },
   };
   const onSignal = () => {
@@ -31,7 +35,11 @@ export function watchSignals(): Signals {
     last = now;
     resolve();
   };
+  // A terminal that was closed is an end like any other: the pods live on, and the next start finds them.
+  const hangUp = createHangUp();
+  const onHangUp = () => (hangUp() === "ended" ? onSignal() : signals.onReload?.());
   for (const signal of ENDS) process.on(signal, onSignal);
+  process.on("SIGHUP", onHangUp);
   return signals;
 }
 

@@ -5,11 +5,8 @@ import type { Core } from "../core/core.ts";
 import { TunnelAudit } from "../core/tunnel-audit.ts";
 import { realClock } from "../tunnel/clock.ts";
 import { createGateway, type Gateway } from "../tunnel/gateway.ts";
+import type { Limits } from "./live-settings.ts";
 import type { Metrics } from "./metrics.ts";
-
-/** A developer with an editor, some shells and forwarded ports has about ten open. */
-const MAX_PER_RESERVATION = 100;
-const MAX_PER_USER = 200;
 
 /**
  * A gateway whose tunnels end with their reservation: pushed by the core, and asked again every 2 s. Each is counted and
@@ -20,13 +17,18 @@ export function createTunnels(
   name: string,
   logger: Logger,
   metrics: Metrics,
+  limits: () => Limits,
   detachMaxS?: number,
 ): Gateway {
   const audit = new TunnelAudit(core, realClock);
   const gateway = createGateway({
     name,
-    maxPerReservation: MAX_PER_RESERVATION,
-    maxPerUser: MAX_PER_USER,
+    get maxPerReservation() {
+      return limits().tunnelsPerReservation;
+    },
+    get maxPerUser() {
+      return limits().tunnelsPerUser;
+    },
     ...(detachMaxS === undefined ? {} : { detachMs: detachMaxS * 1000 }),
     log: (fields, message) => logger.info(fields, message),
     admit: (request) => admitTunnel(core, request.token, request),

@@ -79,9 +79,34 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
   });
 
   test("S-10 types, counts and limits come from the driver's report alone", async () => {
+    const plain = {
+      ...{
+        nodes: 1,
+        full_nodes: 1,
+        description: null,
+        gpu_memory_bytes: null,
+        cpus: null,
+        memory_bytes: null,
+      },
+      ...{ price_per_hour: null, slice_of: null, slices_per_gpu: null },
+    };
     expect((await listGpuTypes(world.core)).items).toEqual([
-      { name: "cpu", gpus_per_slot: 0, max_gpus_per_node: 0, max_duration_s: 48 * HOUR, simulated: false },
-      { name: "h100", gpus_per_slot: 1, max_gpus_per_node: 8, max_duration_s: 48 * HOUR, simulated: true },
+      {
+        name: "cpu",
+        gpus_per_slot: 0,
+        max_gpus_per_node: 0,
+        max_duration_s: 48 * HOUR,
+        simulated: false,
+        ...plain,
+      },
+      {
+        name: "h100",
+        gpus_per_slot: 1,
+        max_gpus_per_node: 8,
+        max_duration_s: 48 * HOUR,
+        simulated: true,
+        ...plain,
+      },
     ]);
     expect(await refusal({ gpu_type: "b200" })).toMatchObject({
       code: "invalid_input",
@@ -91,6 +116,24 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
       code: "invalid_input",
       message: "duration_s: h100 is given for at most 2d",
     });
+  });
+
+  test("S-10 what the operator says of a type goes before the driver, and types that nothing offers are known", async () => {
+    const said = { description: null, gpuMemory: null, cpus: 4, memory: null, slice: null };
+    const catalogue = new Map([
+      ["h100", { ...said, maxDurationS: 4 * HOUR, pricePerHour: 2_500_000, withoutGpus: false }],
+      ["cpu-large", { ...said, maxDurationS: null, pricePerHour: null, withoutGpus: true }],
+    ]);
+    const core = { ...world.core, catalogue: () => catalogue };
+    expect((await listGpuTypes(core)).items).toMatchObject([
+      { name: "cpu", nodes: 1, cpus: null },
+      { name: "cpu-large", nodes: 0, gpus_per_slot: 0, max_gpus_per_node: 0, cpus: 4 },
+      { name: "h100", nodes: 1, max_duration_s: 4 * HOUR, price_per_hour: 2_500_000 },
+    ]);
+    const refused = createReservation(core, world.ann, { gpu_type: "h100", duration_s: 5 * HOUR });
+    await expect(refused).rejects.toThrow("h100 is given for at most 4h");
+    const missing = createReservation(core, world.ann, { gpu_type: "cpu-large", duration_s: HOUR });
+    await expect(missing).rejects.toThrow(/there is no GPU type "cpu-large"; there are: cpu, h100/);
   });
 
   test("S-09 impossible counts are refused with the possible ones", async () => {

@@ -1,11 +1,12 @@
 /** What a machine offers, with a stand-in for nvidia-smi on disk. */
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { LaunchRefused, type PodSpec } from "../../src/drivers/driver.ts";
+import { LaunchRefused, type PodSpec, type StatedTypes } from "../../src/drivers/driver.ts";
 import { Capacity, nodeName } from "../../src/drivers/local/capacity.ts";
 import { deviceNodes, typeOf } from "../../src/drivers/local/nvidia.ts";
+import type { Simulated } from "../../src/drivers/local/simulated.ts";
 import { newId } from "./contract.ts";
 import { temporaryDirectory } from "./ssh.ts";
 
@@ -34,8 +35,8 @@ const standIn = (lines: readonly string[], exit = 0) =>
     { mode: 0o755 },
   );
 
-const capacity = (simulate: { gpuType: string; count: number }[] = []) =>
-  new Capacity({ simulate, nvidiaSmi, log });
+const capacity = (simulate: Simulated[] = [], stated?: Partial<StatedTypes>) =>
+  new Capacity({ simulate, nvidiaSmi, log, stated: () => ({ withoutGpus: [], cuts: [], ...stated }) });
 
 function spec(node: string, gpus: number[], gpuType = "h100", simulated = false): PodSpec {
   const reservationId = newId();
@@ -113,6 +114,82 @@ test("a simulated type that is real, given twice, misnamed or uncounted is an er
   await expect(capacity([{ gpuType: "H 100", count: 1 }]).check()).rejects.toThrow(/not a GPU type/);
   await expect(capacity([{ gpuType: "a100", count: 0 }]).check()).rejects.toThrow(/from 1 to/);
   await expect(capacity([{ gpuType: "cpu", count: 2 }]).check()).rejects.toThrow(/"cpu"/);
+});
+
+test("simulated nodes have names of their own, and each its own GPUs", async () => {
+  const machine = capacity([{ gpuType: "a100", count: 8, nodes: 2 }]);
+  const entries = (await machine.nodes()).filter((n) => n.simulated);
+  expect(entries).toMatchObject([
+    { node: `${machine.node}-1`, gpuType: "a100", places: 8 },
+    { node: `${machine.node}-2`, gpuType: "a100", places: 8 },
+  ]);
+  const second = spec(`${machine.node}-2`, [3, 4], "a100", true);
+  expect(await machine.share(second)).toEqual({ visible: "3,4", devices: [] });
+  await expect(machine.share({ ...second, node: machine.node })).rejects.toThrow(/has no simulated a100/);
+  await expect(machine.share({ ...second, node: "elsewhere" })).rejects.toThrow(/this machine is/);
+});
+
+test("C-08 types without GPUs are offered with the places that are stated", async () => {
+  await standIn([H100(0)]);
+  const machine = capacity([], { withoutGpus: [{ gpuType: "cpu-large", places: 3 }] });
+  expect(await machine.nodes()).toMatchObject([
+    { gpuType: "cpu-large", gpusPerPlace: 0, places: 3, simulated: false },
+    { gpuType: "h100", gpusPerPlace: 1 },
+  ]);
+  expect(await machine.share(spec(machine.node, [], "cpu-large"))).toEqual({ visible: "", devices: [] });
+  await expect(machine.share(spec(machine.node, [0], "cpu-large"))).rejects.toThrow(LaunchRefused);
+});
+
+test("S-01 a GPU that is cut is offered as slices, and no more whole", async () => {
+  const node = nodeName(hostname());
+  const cut = { node, gpuType: "a100-1g", of: "a100", perGpu: 7, gpus: [1, 9] };
+  const machine = capacity([{ gpuType: "a100", count: 2 }], { cuts: [cut] });
+  const [, whole, slices] = await machine.nodes();
+  expect(whole).toMatchObject({ gpuType: "a100", places: 1, indices: [0] });
+  expect(slices).toMatchObject({
+    ...{ gpuType: "a100-1g", places: 7, indices: [7, 8, 9, 10, 11, 12, 13], simulated: true },
+    slice: { of: "a100", perGpu: 7 },
+  });
+  await expect(machine.share(spec(node, [1], "a100", true))).rejects.toThrow(/no a100 of index 1/);
+  expect((await machine.share(spec(node, [13], "a100-1g", true))).visible).toBe("13");
+  await machine.nodes();
+  expect(log.mock.calls).toEqual([
+    [
+      { faults: `${node} has no a100 of index 9 to cut` },
+      "the configuration states what this machine does not have",
+    ],
+  ]);
+});
+
+test("slices of real GPUs are given by their own UUIDs, once nvidia-smi has made them", async () => {
+  const node = nodeName(hostname());
+  const machine = capacity([], { cuts: [{ node, gpuType: "h100-3g", of: "h100", perGpu: 2, gpus: [1] }] });
+  const gpus = [H100(0), H100(1)];
+  const script = (mig: string) =>
+    writeFile(
+      nvidiaSmi,
+      `#!/bin/sh\ncase $1 in -L) cat <<'END'\n${mig}\nEND\n;; *) cat <<'END'\n${gpus.join("\n")}\nEND\n;; esac\n`,
+      {
+        mode: 0o755,
+      },
+    );
+  const gpu = (i: number) => `GPU ${i}: NVIDIA H100 80GB HBM3 (UUID: ${UUIDS[i]})`;
+  await script([gpu(0), gpu(1)].join("\n"));
+  expect(await machine.nodes()).toMatchObject([
+    { gpuType: "h100", indices: [0], healthy: true },
+    { gpuType: "h100-3g", indices: [2, 3], healthy: false },
+  ]);
+  await script(
+    [
+      gpu(0),
+      gpu(1),
+      "  MIG 3g.40gb Device 0: (UUID: MIG-aaaa)",
+      "  MIG 3g.40gb Device 1: (UUID: MIG-bbbb)",
+    ].join("\n"),
+  );
+  vi.advanceTimersByTime(20_000);
+  expect(await machine.nodes()).toMatchObject([{ gpuType: "h100" }, { gpuType: "h100-3g", healthy: true }]);
+  expect((await machine.share(spec(node, [3], "h100-3g"))).visible).toBe("MIG-bbbb");
 });
 
 test("the device nodes of a GPU are those that the kernel's driver names for its UUID", async () => {

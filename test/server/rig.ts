@@ -16,6 +16,7 @@ import { DriverError } from "../../src/drivers/driver.ts";
 import { createApp } from "../../src/server/app.ts";
 import type { AppEnv } from "../../src/server/bind.ts";
 import { listen } from "../../src/server/listen.ts";
+import { LiveSettings } from "../../src/server/live-settings.ts";
 import { createLogger } from "../../src/server/log.ts";
 import { createMetrics } from "../../src/server/metrics.ts";
 import { createReadiness } from "../../src/server/readiness.ts";
@@ -145,7 +146,13 @@ async function rigOn(
       await reconciler.idle();
     },
     async listen() {
-      const tunnels = createTunnels(core, randomUUID().slice(0, 8), logger, metrics);
+      const tunnels = createTunnels(
+        core,
+        randomUUID().slice(0, 8),
+        logger,
+        metrics,
+        new LiveSettings().limits,
+      );
       const http = await listen({
         host: "127.0.0.1",
         port: 0,

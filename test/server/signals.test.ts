@@ -1,11 +1,15 @@
 /** The server as a process of its own: what it prints, and how signals end it. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createClient } from "../../src/api/client.ts";
 
+/** Against hanging. */
+const GUARD = { timeout: 30_000, interval: 20 };
 const main = join(import.meta.dirname, "..", "..", "src", "server", "main.ts");
 let home: string;
 const children: ChildProcess[] = [];
@@ -23,7 +27,7 @@ afterEach(async () => {
   rmSync(home, { recursive: true });
 });
 
-function launch() {
+function program(): string {
   const options = {
     dataDir: join(home, "data"),
     listen: "127.0.0.1:0",
@@ -32,9 +36,12 @@ function launch() {
     isolation: "processes",
     home: { configDir: home, stateDir: home },
   };
-  const code = `import { runServer } from ${JSON.stringify(main)};
+  return `import { runServer } from ${JSON.stringify(main)};
     process.exitCode = await runServer(${JSON.stringify(options)}, process);`;
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", code], {
+}
+
+function launch() {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program()], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   children.push(child);
@@ -48,29 +55,69 @@ function launch() {
   return { child, ready, out: () => out, exit: once(child, "exit") };
 }
 
-test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
-  "L-17 %s ends the server in order, with code 0",
-  async (signal) => {
-    const { child, ready, out, exit } = launch();
-    let log = "";
-    child.stderr.setEncoding("utf8").on("data", (text) => {
-      log += text;
-    });
-    await ready;
-    expect(out()).toMatch(
-      /^gpu-dev server ready at http:\/\/127\.0\.0\.1:\d+ \(local driver, processes, sqlite\)\n$/,
-    );
-    const since = performance.now();
-    child.kill(signal);
-    // The terminal and npx may both pass on the same Ctrl-C.
-    child.kill(signal);
-    expect(await exit).toEqual([0, null]);
-    expect(performance.now() - since).toBeLessThan(10_000);
-    expect(existsSync(join(home, "server.json"))).toBe(false);
-    expect(out().split("\n")).toHaveLength(2);
-    for (const line of log.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("msg");
-  },
-);
+test.each(["SIGTERM", "SIGINT"] as const)("L-17 %s ends the server in order, with code 0", async (signal) => {
+  const { child, ready, out, exit } = launch();
+  let log = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    log += text;
+  });
+  await ready;
+  expect(out()).toMatch(
+    /^gpu-dev server ready at http:\/\/127\.0\.0\.1:\d+ \(local driver, processes, sqlite\)\n$/,
+  );
+  const since = performance.now();
+  child.kill(signal);
+  // The terminal and npx may both pass on the same Ctrl-C.
+  child.kill(signal);
+  expect(await exit).toEqual([0, null]);
+  expect(performance.now() - since).toBeLessThan(10_000);
+  expect(existsSync(join(home, "server.json"))).toBe(false);
+  expect(out().split("\n")).toHaveLength(2);
+  for (const line of log.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("msg");
+});
+
+test("S-10 SIGHUP reads the types again, and a wrong file changes nothing", async () => {
+  const file = join(home, "server.yaml");
+  const types = (hours: number) =>
+    writeFileSync(file, `gpu_types: {cpu: {max_duration: ${hours}h, places: 3}}\n`);
+  types(1);
+  const { child, ready, exit } = launch();
+  let log = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    log += text;
+  });
+  await ready;
+  const { url, token } = JSON.parse(readFileSync(join(home, "server.json"), "utf8"));
+  const api = createClient({ url, token, fetch, version: "0.0.0-test" });
+  const hours = async () => (await api.listGpuTypes({})).items.map((t) => t.max_duration_s / 3600);
+  expect(await hours()).toEqual([1]);
+  types(5);
+  child.kill("SIGHUP");
+  await expect.poll(hours, GUARD).toEqual([5]);
+  writeFileSync(file, "gpu_types: {cpu: {max_duration: 5}}\n");
+  child.kill("SIGHUP");
+  await expect.poll(() => log, GUARD).toContain("server.yaml:1: gpu_types.cpu.max_duration");
+  expect(await hours()).toEqual([5]);
+  child.kill("SIGTERM");
+  expect(await exit).toEqual([0, null]);
+});
+
+test("L-17 a terminal that is closed ends the server in order", async () => {
+  const socket = join(home, "tmux");
+  const tmux = (...args: string[]) => promisify(execFile)("tmux", ["-S", socket, "-f", "/dev/null", ...args]);
+  const log = join(home, "log");
+  await tmux(
+    "new-session",
+    "-d",
+    `exec ${process.execPath} --input-type=module --eval '${program()}' 2>'${log}'`,
+  );
+  const started = () => existsSync(join(home, "server.json"));
+  await expect.poll(started, GUARD).toBe(true);
+  const { pid } = JSON.parse(readFileSync(join(home, "server.json"), "utf8"));
+  await tmux("kill-server");
+  await expect.poll(() => existsSync(`/proc/${pid}`), GUARD).toBe(false);
+  expect(started()).toBe(false);
+});
 
 test("L-17 a signal while the server starts ends it in order, too", async () => {
   const { child, exit } = launch();

@@ -90,7 +90,8 @@ async function requestOf(given: Given, ctx: Context): Promise<CreateReservation>
 
 async function missingType(ctx: Context): Promise<never> {
   const { items } = await ctx.api().listGpuTypes({});
-  const known = items.map((type) => (type.simulated ? `${type.name} (simulated)` : type.name)).join(", ");
+  const offered = items.filter((type) => type.nodes !== 0);
+  const known = offered.map((type) => (type.simulated ? `${type.name} (simulated)` : type.name)).join(", ");
   throw new UsageError("--gpu-type is missing", `The server has: ${known || "none at the moment"}.`);
 }
 

@@ -1,18 +1,22 @@
 /** `gpu-dev server`: the whole server in one process, or some of its roles. */
 import { exactDuration, parseDuration } from "../../api/duration.ts";
 import { ROLES, type Role } from "../../api/roles.ts";
+import { parseSimulated, SIMULATED_FORMS } from "../../api/simulated.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { choice, parsed, repeated, text } from "../options.ts";
 
 const DEFAULT_LISTEN = "127.0.0.1:4780";
-/** Nobody has to find a process without the API: the others hand tunnels to it by themselves. */
-const ANY_PORT = "127.0.0.1:0";
 const DETACH_S = { least: 10, most: 24 * 3600 };
 const DRAIN_S = { least: 0, most: 7 * 24 * 3600 };
 
 const options = {
+  config: text(
+    "--config <FILE>",
+    "Configuration file (default: server.yaml in the directory of your configuration, else /etc/gpu-dev/server.yaml)",
+    "files",
+  ),
   dataDir: text(
     "--data-dir <DIR>",
     "Where its data are kept (default: ~/.local/share/gpu-dev)",
@@ -32,8 +36,8 @@ const options = {
     completes: ROLES,
   },
   simulate: repeated(
-    "--simulate <TYPE:COUNT>",
-    "Add GPUs that do not exist, marked so everywhere; repeatable",
+    "--simulate <TYPE:COUNT[xNODES]>",
+    "Add GPUs that do not exist, on so many nodes that do not either, marked so everywhere; repeatable",
     simulation,
   ),
   logLevel: choice("--log-level <LEVEL>", "Log at and above this (default: info)", [
@@ -90,12 +94,20 @@ const options = {
 export const command = defineCommand({
   options,
   details:
-    "Prints one line with its URL when it is ready (with --json one document), and logs to stderr. The command line of the same user finds it by itself.",
+    "Prints one line with its URL when it is ready (with --json one document), and logs to stderr. The command line of the same user finds it by itself. Flags go before the configuration file (docs/configuration.md); SIGHUP reads its GPU types, nodes and limits again.",
   examples: [
     { line: "gpu-dev server", meaning: "This machine's GPUs, or its CPUs when it has none" },
     {
       line: "gpu-dev server --simulate h100:8 --listen 127.0.0.1:0",
       meaning: "Eight GPUs that do not exist, for trying things out",
+    },
+    {
+      line: "gpu-dev server --simulate h100:8x4",
+      meaning: "Four nodes of eight, to try several nodes at once",
+    },
+    {
+      line: "gpu-dev server --config server.yaml",
+      meaning: "GPU types, prices and limits as the file has them",
     },
     {
       line: "gpu-dev server --role gateway --listen 127.0.0.1:4781",
@@ -117,13 +129,13 @@ export const command = defineCommand({
 
 function serverOptions(given: Values<typeof options>, env: Context["env"]) {
   const database = given.database ?? fromEnvironment(env.GPU_DEV_DATABASE);
-  const chosen = given.role?.flat() ?? ROLES;
   return {
-    roles: chosen,
-    listen: given.listen ?? (chosen.includes("api") ? DEFAULT_LISTEN : ANY_PORT),
-    simulate: [...(given.simulate ?? [])],
-    logLevel: given.logLevel ?? "info",
-    isolation: given.isolation ?? "auto",
+    roles: given.role?.flat() ?? ROLES,
+    ...(given.config === undefined ? {} : { configFile: given.config }),
+    ...(given.listen === undefined ? {} : { listen: given.listen }),
+    ...(given.simulate === undefined ? {} : { simulate: given.simulate }),
+    ...(given.logLevel === undefined ? {} : { logLevel: given.logLevel }),
+    ...(given.isolation === undefined ? {} : { isolation: given.isolation }),
     ...(given.dataDir === undefined ? {} : { dataDir: given.dataDir }),
     ...(database === undefined ? {} : { databaseUrl: database }),
     ...(given.domain === undefined ? {} : { domain: given.domain }),
@@ -174,13 +186,12 @@ function httpUrl(given: string): string {
   );
 }
 
-function simulation(given: string): { gpuType: string; count: number } {
-  const [, gpuType, digits] = /^([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?):(\d{1,5})$/.exec(given) ?? [];
-  const count = Number(digits);
-  if (gpuType !== undefined && count > 0) return { gpuType, count };
+function simulation(given: string): { gpuType: string; count: number; nodes?: number } {
+  const simulated = parseSimulated(given);
+  if (simulated) return simulated;
   throw new UsageError(
-    `${JSON.stringify(given)} is not TYPE:COUNT`,
-    "Such as h100:8; the type in lower case, the count from 1.",
+    `${JSON.stringify(given)} is not TYPE:COUNT or TYPE:COUNTxNODES`,
+    `Such as ${SIMULATED_FORMS}.`,
   );
 }
 

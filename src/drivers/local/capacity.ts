@@ -1,18 +1,21 @@
-/** What this machine offers: its GPUs, else `cpu`, and the GPUs that are only simulated. */
+/** What this machine offers: its GPUs, else `cpu`, what the operator states, and the GPUs that are only simulated. */
 import { availableParallelism, hostname } from "node:os";
-import { Problem } from "../../api/errors.ts";
-import { DriverError, LaunchRefused, type NodeCapacity, type PodSpec } from "../driver.ts";
+import { DriverError, LaunchRefused, type NodeCapacity, type PodSpec, type StatedTypes } from "../driver.ts";
+import { askMig } from "./mig.ts";
 import { askNvidiaSmi, deviceNodes, type Gpu } from "./nvidia.ts";
+import { checkSimulated, type Simulated, simulatedNodes } from "./simulated.ts";
+import { cutOffers, faultsOf, NOTHING_STATED } from "./stated.ts";
 
 const HOUR_S = 3600;
 const MAX_GPU_S = 48 * HOUR_S;
 const MAX_CPU_S = 7 * 24 * HOUR_S;
 /** nvidia-smi takes up to seconds; its answer is good for this long. */
 const FRESH_MS = 10_000;
-const MAX_SIMULATED = 1024;
 
 interface CapacityOptions {
-  readonly simulate: readonly { readonly gpuType: string; readonly count: number }[];
+  readonly simulate: readonly Simulated[];
+  /** Asked each time: it may change while the server runs. */
+  readonly stated?: () => StatedTypes;
   readonly nvidiaSmi?: string;
   readonly maxDurationS?: number;
   log(fields: Record<string, unknown>, message: string): void;
@@ -31,7 +34,10 @@ export class Capacity {
   readonly #options: CapacityOptions;
   /** In the order in which they were first seen: a GPU that fails keeps its index, so that no other gets it. */
   #known: readonly Gpu[] = [];
+  /** By a GPU's UUID, those of its slices; only asked for while the operator states some. */
+  #slices: ReadonlyMap<string, readonly string[]> = new Map();
   #fault: string | undefined;
+  #misstated: string | undefined;
   #asked = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
 
@@ -41,58 +47,101 @@ export class Capacity {
 
   /** Throws Problem when a simulated type cannot be one. */
   async check(): Promise<void> {
-    const real = new Set((await this.#real()).map((entry) => entry.gpuType));
-    for (const { gpuType, count } of this.#options.simulate) {
-      if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(gpuType))
-        throw invalid(gpuType, "is not a GPU type; use a-z, 0-9 and inner -, as in h100");
-      if (!Number.isInteger(count) || count < 1 || count > MAX_SIMULATED)
-        throw invalid(gpuType, `needs a count from 1 to ${MAX_SIMULATED}`);
-      if (real.has(gpuType) || gpuType === "cpu")
-        throw invalid(gpuType, "is given twice or is a real type of this machine");
-      real.add(gpuType);
-    }
+    await this.#refresh();
+    checkSimulated(this.#options.simulate, this.#types());
   }
 
   async nodes(): Promise<NodeCapacity[]> {
-    const simulated = this.#options.simulate.map(({ gpuType, count }) =>
-      this.#entry(gpuType, count, { simulated: true, healthy: true }),
-    );
-    return [...(await this.#real()), ...simulated];
+    await this.#refresh();
+    const stated = this.#stated();
+    const offers = [...this.#real(), ...this.#simulated()];
+    this.#noteMisstated(faultsOf(offers, stated));
+    const isTaken = ({ gpuType }: { gpuType: string }) => offers.some((offer) => offer.gpuType === gpuType);
+    const cuts = stated.cuts.filter((cut) => !isTaken(cut));
+    return [
+      ...this.#withoutGpus(stated).filter((type) => !isTaken(type)),
+      ...cutOffers(offers, cuts).map((offer) => this.#checked(offer)),
+    ];
   }
 
   /** The share that `spec` allocates. Throws LaunchRefused when this machine has no such GPUs. */
   async share(spec: PodSpec): Promise<GpuShare> {
-    if (spec.node !== this.node) throw new LaunchRefused(`this machine is ${this.node}, not ${spec.node}`);
-    const entry = (await this.nodes()).find((e) => e.gpuType === spec.gpuType);
-    if (!entry || entry.simulated !== spec.simulated)
-      throw new LaunchRefused(`${this.node} has no ${spec.simulated ? "simulated " : ""}${spec.gpuType}`);
+    const entry = await this.#find(spec);
     if (!entry.healthy) throw new DriverError(this.#fault ?? "the GPUs of this machine are not healthy");
-    if (spec.gpus.some((gpu) => gpu >= entry.places * entry.gpusPerPlace))
-      throw new LaunchRefused(`${this.node} has no ${spec.gpuType} of index ${Math.max(...spec.gpus)}`);
+    const indices = new Set(entry.indices ?? Array.from({ length: entry.places }, (_, i) => i));
+    const wrong = spec.gpus.filter((gpu) => entry.gpusPerPlace === 0 || !indices.has(gpu));
+    if (wrong.length > 0)
+      throw new LaunchRefused(`${spec.node} has no ${spec.gpuType} of index ${wrong.join(", ")}`);
     if (spec.simulated || spec.gpus.length === 0) return { visible: spec.gpus.join(","), devices: [] };
-    const ofType = this.#known.filter((gpu) => gpu.gpuType === spec.gpuType);
+    const gpus = spec.gpus.map((index) => this.#gpuOf(entry, index));
     // By UUID: where only some of the GPUs are visible, CUDA counts those from 0.
-    const uuids = spec.gpus.flatMap((index) => ofType[index]?.uuid ?? []);
-    return { visible: uuids.join(","), devices: await deviceNodes(uuids) };
+    const uuids = spec.gpus.map((index, i) => this.#uuidOf(entry, index, gpus[i] ?? ""));
+    return { visible: uuids.join(","), devices: await deviceNodes([...new Set(gpus)]) };
   }
 
-  async #real(): Promise<NodeCapacity[]> {
-    await this.#refresh();
+  async #find(spec: PodSpec): Promise<NodeCapacity> {
+    const offers = await this.nodes();
+    const here = offers.filter((offer) => offer.node === spec.node);
+    if (here.length === 0) throw new LaunchRefused(`this machine is ${this.node}, not ${spec.node}`);
+    const entry = here.find((offer) => offer.gpuType === spec.gpuType);
+    if (!entry || entry.simulated !== spec.simulated)
+      throw new LaunchRefused(`${spec.node} has no ${spec.simulated ? "simulated " : ""}${spec.gpuType}`);
+    return entry;
+  }
+
+  /** The UUID of the GPU behind a place. */
+  #gpuOf({ gpuType, slice }: NodeCapacity, index: number): string {
+    const ofType = this.#known.filter((gpu) => gpu.gpuType === (slice?.of ?? gpuType));
+    return ofType[Math.floor(index / (slice?.perGpu ?? 1))]?.uuid ?? "";
+  }
+
+  #uuidOf({ slice }: NodeCapacity, index: number, gpu: string): string {
+    return slice ? (this.#slices.get(gpu)?.[index % slice.perGpu] ?? "") : gpu;
+  }
+
+  #stated = (): StatedTypes => this.#options.stated?.() ?? NOTHING_STATED;
+  #types = (): string[] => [...new Set(this.#known.map((gpu) => gpu.gpuType))];
+
+  #real(): NodeCapacity[] {
     const healthy = this.#fault === undefined;
-    const types = [...new Set(this.#known.map((gpu) => gpu.gpuType))];
-    if (types.length === 0) {
-      const places = availableParallelism();
-      return [{ ...this.#entry("cpu", places, { simulated: false, healthy }), gpusPerPlace: 0 }];
-    }
-    return types.map((gpuType) => {
-      const count = this.#known.filter((gpu) => gpu.gpuType === gpuType).length;
-      return this.#entry(gpuType, count, { simulated: false, healthy });
+    return this.#types().map((gpuType) => {
+      const places = this.#known.filter((gpu) => gpu.gpuType === gpuType).length;
+      return this.#entry(gpuType, places, { simulated: false, healthy });
     });
   }
 
+  #simulated(): NodeCapacity[] {
+    return this.#options.simulate.flatMap((type) =>
+      simulatedNodes(this.node, type).map((node) => ({
+        ...this.#entry(type.gpuType, type.count, { simulated: true, healthy: true }),
+        node,
+      })),
+    );
+  }
+
+  /** Those that are stated; a machine without GPUs has `cpu` in any case. */
+  #withoutGpus({ withoutGpus }: StatedTypes): NodeCapacity[] {
+    const cpu = { gpuType: "cpu", places: availableParallelism() };
+    const own = this.#known.length > 0 || withoutGpus.some((t) => t.gpuType === "cpu") ? [] : [cpu];
+    const healthy = this.#fault === undefined;
+    return [...own, ...withoutGpus].map(({ gpuType, places }) => ({
+      ...this.#entry(gpuType, places, { simulated: false, healthy }),
+      gpusPerPlace: 0,
+      maxDurationS: this.#options.maxDurationS ?? MAX_CPU_S,
+    }));
+  }
+
   #entry(gpuType: string, places: number, marks: { simulated: boolean; healthy: boolean }): NodeCapacity {
-    const maxDurationS = this.#options.maxDurationS ?? (gpuType === "cpu" ? MAX_CPU_S : MAX_GPU_S);
+    const maxDurationS = this.#options.maxDurationS ?? MAX_GPU_S;
     return { node: this.node, gpuType, gpusPerPlace: 1, places, maxDurationS, ...marks };
+  }
+
+  /** Slices that are stated but not made by nvidia-smi yet cannot be given. */
+  #checked(offer: NodeCapacity): NodeCapacity {
+    const { slice, simulated, indices = [] } = offer;
+    if (!slice || simulated) return offer;
+    const made = indices.every((i) => this.#uuidOf(offer, i, this.#gpuOf(offer, i)) !== "");
+    return made ? offer : { ...offer, healthy: false };
   }
 
   async #refresh(): Promise<void> {
@@ -104,10 +153,13 @@ export class Capacity {
   }
 
   async #ask(): Promise<void> {
-    const { gpus, fault } = await askNvidiaSmi(this.#options.nvidiaSmi ?? "nvidia-smi");
+    const nvidiaSmi = this.#options.nvidiaSmi ?? "nvidia-smi";
+    const { gpus, fault } = await askNvidiaSmi(nvidiaSmi);
     const fresh = gpus.filter((gpu) => !this.#known.some((known) => known.uuid === gpu.uuid));
     const lost = this.#known.filter((known) => !gpus.some((gpu) => gpu.uuid === known.uuid));
     this.#known = [...this.#known, ...fresh];
+    const cut = this.#stated().cuts.some(({ of }) => this.#types().includes(of));
+    this.#slices = cut ? await askMig(nvidiaSmi) : new Map();
     this.#asked = performance.now();
     this.#note(fault ?? (lost[0] && `nvidia-smi no longer lists ${lost.map((gpu) => gpu.uuid).join(", ")}`));
   }
@@ -120,10 +172,14 @@ export class Capacity {
       this.#options.log({}, "the GPUs of this machine are healthy again");
     this.#fault = fault;
   }
-}
 
-const invalid = (gpuType: string, detail: string): Problem =>
-  new Problem("invalid_input", `the simulated type ${JSON.stringify(gpuType)} ${detail}`);
+  #noteMisstated(faults: readonly string[]): void {
+    const words = faults.length === 0 ? undefined : faults.join("; ");
+    if (words !== undefined && words !== this.#misstated)
+      this.#options.log({ faults: words }, "the configuration states what this machine does not have");
+    this.#misstated = words;
+  }
+}
 
 /** A host's name as the name of a node: a-z, 0-9 and inner "-". */
 export const nodeName = (host: string): string =>

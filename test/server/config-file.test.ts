@@ -1,0 +1,139 @@
+/** The configuration file: what is wrong with it is told by file, line and key. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { EXAMPLE } from "../../scripts/generate/configuration.ts";
+import { parseSettings, readSettings } from "../../src/server/config-file.ts";
+import { LiveSettings } from "../../src/server/live-settings.ts";
+import { createLogger } from "../../src/server/log.ts";
+import { openConfig, reloadConfig } from "../../src/server/open-config.ts";
+
+const faultOf = (text: string): string => {
+  try {
+    parseSettings("f.yaml", text);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return "nothing is wrong";
+};
+
+test("S-10 the example of the documentation is understood", () => {
+  const live = new LiveSettings(parseSettings("f.yaml", EXAMPLE));
+  expect(live.catalogue().get("h100")).toEqual({
+    description: "NVIDIA H100 80 GB",
+    gpuMemory: 80 * 2 ** 30,
+    cpus: 24,
+    memory: 200 * 2 ** 30,
+    maxDurationS: 48 * 3600,
+    pricePerHour: 2_500_000,
+    slice: null,
+    withoutGpus: false,
+  });
+  expect(live.catalogue().get("h100-1g")).toMatchObject({ slice: { of: "h100", perGpu: 7 } });
+  expect(live.stated()).toEqual({
+    withoutGpus: [{ gpuType: "cpu-large", places: 8 }],
+    cuts: [{ node: "gpu-host-1", gpuType: "h100-1g", of: "h100", perGpu: 7, gpus: [6, 7] }],
+  });
+  expect(live.limits()).toEqual({ tunnelsPerReservation: 100, tunnelsPerUser: 300 });
+});
+
+test.each([
+  ["", "nothing is wrong"],
+  ["# nothing but this\n", "nothing is wrong"],
+  ["lisen: x\n", "f.yaml:1: lisen: there is no such key"],
+  ["gpu_types:\n  h100:\n    max_time: 4h\n", "f.yaml:3: gpu_types.h100.max_time: there is no such key"],
+  [
+    "\ngpu_types:\n  h100:\n    cpus: 4\n    max_duration: 48\n",
+    'f.yaml:5: gpu_types.h100.max_duration: "48" is not understood; write 90m, 1h30m, 8h, 2d, 0.5h or h:mm, from 1m to 366d',
+  ],
+  [
+    "gpu_types:\n  h100: {gpu_memory: 80}\n",
+    /^f\.yaml:2: gpu_types\.h100\.gpu_memory: "80" is not understood; write 80G /,
+  ],
+  [
+    "gpu_types:\n  h100: {price_per_hour: 0.0000001}\n",
+    /price_per_hour: "1e-7" is not understood; write dollars/,
+  ],
+  ["gpu_types:\n  H100: {}\n", "f.yaml:2: gpu_types.H100: a type's name has a-z, 0-9, and inner - or ."],
+  ["simulate: [h100]\n", /^f\.yaml:1: simulate\.0: "h100" is not understood; write h100:8 /],
+  ["isolation: none\n", /^f\.yaml:1: isolation: Invalid option: expected one of "auto"/],
+  [
+    "gpu_types:\n  a: {per_gpu: 7}\n",
+    "f.yaml:2: gpu_types.a.per_gpu: is only for slices: slice_of is missing",
+  ],
+  ["gpu_types:\n  a: {slice_of: h100}\n", /^f\.yaml:2: gpu_types\.a\.slice_of: per_gpu is missing/],
+  ["gpu_types:\n  a: {slice_of: a, per_gpu: 7}\n", /gpu_types\.a\.slice_of: a is no type of whole GPUs/],
+  [
+    "nodes:\n  n:\n    slices:\n      a: [0]\n",
+    "f.yaml:4: nodes.n.slices.a: gpu_types has no a with slice_of",
+  ],
+  [
+    "gpu_types:\n  a: {slice_of: g, per_gpu: 7}\n  b: {slice_of: g, per_gpu: 2}\nnodes:\n  n:\n    slices:\n      a: [0]\n      b: [1, 0]\n",
+    "f.yaml:8: nodes.n.slices.b.1: g 0 is cut into a already",
+  ],
+  ["a: [1\n", /^f\.yaml:\d: this is not YAML: /],
+  ["listen: a\nlisten: b\n", /^f\.yaml:2: this is not YAML: Map keys must be unique/],
+  ["- a\n", /^f\.yaml:1: the file: Invalid input: expected object/],
+  ["a: b\nc: d\n", "f.yaml:1: a: there is no such key; f.yaml:2: c: there is no such key"],
+])("%j: %s", (text, words) => {
+  if (typeof words === "string") expect(faultOf(text)).toBe(words);
+  else expect(faultOf(text)).toMatch(words);
+});
+
+async function homeWith(text?: string) {
+  const dir = await mkdtemp(join(tmpdir(), "gd-config-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const file = join(dir, "server.yaml");
+  if (text !== undefined) await writeFile(file, text);
+  return { home: { configDir: dir, stateDir: dir }, file };
+}
+
+test("flags go before the file, and the file before the defaults", async () => {
+  const { home, file } = await homeWith("listen: 127.0.0.1:1\ndomain: from.file\nsimulate: [h100:8x2]\n");
+  const options = await openConfig({ home, listen: "127.0.0.1:2" });
+  expect(options).toMatchObject({
+    listen: "127.0.0.1:2",
+    domain: "from.file",
+    logLevel: "info",
+    configFile: file,
+  });
+  expect(options.simulate).toEqual([{ gpuType: "h100", count: 8, nodes: 2 }]);
+  expect(await openConfig({ ...(await homeWith()), simulate: [] })).toMatchObject({
+    listen: "127.0.0.1:4780",
+  });
+});
+
+test("a file that was asked for and cannot be read stops the start", async () => {
+  const { home, file } = await homeWith();
+  await expect(openConfig({ home, configFile: file })).rejects.toThrow(`${file} cannot be read (ENOENT)`);
+  await expect(readSettings(home.configDir)).rejects.toThrow("cannot be read (EISDIR)");
+  await writeFile(file, `# ${"x".repeat(1024 * 1024)}`);
+  await expect(readSettings(file)).rejects.toThrow("is larger than 1048576 bytes");
+});
+
+test("reading again takes the types and limits, says what waits for a restart, and keeps what was when it is wrong", async () => {
+  const { home, file } = await homeWith("gpu_types: {h100: {max_duration: 1h}}\n");
+  const options = await openConfig({ home });
+  const log: string[] = [];
+  const logger = createLogger("info", { write: (line) => log.push(line) });
+  let changes = 0;
+  options.live?.onChange(async () => {
+    changes++;
+  });
+  const hours = () => (options.live?.catalogue().get("h100")?.maxDurationS ?? 0) / 3600;
+
+  await writeFile(file, "gpu_types: {h100: {max_duration: 2h}}\nlisten: 127.0.0.1:9\n");
+  await reloadConfig(options, logger);
+  expect([hours(), changes]).toEqual([2, 1]);
+  expect(log.map((line) => JSON.parse(line))).toMatchObject([
+    { msg: "the configuration was read again" },
+    { msg: "changes of these keys take effect with a restart", keys: ["listen"] },
+  ]);
+
+  await writeFile(file, "gpu_types: {h100: {max_duration: nine}}\n");
+  await reloadConfig(options, logger);
+  expect([hours(), changes]).toEqual([2, 1]);
+  expect(log.at(-1)).toContain(`${file}:1: gpu_types.h100.max_duration`);
+  expect(log.at(-1)).toContain("what was read before stays");
+});
