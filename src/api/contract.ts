@@ -16,7 +16,7 @@ export const contract = {
   getReservation: { params: s.reservationParams, reply: s.reservation },
   patchReservation: { params: s.reservationParams, body: s.patchReservation, reply: s.reservation },
   cancelReservation: { params: s.reservationParams, reply: s.reservation },
-  listEvents: { params: s.reservationParams, query: s.pageQuery, reply: s.eventPage },
+  listEvents: { params: s.reservationParams, query: s.listEventsQuery, reply: s.eventPage },
   listGpuTypes: { reply: s.gpuTypePage },
   listAvailability: { reply: s.availabilityPage },
   listDisks: { query: s.pageQuery, reply: s.diskPage },

@@ -61,6 +61,7 @@ export const ERRORS = {
   idempotency_mismatch: kind(422, "The idempotency key was used for another request", EXIT.usage),
   headers_too_large: kind(431, "The headers are too large", EXIT.usage),
   too_many_tunnels: kind(429, "Too many tunnels", EXIT.tryLater, true),
+  too_many_streams: kind(429, "Too many event streams", EXIT.tryLater, true),
   internal: kind(500, "Internal error", EXIT.error),
   pod_unreachable: kind(502, "The pod's ssh server did not answer", EXIT.tryLater, true),
   unavailable: kind(503, "Try again later", EXIT.tryLater, true),

@@ -40,6 +40,7 @@ function operation(name: RouteName, route: Route): Json {
       ...parameters("path", shape.params),
       ...parameters("query", shape.query),
       ...keyHeader(route),
+      ...(route.stream?.entry === undefined ? [] : [LAST_EVENT_ID]),
     ],
     ...(shape.body
       ? {
@@ -52,10 +53,30 @@ function operation(name: RouteName, route: Route): Json {
     responses: {
       [route.status]: {
         description: route.summary,
-        content: { "application/json": { schema: jsonSchema(shape.reply, "output") } },
+        content: {
+          "application/json": { schema: jsonSchema(shape.reply, "output") },
+          ...(route.stream ? { "text/event-stream": { schema: streamSchema(route.stream) } } : {}),
+        },
       },
       ...errorResponses([...COMMON_ERRORS, ...(route.method === "GET" ? [] : BODY_ERRORS), ...route.errors]),
     },
+  };
+}
+
+const LAST_EVENT_ID: Json = {
+  name: "Last-Event-ID",
+  in: "header",
+  required: false,
+  description: "Of a stream: what follows this event; goes before `after`.",
+  schema: { type: "string", pattern: "^[0-9]{0,9}$" },
+};
+
+/** OpenAPI 3.1 knows no schema for the events of a stream: they are described in words. */
+function streamSchema(events: NonNullable<Route["stream"]>): Json {
+  const lines = Object.entries(events).map(([event, data]) => `${event}: ${data}`);
+  return {
+    type: "string",
+    description: `Server-sent events, a comment at least every 15 s. ${lines.join("; ")}.`,
   };
 }
 

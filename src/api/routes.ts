@@ -16,7 +16,11 @@ export interface Route {
   readonly summary: string;
   /** Beside those that every route can answer (COMMON_ERRORS). */
   readonly errors: readonly ErrorCode[];
+  /** What it sends as server-sent events to a client that accepts `text/event-stream`: by event, what its data is. */
+  readonly stream?: Readonly<Record<string, string>>;
 }
+
+const PROBLEM_EVENT = "a problem document: why the server ends the stream; come back if it is `retryable`";
 
 export const COMMON_ERRORS = [
   "invalid_input",
@@ -39,7 +43,11 @@ export const routes = {
     path: "/v1/reservations",
     status: 200,
     summary: "List the caller's reservations, newest first",
-    errors: [],
+    errors: ["too_many_streams"],
+    stream: {
+      list: "the page as it is now; sent at first and after each change",
+      problem: PROBLEM_EVENT,
+    },
   },
   createReservation: {
     method: "POST",
@@ -77,7 +85,15 @@ export const routes = {
     pods: true,
     status: 200,
     summary: "The history of a reservation, oldest first",
-    errors: ["not_found"],
+    errors: ["not_found", "too_many_streams"],
+    stream: {
+      entry:
+        "an entry of the history, as in the list; its version is the event's id, by which a client resumes",
+      reservation:
+        "the reservation as it is now; sent at first and after each change, also of what is no entry",
+      end: "the last version and the final state; nothing will follow",
+      problem: PROBLEM_EVENT,
+    },
   },
   listGpuTypes: { method: "GET", path: "/v1/gpu-types", status: 200, summary: "The GPU types", errors: [] },
   listAvailability: {

@@ -237,6 +237,14 @@ export const listReservationsQuery = z.strictObject({
 });
 export type ListReservationsQuery = z.input<typeof listReservationsQuery>;
 export const pageQuery = z.strictObject({ limit: limit.optional(), cursor: cursor.optional() });
+export const listEventsQuery = pageQuery.extend({
+  /** Only entries after this version. */
+  after: z
+    .string()
+    .regex(/^\d{1,9}$/, "a version, such as 3")
+    .transform(Number)
+    .optional(),
+});
 export const noQuery = z.strictObject({});
 
 export const problem = z.object({

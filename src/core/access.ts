@@ -52,7 +52,13 @@ function refusePods({ reservationId }: Caller): void {
 /** What a token is for: something new, or something that goes on and was allowed before. */
 type Use = "new" | "going on";
 
-async function callerOf(db: Db, now: Date, token: string | undefined, use: Use = "new"): Promise<Caller> {
+/** The same from the snapshot that `db` sees. Throws Problem not_logged_in. */
+export async function callerOf(
+  db: Db,
+  now: Date,
+  token: string | undefined,
+  use: Use = "new",
+): Promise<Caller> {
   if (token === undefined) throw notLoggedIn("a token is needed");
   const found = isToken(token) ? await users.findToken(db, hashOf(token)) : undefined;
   if (!found) throw notLoggedIn("the token is unknown");

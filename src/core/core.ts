@@ -18,6 +18,8 @@ interface Settings {
 interface Signals {
   /** Something may be due now. */
   wake: [];
+  /** These reservations were changed, by this server or by another one. */
+  changed: [ids: readonly string[], elsewhere: boolean];
   /** A reservation is over: its tunnels are closed with this. */
   ended: [reservationId: string, why: Problem];
   /** A reservation became active after so long in `preparing`. */
@@ -56,5 +58,15 @@ export interface CoreParts {
 
 /** The rules' context around a store and a driver. */
 export function createCore(parts: CoreParts): Core {
-  return { catalogue: () => NO_CATALOGUE, ...parts, signals: new EventEmitter<Signals>() };
+  const signals = new EventEmitter<Signals>();
+  const { store, log } = parts;
+  store.watch({
+    changed: (ids, elsewhere) => signals.emit("changed", ids, elsewhere),
+    trouble(err) {
+      if (err)
+        log("warn", { err }, "changes by other servers are not heard of; they are seen a second later");
+      else log("info", {}, "changes by other servers are heard of again");
+    },
+  });
+  return { catalogue: () => NO_CATALOGUE, ...parts, signals };
 }

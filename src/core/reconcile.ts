@@ -63,6 +63,8 @@ class Run {
   readonly #conditions;
   readonly #sweeper;
   readonly #wake = () => this.#bell.resolve();
+  /** Our own changes wake it by themselves; another server may have made work, or freed GPUs. */
+  readonly #onChanged = (_ids: readonly string[], elsewhere: boolean) => elsewhere && this.#wake();
   #bell = Promise.withResolvers<void>();
   #rested = Promise.withResolvers<void>();
   readonly #loop: Promise<void>;
@@ -72,12 +74,14 @@ class Run {
     this.#conditions = createConditions(core.log);
     this.#sweeper = createSweeper(core, this.#conditions);
     core.signals.on("wake", this.#wake);
+    core.signals.on("changed", this.#onChanged);
     this.#loop = this.#run();
   }
 
   async stop(): Promise<void> {
     this.#abort.abort();
     this.#core.signals.off("wake", this.#wake);
+    this.#core.signals.off("changed", this.#onChanged);
     this.#wake();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<"late">((resolve) => {

@@ -16,6 +16,7 @@ import { inventory } from "./handlers/inventory.ts";
 import { reservations } from "./handlers/reservations.ts";
 import type { Metrics } from "./metrics.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
+import type { Streams } from "./streams.ts";
 
 /** Characters of the whole URL; the longest that the contract can need is a cursor of 512. */
 const URL_LIMIT = 4096;
@@ -24,6 +25,7 @@ const METRICS = "/metrics";
 
 export interface AppDeps {
   readonly core: Core;
+  readonly streams: Streams;
   readonly logger: Logger;
   readonly deploymentId: string;
   readonly version: string;
@@ -54,12 +56,13 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
 function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
   const document = JSON.stringify(openapi(deps.version));
   app.get("/openapi.json", (c) => c.body(document, 200, { "content-type": "application/json" }));
-  bindRoutes(app, deps.core, {
+  const handlers = {
     ...reservations,
     ...inventory,
     ...account,
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
-  });
+  };
+  bindRoutes(app, deps.core, handlers, deps.streams);
   app.get("/v1/tunnel/:reservation", () => {
     throw new Problem("invalid_input", "this address speaks WebSocket only", {
       hint: "connect with `gpu-dev connect`, or upgrade with the subprotocol gpu-dev.tunnel.v1",

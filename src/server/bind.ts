@@ -9,8 +9,10 @@ import type { Core } from "../core/core.ts";
 import { notFound } from "../core/ownership.ts";
 import { bearerToken } from "./auth.ts";
 import { readJson } from "./body.ts";
+import { wantsEvents } from "./event-stream.ts";
 import type { Given, Handlers, PrivateRoute, Reply } from "./handler.ts";
 import { readIdempotency } from "./idempotency.ts";
+import type { StreamRoute, Streams } from "./streams.ts";
 import { type Checked, check, inputProblem, readQuery } from "./validate.ts";
 
 /** What the request's log line carries beside the request id. */
@@ -28,19 +30,30 @@ interface Shape {
 type AnyHandler = (given: Given<RouteName>) => Promise<Reply<RouteName>>;
 
 /** Binds every route that needs a token. */
-export function bindRoutes(app: Hono<AppEnv>, core: Core, handlers: Handlers): void {
+export function bindRoutes(app: Hono<AppEnv>, core: Core, handlers: Handlers, streams: Streams): void {
   for (const name of Object.keys(handlers) as PrivateRoute[]) {
     const route: Route = routes[name];
     // Sound by the type of Handlers: the handler of a name takes what the contract of that name parses to.
     const handler = handlers[name] as unknown as AnyHandler;
-    app.on(route.method, honoPath(route.path), (c) => serve(c, core, name, route, handler));
+    app.on(route.method, honoPath(route.path), (c) => serve(c, { core, streams }, name, route, handler));
   }
 }
 
 /** The contract writes `{id}`, hono `:id`. */
 export const honoPath = (path: string): string => path.replaceAll("{", ":").replaceAll("}", "");
 
-async function serve(c: Context<AppEnv>, core: Core, name: RouteName, route: Route, handler: AnyHandler) {
+interface Parts {
+  readonly core: Core;
+  readonly streams: Streams;
+}
+
+async function serve(
+  c: Context<AppEnv>,
+  { core, streams }: Parts,
+  name: RouteName,
+  route: Route,
+  handler: AnyHandler,
+) {
   const caller = await authenticate(core, bearerToken(c.req.header("authorization")), {
     pods: route.pods === true,
   });
@@ -51,10 +64,28 @@ async function serve(c: Context<AppEnv>, core: Core, name: RouteName, route: Rou
   const creates = route.method === "POST" && route.status === 201;
   const idempotency = creates ? readIdempotency(c.req.raw, c.req.path, body) : undefined;
   const given = { core, caller, params, query, body, idempotency } as Given<RouteName>;
+  if (route.stream && wantsEvents(c.req.header("accept")))
+    return stream(c, streams, name as StreamRoute, given);
   const reply = await handler(given);
   if (reply.reservationId !== undefined) c.set("reservationId", reply.reservationId);
   if (reply.replayed) c.header("idempotency-replayed", "true");
   return c.json(reply.body, route.status as 200 | 201);
+}
+
+/** HEAD gets the headers of a stream; nobody would ever read its body. */
+async function stream(
+  c: Context<AppEnv>,
+  streams: Streams,
+  name: StreamRoute,
+  given: Given<RouteName>,
+): Promise<Response> {
+  const token = bearerToken(c.req.header("authorization"));
+  const lastEventId = c.req.header("last-event-id");
+  const { headers, body } = await streams.open(name, given, { token, lastEventId });
+  for (const [header, value] of headers) c.header(header, value);
+  if (body && c.req.raw.method !== "HEAD") return c.body(body);
+  await body?.cancel();
+  return c.body(null);
 }
 
 /** A path that can name nothing names nothing: an impossible id is as unknown as a possible one (A-01). */

@@ -13,6 +13,7 @@ import type { LiveSettings } from "./live-settings.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Closing, OpenCore } from "./open-core.ts";
 import { type Checks, createReadiness } from "./readiness.ts";
+import { createStreams } from "./streams.ts";
 import { createTunnels, isTunnel } from "./tunnels.ts";
 
 export interface OpenHttp {
@@ -43,8 +44,10 @@ export async function openHttp(
   const router = createRouter(open, gateway, logger);
   front.add("forwarded tunnels", 100, () => router.close());
   let draining = false;
+  const streams = createStreams(core);
   const app = createApp({
     core,
+    streams,
     logger,
     deploymentId: open.deploymentId,
     version: VERSION,
@@ -60,6 +63,7 @@ export async function openHttp(
     upgrade: (request, socket, head) => router.handleUpgrade(request, socket, head),
   });
   front.add("requests", 1300, () => http.close());
+  front.add("event streams", 100, () => streams.close());
   front.add("port", 100, () => {
     draining = true;
     http.stop();

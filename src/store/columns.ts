@@ -28,7 +28,7 @@ export function oneOf<const T extends readonly string[]>(words: T): Check<T[numb
 }
 
 /** A row that holds what its table cannot hold: somebody else wrote to the database, or it is damaged. */
-class BadRow extends Error {
+export class BadRow extends Error {
   override readonly name = "BadRow";
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Problem } from "../api/errors.ts";
 import { type Engine, type LockName, openEngine } from "./engine.ts";
 import { migrate } from "./migrate.ts";
+import type { Watcher } from "./notices.ts";
 import type { Db } from "./tables.ts";
 
 export interface Clock {
@@ -17,6 +18,8 @@ export interface Tx {
   readonly now: Date;
   /** The same as it is stored. */
   readonly at: string;
+  /** Reservations that it changes: whoever watches is told once it is committed. */
+  readonly touched: Set<string>;
 }
 
 export interface Store {
@@ -27,6 +30,8 @@ export interface Store {
   read<T>(work: (db: Db, now: Date) => Promise<T>): Promise<T>;
   /** One transaction, run again (bounded) when the database undoes it because of others: no side effects in `work`. */
   write<T>(work: (tx: Tx) => Promise<T>, options?: { readonly lock?: LockName }): Promise<T>;
+  /** Tells of changed reservations, after their commit, until the store is closed: at once those of this process, those of others as they are heard of. */
+  watch(watcher: Watcher): void;
   close(): Promise<void>;
 }
 
@@ -55,6 +60,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 function storeOn(engine: Engine, clock: Clock | undefined): Store {
   const now = async (db: Db): Promise<Date> => clock?.now() ?? (await engine.now(db));
+  const watchers: Watcher[] = [];
+  const listeners: { close(): Promise<void> }[] = [];
   return {
     engine: engine.name,
     now: () => answered(engine, "read", () => now(engine.reader)),
@@ -66,15 +73,29 @@ function storeOn(engine: Engine, clock: Clock | undefined): Store {
           .setAccessMode("read only")
           .execute(async (db) => work(db, await now(db))),
       ),
-    write: (work, { lock } = {}) =>
-      answered(engine, "write", () =>
+    write: async (work, { lock } = {}) => {
+      const { result, touched } = await answered(engine, "write", () =>
         engine.writer.transaction().execute(async (db) => {
           if (lock) await engine.lock(db, lock);
           const time = await now(db);
-          return work({ db, engine, now: time, at: time.toISOString() });
+          const changed = new Set<string>();
+          const done = await work({ db, engine, now: time, at: time.toISOString(), touched: changed });
+          if (changed.size > 0) await engine.notices?.send(db, [...changed]);
+          return { result: done, touched: [...changed] };
         }),
-      ),
-    close: () => engine.close(),
+      );
+      if (touched.length > 0) for (const watcher of watchers) watcher.changed(touched, false);
+      return result;
+    },
+    watch(watcher) {
+      watchers.push(watcher);
+      const listening = engine.notices?.listen(watcher);
+      if (listening) listeners.push(listening);
+    },
+    async close() {
+      await Promise.all(listeners.map((listening) => listening.close()));
+      await engine.close();
+    },
   };
 }
 

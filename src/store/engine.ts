@@ -14,6 +14,7 @@ import {
   sql,
 } from "kysely";
 import pg from "pg";
+import { createNotices, type Notices } from "./notices.ts";
 import { keepRoom } from "./sqlite-room.ts";
 import type { Db, Tables } from "./tables.ts";
 
@@ -28,6 +29,8 @@ export interface Engine {
   lock(tx: Db, name: LockName): Promise<void>;
   /** The rows of this subquery are this transaction's, and those that another one holds are passed over. */
   skipLocked<Q extends { forUpdate(): Q; skipLocked(): Q }>(query: Q): Q;
+  /** How other servers hear of changes; undefined where there can be no other. */
+  readonly notices: Notices | undefined;
   now(db: Db): Promise<Date>;
   /** "retry": undone by the database because of others; "unavailable": it could not be asked or could not answer. */
   fault(error: unknown): "retry" | "unavailable" | undefined;
@@ -42,7 +45,8 @@ const BUSY_MS = 20;
 const BUSY_PATIENCE_MS = 10_000;
 const OPEN_PATIENCE_MS = 10_000;
 const POOL_SIZE = 10;
-const CONNECT_MS = 10_000;
+/** Also how long one may wait for a connection of the pool: a burst of hundreds of creates stands in line for the schedule. */
+const CONNECT_MS = 30_000;
 const STATEMENT_MS = 10_000;
 
 /** Opens `sqlite:/path` or `postgres://…`. Throws with words for a URL it cannot read, or a SQLite file that it cannot open. */
@@ -101,6 +105,7 @@ function openSqlite(path: string): Engine {
     textType: "text",
     lock: async () => undefined,
     skipLocked: (query) => query,
+    notices: undefined,
     now: async () => new Date(),
     fault: sqliteFault,
     async close() {
@@ -150,6 +155,7 @@ function openPostgres(url: string): Engine {
       await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS[name])})`.execute(tx);
     },
     skipLocked: (query) => query.forUpdate().skipLocked(),
+    notices: createNotices(url),
     async now(on) {
       const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(on);
       if (!(rows[0]?.now instanceof Date)) throw new Error("the database did not tell the time");

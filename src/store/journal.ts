@@ -3,7 +3,9 @@ import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type AuditRow, type Db, type EventRow, eventShape } from "./tables.ts";
 
+/** An entry of the history; who watches the reservation is told when it is committed. */
 export async function insertEvent(tx: Tx, row: EventRow): Promise<void> {
+  tx.touched.add(row.reservation_id);
   await tx.db.insertInto("events").values(row).execute();
 }
 

@@ -20,6 +20,7 @@ import { LiveSettings } from "../../src/server/live-settings.ts";
 import { createLogger } from "../../src/server/log.ts";
 import { createMetrics } from "../../src/server/metrics.ts";
 import { createReadiness } from "../../src/server/readiness.ts";
+import { createStreams } from "../../src/server/streams.ts";
 import { createTunnels, isTunnel } from "../../src/server/tunnels.ts";
 import { openStore } from "../../src/store/db.ts";
 import { createClock, type TestClock } from "../helpers/clock.ts";
@@ -97,9 +98,11 @@ async function rigOn(
   const metrics = createMetrics(core);
   let closeTunnels = () => Promise.resolve();
 
+  const streams = createStreams(core);
   const appOn = (on: Core) =>
     createApp({
       core: on,
+      streams: on === core ? streams : createStreams(on),
       logger,
       deploymentId: id,
       version: "1.2.3-test",
@@ -168,6 +171,7 @@ async function rigOn(
     closeTunnels: () => closeTunnels(),
     drain() {
       draining = true;
+      streams.close();
     },
     failDriver() {
       driver.faults.set("capacity", new DriverError("the fake is told to fail"));
