@@ -1,6 +1,9 @@
-/** The long kill runs: `npm run soak [-- --seed N --kills N]`. Prints the seed, which replays the run. */
+/**
+ * The long runs: `npm run soak [-- --seed N --kills N]`: servers that are killed, then every test that has a long form, which is
+ * one that reads GPU_DEV_SOAK. Prints the seed, which replays the run.
+ */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -24,4 +27,11 @@ await soak({
   log: (line) => console.log(line),
 });
 rmSync(home, { recursive: true, force: true });
-console.log(`every promise held (seed ${seed})`);
+
+const long = globSync("test/**/*.test.ts").filter((file) =>
+  readFileSync(file, "utf8").includes("GPU_DEV_SOAK"),
+);
+const env = { ...process.env, GPU_DEV_SOAK: "1", GPU_DEV_SEED: String(seed) };
+const { status } = spawnSync("vitest", ["run", ...long], { stdio: "inherit", env });
+if (status === 0) console.log(`every promise held (seed ${seed})`);
+else process.exitCode = 1;

@@ -9,13 +9,11 @@ import { type Ending, Pipe } from "../../src/tunnel/pipe.ts";
 import { chosenSeed, randomFrom } from "../helpers/random.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeLink } from "./fake-link.ts";
+import { byteAt, numbered } from "./numbered.ts";
 
 const SEQUENCES = process.env.GPU_DEV_SOAK === undefined ? 3_000 : 100_000;
 const STEPS = 60;
 const PATIENCE = 2_000;
-
-/** The byte at a place of a stream: neither a shift nor a swap looks the same. */
-const byteAt = (place: number, salt: number): number => (place * 31 + (place >> 8) * 7 + salt) & 255;
 
 /** Checks every byte as it comes; holds what it was given until it is told to take it. */
 class Checker extends Writable {
@@ -75,7 +73,7 @@ class Side {
     if (this.source.writableEnded) return;
     const from = this.written;
     this.written += bytes;
-    this.source.write(Buffer.from(Array.from({ length: bytes }, (_, i) => byteAt(from + i, this.#salt))));
+    this.source.write(numbered(from, bytes, this.#salt));
   }
 }
 

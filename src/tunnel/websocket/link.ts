@@ -32,7 +32,7 @@ export interface Link extends EventEmitter<LinkEvents> {
   /** Bytes that have not left this process. */
   readonly bufferedAmount: number;
   readonly closed: boolean;
-  /** `left` is called once the bytes have left this process. They must not change before. */
+  /** `left` is called once the bytes have left this process, or never will. They must not change before. */
   sendBytes(bytes: Buffer, left?: () => void): void;
   sendText(text: string, left?: () => void): void;
   ping(): void;
@@ -125,7 +125,10 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
   }
 
   #send(opcode: number, payload: Buffer, left?: () => void): void {
-    if (this.#saidClose || this.#socket.destroyed) return;
+    if (this.#saidClose || this.#socket.destroyed) {
+      if (left) process.nextTick(left);
+      return;
+    }
     const [header, body] = this.#frame(opcode, payload);
     if (payload.length <= SMALL) {
       this.#socket.write(Buffer.concat([header, body]), left);
