@@ -4,6 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface Certificates {
+  /** Where the files are: ca.pem, server.key, server.pem. */
+  readonly dir: string;
   /** The authority's certificate file, for NODE_EXTRA_CA_CERTS. */
   readonly authority: string;
   /** What a server takes. */
@@ -25,6 +27,7 @@ export function makeCertificates(dir: string, names: readonly string[]): Certifi
   const leaf = ["-in", file("server.csr"), "-extfile", file("server.ext"), "-out", file("server.pem")];
   openssl("x509", "-req", ...signing, ...leaf);
   return {
+    dir,
     authority: file("ca.pem"),
     key: readFileSync(file("server.key")),
     cert: readFileSync(file("server.pem")),

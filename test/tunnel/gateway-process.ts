@@ -1,8 +1,16 @@
-/** A gateway as a process of its own, in front of a port of this machine: prints its own port. Usage: gateway-process.ts PORT */
+/**
+ * A gateway as a process of its own, in front of a port of this machine: prints its own port. With a directory of
+ * test/helpers/certificates.ts it speaks TLS. Usage: gateway-process.ts PORT [ADDRESS [DIRECTORY]]
+ */
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { createGateway } from "../../src/tunnel/gateway.ts";
 import { dialPort } from "./sshd.ts";
+
+const [, , podPort, address = "127.0.0.1", tlsDir] = process.argv;
 
 const gateway = createGateway({
   name: "own",
@@ -12,10 +20,13 @@ const gateway = createGateway({
   admit: async ({ reservation }) => ({
     userId: "u1",
     reservationId: reservation,
-    dial: () => dialPort(Number(process.argv[2])),
+    dial: () => dialPort(Number(podPort)),
     recheck: async () => undefined,
   }),
 });
-const server = createServer();
+const file = (name: string): Buffer => readFileSync(join(tlsDir ?? "", name));
+const server = tlsDir
+  ? createTlsServer({ key: file("server.key"), cert: file("server.pem") })
+  : createServer();
 server.on("upgrade", (request, socket, head) => gateway.handleUpgrade(request, socket, head));
-server.listen(0, "127.0.0.1", () => console.log((server.address() as AddressInfo).port));
+server.listen(0, address, () => console.log((server.address() as AddressInfo).port));

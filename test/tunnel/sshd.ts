@@ -22,13 +22,13 @@ export interface Sshd {
   stop(): Promise<void>;
 }
 
-/** Starts sshd on 127.0.0.1; resolves when it answers. */
-export async function startSshd(): Promise<Sshd> {
+/** Starts sshd on 127.0.0.1, and on another address if one is given; resolves when it answers. */
+export async function startSshd(address = "127.0.0.1"): Promise<Sshd> {
   const dir = mkdtempSync(join(tmpdir(), "gpu-dev-sshd-"));
   const [hostKey, identity] = [newKey(dir, "host"), newKey(dir, "user")];
   copyFileSync(`${identity}.pub`, join(dir, "authorized_keys"));
   const port = await freePort();
-  writeFileSync(join(dir, "sshd_config"), configText(dir, port, hostKey));
+  writeFileSync(join(dir, "sshd_config"), configText(dir, port, hostKey, address));
   if (process.getuid?.() === 0) execFileSync("mkdir", ["-p", "-m", "0755", "/run/sshd"]);
   const child = spawn(SSHD, ["-D", "-f", join(dir, "sshd_config"), "-E", join(dir, "sshd.log")], {
     stdio: "ignore",
@@ -57,8 +57,9 @@ function newKey(dir: string, name: string): string {
   return file;
 }
 
-const configText = (dir: string, port: number, hostKey: string): string => `
+const configText = (dir: string, port: number, hostKey: string, address: string): string => `
 ListenAddress 127.0.0.1
+${address === "127.0.0.1" ? "" : `ListenAddress ${address}`}
 Port ${port}
 HostKey ${hostKey}
 PidFile none
