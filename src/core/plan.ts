@@ -25,12 +25,16 @@ import {
   newEntry,
   placeEarliest,
 } from "./plan/board.ts";
-import { Freed, improve } from "./plan/improve.ts";
+import { Freed } from "./plan/freed.ts";
+import { improve } from "./plan/improve.ts";
 import { LATE_MS, type PlanHold, type PlanNode, type Planned, type PlanRequest } from "./plan/model.ts";
 import { namesOf, Schedule } from "./plan/schedule.ts";
+import { tell } from "./plan/tell.ts";
 
 export interface Plan {
-  readonly planned: ReadonlyMap<string, Planned>;
+  readonly planned: Map<string, Planned>;
+  /** More could be moved to earlier starts (none to now): plan again soon. */
+  readonly more: boolean;
   readonly board: Board;
 }
 
@@ -61,41 +65,64 @@ export function plan(
   const held = Map.groupBy(holds, (hold) => hold.node);
   for (const node of nodes) schedule.setHost(node, held.get(node.node) ?? []);
   const entries = new Map(queue.map((request) => [request.id, newEntry(request)]));
-  const board: Board = { schedule, entries, order: [...entries.values()] };
-  keepPlaces(schedule, board.order);
-  return settle(board, new Freed(), new Set(board.order.filter((entry) => entry.booking)));
+  const order = [...entries.values()].sort(byTurn);
+  keepPlaces(schedule, order);
+  // Nothing is known of what was free before: all that were kept are looked at.
+  const unsure = new Set(order.filter((entry) => entry.booking));
+  return settle({ schedule, entries, order, freed: new Freed(schedule), unsure }, new Map());
 }
 
 /**
  * The same plan as `plan` makes of the changed input, in the time that it takes to plan what the change touches. `previous`
  * is used up by it. All its requests are taken as placed and promised as it says.
  */
-export function replan({ board }: Plan, change: PlanChange): Plan {
-  const { schedule, entries } = board;
+export function replan({ board, planned }: Plan, change: PlanChange): Plan {
+  const { schedule } = board;
   schedule.advance(change.now);
+  const left = new Set(change.left);
   const touched = touchedNodes(board, change);
-  const again = concerned(board, touched, change.left ?? []);
-  const freed = new Freed();
-  const names = new Set([
-    ...touched.keys(),
-    ...again.flatMap(({ booking }) => booking?.hosts.map((h) => h.name) ?? []),
-  ]);
-  freed.watch(schedule, names, () => {
+  const again = concerned(board, touched, left);
+  board.freed.watch(nodesOf(touched, again), () => {
     for (const entry of again) lift(schedule, entry);
-    for (const id of change.left ?? []) entries.delete(id);
     for (const { node, holds } of touched.values())
       if (node.places === 0) schedule.dropHost(node.node);
       else schedule.setHost(node, holds);
     keepPlaces(
       schedule,
-      again.filter(({ request }) => entries.has(request.id)),
+      again.filter(({ request }) => !left.has(request.id)),
     );
   });
-  for (const request of change.arrived ?? []) entries.set(request.id, newEntry(request));
+  leave(board, planned, left);
+  join(board, change.arrived ?? []);
   // Who is kept waiting by what should be gone may start earlier elsewhere by now.
-  const waiting = again.filter(({ booking }) => booking && booking.from > booking.start);
-  return settle(board, freed, new Set(waiting));
+  for (const entry of again)
+    if (entry.booking && entry.booking.from > entry.booking.start) board.unsure.add(entry);
+  return settle(board, planned);
 }
+
+function leave(board: Board, planned: Map<string, Planned>, left: ReadonlySet<string>): void {
+  if (left.size === 0) return;
+  for (const id of left) {
+    const entry = board.entries.get(id);
+    if (entry) board.unsure.delete(entry);
+    board.entries.delete(id);
+    planned.delete(id);
+  }
+  board.order = board.order.filter(({ request }) => !left.has(request.id));
+}
+
+function join({ entries, order }: Board, arrived: readonly PlanRequest[]): void {
+  if (arrived.length === 0) return;
+  for (const request of arrived) {
+    const entry = newEntry(request);
+    entries.set(request.id, entry);
+    order.push(entry);
+  }
+  order.sort(byTurn);
+}
+
+const nodesOf = (touched: ReadonlyMap<string, NodeChange>, entries: readonly Entry[]): Set<string> =>
+  new Set([...touched.keys(), ...entries.flatMap(({ booking }) => (booking ? namesOf(booking) : []))]);
 
 /** By name: what changed, where something should have been given back by now, and where a start was missed. */
 function touchedNodes({ schedule, entries }: Board, change: PlanChange): Map<string, NodeChange> {
@@ -112,7 +139,7 @@ function touchedNodes({ schedule, entries }: Board, change: PlanChange): Map<str
 function concerned(
   { schedule, entries }: Board,
   touched: Map<string, NodeChange>,
-  left: readonly string[],
+  left: ReadonlySet<string>,
 ): Entry[] {
   const ids = new Set(left);
   for (const name of touched.keys())
@@ -121,38 +148,18 @@ function concerned(
 }
 
 /** Places those without a place, and gives on what is free. */
-function settle(board: Board, freed: Freed, unsure: ReadonlySet<Entry>): Plan {
+function settle(board: Board, planned: Map<string, Planned>): Plan {
   const { schedule } = board;
-  board.order = [...board.entries.values()].sort(byTurn);
   const without = board.order.filter((entry) => !entry.booking);
   const [moved, fresh] = [without.filter(wasPlaced), without.filter((entry) => !wasPlaced(entry))];
   for (const entry of [...moved.sort(byStart), ...fresh.sort(byArrival)]) placeEarliest(schedule, entry);
-  improve(board, freed, unsure);
-  return {
-    board,
-    planned: new Map([...board.entries].map(([id, entry]) => [id, tell(entry, schedule.now)])),
-  };
+  const more = improve(board);
+  for (const entry of board.entries.values()) {
+    const { planned: last } = entry;
+    const its = tell(entry, schedule.now);
+    if (its !== last) planned.set(its.id, its);
+  }
+  return { planned, more, board };
 }
 
 const wasPlaced = (entry: Entry): boolean => entry.place !== undefined || entry.promised !== undefined;
-
-/** What the plan says of one; it is promised from here on. */
-function tell(entry: Entry, now: number): Planned {
-  const { request, booking, promised, cause } = entry;
-  const { id } = request;
-  const start = booking?.start ?? null;
-  const told = start === null ? null : start + LATE_MS;
-  const kept = promised === undefined || (start !== null && start <= promised);
-  const latest = kept && told !== null ? Math.min(told, promised ?? told) : told;
-  entry.promised = latest ?? undefined;
-  entry.cause = undefined;
-  if (!booking) entry.place = undefined;
-  const planned = {
-    id,
-    start,
-    nodes: booking ? namesOf(booking) : [],
-    latest,
-    startsNow: (booking?.from ?? Number.POSITIVE_INFINITY) <= now,
-  };
-  return kept ? planned : { ...planned, lost: cause ?? "its place was lost before" };
-}

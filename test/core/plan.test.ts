@@ -1,49 +1,11 @@
 import { describe, expect, test } from "vitest";
-import {
-  CLEARING_MS,
-  carried,
-  LATE_MS,
-  type PlanHold,
-  type PlanRequest,
-  spanOf,
-} from "../../src/core/plan/model.ts";
-import { type Plan, plan } from "../../src/core/plan.ts";
+import { MOVES } from "../../src/core/plan/improve.ts";
+import { CLEARING_MS, carried, LATE_MS, type PlanHold, spanOf } from "../../src/core/plan/model.ts";
+import { plan, replan } from "../../src/core/plan.ts";
+import { ask, HOUR_S, held, MINUTE, NOW, node, placeIn, said } from "./plan/builders.ts";
 
-const NOW = Date.parse("2026-01-05T08:00:00.000Z");
-const MINUTE = 60_000;
-const HOUR = 3600;
 /** How long an hour is booked, in minutes. */
-const BOOKED = spanOf(HOUR) / MINUTE;
-
-const node = (name: string, places: number, open = true) => ({ node: name, places, open });
-const held = (name: string, places: number, minutes?: number): PlanHold => ({
-  node: name,
-  places,
-  freeAt: minutes === undefined ? undefined : NOW + minutes * MINUTE,
-});
-const placeIn = (minutes: number, ...nodes: string[]) => ({ start: NOW + minutes * MINUTE, nodes });
-
-let arrived = 0;
-const ask = (id: string, places = 1, its: Partial<PlanRequest> = {}): PlanRequest => ({
-  id,
-  seq: arrived++,
-  places,
-  nodes: 1,
-  durationS: HOUR,
-  notBefore: undefined,
-  place: undefined,
-  promised: its.place && its.place.start + LATE_MS,
-  priority: 0,
-  share: 0,
-  ...its,
-});
-
-const minutes = (instant: number | null | undefined) => instant && (instant - NOW) / MINUTE;
-/** "id: node at minute" of each, in the queue's order. */
-const said = ({ planned }: Plan) =>
-  [...planned.values()].map(({ id, nodes, start }) =>
-    start === null ? `${id}: never` : `${id}: ${nodes} at ${minutes(start)}`,
-  );
+const BOOKED = spanOf(HOUR_S) / MINUTE;
 
 describe("places", () => {
   test("what is free is given now, and what is held when it is given back", () => {
@@ -79,10 +41,10 @@ describe("places", () => {
     const nodes = [node("a", 1), node("b", 1)];
     const booked = [
       ask("p", 1, { place: placeIn(30, "a") }),
-      ask("q", 1, { place: placeIn(0, "b"), durationS: 3 * HOUR }),
+      ask("q", 1, { place: placeIn(0, "b"), durationS: 3 * HOUR_S }),
     ];
     const made = plan(nodes, [], [...booked, ask("gang", 1, { nodes: 2 })], NOW);
-    expect(said(made).at(-1)).toBe(`gang: a,b at ${spanOf(3 * HOUR) / MINUTE}`);
+    expect(said(made).at(-1)).toBe(`gang: a,b at ${spanOf(3 * HOUR_S) / MINUTE}`);
   });
 
   test("S-08 the fullest node that fits is taken, so that whole nodes stay free; then the first by name", () => {
@@ -222,7 +184,7 @@ describe("promises", () => {
   test("a due one whose place is not given back yet keeps it for a while, then gets another", () => {
     const queue = (late: number) => [
       ask("due", 1, { place: { start: NOW - late, nodes: ["a"] } }),
-      ask("behind", 1, { place: { start: NOW - late + spanOf(HOUR), nodes: ["a"] } }),
+      ask("behind", 1, { place: { start: NOW - late + spanOf(HOUR_S), nodes: ["a"] } }),
     ];
     const holds = [held("a", 1, -1)];
     const patient = plan([node("a", 1)], holds, queue(LATE_MS - 1), NOW).planned;
@@ -239,6 +201,22 @@ describe("promises", () => {
     const made = plan([node("a", 1)], [], queue, NOW);
     expect(said(made)).toEqual(["q0: a at 0", `q1: a at ${BOOKED}`, `q2: a at ${2 * BOOKED}`]);
     expect(made.planned.get("q1")?.lost).toBe("a start that was due was missed; the server was not running");
+  });
+
+  test("S-03 of many moves to later starts only some are made at once, and the next plans make the others", () => {
+    const queue = Array.from({ length: 2 * MOVES }, (_, i) =>
+      ask(`q${i}`, 1, { place: placeIn(1000 * (i + 1), "a") }),
+    );
+    const first = plan([node("a", 1)], [], queue, NOW);
+    expect(first.more).toBe(true);
+    expect(first.planned.get("q0")?.startsNow).toBe(true);
+    expect(said(first).at(-1)).toBe(`q${2 * MOVES - 1}: a at ${2000 * MOVES}`);
+    let made = first;
+    for (let i = 0; made.more; i++) {
+      expect(i).toBeLessThan(9);
+      made = replan(made, { now: NOW });
+    }
+    expect(said(made).at(-1)).toBe(`q${2 * MOVES - 1}: a at ${BOOKED * (2 * MOVES - 1)}`);
   });
 
   test("asked again with what it said, it says the same", () => {

@@ -1,5 +1,6 @@
 /** The queue on the schedule: each request with its place, and the two ways to get one. */
-import { LATE_MS, type PlanRequest, spanOf } from "./model.ts";
+import type { Freed } from "./freed.ts";
+import { LATE_MS, type Planned, type PlanRequest, spanOf } from "./model.ts";
 import { type Booking, type Host, namesOf, type Schedule } from "./schedule.ts";
 
 export interface Entry {
@@ -10,6 +11,9 @@ export interface Entry {
   booking: Booking | undefined;
   /** Why it lost its place in this plan, in words. */
   cause: string | undefined;
+  /** What was said of it last, and of which booking. */
+  planned: Planned | undefined;
+  told: Booking | undefined;
 }
 
 export interface Board {
@@ -17,6 +21,10 @@ export interface Board {
   readonly entries: Map<string, Entry>;
   /** The same ones in the order in which freed capacity is offered. */
   order: Entry[];
+  /** What was freed and not given on yet. */
+  readonly freed: Freed;
+  /** Who is looked at in any case, whatever was freed. */
+  readonly unsure: Set<Entry>;
 }
 
 export const newEntry = (request: PlanRequest): Entry => ({
@@ -25,6 +33,8 @@ export const newEntry = (request: PlanRequest): Entry => ({
   promised: request.promised,
   booking: undefined,
   cause: undefined,
+  planned: undefined,
+  told: undefined,
 });
 
 /** The one who started first comes first, then the one who arrived first. */

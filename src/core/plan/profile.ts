@@ -47,17 +47,6 @@ export class Profile {
     return this.#at(this.#step(instant));
   }
 
-  /** The first instant, `from` or later, from which the places are free for that long; Infinity when there is none. */
-  firstFit(places: number, span: number, from: number): number {
-    let start = from;
-    for (let i = this.#step(from); i < this.#times.length; i++) {
-      const end = this.#times[i + 1] ?? Number.POSITIVE_INFINITY;
-      if (this.#at(i) < places) start = end;
-      else if (end - start >= span) return start;
-    }
-    return Number.POSITIVE_INFINITY;
-  }
-
   /** The first instant, `from` or later, from which the places are free right up to `until`. */
   freeUpTo(until: number, places: number, from: number): number {
     for (let i = this.#step(until); i >= 0 && (this.#times[i + 1] ?? until) > from; i--)

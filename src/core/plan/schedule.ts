@@ -14,6 +14,8 @@ export interface Host {
   readonly dueAt: number;
   readonly bookings: Set<Booking>;
   readonly profile: Profile;
+  /** Something of it was freed and has not been offered to all yet. */
+  freed: boolean;
 }
 
 export interface Booking {
@@ -50,6 +52,7 @@ export class Schedule {
 
   /** Puts a node there, or in place of the one of that name, with what is held on it and no bookings. */
   setHost(node: PlanNode, holds: readonly PlanHold[]): void {
+    const freed = this.hosts.get(node.node)?.freed ?? false;
     this.dropHost(node.node);
     // A closed node has nothing to give.
     const profile = new Profile(node.open ? node.places : 0);
@@ -59,7 +62,7 @@ export class Schedule {
       // Whoever should be gone but is not will be gone in a moment; held is held.
       profile.add(-places, Number.NEGATIVE_INFINITY, Math.max(freeAt, this.now + 1));
     }
-    const host: Host = { name: node.node, node, holds, dueAt, bookings: new Set(), profile };
+    const host: Host = { name: node.node, node, holds, dueAt, bookings: new Set(), profile, freed };
     this.hosts.set(host.name, host);
     for (const [places, windows] of this.#levels) for (const w of allWindows(host, places)) windows.add(w);
   }
@@ -87,14 +90,14 @@ export class Schedule {
   book(booking: Booking): void {
     for (const host of booking.hosts) {
       host.bookings.add(booking);
-      this.#take(host, booking, -booking.request.places);
+      this.take(host, booking.request.places, booking.from, booking.until);
     }
   }
 
   unbook(booking: Booking): void {
     for (const host of booking.hosts) {
       host.bookings.delete(booking);
-      this.#take(host, booking, booking.request.places);
+      this.take(host, -booking.request.places, booking.from, booking.until);
     }
   }
 
@@ -107,17 +110,21 @@ export class Schedule {
       : earliestGang(windows, request.nodes, span, from);
   }
 
-  /** Whether a booking could begin earlier on its own node if it gave its place up. */
-  earlierThere({ request, span, from, until }: Booking, host: Host): boolean {
+  /** For how long so many places of some node are free from now on, ms. */
+  longestNow(places: number): number {
+    let longest = 0;
+    this.#level(places).find(0, this.now, ({ from, until }) => {
+      if (from === Number.NEGATIVE_INFINITY) longest = Math.max(longest, until - this.now);
+      return from > this.now;
+    });
+    return longest;
+  }
+
+  /** Takes places of a node for a time, or gives them back (`places` negative). */
+  take(host: Host, places: number, from: number, until: number): void {
+    if (until <= this.now) return;
     const begin = from <= this.now ? Number.NEGATIVE_INFINITY : from;
-    host.profile.add(request.places, begin, until);
-    const start = host.profile.firstFit(
-      request.places,
-      span,
-      Math.max(this.now, request.notBefore ?? this.now),
-    );
-    host.profile.add(-request.places, begin, until);
-    return start < from;
+    this.#change(host, begin, until, () => host.profile.add(-places, begin, until));
   }
 
   #earliestOne(windows: Windows<Host>, span: number, from: number): Fit | undefined {
@@ -127,12 +134,6 @@ export class Schedule {
     const inside = first.from < from && from > this.now;
     const host = inside ? fullestAt(windows, span, from) : first.owner;
     return { start: Math.max(first.from, from), hosts: [host] };
-  }
-
-  #take(host: Host, { from, until }: Booking, places: number): void {
-    if (until <= this.now) return;
-    const begin = from <= this.now ? Number.NEGATIVE_INFINITY : from;
-    this.#change(host, begin, until, () => host.profile.add(places, begin, until));
   }
 
   /** Changes a profile within a time, and the lists of windows with it. */
@@ -164,7 +165,8 @@ function replace(list: Windows<Host>, before: readonly Window<Host>[], after: re
   for (const window of after) if (!before.some((old) => same(window, old))) list.add(window);
 }
 
-const same = (a: Window<Host>, b: Window<Host>): boolean =>
+/** Whether two windows of one node are the same. */
+export const same = (a: Window<Host>, b: Window<Host>): boolean =>
   a.from === b.from && a.until === b.until && a.free === b.free;
 
 function fullestAt(windows: Windows<Host>, span: number, start: number): Host {
@@ -192,5 +194,6 @@ function earliestGang(windows: Windows<Host>, nodes: number, span: number, from:
     return together.length === nodes;
   });
   if (!last) return undefined;
-  return { start: Math.max(last.from, from), hosts: together.map((window) => window.owner) };
+  const hosts = together.map((window) => window.owner).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { start: Math.max(last.from, from), hosts };
 }

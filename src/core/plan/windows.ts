@@ -26,6 +26,7 @@ export class Windows<Owner extends Named> {
     for (let i = 0; i < windows.length; i += CHUNK) this.#chunks.push(chunkOf(windows.slice(i, i + CHUNK)));
   }
 
+  /** Lists a window, once. */
   add(window: Window<Owner>): void {
     const at = this.#chunkOf(window);
     const chunk = this.#chunks[at];
@@ -33,7 +34,10 @@ export class Windows<Owner extends Named> {
       this.#chunks.push(chunkOf([window]));
       return;
     }
-    chunk.items.splice(position(chunk.items, window), 0, window);
+    const i = position(chunk.items, window);
+    const there = chunk.items[i];
+    if (there && compare(there, window) === 0) chunk.items[i] = window;
+    else chunk.items.splice(i, 0, window);
     chunk.longest = Math.max(chunk.longest, window.until - window.from);
     chunk.latest = Math.max(chunk.latest, window.until);
     if (chunk.items.length > 2 * CHUNK)

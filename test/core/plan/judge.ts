@@ -1,5 +1,6 @@
 /** What must hold of every plan, found out the long way: by counting, without anything of what makes the plan. */
 import { type Planned, type PlanRequest, spanOf } from "../../../src/core/plan/model.ts";
+import type { Plan } from "../../../src/core/plan.ts";
 import type { World } from "./world.ts";
 
 interface Taken {
@@ -10,19 +11,15 @@ interface Taken {
   readonly until: number;
 }
 
-/** Throws with what is wrong. `before` is the queue as the plan was asked about it. */
-export function judge(
-  world: World,
-  before: ReadonlyMap<string, PlanRequest>,
-  planned: ReadonlyMap<string, Planned>,
-): void {
+/** Throws with what is wrong about a plan for the world's queue. */
+export function judge(world: World, { planned, more }: Plan): void {
   const taken = allTaken(world, planned);
-  for (const [id, request] of before) {
+  for (const [id, request] of world.queue) {
     const its = planned.get(id);
     if (!its) throw new Error(`${id} is not in the plan`);
     judgeTime(world, request, its);
     judgePlace(world, request, its, taken);
-    judgeWait(world, request, its, taken);
+    judgeWait(world, request, its, taken, more);
   }
 }
 
@@ -54,12 +51,18 @@ function judgePlace(world: World, request: PlanRequest, its: Planned, taken: rea
   }
 }
 
-/** Nobody could start earlier if all others stay where they are. */
-function judgeWait(world: World, request: PlanRequest, its: Planned, all: readonly Taken[]): void {
+/** Nobody could start now, and when there is no more to give on nobody could start earlier, if all others stay where they are. */
+function judgeWait(
+  world: World,
+  request: PlanRequest,
+  its: Planned,
+  all: readonly Taken[],
+  more: boolean,
+): void {
   const others = all.filter((t) => t.id !== its.id);
   const least = Math.max(world.now, request.notBefore ?? 0);
   const starts = [least, ...others.map((t) => t.until)].filter(
-    (at) => at >= least && at < beginOf(world, its, others),
+    (at) => at >= least && at < beginOf(world, its, others) && (!more || at === world.now),
   );
   for (const start of starts) {
     const fits = [...world.nodes.values()].filter(

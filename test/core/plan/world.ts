@@ -14,7 +14,7 @@ import { randomFrom } from "../../helpers/random.ts";
 
 const MINUTE = 60_000;
 
-interface Running {
+export interface Running {
   readonly id: string;
   readonly nodes: readonly string[];
   readonly places: number;
@@ -22,6 +22,9 @@ interface Running {
   /** When it really goes. */
   endsAt: number;
 }
+
+const holdsOf = ({ nodes, places, freeAt }: Running): PlanHold[] =>
+  nodes.map((node) => ({ node, places, freeAt }));
 
 export class World {
   now = Date.parse("2026-01-05T08:00:00.000Z");
@@ -45,9 +48,22 @@ export class World {
   }
 
   get holds(): PlanHold[] {
-    return [...this.running.values()].flatMap((r) =>
-      r.nodes.map((node) => ({ node, places: r.places, freeAt: r.freeAt })),
-    );
+    return [...this.running.values()].flatMap(holdsOf);
+  }
+
+  /** The same, but one of them is given back at another time. */
+  holdsBut(id: string, freeAt: number): PlanHold[] {
+    const running = this.running.get(id);
+    const others = [...this.running.values()].filter((r) => r !== running);
+    return [...others, ...(running ? [{ ...running, freeAt }] : [])].flatMap(holdsOf);
+  }
+
+  /** The queue as the next plan would get it, if nobody started. */
+  told(planned: ReadonlyMap<string, Planned>): PlanRequest[] {
+    return [...this.queue.values()].map((request) => {
+      const its = planned.get(request.id);
+      return its ? carried(request, its) : request;
+    });
   }
 
   below(n: number): number {

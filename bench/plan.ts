@@ -1,0 +1,49 @@
+/**
+ * What planning costs: `node bench/plan.ts [MOST]` (thousands queued, default 100). One GPU type, the worst case: types are
+ * planned apart. Nodes of 8 GPUs, all busy; ten are queued per node. See `crowd` for the generator.
+ */
+
+import { carried } from "../src/core/plan/model.ts";
+import { type Plan, plan, replan } from "../src/core/plan.ts";
+import { type Crowd, crowd } from "./crowd.ts";
+import { quantile } from "./median.ts";
+
+const timed = <T>(act: () => T): [T, number] => {
+  const started = performance.now();
+  const made = act();
+  return [made, performance.now() - started];
+};
+const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 0).padStart(7);
+
+/** The queue as the next plan would get it. */
+const told = ({ queue }: Crowd, { planned }: Plan) =>
+  queue.map((request) => {
+    const its = planned.get(request.id);
+    return its ? carried(request, its) : request;
+  });
+
+/** One running reservation after the other ends early; what was freed is given on each time. */
+function releases(crowd: Crowd, first: Plan, count: number): number[] {
+  let made = first;
+  let now = crowd.now;
+  const held = Map.groupBy(crowd.holds, (hold) => hold.node);
+  return crowd.nodes.slice(0, count).map((node) => {
+    now += 1000;
+    const holds = (held.get(node.node) ?? []).slice(1);
+    const [next, took] = timed(() => replan(made, { now, nodes: [{ node, holds }] }));
+    made = next;
+    return took;
+  });
+}
+
+console.log("queued   nodes   all new   all placed before   one release: p50     p99   ms");
+for (const thousands of [1, 3, 10, 30, 100].filter((n) => n <= Number(process.argv[2] ?? 100))) {
+  const some = crowd({ nodes: thousands * 100, queued: thousands * 1000, seed: 1 });
+  const { nodes, holds, queue, now } = some;
+  const [made, cold] = timed(() => plan(nodes, holds, queue, now));
+  const [again, warm] = timed(() => plan(nodes, holds, told(some, made), now));
+  const each = releases(some, again, 100);
+  console.log(
+    `${String(thousands * 1000).padStart(6)} ${String(nodes.length).padStart(7)} ${ms(cold)} ${ms(warm).padStart(19)} ${ms(quantile(each, 0.5)).padStart(22)} ${ms(quantile(each, 0.99))}`,
+  );
+}

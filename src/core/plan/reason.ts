@@ -1,0 +1,49 @@
+/** Why somebody waits, in words. */
+import type { Plan } from "../plan.ts";
+import type { Booking, Host } from "./schedule.ts";
+
+/** What a queued request waits for; `what` names it ("4 h100"). No instants: those are the plan's. */
+export function reasonOf({ board }: Plan, id: string, what: string): string {
+  const entry = board.entries.get(id);
+  if (!entry) throw new Error(`${id} is not in the queue`);
+  const { request, booking } = entry;
+  const { now, hosts } = board.schedule;
+  if (!booking) {
+    const able = [...hosts.values()].filter(({ node }) => node.open && node.places >= request.places).length;
+    const why =
+      able < request.nodes ? "too few nodes that could hold it are open" : "what holds it has no known end";
+    return `waits for ${what}: ${why}`;
+  }
+  if (booking.from <= now) return "starts now";
+  if (booking.start <= now)
+    return `waits for ${what}: what should have left ${where(booking)} is still there`;
+  if (booking.start === request.notBefore)
+    return `waits for its time; ${what} is planned on ${where(booking)}`;
+  return `waits for ${what}: first possible on ${where(booking)}, where ${before(booking, now)}`;
+}
+
+const where = ({ hosts }: Booking): string =>
+  `${hosts.length === 1 ? "node" : "nodes"} ${hosts.map((host) => host.name).join(", ")}`;
+
+/** What is free there, and what has to end first. */
+function before({ request, from, hosts }: Booking, now: number): string {
+  const free = hosts.reduce(
+    (sum, { profile }) => sum + Math.min(Math.max(0, profile.freeAt(now)), request.places),
+    0,
+  );
+  const need = request.places * request.nodes;
+  const running = sum(
+    hosts,
+    (host) => host.holds.filter(({ freeAt = Number.POSITIVE_INFINITY }) => freeAt <= from).length,
+  );
+  const planned = sum(hosts, (host) => [...host.bookings].filter((other) => other.until <= from).length);
+  const ends = [
+    ...(running > 0 ? [`${running} running`] : []),
+    ...(planned > 0 ? [`${planned} planned`] : []),
+  ];
+  const first = ends.length === 0 ? "others are planned first" : `${ends.join(" and ")} there end first`;
+  return `${free} of ${need} ${need === 1 ? "is" : "are"} free now and ${first}`;
+}
+
+const sum = (hosts: readonly Host[], of: (host: Host) => number): number =>
+  hosts.reduce((total, host) => total + of(host), 0);
