@@ -69,6 +69,7 @@ _gpu_dev() {
     "server --detach-max") return ;;
     "server --drain-max") return ;;
     "server --tunnel-url") return ;;
+    "server --idle-after") return ;;
     "server --pod-url") return ;;
     "server --github-keys-url") return ;;
     "server --context") return ;;
@@ -97,7 +98,7 @@ _gpu_dev() {
       "avail") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "disk list") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --pod-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "whoami") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --context --verbose --no-color --help" -- "$cur")); return ;;

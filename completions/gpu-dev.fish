@@ -85,6 +85,7 @@ complete -c gpu-dev -n '__gpu_dev_at server' -l domain -x -d 'Domain of the rese
 complete -c gpu-dev -n '__gpu_dev_at server' -l detach-max -x -d 'A tunnel whose connection broke waits so long for its client (default: 5m)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l drain-max -x -d 'When told to stop, live on so long for open ssh sessions; 0 ends them at once (default: 1h)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l tunnel-url -x -d 'Where this user\'s tunnels go, when not through the API\'s process (default: where the API is)'
+complete -c gpu-dev -n '__gpu_dev_at server' -l idle-after -x -d 'End a reservation after so long without ssh connection and without work for its GPUs (default: never)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l pod-url -x -d 'Where pods reach the API, to show and cancel their own reservation (default: where it listens)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l github-keys-url -x -d 'Where ssh keys of collaborators from GitHub are had, as URL/NAME.keys, or none (default: https://github.com)'
 complete -c gpu-dev -n '__gpu_dev_at ssh-config install' -s y -l yes -d 'Do not ask'

@@ -78,6 +78,9 @@ export const reservation = z.object({
   ssh_user: z.string().nullable(),
   /** The pod's public host key as in known_hosts: "ssh-ed25519 AAAA…". */
   host_key: z.string().nullable(),
+  /** While active: since when it is without ssh connection and without work for its GPUs, and when it is ended for that. */
+  idle_since: instant.nullable(),
+  idle_ends_at: instant.nullable(),
   /** While preparing: which launch this is, how often ssh was tried, and what went wrong last. */
   attempt: z.int(),
   ssh_attempts: z.int(),

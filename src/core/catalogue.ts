@@ -13,6 +13,8 @@ export interface TypeSettings {
   readonly memory: number | null;
   /** Longest reservation in seconds, with all extensions. */
   readonly maxDurationS: number | null;
+  /** Seconds after which a pod that nobody uses is ended; 0 for never. */
+  readonly idleAfterS: number | null;
   /** Micro-dollars for an hour of one GPU, or of one place of a type without GPUs. */
   readonly pricePerHour: number | null;
   /** The type of which this is a slice, and how many of them a GPU of that type is cut into. */

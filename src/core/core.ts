@@ -12,6 +12,8 @@ export type Log = (level: LogLevel, fields: Readonly<Record<string, unknown>>, m
 interface Settings {
   /** Hosts are `<id>.<domain>`. */
   readonly domain: string;
+  /** Seconds after which a pod that nobody uses is ended; undefined for never. */
+  readonly idleAfterS?: number | undefined;
 }
 
 /** Told within this process, after the change is committed; who misses one sees it in the database a little later. */

@@ -163,6 +163,8 @@ async function newRow(
     ghost_since: null,
     warned_s: null,
     keys_stale: 0,
+    idle_since: null,
+    idle_warned_at: null,
     version: 1,
     next_step_at: tx.at,
     leased_by: null,

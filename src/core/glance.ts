@@ -29,7 +29,8 @@ export async function glance(work: Work, ids: readonly string[]): Promise<Glance
   const seen = await work.core.store.read(async (db, now) => {
     const found = [];
     for (const row of await findReadable(db, ids))
-      if (row.leased_by === work.by.leasedBy) found.push({ row, around: await surroundings(db, row), now });
+      if (row.leased_by === work.by.leasedBy)
+        found.push({ row, around: await surroundings(work.core, db, row), now });
     return found;
   });
   const looks = await Promise.all(seen.map(({ row, around, now }) => look(work, row, around, now)));

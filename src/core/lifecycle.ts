@@ -16,6 +16,7 @@
 import type { FINAL_STATES } from "../api/schemas.ts";
 import type { PodView } from "../drivers/driver.ts";
 import type { ReservationRow } from "../store/tables.ts";
+import { type IdleChange, idleChange, untilIdleChange } from "./idle.ts";
 import { dueWarning, untilWarning } from "./warnings.ts";
 
 export type FinalState = (typeof FINAL_STATES)[number];
@@ -42,12 +43,15 @@ export interface Surroundings {
   readonly offered: boolean;
   /** The node on which it was placed has failed or is not reported any more. */
   readonly nodeLost: boolean;
+  /** Seconds after which a pod that nobody uses is ended; undefined for never. */
+  readonly idleAfterS?: number | undefined;
 }
 
 export type Step =
   | { readonly do: "inspect" | "launch" | "prove" | "activate" | "admit" | "terminate" | "finish" }
   | { readonly do: "requeue"; readonly reason: string }
   | { readonly do: "warn"; readonly aheadS: number }
+  | { readonly do: "idle"; readonly change: Exclude<IdleChange, "lasted"> }
   | { readonly do: "end"; readonly as: FinalState; readonly reason: string }
   | {
       readonly do: "wait";
@@ -74,7 +78,7 @@ export function nextStep(row: ReservationRow, facts: Facts, around: Surroundings
     case "preparing":
       return nextWhilePreparing(row, facts, around, now);
     case "active":
-      return nextWhileActive(row, facts, now);
+      return nextWhileActive(row, facts, around, now);
     case "ending":
       return nextWhileEnding(row, facts, now);
     default:
@@ -112,10 +116,15 @@ function nextWhilePreparing(row: ReservationRow, facts: Facts, around: Surroundi
   }
 }
 
-function nextWhileActive(row: ReservationRow, facts: Facts, now: Date): Step {
+function nextWhileActive(row: ReservationRow, facts: Facts, around: Surroundings, now: Date): Step {
   const remaining = left(row.ends_at, now);
   if (remaining <= 0) return end("expired", "its time is over");
-  const pause = Math.min(WATCH_MS, remaining, untilWarning(row, now));
+  const pause = Math.min(
+    WATCH_MS,
+    remaining,
+    untilWarning(row, now),
+    untilIdleChange(row, around.idleAfterS, now),
+  );
   if (facts.failure !== undefined) return wait(Math.min(RETRY_MS, pause), facts.failure);
   switch (facts.pod?.state) {
     case undefined:
@@ -129,16 +138,28 @@ function nextWhileActive(row: ReservationRow, facts: Facts, now: Date): Step {
       return absentWhileActive(row, now, pause);
     case "starting":
     case "running":
-      return nextWhileRunning(row, now) ?? { ...wait(pause, null), ghostSince: null };
+      return nextWhileRunning(row, facts.pod, around, now) ?? { ...wait(pause, null), ghostSince: null };
   }
 }
 
 /** What a pod that is well has to be told. */
-function nextWhileRunning(row: ReservationRow, now: Date): Step | undefined {
+function nextWhileRunning(
+  row: ReservationRow,
+  pod: PodView,
+  around: Surroundings,
+  now: Date,
+): Step | undefined {
   if (row.keys_stale === 1) return { do: "admit" };
   const aheadS = dueWarning(row, now);
-  return aheadS === undefined ? undefined : { do: "warn", aheadS };
+  if (aheadS !== undefined) return { do: "warn", aheadS };
+  const activity = pod.state === "running" ? pod.activity : undefined;
+  const change = idleChange(row, activity, around.idleAfterS, now);
+  if (change === "lasted") return end("expired", idleWords(row));
+  return change === undefined ? undefined : { do: "idle", change };
 }
+
+const idleWords = ({ idle_since }: ReservationRow): string =>
+  `idle since ${idle_since?.slice(11, 16)} UTC: no ssh connection, and no work for its GPUs`;
 
 function absentWhileActive(row: ReservationRow, now: Date, pause: number): Step {
   const since = row.ghost_since ?? now.toISOString();

@@ -24,6 +24,15 @@ function howToExtend(called: string, leftS: number): string {
   return `To extend it, on your own machine: gpu-dev edit ${called} --extend ${more}`;
 }
 
+/** That nobody uses it: since when, what comes of it, and how to keep it. */
+export function idleNotice(row: ReservationRow, afterS: number): string {
+  const since = localAndUtc(new Date(row.idle_since ?? ""));
+  return [
+    `gpu-dev: the reservation ${row.name ?? id8(row.id)} has been idle since ${since}: no ssh connection, no work for its GPUs.`,
+    `gpu-dev: after ${exactDuration(afterS)} it is ended; an ssh connection or work on a GPU keeps it.`,
+  ].join("\n");
+}
+
 /** "Sun 22 Nov, 16:32 CET (15:32 UTC)"; the local time is the server's, which on one machine is the pods' as well. */
 export function localAndUtc(at: Date, timeZone?: string): string {
   const utc = `${at.toISOString().slice(11, 16)} UTC`;

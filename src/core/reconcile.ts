@@ -241,7 +241,9 @@ class Run {
       }
       try {
         const seen: ReservationRow = row;
-        const [around, now] = await store.read(async (db, at) => [await surroundings(db, seen), at] as const);
+        const [around, now] = await store.read(
+          async (db, at) => [await surroundings(work.core, db, seen), at] as const,
+        );
         const progress = await takeStep(work, row, facts, nextStep(row, facts, around, now));
         if (progress.paused) return;
         ({ row, facts } = progress);

@@ -8,8 +8,9 @@ import { updateReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
+import { idleAfterS } from "./idle.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
-import { endNotice } from "./notices.ts";
+import { endNotice, idleNotice } from "./notices.ts";
 import { bounded, dialPod, driverWords, loginKeys, podKeys, podName, podSpec, secretsOf } from "./pod.ts";
 import { passedWarning } from "./warnings.ts";
 
@@ -28,10 +29,14 @@ export interface Progress {
 }
 
 /** What lifecycle.ts needs to know beside the row. */
-export async function surroundings(db: Db, row: ReservationRow): Promise<Surroundings> {
+export async function surroundings(core: Core, db: Db, row: ReservationRow): Promise<Surroundings> {
   const nodes = await listCapacity(db, row.gpu_type);
   const own = nodes.find((n) => n.node === row.node);
-  return { offered: nodes.some((n) => n.places >= row.places), nodeLost: own?.healthy !== 1 };
+  return {
+    offered: nodes.some((n) => n.places >= row.places),
+    nodeLost: own?.healthy !== 1,
+    idleAfterS: idleAfterS(core, row.gpu_type),
+  };
 }
 
 /** Does `step`. Throws LostRace when the row is somebody else's by now, and whatever the driver did not intend. */
@@ -46,9 +51,11 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
     case "activate":
       return activate(work, row, facts);
     case "admit":
-      return admit(work, row);
+      return admit(work, row, facts);
     case "warn":
-      return warn(work, row, step.aheadS);
+      return warn(work, row, facts, step.aheadS);
+    case "idle":
+      return changeIdle(work, row, facts, step.change);
     case "terminate":
       return { row, facts: await terminate(work, row) };
     case "requeue":
@@ -66,8 +73,9 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
 
 /** The driver's view, or why it could not be asked within `patienceMs`. */
 export async function inspect({ core }: Work, row: ReservationRow, patienceMs?: number): Promise<Facts> {
+  const activity = row.state === "active" && idleAfterS(core, row.gpu_type) !== undefined;
   try {
-    return { pod: await bounded("inspect", core.driver.inspect(podName(row)), patienceMs) };
+    return { pod: await bounded("inspect", core.driver.inspect(podName(row), { activity }), patienceMs) };
   } catch (error) {
     return { pod: { state: "unknown", reason: `the driver could not be asked: ${wordsOf(error)}` } };
   }
@@ -153,7 +161,7 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
 }
 
 /** Gives the pod the keys of those who may come in now. A change that comes in between marks the row again. */
-async function admit(work: Work, row: ReservationRow): Promise<Progress> {
+async function admit(work: Work, row: ReservationRow, facts: Facts): Promise<Progress> {
   const { core } = work;
   const authorizedKeys = await core.store.read((db) => loginKeys(db, row));
   try {
@@ -162,11 +170,16 @@ async function admit(work: Work, row: ReservationRow): Promise<Progress> {
     return { row, facts: { failure: `the pod could not be told who may log in: ${wordsOf(error)}` } };
   }
   const told = await note(work, row, () => ({ keys_stale: 0, last_error: null }));
-  return { row: told, facts: { pod: { state: "running" } } };
+  return { row: told, facts };
 }
 
 /** First the pod, then the row: who is told twice, because the server died in between, is told by the driver once. */
-async function warn({ core, by }: Work, row: ReservationRow, aheadS: number): Promise<Progress> {
+async function warn(
+  { core, by }: Work,
+  row: ReservationRow,
+  facts: Facts,
+  aheadS: number,
+): Promise<Progress> {
   const notice = await core.store.read((db) => endNotice(core, db, row, aheadS));
   try {
     await bounded("update", core.driver.update(podName(row), { notice }));
@@ -177,7 +190,35 @@ async function warn({ core, by }: Work, row: ReservationRow, aheadS: number): Pr
   const told = await core.store.write((tx) =>
     change.changeReservation(tx, row, by, { type: "warned", detail }, { warned_s: aheadS, last_error: null }),
   );
-  return { row: told, facts: { pod: { state: "running" } } };
+  return { row: told, facts };
+}
+
+/** That it is idle is told in the pod before it counts as told; that it is in use again, only if it was told. */
+async function changeIdle(
+  work: Work,
+  row: ReservationRow,
+  facts: Facts,
+  idle: "begins" | "told" | "over",
+): Promise<Progress> {
+  const { core, by } = work;
+  const none = { idle_since: null, idle_warned_at: null };
+  if (idle === "begins") return { row: await note(work, row, (tx) => ({ idle_since: tx.at })), facts };
+  if (idle === "over" && row.idle_warned_at === null)
+    return { row: await note(work, row, () => none), facts };
+  const told = idle === "told";
+  const notice = told ? idleNotice(row, idleAfterS(core, row.gpu_type) ?? 0) : "";
+  try {
+    await bounded("update", core.driver.update(podName(row), { notice }));
+  } catch (error) {
+    return { row, facts: { failure: `what is said of its use could not be told: ${wordsOf(error)}` } };
+  }
+  const event = told
+    ? { type: "idle", detail: `without ssh connection and work for its GPUs since ${row.idle_since}` }
+    : { type: "in use", detail: null };
+  const changed = await core.store.write((tx) =>
+    change.changeReservation(tx, row, by, event, told ? { idle_warned_at: tx.at, last_error: null } : none),
+  );
+  return { row: changed, facts };
 }
 
 async function terminate({ core }: Work, row: ReservationRow): Promise<Facts> {

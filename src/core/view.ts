@@ -5,6 +5,7 @@ import { collaboratorsOf } from "../store/collaborators.ts";
 import type { AllocationRow, CollaboratorRow, Db, ReservationRow } from "../store/tables.ts";
 import { userNames } from "../store/users.ts";
 import type { Core } from "./core.ts";
+import { idleAfterS, idleEndMs } from "./idle.ts";
 import { planType } from "./placing.ts";
 
 interface Waiting {
@@ -41,6 +42,13 @@ export async function viewReservations(
     access: accessOf(row, caller),
     collaborators: (shared.get(row.id) ?? []).map(viewCollaborator),
   }));
+}
+
+/** While nobody uses it: when it is ended for that. */
+function idleEnd(core: Core, row: ReservationRow): string | null {
+  const afterS = idleAfterS(core, row.gpu_type);
+  if (row.state !== "active" || row.idle_since === null || afterS === undefined) return null;
+  return new Date(idleEndMs(row, afterS)).toISOString();
 }
 
 function accessOf(
@@ -108,6 +116,8 @@ function view(
     host_key: row.host_key,
     attempt: row.attempt,
     ssh_attempts: row.ssh_attempts,
+    idle_since: row.state === "active" ? row.idle_since : null,
+    idle_ends_at: idleEnd(core, row),
     last_error: row.last_error,
     version: row.version,
   };

@@ -68,10 +68,18 @@ export interface PodUpdate {
 /** In the home of a pod. */
 export const NOTICE_FILE = "GPU_DEV_NOTICE";
 
+/** What goes on in a pod that runs. */
+export interface Activity {
+  /** Open ssh connections, those of a tunnel that waits for its client included. */
+  readonly sessions: number;
+  /** Whether one of its GPUs works; false for a pod without GPUs. */
+  readonly gpuBusy: boolean;
+}
+
 export type PodView =
   | { readonly state: "absent" }
   | { readonly state: "starting"; readonly reason: string }
-  | { readonly state: "running" }
+  | { readonly state: "running"; readonly activity?: Activity | undefined }
   | { readonly state: "dead"; readonly reason: string };
 
 export interface Driver {
@@ -83,7 +91,8 @@ export interface Driver {
   capacity(): Promise<NodeCapacity[]>;
   /** Resolves once the pod is accepted; again with the same name is the same pod. Throws LaunchRefused for good, DriverError to try again. */
   launch(spec: PodSpec): Promise<void>;
-  inspect(name: string): Promise<PodView>;
+  /** With `activity` also what goes on in it, where the driver can tell; that takes longer. */
+  inspect(name: string, ask?: { readonly activity?: boolean }): Promise<PodView>;
   update(name: string, change: PodUpdate): Promise<void>;
   /** Resolves when nothing of the pod is left; at once when there is none. */
   terminate(name: string): Promise<void>;

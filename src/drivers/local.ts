@@ -14,6 +14,7 @@ import {
   type PodView,
   type StatedTypes,
 } from "./driver.ts";
+import { ActivityWatch } from "./local/activity.ts";
 import { Capacity } from "./local/capacity.ts";
 import { closeClaim, deadlineText, readClaim } from "./local/control.ts";
 import { dialPod, viewPod } from "./local/inspect.ts";
@@ -85,6 +86,7 @@ class LocalDriver implements Driver {
   readonly #isolation: Isolation;
   readonly #capacity: Capacity;
   readonly #pods: string;
+  readonly #activity: ActivityWatch;
   readonly #turns = new Turns();
   readonly #launching = new Set<string>();
   readonly #reported = new Set<string>();
@@ -93,6 +95,7 @@ class LocalDriver implements Driver {
     this.#options = options;
     this.#isolation = isolation;
     this.#capacity = capacity;
+    this.#activity = new ActivityWatch(options.nvidiaSmi ?? "nvidia-smi");
     this.#pods = join(options.dataDir, "pods");
     this.isolation = isolation.kind;
     this.sshUser = isolation.sshUser;
@@ -131,11 +134,12 @@ class LocalDriver implements Driver {
     }
   }
 
-  async inspect(name: string): Promise<PodView> {
+  async inspect(name: string, { activity = false } = {}): Promise<PodView> {
     const launching = this.#launching.has(name);
     const view = await asking(() => viewPod(podDir(this.#pods, name)));
     if (view.state === "absent" && launching) return { state: "starting", reason: "it is being set up" };
-    return view;
+    if (view.state !== "running" || !activity) return view;
+    return { ...view, activity: await asking(() => this.#activity.of(podDir(this.#pods, name))) };
   }
 
   update(name: string, change: PodUpdate): Promise<void> {

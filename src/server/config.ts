@@ -36,6 +36,8 @@ export interface ServerOptions {
   readonly drainMaxS?: number;
   /** Where the command line of the same user sends its tunnels; default: where the API is. */
   readonly tunnelUrl?: string;
+  /** Seconds after which a pod that nobody uses is ended; default: never. */
+  readonly idleAfterS?: number;
   /** Where pods reach the API; default: where it listens. */
   readonly podUrl?: string;
   /** How long a start waits for another server to let go of the data directory, in milliseconds; default: 6 s. */

@@ -58,13 +58,24 @@ const catalogueOf = (file: SettingsFile): Catalogue =>
   new Map(Object.entries(file.gpu_types ?? {}).map(([name, type]) => [name, typeSettings(type)]));
 
 function typeSettings(type: NonNullable<SettingsFile["gpu_types"]>[string]): TypeSettings {
-  const { description, gpu_memory, cpus, memory, max_duration, price_per_hour, slice_of, per_gpu } = type;
+  const {
+    description,
+    gpu_memory,
+    cpus,
+    memory,
+    max_duration,
+    idle_after,
+    price_per_hour,
+    slice_of,
+    per_gpu,
+  } = type;
   return {
     description: description ?? null,
     gpuMemory: gpu_memory ?? null,
     cpus: cpus ?? null,
     memory: memory ?? null,
     maxDurationS: max_duration ?? null,
+    idleAfterS: idle_after ?? null,
     pricePerHour: price_per_hour ?? null,
     slice: slice_of === undefined ? null : { of: slice_of, perGpu: per_gpu ?? 1 },
     withoutGpus: type.places !== undefined,

@@ -58,6 +58,8 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     detachMaxS: file.detach_max,
     drainMaxS: file.drain_max,
     tunnelUrl: file.tunnel_url,
+    podUrl: file.pod_url,
+    idleAfterS: file.idle_after,
     githubKeysUrl: file.github_keys_url,
   });
 

@@ -72,7 +72,7 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
     driver,
     probe: roles.has("worker") ? await openProbe(store, join(dataDir, "probes"), name, embedded) : noProbe,
     githubKeys: githubKeys(options.githubKeysUrl),
-    settings: { domain: options.domain ?? DEFAULT_DOMAIN },
+    settings: { domain: options.domain ?? DEFAULT_DOMAIN, idleAfterS: options.idleAfterS },
     catalogue: options.live.catalogue,
     log: (level, fields, message) => logger[level](fields, message),
   });

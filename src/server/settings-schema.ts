@@ -56,6 +56,9 @@ const gpuType = z
     max_duration: duration(60, MAX_DURATION_S).describe(
       "Longest reservation, with all extensions; default: the driver's (48h with GPUs, 7d without)",
     ),
+    idle_after: duration(0, MAX_DURATION_S).describe(
+      "A reservation without ssh connection and without work for its GPUs is ended after so long, and told so before; 0 for never; default: `idle_after` of the server",
+    ),
     price_per_hour: dollars.describe("Dollars for an hour of one GPU or place: `2.50`; default: none"),
     slice_of: typeName.describe(
       "Makes it a slice of that type's GPUs (MIG); `nodes` says which GPUs are cut into it",
@@ -132,6 +135,12 @@ export const settingsFile = z
     drain_max: duration(0, 7 * 86_400).describe(
       "How long a stopped server lives on for open ssh sessions; `--drain-max`",
     ),
+    idle_after: duration(0, MAX_DURATION_S).describe(
+      "A reservation that nobody uses is ended after so long: of types that do not say it themselves; default: never; `--idle-after`",
+    ),
+    pod_url: z
+      .url({ protocol: /^https?$/ })
+      .describe("Where pods reach the API, to show and cancel their own reservation; `--pod-url`"),
     tunnel_url: z
       .url({ protocol: /^https?$/ })
       .describe("Where this user's tunnels go, when not through the API's process; `--tunnel-url`"),

@@ -10,6 +10,7 @@ import { servers } from "./migrations/0006-servers.ts";
 import { reservationsByState } from "./migrations/0007-reservations-by-state.ts";
 import { collaborators } from "./migrations/0008-collaborators.ts";
 import { podTokens } from "./migrations/0009-pod-tokens.ts";
+import { idle } from "./migrations/0010-idle.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -31,6 +32,7 @@ export const MIGRATIONS: readonly Migration[] = [
   reservationsByState,
   collaborators,
   podTokens,
+  idle,
 ];
 
 /**

@@ -116,6 +116,10 @@ export const reservationShape = {
   warned_s: nullable(int),
   /** Who may log in has changed since the pod was told. */
   keys_stale: flag,
+  /** While active: since when it is seen without an ssh connection and without work for its GPUs. */
+  idle_since: nullable(instant),
+  /** When that was told in the pod. */
+  idle_warned_at: nullable(instant),
   version: int,
   next_step_at: nullable(instant),
   leased_by: nullable(text),

@@ -86,6 +86,14 @@ describe("sharing", () => {
     expect(done.stderr).toContain("missing required argument 'reservation': its id or name");
   });
 
+  test("show says since when it is idle, and when it ends for that, in local time", async () => {
+    const idle = { idle_since: "2026-01-01T11:02:30.000Z", idle_ends_at: "2026-01-01T13:02:30.000Z" };
+    const local = (instant: string) => new Date(instant).toTimeString().slice(0, 5);
+    const done = await world({ ...mine, ...idle }).gpuDev("show hello --no-color");
+    const [since, end] = [local(idle.idle_since), local(idle.idle_ends_at)];
+    expect(done.stdout).toContain(`since ${since}, ends at ${end} unless it is used`);
+  });
+
   test("list and show say whose it is when it is not yours", async () => {
     const list = await world(shared, mine).gpuDev("list --no-color");
     const [header, first, second] = list.stdout.split("\n");

@@ -119,7 +119,7 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
   });
 
   test("S-10 what the operator says of a type goes before the driver, and types that nothing offers are known", async () => {
-    const said = { description: null, gpuMemory: null, cpus: 4, memory: null, slice: null };
+    const said = { description: null, gpuMemory: null, cpus: 4, memory: null, slice: null, idleAfterS: null };
     const catalogue = new Map([
       ["h100", { ...said, maxDurationS: 4 * HOUR, pricePerHour: 2_500_000, withoutGpus: false }],
       ["cpu-large", { ...said, maxDurationS: null, pricePerHour: null, withoutGpus: true }],

@@ -4,6 +4,7 @@ import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LaunchRefused, type PodSpec, type StatedTypes } from "../../src/drivers/driver.ts";
+import { ActivityWatch } from "../../src/drivers/local/activity.ts";
 import { Capacity, nodeName } from "../../src/drivers/local/capacity.ts";
 import { deviceNodes, typeOf } from "../../src/drivers/local/nvidia.ts";
 import type { Simulated } from "../../src/drivers/local/simulated.ts";
@@ -45,6 +46,28 @@ function spec(node: string, gpus: number[], gpuType = "h100", simulated = false)
 }
 
 const H100 = (index: number) => `${index}, NVIDIA H100 80GB HBM3, ${UUIDS[index]}`;
+
+test("what the GPUs of a pod do is read from nvidia-smi; one that does not tell makes nothing known", async () => {
+  const pod = await temporaryDirectory();
+  await mkdir(join(pod, "control"));
+  await writeFile(join(pod, "control", "port"), "1\n");
+  const answer = (lines: readonly string[], exit = 0) =>
+    writeFile(
+      nvidiaSmi,
+      `#!/bin/sh\n[ "$1" = --query-gpu=uuid,utilization.gpu ] || exit 2\ncat <<'END'\n${lines.join("\n")}\nEND\nexit ${exit}\n`,
+      { mode: 0o755 },
+    );
+  const activity = (gpus: string) =>
+    writeFile(join(pod, "control", "gpus"), gpus).then(() => new ActivityWatch(nvidiaSmi).of(pod));
+  await answer([`${UUIDS[0]}, 0`, `${UUIDS[1]}, 37`, `${UUIDS[2]}, [N/A]`]);
+  expect(await activity(UUIDS[0])).toEqual({ sessions: 0, gpuBusy: false });
+  expect(await activity(`${UUIDS[0]},${UUIDS[1]}`)).toEqual({ sessions: 0, gpuBusy: true });
+  expect(await activity(`${UUIDS[0]},${UUIDS[2]}`)).toBeUndefined();
+  expect(await activity("")).toEqual({ sessions: 0, gpuBusy: false });
+  await answer([], 9);
+  expect(await activity(UUIDS[0])).toBeUndefined();
+  await rm(pod, { recursive: true });
+});
 
 test("a machine without nvidia-smi offers its processors, and simulated GPUs marked so", async () => {
   const common = { node: expect.stringMatching(/^[a-z0-9-]+$/), healthy: true };

@@ -301,6 +301,22 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       expect((await access.ssh(user, "cat GPU_DEV_NOTICE")).stdout).toBe("it ends\n");
     });
 
+    test("whether somebody is connected is told to who asks", async () => {
+      await driver.launch(spec);
+      const access = await enter();
+      const sessions = async () => {
+        const view = await driver.inspect(spec.name, { activity: true });
+        return view.state === "running" ? view.activity : undefined;
+      };
+      expect(await driver.inspect(spec.name)).toEqual({ state: "running" });
+      await expect.poll(sessions, { timeout: 20_000 }).toEqual({ sessions: 0, gpuBusy: false });
+      const held = [0, 1].map(() => access.hold(user, "echo up; sleep 4000"));
+      await Promise.all(held.map((session) => new Promise((r) => session.stdout?.once("data", r))));
+      await expect.poll(sessions, { timeout: 20_000 }).toEqual({ sessions: 2, gpuBusy: false });
+      for (const session of held) session.kill();
+      await expect.poll(sessions, { timeout: 20_000 }).toEqual({ sessions: 0, gpuBusy: false });
+    });
+
     test("L-19 a key that is only there to prove the login can do nothing else", async () => {
       const probe = await makeKey(dir, "probe");
       const line = `restrict,command="exit 0" ${probe.publicKey}`;

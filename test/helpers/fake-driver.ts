@@ -1,6 +1,13 @@
 /** A driver in memory, with faults on demand and a record of what it was asked. */
 import { PassThrough } from "node:stream";
-import type { Driver, NodeCapacity, PodSpec, PodUpdate, PodView } from "../../src/drivers/driver.ts";
+import type {
+  Activity,
+  Driver,
+  NodeCapacity,
+  PodSpec,
+  PodUpdate,
+  PodView,
+} from "../../src/drivers/driver.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 
 type Verb = "capacity" | "launch" | "inspect" | "update" | "terminate" | "list" | "dial";
@@ -19,6 +26,8 @@ export interface FakeDriver extends Driver {
   isolation: "namespaces" | "processes";
   /** What a pod is after its launch; "running" by default. */
   launched: PodView;
+  /** Of every pod, for who asks for it. */
+  activity: Activity | undefined;
   /** Throws this instead of doing the verb, for as long as it is set. */
   readonly faults: Map<Verb, Error>;
   /** Runs before the verb is done; a test can hold it there. */
@@ -62,6 +71,7 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
     nodes,
     launched: { state: "running" },
     before: undefined,
+    activity: { sessions: 1, gpuBusy: false },
     async capacity() {
       await enter("capacity");
       return fake.nodes;
@@ -70,9 +80,10 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
       await enter("launch", spec.name);
       if (!pods.has(spec.name)) pods.set(spec.name, { spec, view: fake.launched, updates: [] });
     },
-    async inspect(name) {
+    async inspect(name, { activity = false } = {}) {
       await enter("inspect", name);
-      return pods.get(name)?.view ?? { state: "absent" };
+      const view = pods.get(name)?.view ?? { state: "absent" };
+      return view.state === "running" && activity ? { ...view, activity: fake.activity } : view;
     },
     async update(name, change) {
       await enter("update", name);

@@ -43,6 +43,8 @@ export function reservationRow(at: string, given: Partial<ReservationRow>): Rese
     ghost_since: null,
     warned_s: null,
     keys_stale: 0,
+    idle_since: null,
+    idle_warned_at: null,
     version: 1,
     next_step_at: at,
     leased_by: null,

@@ -26,6 +26,7 @@ test("S-10 the example of the documentation is understood", () => {
     cpus: 24,
     memory: 200 * 2 ** 30,
     maxDurationS: 48 * 3600,
+    idleAfterS: null,
     pricePerHour: 2_500_000,
     slice: null,
     withoutGpus: false,

@@ -10,6 +10,7 @@ import { choice, parsed, repeated, text } from "../options.ts";
 const DEFAULT_LISTEN = "127.0.0.1:4780";
 const DETACH_S = { least: 10, most: 24 * 3600 };
 const DRAIN_S = { least: 0, most: 7 * 24 * 3600 };
+const IDLE_S = { least: 300, most: 30 * 86_400 };
 
 const options = {
   config: text(
@@ -79,6 +80,11 @@ const options = {
     "Where this user's tunnels go, when not through the API's process (default: where the API is)",
     httpUrl,
   ),
+  idleAfter: parsed(
+    "--idle-after <TIME>",
+    "End a reservation after so long without ssh connection and without work for its GPUs (default: never)",
+    (given) => timeWithin(given, IDLE_S),
+  ),
   podUrl: parsed(
     "--pod-url <URL>",
     "Where pods reach the API, to show and cancel their own reservation (default: where it listens)",
@@ -142,6 +148,7 @@ function serverOptions(given: Values<typeof options>, env: Context["env"]) {
     ...(given.detachMax === undefined ? {} : { detachMaxS: given.detachMax }),
     ...(given.drainMax === undefined ? {} : { drainMaxS: given.drainMax }),
     ...(given.tunnelUrl === undefined ? {} : { tunnelUrl: given.tunnelUrl }),
+    ...(given.idleAfter === undefined ? {} : { idleAfterS: given.idleAfter }),
     ...(given.podUrl === undefined ? {} : { podUrl: given.podUrl }),
     ...(given.githubKeysUrl === undefined ? {} : { githubKeysUrl: given.githubKeysUrl }),
   };

@@ -5,7 +5,7 @@ import { defineCommand } from "../command.ts";
 import { findReservation, wordOrOwn } from "../find.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { phases, phaseWords } from "../output/phases.ts";
-import { gpus, outlook, sshAlias } from "../output/reservation.ts";
+import { gpus, idleWords, outlook, sshAlias } from "../output/reservation.ts";
 import { ago } from "../output/time.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 
@@ -59,6 +59,7 @@ export function describe(r: Reservation, now: Date): Output {
     ["created", ago(r.created_at, now)],
     ["started", ago(r.started_at, now)],
     ["ended", ago(r.ended_at, now)],
+    ["idle", idleWords(r)],
     ["last error", r.last_error ?? ""],
     ["ssh", r.state === "active" ? `ssh ${sshAlias(r)}` : ""],
   ];

@@ -2,7 +2,7 @@
 import { id8 } from "../../api/names.ts";
 import type { Reservation } from "../../api/schemas.ts";
 import type { Cell } from "./output.ts";
-import { estimate, timeLeft } from "./time.ts";
+import { clockTime, estimate, timeLeft } from "./time.ts";
 
 /** What the user calls it: its name, else the beginning of its id. */
 export const label = (r: Reservation): string => r.name ?? id8(r.id);
@@ -31,4 +31,11 @@ export const isFinal = (r: Reservation): boolean => ["expired", "cancelled", "fa
 export function endedWords(r: Reservation, context = ""): string {
   const state = r.state === "failed" ? "failed" : `is ${r.state}`;
   return `${label(r)} ${state}${context}${r.reason === null ? "" : `: ${r.reason}`}`;
+}
+
+/** "since 14:02, ends at 16:02 unless it is used", in the user's local time; empty for one that is in use. */
+export function idleWords({ idle_since: since, idle_ends_at: end }: Reservation): Cell {
+  if (!since) return "";
+  const words = `since ${clockTime(since)}${end ? `, ends at ${clockTime(end)} unless it is used` : ""}`;
+  return { text: words, value: since };
 }

@@ -23,6 +23,12 @@ export function estimate(start: string | null, now: Date): Cell {
 export const ago = (instant: string | null, now: Date): Cell =>
   relative(instant, now, (s) => (s <= -1 ? `${formatDuration(-s, "down")} ago` : "just now"));
 
+/** "14:02" in the local time of the user. */
+export function clockTime(instant: string): string {
+  const ms = parseInstant(instant);
+  return ms === undefined ? instant : new Date(ms).toTimeString().slice(0, 5);
+}
+
 function relative(instant: string | null, now: Date, words: (seconds: number) => string): Cell {
   if (instant === null) return "";
   const ms = parseInstant(instant);

@@ -50,6 +50,7 @@ export async function makePod(plan: PodPlan): Promise<void> {
 function files({ dir, spec, isolation, openSsh, visible }: PodPlan): Record<string, string> {
   return {
     init: INIT_SCRIPT,
+    gpus: spec.simulated ? "" : visible,
     host_key: spec.hostKey.endsWith("\n") ? spec.hostKey : `${spec.hostKey}\n`,
     authorized_keys: keysText(spec.authorizedKeys, isolation.session(dir)),
     deadline: deadlineText(spec.deadlineS),

@@ -49,6 +49,20 @@ export async function askNvidiaSmi(command: string): Promise<GpuReport> {
   }
 }
 
+/** Percent of the last moment in which each GPU worked, by UUID; without those that do not tell. Undefined when nobody can be asked. */
+export async function askGpuUse(command: string): Promise<ReadonlyMap<string, number> | undefined> {
+  const query = ["--query-gpu=uuid,utilization.gpu", "--format=csv,noheader,nounits"];
+  try {
+    const env = { PATH: SEARCH_PATH };
+    const { stdout } = await promisify(execFile)(command, query, { env, timeout: TIMEOUT_MS });
+    const use = [...stdout.matchAll(/^(GPU-[0-9a-f-]+), (\d+)$/gim)];
+    return new Map(use.map(([, uuid = "", percent]) => [uuid, Number(percent)]));
+  } catch {
+    // What is wrong with it is told by who asks for the GPUs themselves.
+    return undefined;
+  }
+}
+
 function parseReport(text: string): GpuReport {
   const gpus: Gpu[] = [];
   const faults: string[] = [];

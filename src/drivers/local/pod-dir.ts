@@ -10,6 +10,7 @@
  *       port       where sshd listens, once it does
  *       died       why the pod ended
  *       deadline   epoch seconds, read by the watchdog every second
+ *       gpus       UUIDs of its GPUs, with commas; empty for one without real GPUs
  *       notice     what the users were told last
  */
 import { randomUUID } from "node:crypto";

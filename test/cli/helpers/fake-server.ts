@@ -107,6 +107,8 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
     attempt: 1,
     ssh_attempts: 1,
     last_error: null,
+    idle_since: null,
+    idle_ends_at: null,
     version: 3,
     ...given,
   };
