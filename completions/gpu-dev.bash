@@ -26,6 +26,7 @@ _gpu_dev() {
       "disk list" | "disk ls") command="disk list" ;;
       " server") command="server" ;;
       " whoami") command="whoami" ;;
+      " doctor") command="doctor" ;;
       "config show") command="config show" ;;
       "ssh-config install") command="ssh-config install" ;;
       "ssh-config remove") command="ssh-config remove" ;;
@@ -74,6 +75,7 @@ _gpu_dev() {
     "server --github-keys-url") return ;;
     "server --context") return ;;
     "whoami --context") return ;;
+    "doctor --context") return ;;
     "config show --context") return ;;
     "ssh-config install --context") return ;;
     "ssh-config remove --context") return ;;
@@ -100,6 +102,7 @@ _gpu_dev() {
       "disk list") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "whoami") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "doctor") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config remove") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
@@ -110,7 +113,7 @@ _gpu_dev() {
     return
   fi
   case "$command" in
-    "") COMPREPLY=($(compgen -W "reserve list show connect forward edit cancel avail status server whoami completion disk admin config ssh-config" -- "$cur")); ;;
+    "") COMPREPLY=($(compgen -W "reserve list show connect forward edit cancel avail status server whoami doctor completion disk admin config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "list" -- "$cur")); ;;
     "admin") COMPREPLY=($(compgen -W "types" -- "$cur")); ;;
     "config") COMPREPLY=($(compgen -W "show" -- "$cur")); ;;

@@ -36,6 +36,7 @@ complete -c gpu-dev -n '__gpu_dev_at only' -a avail -d 'Show what is free, by GP
 complete -c gpu-dev -n '__gpu_dev_at only' -a status -d 'Show the server\'s health and its GPUs'
 complete -c gpu-dev -n '__gpu_dev_at only' -a server -d 'Run a server on this machine'
 complete -c gpu-dev -n '__gpu_dev_at only' -a whoami -d 'Show who you are to the server'
+complete -c gpu-dev -n '__gpu_dev_at only' -a doctor -d 'Look for what is wrong between here and your pods'
 complete -c gpu-dev -n '__gpu_dev_at only' -a completion -d 'Print the completion script of a shell'
 complete -c gpu-dev -n '__gpu_dev_at only' -a disk -d 'Your disks'
 complete -c gpu-dev -n '__gpu_dev_at only' -a admin -d 'What administrators look at'

@@ -93,6 +93,12 @@ export const catalogue: readonly Entry[] = [
     load: async () => (await import("./commands/whoami.ts")).command,
   },
   {
+    path: "doctor",
+    summary: "Look for what is wrong between here and your pods",
+    group: SETUP,
+    load: async () => (await import("./commands/doctor.ts")).command,
+  },
+  {
     path: "config show",
     summary: "Show the settings and where each comes from",
     group: SETUP,

@@ -11,10 +11,15 @@ export function includeLine(homedir: string, file: string): string {
   return /\s/.test(path) ? `Include "${path}"` : `Include ${path}`;
 }
 
+/** True when `line` stands in the file. */
+export async function hasLine(file: string, line: string): Promise<boolean> {
+  return lines(await readText(file)).some((known) => isLine(known, line));
+}
+
 /** Puts `line` first, where it holds for all hosts. False when it is there already. */
 export async function addLine(file: string, line: string): Promise<boolean> {
+  if (await hasLine(file, line)) return false;
   const text = await readText(file);
-  if (lines(text).some((known) => isLine(known, line))) return false;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await replace(file, `${line}\n${text}`);
   return true;

@@ -1,11 +1,8 @@
 /** `gpu-dev forward`: ports of the pod on this machine, until Ctrl-C or the end of the reservation. */
 import { isIP } from "node:net";
-import { proxyFor } from "../../api/proxy.ts";
 import type { Reservation } from "../../api/schemas.ts";
 import { AccessWatch } from "../access-watch.ts";
-import { endpointOf } from "../api.ts";
 import { defineCommand } from "../command.ts";
-import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { findReservation } from "../find.ts";
 import { Forwarding, type PortPair } from "../forward-ports.ts";
@@ -13,6 +10,7 @@ import { parsed } from "../options.ts";
 import { type Output, print } from "../output/output.ts";
 import { label } from "../output/reservation.ts";
 import { whenActive } from "../ready.ts";
+import { tunnelServer } from "../tunnel-server.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -56,7 +54,7 @@ export const command = defineCommand({
     const forwarding = new Forwarding({
       id: reservation.id,
       address,
-      server: () => serverOf(ctx),
+      server: tunnelServer(ctx),
       say: (line) => ctx.say(line),
       endsAll: (code) => watch.mayBeOver(code),
     });
@@ -72,12 +70,6 @@ export const command = defineCommand({
     }
   },
 });
-
-/** Asked at each dial: a token may have been replaced. */
-function serverOf(ctx: Context) {
-  const endpoint = endpointOf(ctx, ctx.home, ctx.global);
-  return { ...endpoint, proxy: proxyFor(ctx.env, endpoint.url) };
-}
 
 function output(r: Reservation, address: string, bound: readonly PortPair[]): Output {
   return {

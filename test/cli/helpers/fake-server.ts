@@ -23,6 +23,8 @@ export interface FakeServer {
   /** What was asked, in order. */
   readonly requests: Request[];
   handlers: Handlers;
+  /** The `Date` of its answers. */
+  date: string | null;
 }
 
 /** A server that answers by `handlers`; a request without a handler fails the test. */
@@ -30,12 +32,15 @@ export function fakeServer(handlers: Handlers): FakeServer {
   const server: FakeServer = {
     requests: [],
     handlers,
+    date: null,
     fetch: async (url, init) => {
       const request = read(url, init);
       server.requests.push(request);
       const handler = server.handlers[request.route];
       if (!handler) throw new Error(`unexpected request: ${request.route}`);
-      return reply(request, handler(request));
+      const { status, text, headers } = reply(request, handler(request));
+      const get = (name: string): string | null => (name === "date" ? server.date : headers.get(name));
+      return { status, text, headers: { get } };
     },
   };
   return server;
