@@ -44,7 +44,9 @@ _gpu_dev() {
     "reserve --timeout") return ;;
     "reserve --context") return ;;
     "list --state") COMPREPLY=($(compgen -W "queued preparing active ending expired cancelled failed" -- "$cur")); return ;;
+    "list --timeout") return ;;
     "list --context") return ;;
+    "show --timeout") return ;;
     "show --context") return ;;
     "connect --context") return ;;
     "forward --address") return ;;
@@ -91,8 +93,8 @@ _gpu_dev() {
       "config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --time --name --disk --no-wait --no-queue --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "list") COMPREPLY=($(compgen -W "--all --state --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "show") COMPREPLY=($(compgen -W "--watch --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "forward") COMPREPLY=($(compgen -W "--address --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "edit") COMPREPLY=($(compgen -W "--name --extend --add-user --remove-user --json --context --verbose --no-color --help" -- "$cur")); return ;;

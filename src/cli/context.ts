@@ -6,6 +6,9 @@ interface Sink {
   write(text: string): unknown;
   readonly isTTY: boolean;
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+  /** True when nobody reads it any more. */
+  readonly ended?: boolean;
 }
 
 export interface Io {
@@ -33,6 +36,19 @@ export type RunProgram = (
   stdio: "inherit" | "capture",
 ) => Promise<{ code: number; stdout: string; stderr: string }>;
 
+export interface StreamReply {
+  readonly status: number;
+  readonly contentType: string;
+  /** Ends when the signal of the request is aborted. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** A GET whose answer is read as it comes. Rejects with the socket's error. */
+export type OpenStream = (
+  url: string,
+  init: { readonly headers: Record<string, string>; readonly signal: AbortSignal },
+) => Promise<StreamReply>;
+
 /** Flags that every command has. */
 export interface GlobalOptions {
   readonly json: boolean;
@@ -50,6 +66,7 @@ export interface Outside {
   readonly prompts: Prompts;
   /** The transport; retries and words for failures are put around it. */
   readonly fetch: Fetch;
+  readonly openStream: OpenStream;
   readonly runProgram: RunProgram;
   /** Ctrl-C (or the signals given) aborts the signal instead of killing the process, until `stop`. */
   watchInterrupt(signals?: readonly NodeJS.Signals[]): { readonly signal: AbortSignal; stop(): void };
@@ -65,6 +82,8 @@ export interface Context extends Outside {
   endpoint(): Endpoint;
   /** A client for it; throws NotConfigured. */
   api(): Client;
+  /** Looks anew for the server the next time: it was restarted, and has another address or token. */
+  forgetEndpoint(): void;
   /** A line of talk on stderr. */
   say(line: string): void;
   /** A line of talk that only `--verbose` shows. */

@@ -16,6 +16,7 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
     if (global.verbose) say(line);
   };
   const endpoint = once(() => endpointOf(outside, home, global));
+  const api = once((): Client => clientFor(outside, endpoint(), detail));
   return {
     ...outside,
     global,
@@ -23,7 +24,11 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
     colour: { stdout: wantsColour(env, global, io.stdout), stderr: wantsColour(env, global, io.stderr) },
     interactive: io.stdin.isTTY && io.stderr.isTTY && !global.json,
     endpoint,
-    api: once((): Client => clientFor(outside, endpoint(), detail)),
+    api,
+    forgetEndpoint() {
+      endpoint.forget();
+      api.forget();
+    },
     say,
     detail,
   };
@@ -37,10 +42,15 @@ function wantsColour(env: Outside["env"], global: GlobalOptions, sink: { isTTY: 
   return sink.isTTY && env.TERM !== "dumb";
 }
 
-function once<T>(make: () => T): () => T {
+function once<T>(make: () => T): { (): T; forget(): void } {
   let made: { value: T } | undefined;
-  return () => {
+  const get = (): T => {
     made ??= { value: make() };
     return made.value;
   };
+  return Object.assign(get, {
+    forget: () => {
+      made = undefined;
+    },
+  });
 }

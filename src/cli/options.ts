@@ -88,3 +88,18 @@ export function collaborator(given: string): string {
     "Give the name of a user of the server, or github:NAME.",
   );
 }
+
+/** What every command has that can be watched. */
+export const watching = {
+  watch: flag("-w, --watch", "Show it again after each change, until Ctrl-C (exit 130)"),
+  timeout: parsed("--timeout <DURATION>", "With --watch: stop after this (exit 8; default: 24h)", duration),
+};
+
+/** `--timeout` says how long to watch, and nothing else. Throws UsageError without `--watch`. */
+export function checkWatching(given: {
+  readonly watch: boolean;
+  readonly timeout: number | undefined;
+}): void {
+  if (given.timeout !== undefined && !given.watch)
+    throw new UsageError("--timeout needs --watch: without it nothing is waited for");
+}

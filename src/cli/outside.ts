@@ -20,6 +20,8 @@ export function processOutside(env: Outside["env"]): Outside {
     },
     prompts: lazyPrompts(),
     fetch: chooseFetch(env),
+    openStream: async (url, init) =>
+      (await import("./open-stream.ts")).openStream(findProxy(env, url))(url, init),
     runProgram,
     watchInterrupt,
   };
@@ -28,13 +30,24 @@ export function processOutside(env: Outside["env"]): Outside {
 function processIo(): Io {
   const sink = (stream: NodeJS.WriteStream): Io["stdout"] => {
     // C-20: a reader that left early (`| head`) is no failure; the work goes on and its exit code stands.
+    let ended = false;
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE") throw error;
+      ended = true;
     });
     return {
       write: (text) => stream.write(text),
       isTTY: stream.isTTY === true,
-      columns: stream.columns,
+      // A terminal may change its size while something is drawn on it.
+      get columns() {
+        return stream.columns;
+      },
+      get rows() {
+        return stream.rows;
+      },
+      get ended() {
+        return ended;
+      },
     };
   };
   return {

@@ -1,19 +1,14 @@
-/** Waiting for a reservation: asked for again and again, from 100 ms apart to 2 s, within a bound (C-16). */
-import { BadReply, RefusedRequest } from "../api/client.ts";
+/** Waiting for a reservation, which is followed within a bound (C-16). */
 import { exactDuration, formatDuration } from "../api/duration.ts";
 import { EXIT } from "../api/errors.ts";
 import type { Reservation } from "../api/schemas.ts";
 import type { Context } from "./context.ts";
-import { CliError, Unreachable } from "./errors.ts";
+import { CliError } from "./errors.ts";
+import { reservationFeed } from "./feed.ts";
+import { follow } from "./follow.ts";
 import { type Progress, startProgress } from "./output/progress.ts";
 import { endedWords, gpus, isFinal, label } from "./output/reservation.ts";
 import { estimate } from "./output/time.ts";
-
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2000;
-const GROWTH = 1.3;
-/** A server that restarts is waited for this long, in seconds. */
-const PATIENCE_WITHOUT_SERVER_S = 120;
 
 export interface WaitOptions {
   readonly timeoutS: number;
@@ -46,13 +41,13 @@ async function watch(
 ): Promise<Reservation> {
   const progress = await startProgress(ctx);
   try {
-    return await poll(ctx, first, options, progress, settled);
+    return await waitFor(ctx, first, options, progress, settled);
   } finally {
     progress.stop();
   }
 }
 
-async function poll(
+async function waitFor(
   ctx: Context,
   first: Reservation,
   { timeoutS, signal }: WaitOptions,
@@ -61,40 +56,26 @@ async function poll(
 ): Promise<Reservation> {
   const startMs = ctx.clock.now().getTime();
   const elapsedS = (): number => (ctx.clock.now().getTime() - startMs) / 1000;
+  const news = follow(ctx, reservationFeed(first.id), {
+    signal,
+    until: startMs + timeoutS * 1000,
+    onOutage: () => progress.interrupt("The server does not answer now; asking again"),
+  });
   let current = first;
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * GROWTH, LONGEST_PAUSE_MS)) {
-    if (settled(current)) return current;
-    if (elapsedS() >= timeoutS) throw stillPending(current, timeoutS);
-    progress.update(phaseOf(current), describe(ctx, current, elapsedS()));
-    await ctx.clock.sleep(Math.min(pauseMs, Math.max(0, timeoutS - elapsedS()) * 1000), signal);
-    current = await ask(ctx, current, signal, progress);
-  }
-}
-
-/** The present state. A server that cannot answer now is asked again for a while: it may be restarting. */
-async function ask(
-  ctx: Context,
-  known: Reservation,
-  signal: AbortSignal,
-  progress: Progress,
-): Promise<Reservation> {
-  const startMs = ctx.clock.now().getTime();
-  for (;;) {
-    try {
-      return await ctx.api().getReservation({ params: { id: known.id }, signal });
-    } catch (error) {
-      const waitedS = (ctx.clock.now().getTime() - startMs) / 1000;
-      if (!mayPass(error) || signal.aborted || waitedS > PATIENCE_WITHOUT_SERVER_S) throw error;
-      progress.update("no answer", "The server does not answer now; asking again");
-      await ctx.clock.sleep(LONGEST_PAUSE_MS, signal);
+  try {
+    for (;;) {
+      if (settled(current)) return current;
+      if (elapsedS() >= timeoutS) throw stillPending(current, timeoutS);
+      progress.update(phaseOf(current), describe(ctx, current, elapsedS()));
+      const { value, done } = await news.next();
+      if (done)
+        throw new Error(`the server says that nothing follows for ${current.id}, which is ${current.state}`);
+      current = value ?? current;
     }
+  } finally {
+    await news.return();
   }
 }
-
-const mayPass = (error: unknown): boolean =>
-  error instanceof Unreachable ||
-  (error instanceof BadReply && error.status >= 500) ||
-  (error instanceof RefusedRequest && error.problem.retryable);
 
 /** What is news: not an estimate that moves by a minute. */
 const phaseOf = (r: Reservation): string => [r.state, r.queue_position, r.node, r.last_error].join(" ");

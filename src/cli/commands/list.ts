@@ -3,7 +3,7 @@ import { id8 } from "../../api/names.ts";
 import type { ListReservationsQuery, Reservation, State } from "../../api/schemas.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
-import { choice, flag } from "../options.ts";
+import { checkWatching, choice, flag, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { gpus, outlook } from "../output/reservation.ts";
 import { ago } from "../output/time.ts";
@@ -23,26 +23,40 @@ const STATES = [
 const options = {
   all: flag("-a, --all", "Ended ones too"),
   state: choice("--state <STATE>", "Only those in this state", STATES),
+  ...watching,
 };
 
 export const command = defineCommand({
   options,
+  details:
+    "--watch follows the server's events: on a terminal the table changes in place; with --json each change is one line of JSON, in a pipe one block of lines. It shows the newest 500.",
   examples: [
     { line: "gpu-dev list", meaning: "Those that have not ended" },
     { line: "gpu-dev list --state failed", meaning: "Those that failed" },
+    { line: "gpu-dev list --watch", meaning: "The list as it changes" },
     { line: "gpu-dev list --all | cut -f2", meaning: "All ids: a pipe gets tab-separated full values" },
   ],
-  async run(_args, given, ctx): Promise<Output> {
+  async run(_args, given, ctx): Promise<Output | number> {
+    checkWatching(given);
+    if (given.watch) return await watchList(ctx, given);
     const items = await all(ctx, filter(given));
     if (!given.all && given.state === undefined) await refreshSshFiles(ctx, items);
-    const now = ctx.clock.now();
-    return {
-      json: { items },
-      header: ["NAME", "ID", "STATE", "GPUS", "TIME", "CREATED", "REASON", "OWNER"],
-      rows: items.map((r) => row(r, now)),
-      empty: EMPTY,
-    };
+    return output(items, ctx.clock.now());
   },
+});
+
+/** Loaded only when it is asked for: most lists are looked at once. */
+async function watchList(ctx: Context, given: Values<typeof options>): Promise<number> {
+  const [{ watch }, { listFeed }] = await Promise.all([import("../watch.ts"), import("../feed.ts")]);
+  const feed = listFeed(filter(given));
+  return await watch(ctx, feed, ({ items }, now) => output(items, now), { timeoutS: given.timeout });
+}
+
+const output = (items: readonly Reservation[], now: Date): Output => ({
+  json: { items },
+  header: ["NAME", "ID", "STATE", "GPUS", "TIME", "CREATED", "REASON", "OWNER"],
+  rows: items.map((r) => row(r, now)),
+  empty: EMPTY,
 });
 
 const EMPTY =

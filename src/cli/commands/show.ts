@@ -2,7 +2,10 @@
 import { exactDuration } from "../../api/duration.ts";
 import type { Reservation, ReservationEvent } from "../../api/schemas.ts";
 import { defineCommand } from "../command.ts";
+import type { Context } from "../context.ts";
+import type { WithHistory } from "../feed.ts";
 import { findReservation, wordOrOwn } from "../find.ts";
+import { checkWatching, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { phases, phaseWords } from "../output/phases.ts";
 import { gpus, idleWords, outlook, sshAlias } from "../output/reservation.ts";
@@ -17,30 +20,45 @@ export const command = defineCommand({
       completes: "reservations",
     },
   ],
-  options: {},
+  options: watching,
+  details:
+    "--watch follows the reservation to its end: on a terminal in place; with --json each change is one line of JSON, in a pipe one block of lines.",
   examples: [
+    { line: "gpu-dev show train --watch", meaning: "What happens to it, as it happens" },
     { line: "gpu-dev show train", meaning: "State, time left, how to get in, and what happened so far" },
     {
       line: "gpu-dev show train --json",
       meaning: "The reservation as the API has it, with its phases and events",
     },
   ],
-  async run([word], _options, ctx): Promise<Output> {
+  async run([word], given, ctx): Promise<Output | number> {
+    checkWatching(given);
     const found = await findReservation(ctx.api(), wordOrOwn(ctx, word));
+    if (given.watch) return await watchOne(ctx, found.id, given.timeout);
     const { items: events } = await ctx.api().listEvents({ params: { id: found.id }, query: {} });
     if (found.access !== "pod") await refreshSshFiles(ctx);
-    const now = ctx.clock.now();
-    const described = describe(found, now);
-    return {
-      json: { ...found, phases: phases(found, now), events },
-      rows: [
-        ...described.rows,
-        ["took", phaseWords(phases(found, now))],
-        ...events.map((event) => eventRow(event, now)),
-      ],
-    };
+    return output(found, events, ctx.clock.now());
   },
 });
+
+async function watchOne(ctx: Context, id: string, timeoutS: number | undefined): Promise<number> {
+  const [{ watch }, { historyFeed }] = await Promise.all([import("../watch.ts"), import("../feed.ts")]);
+  const show = ({ reservation, events }: WithHistory, now: Date): Output => output(reservation, events, now);
+  return await watch(ctx, historyFeed(id), show, { timeoutS });
+}
+
+function output(r: Reservation, events: readonly ReservationEvent[], now: Date): Output {
+  const took = phases(r, now);
+  return {
+    json: { ...r, phases: took, events },
+    watched: { ...r, events },
+    rows: [
+      ...describe(r, now).rows,
+      ["took", phaseWords(took)],
+      ...events.map((event) => eventRow(event, now)),
+    ],
+  };
+}
 
 /** Labels and values of a reservation; also what `reserve` and `edit` answer with. */
 export function describe(r: Reservation, now: Date): Output {

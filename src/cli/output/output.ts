@@ -8,6 +8,8 @@ export type Cell = string | { readonly text: string; readonly value: string };
 export interface Output {
   /** Printed whole with `--json`. */
   readonly json: unknown;
+  /** Of an output that is watched, what makes it another one, where `json` also tells how much time has passed. */
+  readonly watched?: unknown;
   /** None for a list of labels and values. */
   readonly header?: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
@@ -24,15 +26,25 @@ export async function print(ctx: Context, output: Output): Promise<void> {
     if (output.empty !== undefined) ctx.io.stderr.write(`${output.empty}\n`);
     return;
   }
-  const text = ctx.io.stdout.isTTY
-    ? (await import("./table.ts")).table(output, ctx.io.stdout.columns ?? 80, ctx.colour.stdout)
-    : tsv(output);
-  ctx.io.stdout.write(text);
+  ctx.io.stdout.write(await render(ctx, output));
 }
 
-/** One JSON document. C1 control characters, which JSON leaves as they are, are escaped: some terminals obey them. */
-export function printJson(ctx: Context, json: unknown): void {
-  const text = JSON.stringify(json, null, ctx.io.stdout.isTTY ? 2 : undefined);
+/** The table of a terminal, or the lines of a pipe; empty without a row. */
+export async function render(ctx: Context, output: Output): Promise<string> {
+  if (output.rows.length === 0) return "";
+  if (!ctx.io.stdout.isTTY) return tsv(output);
+  return (await import("./table.ts")).table(output, ctx.io.stdout.columns ?? 80, ctx.colour.stdout);
+}
+
+/** One JSON document. */
+export const printJson = (ctx: Context, json: unknown): void =>
+  writeJson(ctx, JSON.stringify(json, null, ctx.io.stdout.isTTY ? 2 : undefined));
+
+/** One JSON document of several, on a line of its own. */
+export const printLine = (ctx: Context, json: unknown): void => writeJson(ctx, JSON.stringify(json));
+
+/** C1 control characters, which JSON leaves as they are, are escaped: some terminals obey them. */
+function writeJson(ctx: Context, text: string): void {
   const safe = text.replace(/[\u007f-\u009f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
   ctx.io.stdout.write(`${safe}\n`);
 }

@@ -5,6 +5,8 @@ import { plain } from "./text.ts";
 export interface Progress {
   /** Shows what is going on; without a terminal, only when `phase` is another than before (C-14). */
   update(phase: string, words: string): void;
+  /** Something in between, which is no new phase. */
+  interrupt(words: string): void;
   stop(): void;
 }
 
@@ -27,6 +29,9 @@ async function spinner(ctx: Context): Promise<Progress> {
       shown.text = plain(words);
       shown.start();
     },
+    interrupt(words) {
+      shown.text = plain(words);
+    },
     stop: () => void shown.stop(),
   };
 }
@@ -38,6 +43,7 @@ function lines(ctx: Context): Progress {
       if (phase !== last) ctx.say(words);
       last = phase;
     },
+    interrupt: (words) => ctx.say(words),
     stop: () => undefined,
   };
 }

@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { setImmediate as turn } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import type { Outside, Prompts, RunProgram } from "../../../src/cli/context.ts";
+import type { OpenStream, Outside, Prompts, RunProgram } from "../../../src/cli/context.ts";
 import { run } from "../../../src/cli/run.ts";
 import { runProgram } from "../../../src/cli/run-program.ts";
 import { type FakeServer, fakeServer, type Handlers } from "./fake-server.ts";
@@ -27,6 +29,7 @@ export interface World {
   /** What sleeping does beside moving the clock. */
   onSleep: (nowMs: number) => void;
   now: Date;
+  openStream?: OpenStream;
   gpuDev(line: string | readonly string[]): Promise<Done>;
 }
 
@@ -82,11 +85,17 @@ async function gpuDev(world: World, options: WorldOptions, argv: readonly string
         signal?.throwIfAborted();
         world.now = new Date(world.now.getTime() + ms);
         world.onSleep(world.now.getTime());
+        // What is already on its way arrives meanwhile, as it would in a real pause.
+        await turn();
         signal?.throwIfAborted();
       },
     },
     prompts: prompts(world, [...(options.answers ?? [])]),
     fetch: world.server.fetch,
+    // A server that knows no streams, unless a test has one: it is asked now and then.
+    openStream: (url, init) =>
+      world.openStream?.(url, init) ??
+      Promise.resolve({ status: 200, contentType: "application/json", body: Readable.from([]) }),
     runProgram: (command, args, stdio) => {
       world.programs.push([command, ...args]);
       return (options.runProgram ?? runProgram)(command, args, stdio);
