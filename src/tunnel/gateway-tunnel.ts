@@ -13,6 +13,8 @@ import { type Ending, Pipe, type Wire } from "./pipe.ts";
 const FIRST_SIGN_MS = 10_000;
 /** What a client that is gone had sent may still reach the pod for so long. */
 const DELIVER_MS = 1_000;
+/** The end of the pod's stream waits so long for the answer whether the tunnel was ended on purpose. */
+const LAST_CHECK_MS = 500;
 /** A client may take so long to read our `bye`. */
 const CLOSE_MS = 3_000;
 
@@ -51,7 +53,7 @@ export class GatewayTunnel {
   #recheck: Recheck;
   #cancelDetached: (() => void) | undefined;
   #heard = false;
-  #checking = false;
+  #checking: Promise<void> | undefined;
   #uncheckable = false;
 
   constructor(options: GatewayTunnelOptions) {
@@ -69,6 +71,8 @@ export class GatewayTunnel {
         this.#heard = true;
       },
       onBreak: (text) => this.#detach(text),
+      // Another server may have ended the pod: its user is to hear why, not only that the stream is over.
+      beforeEnd: () => within(clock, LAST_CHECK_MS, this.#check()),
       onEcho: observer.echo,
     });
     pod.once("data", () => observer.firstByte(clock.now() - askedAt));
@@ -151,10 +155,16 @@ export class GatewayTunnel {
     if (!this.#heard) this.#pipe.bye("no_sign", "nothing came from the client within 10 s");
   }
 
+  /** One at a time. */
+  #check(): Promise<void> {
+    this.#checking ??= this.#askAgain().finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
+  }
+
   /** An answer that cannot be had ends nothing: it is logged once, and asked for again. */
-  async #check(): Promise<void> {
-    if (this.#checking) return;
-    this.#checking = true;
+  async #askAgain(): Promise<void> {
     try {
       const ask = this.#recheck;
       const why = await ask();
@@ -164,8 +174,6 @@ export class GatewayTunnel {
     } catch (error) {
       if (!this.#uncheckable) this.#options.log({ err: error }, "the right to a tunnel could not be checked");
       this.#uncheckable = true;
-    } finally {
-      this.#checking = false;
     }
   }
 

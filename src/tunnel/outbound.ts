@@ -18,7 +18,9 @@ const EARLY_WINDOW = 256 * 1024;
 export interface OutboundEvents {
   /** The peer consumed more. */
   onProgress(): void;
-  /** The source ended or failed; what was read before is still on its way. */
+  /** The source ended or failed; the peer is told when this resolves, if it is a promise. */
+  beforeEnd?(): Promise<unknown>;
+  /** The peer is being told; what was read before is still on its way. */
   onSourceEnd(): void;
 }
 
@@ -35,6 +37,8 @@ export class Outbound {
   /** Bytes that earlier wires had: some of them go over the next one again. */
   #sentBefore = 0;
   #acked = 0;
+  /** The source has ended, or failed. */
+  #ending = false;
   /** Said once everything before it is sent: `end`, or `bye` when the source failed. */
   #lastLine: ((total: number) => string) | undefined;
 
@@ -130,10 +134,16 @@ export class Outbound {
     this.#finish(() => byeLine("pod_lost", `the connection to the pod broke (${error.message})`));
 
   #finish(lastLine: (total: number) => string): void {
-    if (this.#lastLine) return;
-    this.#lastLine = lastLine;
-    this.#flush();
-    this.#events.onSourceEnd();
+    if (this.#ending) return;
+    this.#ending = true;
+    const tell = (): void => {
+      this.#lastLine = lastLine;
+      this.#flush();
+      this.#events.onSourceEnd();
+    };
+    const first = this.#events.beforeEnd?.();
+    if (first) void first.then(tell);
+    else tell();
   }
 
   /** Backpressure: the source is read while the window has room for more. */

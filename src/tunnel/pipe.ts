@@ -46,6 +46,8 @@ export interface PipeOptions {
   /** Bytes moved, in either direction. */
   onProgress?(): void;
   onSourceEnd?(): void;
+  /** The source has ended or failed; the peer is told when this has resolved. It must not reject. */
+  readonly beforeEnd?: () => Promise<unknown>;
   /** How long a byte took from the wire to the sink (`up`) or from the source to the wire (`down`), now and then. */
   onEcho?(direction: "up" | "down", ms: number): void;
   /** The wire is gone without `bye`: the pipe waits for another, or for `lose`. */
@@ -77,7 +79,11 @@ export class Pipe {
       options.sink.on("error", (error) => this.#leave("hangup", { kind: "unwanted", error }));
     this.#outbound = new Outbound(
       options.source,
-      { onProgress: () => options.onProgress?.(), onSourceEnd: () => this.#onSourceEnd() },
+      {
+        onProgress: () => options.onProgress?.(),
+        onSourceEnd: () => this.#onSourceEnd(),
+        ...(options.beforeEnd ? { beforeEnd: options.beforeEnd } : {}),
+      },
       this.#watch("down"),
     );
   }

@@ -187,3 +187,38 @@ test("T-05 a message over 1 MiB ends the tunnel, and its pod", async () => {
   pod.accepted[0]?.resume().on("end", () => pod.accepted[0]?.end());
   await expect.poll(() => rig.gateway.count()).toBe(0);
 });
+
+test("T-08 T-02 a pod that another server has ended: the last bytes come, and then the reason", async () => {
+  const { rig, pod } = await given({ recheckMs: 3_600_000 });
+  const { ws, lines } = await open(rig);
+  const heard: string[] = [];
+  ws.on("message", (data: Buffer, binary) => binary && heard.push(data.toString()));
+  rig.revoked = new Problem("reservation_ended", "cancelled by its owner");
+  pod.accepted[0]?.end("last words");
+  await once(ws, "close");
+  expect(heard).toEqual(["last words"]);
+  expect(lines).toEqual(["bye reservation_ended cancelled by its owner"]);
+});
+
+test("T-01 an end whose reason cannot be asked for is told all the same", async () => {
+  const clock = new FakeClock();
+  const { pod: reached } = await given();
+  const { rig } = await given({
+    clock,
+    recheckMs: 3_600_000,
+    admit: async ({ reservation }) => ({
+      userId: "u1",
+      reservationId: reservation,
+      dial: () => reached.dial(),
+      recheck: () => new Promise(() => undefined),
+    }),
+  });
+  const { lines } = await open(rig);
+  await expect.poll(() => reached.accepted.length).toBe(1);
+  const [waiting, socket] = [clock.pending, reached.accepted[0]];
+  socket?.end();
+  // The pod's end has come to the gateway when it waits for the answer.
+  await expect.poll(() => clock.pending).toBe(waiting + 1);
+  clock.tick(500);
+  await expect.poll(() => lines).toEqual(["end 0"]);
+});
