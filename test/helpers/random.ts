@@ -16,3 +16,21 @@ export function chosenSeed(): number {
   const given = process.env.GPU_DEV_SEED;
   return given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given);
 }
+
+/** Choices that a seed replays. */
+export class Dice {
+  readonly random: () => number;
+
+  constructor(seed: number) {
+    this.random = randomFrom(seed);
+  }
+
+  /** A whole number below `n`. */
+  upTo(n: number): number {
+    return Math.floor(this.random() * n);
+  }
+
+  one<T>(...choices: [T, ...T[]]): T {
+    return choices[this.upTo(choices.length)] as T;
+  }
+}

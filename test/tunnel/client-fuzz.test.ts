@@ -6,9 +6,10 @@ import { PassThrough } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { TunnelClient, type TunnelEnd } from "../../src/tunnel/client.ts";
-import { chosenSeed, randomFrom } from "../helpers/random.ts";
+import { chosenSeed, Dice } from "../helpers/random.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { startHostileGateway, type Visit } from "./hostile-gateway.ts";
+import { nonsense } from "./nonsense.ts";
 import { NumberedReader, numbered } from "./numbered.ts";
 import { fragments, frame, OPCODE } from "./raw-frames.ts";
 import { ID, TOKEN } from "./rig.ts";
@@ -18,8 +19,7 @@ const SALT = { up: 1, down: 2 };
 /** Longer than a set-up, a session that waits to be resumed, and all pauses between. */
 const LONGEST_MS = 2 * 3_600_000;
 
-class Scene {
-  readonly random: () => number;
+class Scene extends Dice {
   readonly clock = new FakeClock();
   readonly stdin = new PassThrough();
   readonly stdout = new NumberedReader(SALT.down);
@@ -35,7 +35,7 @@ class Scene {
   visit: Visit | undefined;
 
   constructor(seed: number, url: string) {
-    this.random = randomFrom(seed);
+    super(seed);
     this.left = 1 + this.upTo(5);
     const stdout = new PassThrough();
     stdout.on("data", (data: Buffer) => this.stdout.take(data));
@@ -52,14 +52,6 @@ class Scene {
     void this.client.done.then((end) => {
       this.end = end;
     });
-  }
-
-  upTo(n: number): number {
-    return Math.floor(this.random() * n);
-  }
-
-  one<T>(...choices: [T, ...T[]]): T {
-    return choices[this.upTo(choices.length)] as T;
   }
 
   /** A connection: its answer is one of many, most of them wrong. */
@@ -126,7 +118,7 @@ class Scene {
     else if (!visit?.up) return;
     else if (what < 70) this.sendBytes(visit);
     else if (what < 85) this.sendLine(visit);
-    else if (what < 90) visit.write(this.nonsense());
+    else if (what < 90) visit.write(nonsense(this, false));
     else if (what < 95) visit.socket.destroy();
     else if (what < 97) visit.socket.resetAndDestroy();
     else this.clock.tick(60_000);
@@ -165,23 +157,6 @@ class Scene {
     );
     if (line === `end ${place}`) this.total = place;
     visit.write(frame(OPCODE.text, Buffer.from(line), { masked: false }));
-  }
-
-  nonsense(): Buffer {
-    const text = Buffer.from("ack 0");
-    const plain = { masked: false };
-    return this.one(
-      Buffer.from(Array.from({ length: 1 + this.upTo(60) }, () => this.upTo(256))),
-      frame(OPCODE.text, text, { masked: true }),
-      frame(OPCODE.text, text, { ...plain, reserved: 4 }),
-      frame(OPCODE.binary, text, { ...plain, length: 2 ** 21 }),
-      frame(OPCODE.text, text, { ...plain, fin: false }),
-      frame(OPCODE.more, text, plain),
-      frame(OPCODE.ping, text, plain),
-      frame(OPCODE.close, Buffer.from([0x03, 0xe8]), plain),
-      frame(OPCODE.close, Buffer.from([0x03, 0xf3]), plain),
-      frame(OPCODE.close, Buffer.alloc(1), plain),
-    );
   }
 
   check(): void {

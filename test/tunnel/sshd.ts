@@ -1,5 +1,5 @@
 /** A real sshd of our own: unprivileged port, own host key, own authorized keys, in a temporary directory. */
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
@@ -11,6 +11,7 @@ const SSHD = "/usr/sbin/sshd";
 
 export interface Sshd {
   readonly port: number;
+  /** Of the one that listens; sessions have processes of their own. */
   readonly pid: number;
   readonly user: string;
   /** As in known_hosts. */
@@ -19,6 +20,8 @@ export interface Sshd {
   readonly identity: string;
   readonly dir: string;
   dial(): Promise<Socket>;
+  /** Starts it again, on the same port, after it was killed. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -30,25 +33,37 @@ export async function startSshd(address = "127.0.0.1"): Promise<Sshd> {
   const port = await freePort();
   writeFileSync(join(dir, "sshd_config"), configText(dir, port, hostKey, address));
   if (process.getuid?.() === 0) execFileSync("mkdir", ["-p", "-m", "0755", "/run/sshd"]);
-  const child = spawn(SSHD, ["-D", "-f", join(dir, "sshd_config"), "-E", join(dir, "sshd.log")], {
-    stdio: "ignore",
-  });
-  const exited = once(child, "exit");
+  const run = (): ChildProcess =>
+    spawn(SSHD, ["-D", "-f", join(dir, "sshd_config"), "-E", join(dir, "sshd.log")], { stdio: "ignore" });
+  let child = run();
   await listening(port);
   return {
     port,
-    pid: child.pid ?? 0,
+    get pid() {
+      return child.pid ?? 0;
+    },
     user: userInfo().username,
     hostKey: readFileSync(`${hostKey}.pub`, "utf8").split(" ").slice(0, 2).join(" ").trim(),
     identity,
     dir,
     dial: () => dialPort(port),
+    async restart() {
+      await killed(child);
+      child = run();
+      await listening(port);
+    },
     async stop() {
-      child.kill("SIGKILL");
-      await exited;
+      await killed(child);
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
 }
 
 function newKey(dir: string, name: string): string {
@@ -74,14 +89,28 @@ AllowAgentForwarding yes
 Subsystem sftp internal-sftp
 `;
 
-/** A port that was free a moment ago. */
+/**
+ * A port that was free a moment ago. Below those that the system gives to connections, which would take it before it is
+ * listened on, or while what listens there is started again.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
+  for (;;) {
+    const port = 10_240 + Math.floor(Math.random() * 20_000);
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
+    throw error;
+  }
   server.close();
   await once(server, "close");
-  return typeof address === "object" && address ? address.port : 0;
+  return true;
 }
 
 export async function dialPort(port: number): Promise<Socket> {
