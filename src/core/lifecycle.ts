@@ -135,7 +135,7 @@ function nextWhileActive(row: ReservationRow, facts: Facts, around: Surroundings
     case "dead":
       return end("failed", `the pod died: ${facts.pod.reason}`);
     case "absent":
-      return absentWhileActive(row, now, pause);
+      return absentWhileActive(row, around, now, pause);
     case "starting":
     case "running":
       return nextWhileRunning(row, facts.pod, around, now) ?? { ...wait(pause, null), ghostSince: null };
@@ -161,10 +161,10 @@ function nextWhileRunning(
 const idleWords = ({ idle_since }: ReservationRow): string =>
   `idle since ${idle_since?.slice(11, 16)} UTC: no ssh connection, and no work for its GPUs`;
 
-function absentWhileActive(row: ReservationRow, now: Date, pause: number): Step {
+function absentWhileActive(row: ReservationRow, around: Surroundings, now: Date, pause: number): Step {
   const since = row.ghost_since ?? now.toISOString();
   const grace = Date.parse(since) + GHOST_GRACE_MS - now.getTime();
-  if (grace <= 0) return end("failed", "the pod is gone");
+  if (grace <= 0) return end("failed", around.nodeLost ? `node ${row.node} was lost` : "the pod is gone");
   return { ...wait(Math.min(pause, grace), "the driver knows no such pod"), ghostSince: since };
 }
 

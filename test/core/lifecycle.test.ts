@@ -104,7 +104,15 @@ describe("the next step", () => {
       ms: 1,
       ghostSince: ghost_since,
     });
-    expect(next({ state, ghost_since: later(-10_000) }, absent)).toMatchObject({ do: "end", as: "failed" });
+    const gone = next({ state, ghost_since: later(-10_000) }, absent);
+    expect(gone).toEqual({ do: "end", as: "failed", reason: "the pod is gone" });
+    const lost = { offered: true, nodeLost: true };
+    expect(next({ state, ghost_since }, absent, lost)).toMatchObject({ do: "wait" });
+    expect(next({ state, ghost_since: later(-10_000) }, absent, lost)).toMatchObject({
+      as: "failed",
+      reason: "node n was lost",
+    });
+    expect(next({ state }, { pod: { state: "running" } }, lost)).toMatchObject({ do: "wait" });
     expect(next({ state, ghost_since: later(-60_000) }, unknown)).toMatchObject({
       do: "wait",
       ghostSince: null,

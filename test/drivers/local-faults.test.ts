@@ -48,6 +48,21 @@ async function hold(): Promise<PodAccess> {
   return access;
 }
 
+test("L-11 a pod says what its first process could not: killed, or the machine restarted", async () => {
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+  await rig.kill(spec.name);
+  await untilDead(/^its first process was killed, and not for want of memory$/);
+  const file = (name: string) => join(rig.dir(spec.name), "control", name);
+  const kills = Number(await readFile(file("oom"), "utf8"));
+  await writeFile(file("oom"), `${kills - 1}\n`);
+  await untilDead(/^its first process was killed, probably for want of memory/);
+  await writeFile(file("oom"), "");
+  await untilDead(/^its first process was killed \(out of memory, or by hand\)$/);
+  await writeFile(file("boot"), "another\n");
+  await untilDead(/^the machine restarted$/);
+});
+
 test("plain processes that lost their init are found and ended, sshd's included", async () => {
   const access = await hold();
   await rig.kill(spec.name);
@@ -154,7 +169,7 @@ test("L-11 an sshd that was killed is told with its reason", async () => {
   await untilRunning(driver, spec.name);
   const pid = await readFile(join(rig.dir(spec.name), "control", "sshd.pid"), "utf8");
   process.kill(Number(pid), "SIGKILL");
-  await untilDead(/sshd was killed .*out of memory/);
+  await untilDead(/^its sshd was killed, and not for want of memory$/);
 });
 
 test("a home with directories that nobody may write to is removed", async () => {

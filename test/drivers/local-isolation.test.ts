@@ -17,6 +17,7 @@ describe.skipIf(process.getuid?.() !== 0)("namespaces (needs root)", () => {
   let rig: LocalRig;
   let driver: Driver;
   let user: KeyPair;
+  let host: KeyPair;
   let mine: PodSpec;
   let other: PodSpec;
   let access: PodAccess;
@@ -40,8 +41,8 @@ describe.skipIf(process.getuid?.() !== 0)("namespaces (needs root)", () => {
     await mkdir(probe);
     await utimes(probe, 0, 0);
     driver = await rig.open();
-    const [host, own] = await Promise.all([makeKey(dir, "host"), makeKey(dir, "user")]);
-    user = own;
+    const [made, own] = await Promise.all([makeKey(dir, "host"), makeKey(dir, "user")]);
+    [host, user] = [made, own];
     [mine, other] = await Promise.all([podSpec(driver, host, user), podSpec(driver, host, user)]);
     await Promise.all([driver.launch(mine), driver.launch(other)]);
     await Promise.all([untilRunning(driver, mine.name), untilRunning(driver, other.name)]);
@@ -132,6 +133,37 @@ describe.skipIf(process.getuid?.() !== 0)("namespaces (needs root)", () => {
     await expect
       .poll(async () => (await inside("ps -eo stat=,args=")).stdout, { timeout: 20_000 })
       .not.toMatch(/^Z|sleep/m);
+  });
+
+  test("L-11 a pod whose sshd the kernel killed for want of memory says so, and one that was killed by hand as well", async () => {
+    for (const [more, words] of [
+      [1, /^out of memory: its sshd was killed/],
+      [0, /^its sshd was killed, and not for want of memory$/],
+    ] as const) {
+      const spec = await podSpec(driver, host, user);
+      await driver.launch(spec);
+      await untilRunning(driver, spec.name);
+      const control = (name: string) => readFile(join(rig.dir(spec.name), "control", name), "utf8");
+      await expect.poll(() => control("oom").catch(() => ""), { timeout: 20_000 }).toMatch(/^\d+\n$/);
+      // The kernel's own count, as the pod sees it from now on.
+      const vmstat = `nr_free_pages 1\noom_kill ${Number(await control("oom")) + more}\n`;
+      await writeFile(join(rig.dir(spec.name), "home", "vmstat"), vmstat, { mode: 0o644 });
+      const inside = ["-t", String(await rig.claim(spec.name)), "-m"];
+      expect(
+        await run("nsenter", [...inside, "mount", "--bind", "/home/dev/vmstat", "/proc/vmstat"]),
+      ).toMatchObject({ code: 0 });
+      const listener = (await processesOf(rig.dir(spec.name))).map(async (pid) => {
+        const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+        return command.includes("[listener]") ? [pid] : [];
+      });
+      const [pid = 0] = (await Promise.all(listener)).flat();
+      expect(pid).toBeGreaterThan(0);
+      process.kill(pid, "SIGKILL");
+      await expect
+        .poll(() => driver.inspect(spec.name), { timeout: 20_000 })
+        .toEqual({ state: "dead", reason: expect.stringMatching(words) });
+      await driver.terminate(spec.name);
+    }
   });
 
   test("X-09 making a pod writes nothing through the links of the host's root", async () => {

@@ -16,6 +16,16 @@ died() {
   rm -f "$control/died.$$"
 }
 
+# How many processes of the machine the kernel has killed for want of memory, as $kills; empty where it does not tell.
+kills=
+count_kills() {
+  local name value
+  [ -r /proc/vmstat ] || return
+  while read -r name value; do
+    [ "$name" = oom_kill ] && kills=$value && return
+  done </proc/vmstat
+}
+
 # Sessions are known by a variable that this script does not have; sshd, which overwrites its own, by where its errors go.
 parts() {
   if [ -r /proc/self/environ ]; then
@@ -40,8 +50,16 @@ sweep() {
 }
 
 watchdog() {
-  local deadline now
+  local deadline now ticks=0 sampled=$kills recorded=$kills
   while :; do
+    # What is recorded is a sample old: a kill that ends the pod is always new to it.
+    if [ $((ticks += 1)) -ge 10 ]; then
+      ticks=0
+      [ "$recorded" = "$sampled" ] || echo "$sampled" >"$control/oom"
+      recorded=$sampled
+      count_kills
+      sampled=$kills
+    fi
     read -r deadline <"$control/deadline"
     printf -v now '%(%s)T' -1 2>/dev/null || now=$(date +%s)
     if [ "$now" -ge $((deadline + grace)) ]; then
@@ -82,6 +100,8 @@ if ! [ -e "$control/port" ]; then
 fi
 exec 2>/dev/null
 trap 'died "it was told to end"; kill -KILL "$listener"' TERM
+count_kills
+echo "$kills" >"$control/oom"
 watchdog &
 wait "$listener"
 status=$?
@@ -90,7 +110,18 @@ while kill -0 "$listener" 2>/dev/null; do
   status=$?
 done
 case $status in
-  137) died "sshd was killed (SIGKILL: out of memory, or by hand)" ;;
+  137)
+    before=
+    read -r before <"$control/oom"
+    count_kills
+    if [ -z "$before" ] || [ -z "$kills" ]; then
+      died "its sshd was killed (out of memory, or by hand)"
+    elif [ "$kills" -gt "$before" ]; then
+      died "out of memory: its sshd was killed as the machine's kernel ended processes for want of memory"
+    else
+      died "its sshd was killed, and not for want of memory"
+    fi
+    ;;
   *) died "sshd ended with status $status" ;;
 esac
 sweep

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { id8 } from "../../api/names.ts";
 import { DriverError, type PodSpec } from "../driver.ts";
 import { deadlineText, lastLogLine, readClaim, readDeath } from "./control.ts";
+import { bootId } from "./death.ts";
 import { INIT_SCRIPT } from "./init-script.ts";
 import type { Isolation } from "./isolation.ts";
 import type { OpenSsh } from "./openssh.ts";
@@ -39,7 +40,11 @@ export async function makePod(plan: PodPlan): Promise<void> {
   const { dir, isolation } = plan;
   await mkdir(dir, { mode: 0o700 });
   await writeWhole(join(dir, "deployment"), plan.deploymentId);
-  await makeTree(dir, isolation, { ...isolation.files(plan.devices), ...files(plan) });
+  await makeTree(dir, isolation, {
+    ...isolation.files(plan.devices),
+    ...files(plan),
+    boot: await bootId(),
+  });
   // Last: one that was forked by a server that is dead by now finds everything else in place, or nothing to run.
   await writeWhole(control(dir, "start"), START_SCRIPT);
   await start(plan, await freePorts(PORTS_TO_TRY));

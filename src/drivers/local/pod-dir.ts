@@ -9,6 +9,8 @@
  *       claim      pid of the one process that runs this pod; made once, so that two launches make one pod
  *       port       where sshd listens, once it does
  *       died       why the pod ended
+ *       boot       which start of the machine it runs in
+ *       oom        how many processes the machine's kernel had killed for want of memory, some ten seconds ago
  *       deadline   epoch seconds, read by the watchdog every second
  *       gpus       UUIDs of its GPUs, with commas; empty for one without real GPUs
  *       notice     what the users were told last
