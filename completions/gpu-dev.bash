@@ -33,6 +33,7 @@ _gpu_dev() {
       "ssh-config show") command="ssh-config show" ;;
       " completion") command="completion" ;;
       "admin types") command="admin types" ;;
+      "admin nodes") command="admin nodes" ;;
     esac
   done
   case "$command $prev" in
@@ -84,6 +85,7 @@ _gpu_dev() {
     "ssh-config show --context") return ;;
     "completion --context") return ;;
     "admin types --context") return ;;
+    "admin nodes --context") return ;;
   esac
   if [[ $cur == -* ]]; then
     case "$command" in
@@ -111,13 +113,14 @@ _gpu_dev() {
       "ssh-config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "completion") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "admin types") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "admin nodes") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
     esac
     return
   fi
   case "$command" in
     "") COMPREPLY=($(compgen -W "reserve list show connect forward edit cancel avail status server whoami doctor completion disk admin config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "list" -- "$cur")); ;;
-    "admin") COMPREPLY=($(compgen -W "types" -- "$cur")); ;;
+    "admin") COMPREPLY=($(compgen -W "types nodes" -- "$cur")); ;;
     "config") COMPREPLY=($(compgen -W "show" -- "$cur")); ;;
     "ssh-config") COMPREPLY=($(compgen -W "install remove show" -- "$cur")); ;;
     "show") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
@@ -126,6 +129,7 @@ _gpu_dev() {
     "edit") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "cancel") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "completion") COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")); ;;
+    "admin nodes") COMPREPLY=($(compgen -W "cordon uncordon" -- "$cur")); ;;
   esac
 }
 complete -F _gpu_dev gpu-dev

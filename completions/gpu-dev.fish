@@ -44,6 +44,7 @@ complete -c gpu-dev -n '__gpu_dev_at only' -a config -d 'The settings of this co
 complete -c gpu-dev -n '__gpu_dev_at only' -a ssh-config -d 'The ssh configuration of your reservations'
 complete -c gpu-dev -n '__gpu_dev_at only disk' -a list -d 'List your disks'
 complete -c gpu-dev -n '__gpu_dev_at only admin' -a types -d 'Show the catalogue of GPU types'
+complete -c gpu-dev -n '__gpu_dev_at only admin' -a nodes -d 'Show the nodes, and close one for what is new'
 complete -c gpu-dev -n '__gpu_dev_at only config' -a show -d 'Show the settings and where each comes from'
 complete -c gpu-dev -n '__gpu_dev_at only ssh-config' -a install -d 'Let plain ssh, scp and editors find your reservations'
 complete -c gpu-dev -n '__gpu_dev_at only ssh-config' -a remove -d 'Take our line out of ~/.ssh/config'
@@ -97,3 +98,4 @@ complete -c gpu-dev -n '__gpu_dev_at server' -l pod-url -x -d 'Where pods reach 
 complete -c gpu-dev -n '__gpu_dev_at server' -l github-keys-url -x -d 'Where ssh keys of collaborators from GitHub are had, as URL/NAME.keys, or none (default: https://github.com)'
 complete -c gpu-dev -n '__gpu_dev_at ssh-config install' -s y -l yes -d 'Do not ask'
 complete -c gpu-dev -n '__gpu_dev_at completion' -a 'bash zsh fish'
+complete -c gpu-dev -n '__gpu_dev_at admin nodes' -a 'cordon uncordon'

@@ -103,6 +103,27 @@ export const routes = {
     summary: "What is free, used, unavailable and queued, by GPU type",
     errors: [],
   },
+  listNodes: {
+    method: "GET",
+    path: "/v1/nodes",
+    status: 200,
+    summary: "The nodes, for administrators",
+    errors: [],
+  },
+  cordonNode: {
+    method: "POST",
+    path: "/v1/nodes/{node}/cordon",
+    status: 200,
+    summary: "Give a node nothing new; doing it again does nothing",
+    errors: ["not_found"],
+  },
+  uncordonNode: {
+    method: "POST",
+    path: "/v1/nodes/{node}/uncordon",
+    status: 200,
+    summary: "Let a node take part again",
+    errors: ["not_found"],
+  },
   listDisks: { method: "GET", path: "/v1/disks", status: 200, summary: "The caller's disks", errors: [] },
   listKeys: {
     method: "GET",

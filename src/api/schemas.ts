@@ -173,6 +173,18 @@ const availability = z.object({
 });
 export type Availability = z.infer<typeof availability>;
 
+export const node = z.object({
+  name: z.string(),
+  /** As the driver reports it; a node that it does not report is not healthy. */
+  healthy: z.boolean(),
+  /** Since when it gets nothing new; null while it does. */
+  cordoned_at: instant.nullable(),
+  gpu_types: z.array(z.object({ name: z.string(), places: z.int(), simulated: z.boolean() })),
+  /** How many hold something there. */
+  reservations: z.int(),
+});
+export type Node = z.infer<typeof node>;
+
 export const createKey = z.strictObject({
   /** One line of an OpenSSH public key file. */
   public_key: z.string().min(1).max(16_384),
@@ -211,6 +223,7 @@ export const reservationPage = page(reservation);
 export const eventPage = page(event);
 export const gpuTypePage = page(gpuType);
 export const availabilityPage = page(availability);
+export const nodePage = page(node);
 export const keyPage = page(key);
 export const diskPage = page(z.object({ id: z.string(), name: z.string() }));
 export interface Page<T> {
@@ -219,6 +232,9 @@ export interface Page<T> {
 }
 
 export const reservationParams = z.strictObject({ id: reservationId });
+export const nodeParams = z.strictObject({
+  node: z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/),
+});
 const limit = z
   .string()
   .regex(/^\d{1,3}$/, "a number from 1 to 500")

@@ -134,6 +134,12 @@ export const catalogue: readonly Entry[] = [
     group: ADMIN,
     load: async () => (await import("./commands/admin/types.ts")).command,
   },
+  {
+    path: "admin nodes",
+    summary: "Show the nodes, and close one for what is new",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/nodes.ts")).command,
+  },
 ];
 
 /** Topics: the first word of commands of two words. */

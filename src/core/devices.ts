@@ -2,6 +2,7 @@
 import type { NodeCapacity } from "../drivers/driver.ts";
 import { listTaken, type Taken, takenDevices } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
+import { listCordons } from "../store/cordons.ts";
 import type { AllocationRow, CapacityRow, Db, DeviceRow, ReservationRow } from "../store/tables.ts";
 
 /** The row of a node's offer. */
@@ -42,13 +43,15 @@ const FEW_NODES = 50;
 
 /**
  * Which of a type's offered places are taken, each once. One whose GPU is still used as something else (the operator cut it into
- * slices, or put it together again, while it was in use) is taken by who has the GPU, to the last of them.
+ * slices, or put it together again, while it was in use) is taken by who has the GPU, to the last of them. What is free of a cordoned
+ * node is taken as well, by nobody and without an end: so it is neither planned nor given (S-07).
  */
 export async function takenPlaces(db: Db, offers: readonly CapacityRow[]): Promise<Taken[]> {
   const types = new Set(offers.map((o) => o.slice_of ?? o.gpu_type));
   const nodes = new Set(offers.map((o) => o.node));
   const few = nodes.size <= FEW_NODES ? [...nodes] : undefined;
   const holders = Map.groupBy(await takenDevices(db, [...types], few), deviceKey);
+  const closed = new Set((await listCordons(db)).map((cordon) => cordon.node));
   return offers.flatMap((offer) =>
     offeredIndices(offer).flatMap((gpu_index) => {
       const device = holders.get(deviceKey({ node: offer.node, ...deviceOf(offer, gpu_index) })) ?? [];
@@ -57,11 +60,24 @@ export async function takenPlaces(db: Db, offers: readonly CapacityRow[]): Promi
         .filter((t) => t.gpu_type !== offer.gpu_type)
         .toSorted(byEnd)
         .at(-1);
-      const taken = own ?? other;
+      const taken = own ?? other ?? (closed.has(offer.node) ? nobody(offer.node) : undefined);
       return taken ? [{ ...taken, gpu_type: offer.gpu_type, gpu_index }] : [];
     }),
   );
 }
+
+const nobody = (node: string): Omit<Taken, "gpu_type" | "gpu_index"> => ({
+  node,
+  device_type: "",
+  device_index: 0,
+  node_rank: 0,
+  reservation_id: `cordon of ${node}`,
+  state: "active",
+  ends_at: null,
+  preparing_deadline: null,
+  duration_s: 0,
+  last_error: null,
+});
 
 const deviceKey = (d: DeviceRow | Omit<DeviceRow, "used_as">): string =>
   `${d.node} ${d.device_type} ${d.device_index}`;

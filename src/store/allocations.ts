@@ -94,6 +94,11 @@ const takenShape = { ...allocationShape, state, ends_at, preparing_deadline, dur
 /** What is taken, and of the reservation that holds it what the plan needs. */
 export type Taken = Row<typeof takenShape>;
 
+/** Which reservations hold something on which node, each once. */
+export function listHeld(db: Db): Promise<Pick<AllocationRow, "node" | "reservation_id">[]> {
+  return db.selectFrom("allocations").select(["node", "reservation_id"]).distinct().execute();
+}
+
 /** All that is taken of one type. */
 export async function listTaken(db: Db, gpuType: string): Promise<Taken[]> {
   const rows = await taken(db).where("a.gpu_type", "=", gpuType).execute();

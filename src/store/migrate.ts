@@ -11,6 +11,7 @@ import { reservationsByState } from "./migrations/0007-reservations-by-state.ts"
 import { collaborators } from "./migrations/0008-collaborators.ts";
 import { podTokens } from "./migrations/0009-pod-tokens.ts";
 import { idle } from "./migrations/0010-idle.ts";
+import { cordons } from "./migrations/0011-cordons.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -33,6 +34,7 @@ export const MIGRATIONS: readonly Migration[] = [
   collaborators,
   podTokens,
   idle,
+  cordons,
 ];
 
 /**

@@ -61,6 +61,9 @@ export const capacityShape = {
   seen_at: instant,
 };
 
+/** A node that gets nothing new. */
+export const cordonShape = { node: text, since: instant, by_user: text };
+
 export const reservationShape = {
   id: text,
   /** Order of creation, without regard to clocks. */
@@ -201,6 +204,7 @@ export type UserRow = Row<typeof userShape>;
 export type TokenRow = Row<typeof tokenShape>;
 export type ServerRow = Row<typeof serverShape>;
 export type KeyRow = Row<typeof keyShape>;
+export type CordonRow = Row<typeof cordonShape>;
 export type CapacityRow = Row<typeof capacityShape>;
 export type ReservationRow = Row<typeof reservationShape>;
 export type CollaboratorRow = Row<typeof collaboratorShape>;
@@ -217,6 +221,7 @@ export interface Tables {
   servers: ServerRow;
   ssh_keys: KeyRow;
   capacity: CapacityRow;
+  cordons: CordonRow;
   reservations: ReservationRow;
   collaborators: CollaboratorRow;
   allocations: AllocationRow;

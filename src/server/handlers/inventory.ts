@@ -1,5 +1,6 @@
-/** /v1/gpu-types and /v1/availability */
+/** /v1/gpu-types, /v1/availability and /v1/nodes */
 import { listAvailability, listGpuTypes } from "../../core/inventory.ts";
+import { listNodes, setCordon } from "../../core/nodes.ts";
 import type { Handlers } from "../handler.ts";
 
 export const inventory = {
@@ -8,5 +9,14 @@ export const inventory = {
   },
   async listAvailability({ core }) {
     return { body: await listAvailability(core) };
+  },
+  async listNodes({ core, caller }) {
+    return { body: await listNodes(core, caller) };
+  },
+  async cordonNode({ core, caller, params }) {
+    return { body: await setCordon(core, caller, params.node, true) };
+  },
+  async uncordonNode({ core, caller, params }) {
+    return { body: await setCordon(core, caller, params.node, false) };
   },
 } satisfies Partial<Handlers>;

@@ -1,0 +1,60 @@
+/** `gpu-dev admin nodes`: the nodes, and which of them get nothing new. */
+import type { Node } from "../../../api/schemas.ts";
+import { defineCommand } from "../../command.ts";
+import type { Context } from "../../context.ts";
+import { UsageError } from "../../errors.ts";
+import type { Cell, Output } from "../../output/output.ts";
+import { ago } from "../../output/time.ts";
+
+const ACTIONS = ["cordon", "uncordon"] as const;
+
+export const command = defineCommand({
+  arguments: [
+    { name: "action", summary: "cordon or uncordon; without it, all nodes are listed", completes: ACTIONS },
+    { name: "node", summary: "The node's name" },
+  ],
+  options: {},
+  details:
+    "A cordoned node gets nothing new; what runs there goes on to its end. It stays cordoned over restarts, also while its driver does not report it. For administrators.",
+  examples: [
+    {
+      line: "gpu-dev admin nodes",
+      meaning: "The nodes, what they have, and how many reservations are there",
+    },
+    {
+      line: "gpu-dev admin nodes cordon gpu-host-1",
+      meaning: "Nothing new is placed there, before maintenance",
+    },
+    { line: "gpu-dev admin nodes uncordon gpu-host-1", meaning: "It takes part again" },
+  ],
+  async run([action, node], _options, ctx): Promise<Output> {
+    const page = action === undefined ? await ctx.api().listNodes({}) : undefined;
+    const items = page?.items ?? [await change(ctx, action ?? "", node)];
+    const now = ctx.clock.now();
+    return {
+      json: page ?? items[0],
+      header: ["NODE", "STATE", "SINCE", "TYPES", "RESERVATIONS"],
+      rows: items.map((item) => row(item, now)),
+      empty: "The server knows no nodes at the moment; `gpu-dev status` says how it is.",
+    };
+  },
+});
+
+function change(ctx: Context, action: string, node: string | undefined): Promise<Node> {
+  if (!ACTIONS.some((one) => one === action))
+    throw new UsageError(`${JSON.stringify(action)} is neither cordon nor uncordon`);
+  if (node === undefined)
+    throw new UsageError("missing required argument 'node'", "`gpu-dev admin nodes` lists them.");
+  const params = { node };
+  return action === "cordon" ? ctx.api().cordonNode({ params }) : ctx.api().uncordonNode({ params });
+}
+
+const row = (node: Node, now: Date): Cell[] => [
+  node.name,
+  node.cordoned_at === null ? (node.healthy ? "open" : "unhealthy") : "cordoned",
+  ago(node.cordoned_at, now),
+  node.gpu_types
+    .map(({ name, places, simulated }) => `${places} × ${name}${simulated ? " (simulated)" : ""}`)
+    .join(", "),
+  String(node.reservations),
+];

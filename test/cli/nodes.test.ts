@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import type { Node } from "../../src/api/schemas.ts";
+import { page } from "./helpers/fake-server.ts";
+import { createWorld } from "./helpers/world.ts";
+
+const node: Node = {
+  name: "a",
+  healthy: true,
+  cordoned_at: null,
+  gpu_types: [{ name: "h100", places: 8, simulated: true }],
+  reservations: 3,
+};
+const cordoned: Node = { ...node, name: "b", cordoned_at: "2026-01-01T11:00:00.000Z" };
+
+test("admin nodes lists the nodes, and closes and opens one", async () => {
+  const world = createWorld({
+    terminal: true,
+    handlers: {
+      listNodes: () => page(node, cordoned),
+      cordonNode: () => cordoned,
+      uncordonNode: () => node,
+    },
+  });
+  const listed = await world.gpuDev("admin nodes --no-color");
+  expect(listed.stdout).toMatch(/^a +open +8 × h100 \(simulated\) +3$/m);
+  expect(listed.stdout).toMatch(/^b +cordoned +1h ago +8 × h100/m);
+  expect((await world.gpuDev("admin nodes cordon b --no-color")).stdout).toMatch(/^b +cordoned/m);
+  expect(JSON.parse((await world.gpuDev("admin nodes uncordon a --json")).stdout)).toEqual(node);
+  expect(world.server.requests.slice(1)).toMatchObject([
+    { route: "cordonNode", params: { node: "b" } },
+    { route: "uncordonNode", params: { node: "a" } },
+  ]);
+  for (const [line, why] of [
+    ["admin nodes drain a", "neither cordon nor uncordon"],
+    ["admin nodes cordon", "missing required argument 'node'"],
+  ] as const)
+    expect(await world.gpuDev(line)).toMatchObject({ code: 2, stderr: expect.stringContaining(why) });
+});

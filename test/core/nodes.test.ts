@@ -1,0 +1,81 @@
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { listAvailability, syncCapacity } from "../../src/core/inventory.ts";
+import { listNodes, setCordon } from "../../src/core/nodes.ts";
+import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
+import { makeWorld, type World } from "./world.ts";
+
+describe.each(engines)("nodes on $engine", ({ create }) => {
+  let world: World;
+  const databases: TestDatabase[] = [];
+  beforeEach(async () => {
+    const database = await create();
+    databases.push(database);
+    world = await makeWorld(database, { driver: createFakeDriver([h100(2, "a"), h100(2, "b")]) });
+    world.reconciler.start();
+    await world.reconciler.idle();
+  });
+  afterAll(() => Promise.all(databases.map((d) => d.drop())));
+
+  const cordon = (node: string, on = true) => setCordon(world.core, world.ann, node, on);
+  const node = async (name: string) =>
+    (await listNodes(world.core, world.ann)).items.find((one) => one.name === name);
+  const reserve = async (gpu_count = 2) => {
+    const id = await world.reserve({ gpu_count });
+    await world.after(0);
+    return id;
+  };
+
+  test("S-07 a cordoned node gets nothing new, what runs there goes on, and it takes part again", async () => {
+    const running = await reserve(1);
+    const on = (await world.show(running)).node ?? "";
+    const other = on === "a" ? "b" : "a";
+    await cordon(on);
+    expect((await world.show(running)).state).toBe("active");
+    const elsewhere = await reserve(1);
+    expect((await world.show(elsewhere)).node).toBe(other);
+    const waiting = await reserve();
+    expect(await world.show(waiting)).toMatchObject({ state: "queued" });
+    const [h100s] = (await listAvailability(world.core)).items;
+    expect(h100s).toMatchObject({ total: 4, used: 2, free: 1, unavailable: 1 });
+    expect(await node(on)).toMatchObject({
+      healthy: true,
+      cordoned_at: "2026-01-05T08:00:00.000Z",
+      reservations: 1,
+    });
+    await cordon(on, false);
+    await world.after(0);
+    expect(await world.show(waiting)).toMatchObject({ state: "queued" });
+    const back = await reserve(1);
+    expect(await world.show(back)).toMatchObject({ state: "active" });
+  });
+
+  test("S-07 a cordon outlives what the driver reports, and is an entry of the audit trail once", async () => {
+    await cordon("b");
+    await cordon("b");
+    world.driver.nodes = [h100(2, "a")];
+    world.clock.tick(1);
+    await syncCapacity(world.core);
+    expect(await node("b")).toMatchObject({ healthy: false, gpu_types: [] });
+    world.driver.nodes = [h100(2, "a"), h100(2, "b")];
+    await syncCapacity(world.core);
+    const [first, second] = [await reserve(), await reserve()];
+    expect(await world.show(first)).toMatchObject({ state: "active", node: "a" });
+    expect((await world.show(second)).state).toBe("queued");
+    await cordon("b", false);
+    await cordon("b", false);
+    await world.after(0);
+    expect(await world.show(second)).toMatchObject({ state: "active", node: "b" });
+    const audited = (await world.rows("audit")).filter((entry) => entry.subject === "b");
+    expect(audited.map((entry) => [entry.actor, entry.action])).toEqual([
+      [world.ann.id, "node.cordon"],
+      [world.ann.id, "node.uncordon"],
+    ]);
+  });
+
+  test("only administrators see nodes, and only those that there are", async () => {
+    await expect(listNodes(world.core, world.bob)).rejects.toMatchObject({ code: "not_allowed" });
+    await expect(setCordon(world.core, world.bob, "a", true)).rejects.toMatchObject({ code: "not_allowed" });
+    await expect(cordon("c")).rejects.toMatchObject({ code: "not_found" });
+  });
+});
