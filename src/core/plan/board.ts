@@ -90,11 +90,11 @@ function keepPlace(
   return undefined;
 }
 
-/** Books the earliest place that moves nobody, if there is one. */
-export function placeEarliest(schedule: Schedule, entry: Entry): void {
+/** Books the earliest place that moves nobody, if there is one before the limit. */
+export function placeEarliest(schedule: Schedule, entry: Entry, before?: number): void {
   const { request } = entry;
   const span = spanOf(request.durationS);
-  const fit = schedule.earliest(request, span);
+  const fit = schedule.earliest(request, span, before);
   if (!fit) return;
   const { start, hosts } = fit;
   entry.booking = { request, span, start, from: start, until: start + span, hosts };

@@ -29,13 +29,14 @@ export class Freed {
   /** Whether it may let this one start before `limit`; false only when it cannot. */
   mayServe({ request, span, from, hosts }: Booking, limit: number): boolean {
     const { places } = request;
+    const later = limit > this.#schedule.now + 1;
     // With its own place given up, whatever is free just before it makes one long window.
     for (const { freed, profile } of hosts)
-      if (freed && profile.freeUpTo(from, places, 0) < Math.min(limit, from)) return true;
+      if (freed && (later || profile.freeNow >= places) && profile.freeUpTo(from, places, 0) < Math.min(limit, from)) return true;
     const level = this.#levels.get(places);
     for (;;) {
-      const window = level?.find(span, this.#schedule.now);
-      if (!level || !window || window.from >= limit) return false;
+      const window = level?.find(span, this.#schedule.now, limit);
+      if (!level || !window) return false;
       const left = this.#schedule.hosts.get(window.owner.name)?.profile;
       const parts = left?.windows(window.owner, places, window.from, window.until) ?? [];
       if (parts.some((part) => same(part, window))) return true;

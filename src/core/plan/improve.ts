@@ -9,7 +9,7 @@ import { type Booking, namesOf, type Schedule } from "./schedule.ts";
  * One end can set off hundreds of moves far in the future, and each is a row that somebody has to write. So many are made
  * at once, beside those that start now; the next plan goes on.
  */
-export const MOVES = 64;
+export const MOVES = 32;
 
 /** True when there is more to give on. */
 export function improve(board: Board): boolean {
@@ -50,16 +50,14 @@ function couldStart(schedule: Schedule, { request, span, from, hosts }: Booking,
   const [own] = hosts;
   if (request.nodes > 1 || !own) return true;
   if (own.profile.freeUpTo(from, request.places, 0) < limit) return true;
-  const elsewhere = schedule.earliest(request, span);
-  return elsewhere !== undefined && elsewhere.start < limit;
+  return schedule.earliest(request, span, limit) !== undefined;
 }
 
 /** Moves it to its earliest start, if that is before `limit`. */
 function move(schedule: Schedule, entry: Entry, booking: Booking, limit: number): void {
   lift(schedule, entry);
-  placeEarliest(schedule, entry);
-  if (entry.booking && entry.booking.from < limit) return;
-  lift(schedule, entry);
+  placeEarliest(schedule, entry, limit);
+  if (entry.booking) return;
   entry.booking = booking;
   schedule.book(booking);
 }

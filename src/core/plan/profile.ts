@@ -20,6 +20,10 @@ export class Profile {
     this.#free = [places];
   }
 
+  get freeNow(): number {
+    return this.#at(0);
+  }
+
   /** When it changes next. */
   get nextChange(): number {
     return this.#times[1] ?? Number.POSITIVE_INFINITY;

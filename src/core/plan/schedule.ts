@@ -101,21 +101,25 @@ export class Schedule {
     }
   }
 
-  /** The earliest place for a request with all bookings as they are; undefined when there is none. */
-  earliest(request: Pick<PlanRequest, "places" | "nodes" | "notBefore">, span: number): Fit | undefined {
+  /** The earliest place for a request with all bookings as they are, before a limit; undefined when there is none. */
+  earliest(
+    request: Pick<PlanRequest, "places" | "nodes" | "notBefore">,
+    span: number,
+    before = Number.POSITIVE_INFINITY,
+  ): Fit | undefined {
     const from = Math.max(this.now, request.notBefore ?? this.now);
     const windows = this.#level(request.places);
     return request.nodes === 1
-      ? this.#earliestOne(windows, span, from)
-      : earliestGang(windows, request.nodes, span, from);
+      ? this.#earliestOne(windows, span, from, before)
+      : earliestGang(windows, request.nodes, span, from, before);
   }
 
   /** For how long so many places of some node are free from now on, ms. */
   longestNow(places: number): number {
     let longest = 0;
-    this.#level(places).find(0, this.now, ({ from, until }) => {
-      if (from === Number.NEGATIVE_INFINITY) longest = Math.max(longest, until - this.now);
-      return from > this.now;
+    this.#level(places).find(0, this.now, this.now + 1, ({ until }) => {
+      longest = Math.max(longest, until - this.now);
+      return false;
     });
     return longest;
   }
@@ -127,8 +131,8 @@ export class Schedule {
     this.#change(host, begin, until, () => host.profile.add(-places, begin, until));
   }
 
-  #earliestOne(windows: Windows<Host>, span: number, from: number): Fit | undefined {
-    const first = windows.find(span, from);
+  #earliestOne(windows: Windows<Host>, span: number, from: number, before: number): Fit | undefined {
+    const first = windows.find(span, from, before);
     if (!first) return undefined;
     // Windows that begin together come with the fullest node first; so do those that are open now.
     const inside = first.from < from && from > this.now;
@@ -172,8 +176,7 @@ export const same = (a: Window<Host>, b: Window<Host>): boolean =>
 function fullestAt(windows: Windows<Host>, span: number, start: number): Host {
   let best: { host: Host; free: number } | undefined;
   let seen = 0;
-  windows.find(span, start, ({ from, owner }) => {
-    if (from > start) return true;
+  windows.find(span, start, start + 1, ({ owner }) => {
     const free = owner.profile.freeAt(start);
     if (!best || free < best.free || (free === best.free && owner.name < best.host.name))
       best = { host: owner, free };
@@ -185,9 +188,15 @@ function fullestAt(windows: Windows<Host>, span: number, start: number): Host {
 }
 
 /** Windows in order of their beginnings; those that have passed too far to serve are dropped, until enough are open at once. */
-function earliestGang(windows: Windows<Host>, nodes: number, span: number, from: number): Fit | undefined {
+function earliestGang(
+  windows: Windows<Host>,
+  nodes: number,
+  span: number,
+  from: number,
+  before: number,
+): Fit | undefined {
   let together: Window<Host>[] = [];
-  const last = windows.find(span, from, (window) => {
+  const last = windows.find(span, from, before, (window) => {
     const start = Math.max(window.from, from);
     together = together.filter((other) => other.until - start >= span);
     together.push(window);

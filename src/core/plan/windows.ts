@@ -1,5 +1,5 @@
 /**
- * All windows of one number of places, over all nodes: by beginning, then the fullest node, then by name. A sorted list in
+ * All windows of one number of places, over all nodes: by beginning, then the fullest node, then by name. Sorted lists in
  * chunks, each of which knows what it can hold at most, so that a search skips those that cannot serve.
  */
 import type { Window } from "./profile.ts";
@@ -18,20 +18,25 @@ interface Chunk<Owner> {
 const CHUNK = 128;
 
 export class Windows<Owner extends Named> {
-  readonly #chunks: Chunk<Owner>[];
+  /** Those that are open now, and those that open later: apart, since only the length of the latter tells what they serve. */
+  readonly #open: Chunk<Owner>[];
+  readonly #later: Chunk<Owner>[];
 
-  constructor(windows: Window<Owner>[]) {
-    windows.sort(compare);
-    this.#chunks = [];
-    for (let i = 0; i < windows.length; i += CHUNK) this.#chunks.push(chunkOf(windows.slice(i, i + CHUNK)));
+  constructor(windows: readonly Window<Owner>[]) {
+    const sorted = windows.toSorted(compare);
+    const first = sorted.findIndex(({ from }) => from !== Number.NEGATIVE_INFINITY);
+    const open = first === -1 ? sorted.length : first;
+    this.#open = chunksOf(sorted.slice(0, open));
+    this.#later = chunksOf(sorted.slice(open));
   }
 
   /** Lists a window, once. */
   add(window: Window<Owner>): void {
-    const at = this.#chunkOf(window);
-    const chunk = this.#chunks[at];
+    const chunks = this.#listOf(window);
+    const at = chunkAt(chunks, window);
+    const chunk = chunks[at];
     if (!chunk) {
-      this.#chunks.push(chunkOf([window]));
+      chunks.push(...chunksOf([window]));
       return;
     }
     const i = position(chunk.items, window);
@@ -40,50 +45,61 @@ export class Windows<Owner extends Named> {
     else chunk.items.splice(i, 0, window);
     chunk.longest = Math.max(chunk.longest, window.until - window.from);
     chunk.latest = Math.max(chunk.latest, window.until);
-    if (chunk.items.length > 2 * CHUNK)
-      this.#chunks.splice(at, 1, chunkOf(chunk.items.slice(0, CHUNK)), chunkOf(chunk.items.slice(CHUNK)));
+    if (chunk.items.length > 2 * CHUNK) chunks.splice(at, 1, ...chunksOf(chunk.items));
   }
 
   remove(window: Window<Owner>): void {
-    const at = this.#chunkOf(window);
-    const items = this.#chunks[at]?.items ?? [];
+    const chunks = this.#listOf(window);
+    const at = chunkAt(chunks, window);
+    const items = chunks[at]?.items ?? [];
     const i = position(items, window);
-    if (items[i]?.owner !== window.owner) throw new Error(`a window of ${window.owner.name} is not listed`);
+    const there = items[i];
+    if (!there || compare(there, window) !== 0)
+      throw new Error(`a window of ${window.owner.name} is not listed`);
     items.splice(i, 1);
-    if (items.length === 0) this.#chunks.splice(at, 1);
+    if (items.length === 0) chunks.splice(at, 1);
   }
 
-  /** The first window, in order, that has `span` left from `from` on and is accepted. */
+  /** The first window, in order, that has `span` left from `from` on, begins before `before`, and is accepted. */
   find(
     span: number,
     from: number,
+    before = Number.POSITIVE_INFINITY,
     accept: (window: Window<Owner>) => boolean = () => true,
   ): Window<Owner> | undefined {
-    for (const chunk of this.#chunks) {
-      if (chunk.latest < from + span || (chunk.longest < span && startOf(chunk) > from)) continue;
-      let served = false;
-      for (const window of chunk.items) {
-        if (window.until - Math.max(window.from, from) < span) continue;
-        if (accept(window)) return window;
-        served = true;
+    for (const chunks of [this.#open, this.#later])
+      for (const chunk of chunks) {
+        const start = startOf(chunk);
+        if (start >= before) break;
+        if (chunk.latest < from + span || (chunk.longest < span && start > from)) continue;
+        let served = false;
+        for (const window of chunk.items) {
+          if (window.until - Math.max(window.from, from) < span) continue;
+          if (window.from >= before) return undefined;
+          if (accept(window)) return window;
+          served = true;
+        }
+        if (!served) tighten(chunk);
       }
-      if (!served) tighten(chunk);
-    }
     return undefined;
   }
 
-  /** The last chunk that begins before the window or with it. */
-  #chunkOf(window: Window<Owner>): number {
-    let low = 0;
-    let high = this.#chunks.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      const first = this.#chunks[middle]?.items[0];
-      if (first && compare(first, window) <= 0) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+  #listOf(window: Window<Owner>): Chunk<Owner>[] {
+    return window.from === Number.NEGATIVE_INFINITY ? this.#open : this.#later;
   }
+}
+
+/** The last chunk that begins before the window or with it. */
+function chunkAt<Owner extends Named>(chunks: readonly Chunk<Owner>[], window: Window<Owner>): number {
+  let low = 0;
+  let high = chunks.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    const first = chunks[middle]?.items[0];
+    if (first && compare(first, window) <= 0) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 function compare<Owner extends Named>(a: Window<Owner>, b: Window<Owner>): number {
@@ -107,10 +123,14 @@ function position<Owner extends Named>(items: readonly Window<Owner>[], window: 
 
 const startOf = <Owner>(chunk: Chunk<Owner>): number => chunk.items[0]?.from ?? Number.POSITIVE_INFINITY;
 
-function chunkOf<Owner>(items: Window<Owner>[]): Chunk<Owner> {
-  const chunk = { items, longest: 0, latest: 0 };
-  tighten(chunk);
-  return chunk;
+function chunksOf<Owner>(items: readonly Window<Owner>[]): Chunk<Owner>[] {
+  const chunks: Chunk<Owner>[] = [];
+  for (let i = 0; i < items.length; i += CHUNK) {
+    const chunk = { items: items.slice(i, i + CHUNK), longest: 0, latest: 0 };
+    tighten(chunk);
+    chunks.push(chunk);
+  }
+  return chunks;
 }
 
 function tighten<Owner>(chunk: Chunk<Owner>): void {
