@@ -32,7 +32,12 @@ export class Freed {
     const later = limit > this.#schedule.now + 1;
     // With its own place given up, whatever is free just before it makes one long window.
     for (const { freed, profile } of hosts)
-      if (freed && (later || profile.freeNow >= places) && profile.freeUpTo(from, places, 0) < Math.min(limit, from)) return true;
+      if (
+        freed &&
+        (later || profile.freeNow >= places) &&
+        profile.freeUpTo(from, places, 0) < Math.min(limit, from)
+      )
+        return true;
     const level = this.#levels.get(places);
     for (;;) {
       const window = level?.find(span, this.#schedule.now, limit);
