@@ -4,7 +4,6 @@
  */
 import type { Tx } from "../store/db.ts";
 import { deleteServer, deleteUnseenServers, listServers, saveServer } from "../store/servers.ts";
-import type { ServerRow } from "../store/tables.ts";
 import { replaceServerTokens, replaceTokensOfGoneServers, restoreServerTokens } from "../store/users.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
@@ -14,6 +13,8 @@ type PresenceCore = Pick<Core, "store" | "log">;
 const RENEW_MS = 5_000;
 /** Five renewals may fail: a database that was away for a moment must not make anybody dead. */
 const GONE_MS = 30_000;
+/** A process that stood still for long, as on a laptop that slept, may still have its sessions: its door is tried. */
+const FORGOTTEN_MS = 15 * 60_000;
 
 export interface Presence {
   readonly name: string;
@@ -73,8 +74,8 @@ class Member implements Presence {
   async renew(): Promise<void> {
     await this.#write(async (tx) => {
       await this.#save(tx);
-      await deleteUnseenServers(tx, new Date(tx.now.getTime() - GONE_MS).toISOString());
-      await replaceTokensOfGoneServers(tx);
+      await deleteUnseenServers(tx, ago(tx.now, FORGOTTEN_MS));
+      await replaceTokensOfGoneServers(tx, ago(tx.now, GONE_MS));
     });
     this.#renewed = performance.now();
   }
@@ -114,10 +115,28 @@ class Member implements Presence {
   }
 }
 
-/** The servers that are there, as far as the others know. */
-export function liveServers(core: Pick<Core, "store">): Promise<ServerRow[]> {
-  return core.store.read((db, now) => listServers(db, new Date(now.getTime() - GONE_MS).toISOString()));
+/** What one server knows of another. */
+export interface KnownServer {
+  readonly name: string;
+  /** Where its gateway is reached; null without one. */
+  readonly address: string | null;
+  /** It is there and takes what is new. */
+  readonly open: boolean;
 }
+
+/** The servers of this database. One that seems dead is among them for a while. */
+export function knownServers(core: Pick<Core, "store">): Promise<KnownServer[]> {
+  return core.store.read(async (db, now) => {
+    const rows = await listServers(db);
+    return rows.map(({ name, address, draining, seen_at }) => ({
+      name,
+      address,
+      open: draining === 0 && seen_at >= ago(now, GONE_MS),
+    }));
+  });
+}
+
+const ago = (now: Date, ms: number): string => new Date(now.getTime() - ms).toISOString();
 
 /** For a database that one server has for itself: the tokens of all others are good for nothing new. */
 export function replaceOtherTokens(core: Pick<Core, "store">, name: string): Promise<void> {

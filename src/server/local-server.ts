@@ -1,5 +1,5 @@
 /** server.json: tells the command line of the same user where the server is (api/home.ts reads it). */
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import type { Home, LocalServer } from "../api/home.ts";
 import { localServerFile } from "../api/home.ts";
 import { StartError } from "./config.ts";
@@ -28,12 +28,27 @@ async function write(file: string, text: string): Promise<void> {
   }
 }
 
-/** Takes the file away if it is still about this server; a later one's stays. */
+/** Takes the file away if it is still about this server; a later one's stays, also one that comes at this very moment. */
 export async function withdraw(home: Home, server: LocalServer): Promise<void> {
   const file = localServerFile(home);
+  if (!(await isAbout(file, server))) return;
+  const aside = `${file}.${server.pid}.old`;
+  try {
+    await rename(file, aside);
+    // Another server's may have come between the look and the step: it goes back, unless a third one's is there by now.
+    if (!(await isAbout(aside, server))) await link(aside, file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "EEXIST") throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+async function isAbout(file: string, { token }: LocalServer): Promise<boolean> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
-  if (text?.includes(JSON.stringify(server.token))) await rm(file, { force: true });
+  return text?.includes(JSON.stringify(token)) ?? false;
 }

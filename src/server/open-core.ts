@@ -9,7 +9,7 @@ import { ROLES, type Role } from "../api/roles.ts";
 import { type Core, createCore, type GithubKeys } from "../core/core.ts";
 import { deploymentId, forgetLeases, localDriverPlace } from "../core/deployment.ts";
 import { syncCapacity } from "../core/inventory.ts";
-import { liveServers } from "../core/presence.ts";
+import { knownServers } from "../core/presence.ts";
 import { createSshProbe, type Probe } from "../core/probe.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { createLocalDriver } from "../drivers/local.ts";
@@ -176,7 +176,7 @@ const maybe = <T>(value: T | undefined): T[] => (value === undefined ? [] : [val
 /** The probe's keys are in a directory of this process; those that dead ones left go. */
 async function openProbe(store: Store, parent: string, name: string, alone: boolean): Promise<Probe> {
   await mkdir(parent, { recursive: true, mode: 0o700 });
-  const others = alone ? [] : (await liveServers({ store })).map((server) => server.name);
+  const others = alone ? [] : (await knownServers({ store })).map((server) => server.name);
   for (const left of await readdir(parent))
     if (!others.includes(left)) await rm(join(parent, left), { recursive: true, force: true });
   return createSshProbe(join(parent, name));

@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import { VERSION } from "../api/version.ts";
 import { admitTunnel } from "../core/access.ts";
-import { joinServers, liveServers, type Presence } from "../core/presence.ts";
+import { joinServers, type KnownServer, knownServers, type Presence } from "../core/presence.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
 import { type Peer, Router } from "../tunnel/router.ts";
 import { createApp } from "./app.ts";
@@ -76,13 +76,13 @@ function createRouter({ core, name }: OpenCore, gateway: Gateway | undefined, lo
     gateway,
     name,
     admit: (request) => admitTunnel(core, request.token, request),
-    peers: async () => (await liveServers(core)).flatMap(toPeer),
+    peers: async () => (await knownServers(core)).flatMap(toPeer),
     log: (fields, message) => logger.info(fields, message),
   });
 }
 
-const toPeer = (row: { name: string; address: string | null; draining: 0 | 1 }): Peer[] =>
-  row.address === null ? [] : [{ name: row.name, address: row.address, draining: row.draining === 1 }];
+const toPeer = ({ name, address, open }: KnownServer): Peer[] =>
+  address === null ? [] : [{ name, address, open }];
 
 function readiness({ core, roles }: OpenCore, presence: Presence, logger: Logger) {
   const drives = roles.has("api") || roles.has("worker");

@@ -15,8 +15,21 @@ export interface Signals {
   release(): void;
 }
 
+/** What a test puts in the place of the process. */
+interface Surroundings {
+  readonly source: NodeJS.EventEmitter;
+  readonly now: () => number;
+  readonly exit: (code: number) => void;
+}
+
+const ours = (): Surroundings => ({
+  source: process,
+  now: () => performance.now(),
+  exit: (code) => process.exit(code),
+});
+
 /** Watches for them until `release`. */
-export function watchSignals(): Signals {
+export function watchSignals({ source, now, exit } = ours()): Signals {
   const { promise: first, resolve } = Promise.withResolvers<void>();
   let last: number | undefined;
   const signals: Signals = {
@@ -24,28 +37,27 @@ export function watchSignals(): Signals {
     onLater: undefined,
     onReload: undefined,
     release() {
-      for (const signal of ENDS) process.off(signal, onSignal);
-      process.off("SIGHUP", onHangUp);
+      for (const signal of ENDS) source.off(signal, onSignal);
+      source.off("SIGHUP", onHangUp);
     },
   };
   const onSignal = () => {
-    const now = performance.now();
-    if (last !== undefined && now - last <= SAME_MS) return;
-    if (last !== undefined) later(signals);
-    last = now;
+    if (last !== undefined && now() - last <= SAME_MS) return;
+    if (last !== undefined) later(signals, exit);
+    last = now();
     resolve();
   };
   // A terminal that was closed is an end like any other: the pods live on, and the next start finds them.
   const hangUp = createHangUp();
   const onHangUp = () => (hangUp() === "ended" ? onSignal() : signals.onReload?.());
-  for (const signal of ENDS) process.on(signal, onSignal);
-  process.on("SIGHUP", onHangUp);
+  for (const signal of ENDS) source.on(signal, onSignal);
+  source.on("SIGHUP", onHangUp);
   return signals;
 }
 
-function later(signals: Signals): void {
+function later(signals: Signals, exit: Surroundings["exit"]): void {
   const { onLater } = signals;
-  if (!onLater) process.exit(1);
   signals.onLater = undefined;
-  onLater();
+  if (onLater) onLater();
+  else exit(1);
 }

@@ -24,13 +24,8 @@ export async function deleteUnseenServers(tx: Tx, before: string): Promise<void>
   await tx.db.deleteFrom("servers").where("seen_at", "<", before).execute();
 }
 
-/** All that were seen since `after`, an instant. */
-export async function listServers(db: Db, after: string): Promise<ServerRow[]> {
-  const rows = await db
-    .selectFrom("servers")
-    .selectAll()
-    .where("seen_at", ">=", after)
-    .orderBy("name")
-    .execute();
+/** All that are known, those that were not seen for a while too. */
+export async function listServers(db: Db): Promise<ServerRow[]> {
+  const rows = await db.selectFrom("servers").selectAll().orderBy("name").execute();
   return rows.map((row) => checkRow("servers", serverShape, row));
 }

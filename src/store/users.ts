@@ -61,14 +61,14 @@ export async function revokeToken(tx: Tx, id: string): Promise<boolean> {
   return numUpdatedRows === 1n;
 }
 
-/** The own tokens of servers that seem to have gone are good for nothing new. */
-export async function replaceTokensOfGoneServers(tx: Tx): Promise<void> {
+/** The own tokens of servers that were not seen since `before`, an instant, are good for nothing new. */
+export async function replaceTokensOfGoneServers(tx: Tx, before: string): Promise<void> {
   await tx.db
     .updateTable("tokens")
     .set({ replaced_at: tx.at })
     .where("server", "is not", null)
     .where("replaced_at", "is", null)
-    .where("server", "not in", tx.db.selectFrom("servers").select("name"))
+    .where("server", "not in", tx.db.selectFrom("servers").select("name").where("seen_at", ">=", before))
     .execute();
 }
 

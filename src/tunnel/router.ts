@@ -14,8 +14,8 @@ export interface Peer {
   readonly name: string;
   /** The path of its socket. */
   readonly address: string;
-  /** It takes back its own sessions only. */
-  readonly draining: boolean;
+  /** False when it takes back its own sessions only. */
+  readonly open: boolean;
 }
 
 export interface RouterOptions {
@@ -78,7 +78,7 @@ export class Router {
   async #candidates({ resume }: TunnelRequest): Promise<readonly Peer[]> {
     const peers = await this.#options.peers();
     if (resume) return peers.filter((peer) => peer.name === gatewayOf(resume.session));
-    const open = peers.filter((peer) => !peer.draining).map((peer) => ({ peer, at: Math.random() }));
+    const open = peers.filter((peer) => peer.open).map((peer) => ({ peer, at: Math.random() }));
     return open.toSorted((a, b) => a.at - b.at).map(({ peer }) => peer);
   }
 

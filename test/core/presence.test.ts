@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { admitTunnel, authenticate, ensureFirstAdmin, revokeToken } from "../../src/core/access.ts";
-import { joinServers, liveServers, type Presence, replaceOtherTokens } from "../../src/core/presence.ts";
+import { joinServers, knownServers, type Presence, replaceOtherTokens } from "../../src/core/presence.ts";
 import { engines } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -18,7 +18,8 @@ describe.each(engines)("the servers of one database on $engine", ({ create }) =>
     onTestFinished(() => presence.leave());
     return presence;
   }
-  const names = async (world: World) => (await liveServers(world.core)).map((row) => row.name);
+  const open = async (world: World) =>
+    (await knownServers(world.core)).filter((server) => server.open).map((server) => server.name);
   const good = (world: World, token: string) =>
     authenticate(world.core, token).then(
       () => true,
@@ -28,27 +29,34 @@ describe.each(engines)("the servers of one database on $engine", ({ create }) =>
   test("a server is there from its joining to its leaving, and seems dead 30 s after its last renewal", async () => {
     const world = await given();
     const [one, two] = [await join(world, "one", "/run/one.sock"), await join(world, "two")];
-    expect(await liveServers(world.core)).toMatchObject([
-      { name: "one", address: "/run/one.sock", draining: 0 },
-      { name: "two", address: null },
+    expect(await knownServers(world.core)).toEqual([
+      { name: "one", address: "/run/one.sock", open: true },
+      { name: "two", address: null, open: true },
     ]);
     await two.leave();
-    expect(await names(world)).toEqual(["one"]);
+    expect(await open(world)).toEqual(["one"]);
     world.clock.tick(GONE_MS);
-    expect(await names(world)).toEqual(["one"]);
+    expect(await open(world)).toEqual(["one"]);
     world.clock.tick(1);
-    expect(await names(world)).toEqual([]);
+    expect(await open(world)).toEqual([]);
     await one.renew();
-    expect(await names(world)).toEqual(["one"]);
+    expect(await open(world)).toEqual(["one"]);
+    await one.drain();
+    expect(await open(world)).toEqual([]);
   });
 
-  test("the row of a dead server is taken away by whoever renews next", async () => {
+  test("T-11 a server that seems dead can still be asked for its sessions, for 15 minutes", async () => {
     const world = await given();
-    await join(world, "dead");
-    const alive = await join(world, "alive");
-    world.clock.tick(GONE_MS + 1);
-    await alive.renew();
-    expect((await world.rows("servers")).map((row) => row.name)).toEqual(["alive"]);
+    await join(world, "asleep", "/run/asleep.sock");
+    const awake = await join(world, "awake");
+    const names = async () => (await world.rows("servers")).map((row) => row.name).toSorted();
+    world.clock.tick(15 * 60_000);
+    await awake.renew();
+    expect(await names()).toEqual(["asleep", "awake"]);
+    expect(await open(world)).toEqual(["awake"]);
+    world.clock.tick(1);
+    await awake.renew();
+    expect(await names()).toEqual(["awake"]);
   });
 
   test("X-01 a server's own token is good while that server is there, and no longer", async () => {

@@ -53,6 +53,17 @@ test("a later server's file stays when an earlier one stops", async () => {
   await withdraw(home, server);
 });
 
+test("of servers that come and go at once, the one that stays is told of", async () => {
+  const stays = { ...server, token: "secret-stays", pid: 99 };
+  const others = Array.from({ length: 20 }, (_, i) => ({ ...server, token: `secret-${i}`, pid: i + 100 }));
+  for (let round = 0; round < 20; round++) {
+    await Promise.all(others.map((other) => announce(home, other)));
+    await Promise.all([announce(home, stays), ...others.map((other) => withdraw(home, other))]);
+    expect(readFileSync(localServerFile(home), "utf8")).toContain("secret-stays");
+    expect(readdirSync(home.stateDir)).toEqual(["server.json"]);
+  }
+});
+
 test("a home that cannot be written is an error with the path and the way out", async () => {
   writeFileSync(join(parent, "file"), "");
   const impossible = homeOf({ GPU_DEV_HOME: join(parent, "file", "home") }, parent);

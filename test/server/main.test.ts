@@ -1,7 +1,7 @@
 /** The whole server: real database, real local driver, real port. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -111,18 +111,23 @@ test("a port that is taken fails the start, and leaves nothing open", async () =
   });
 });
 
-test("L-17 L-05 a stop ends tunnels with words and leaves pods alone; the next start finds them", async () => {
-  const first = await start();
+const stateOf = (server: RunningServer, id: string) => async () =>
+  (await clientOf(server).getReservation({ params: { id } })).state;
+
+/** A reservation whose pod runs. */
+async function activeOn(server: RunningServer): Promise<string> {
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(parent, "key")]);
   const public_key = readFileSync(join(parent, "key.pub"), "utf8").trim();
-  await clientOf(first).createKey({ body: { public_key } });
-  const { id } = await clientOf(first).createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
-  const state = (server: RunningServer) => async () =>
-    (await clientOf(server).getReservation({ params: { id } })).state;
-  await expect.poll(state(first), { timeout: 20_000, interval: 50 }).toBe("active");
+  await clientOf(server).createKey({ body: { public_key } });
+  const { id } = await clientOf(server).createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
+  await expect.poll(stateOf(server, id), { timeout: 20_000, interval: 50 }).toBe("active");
+  return id;
+}
 
-  const ws = new WebSocket(`${first.url.replace("http", "ws")}/v1/tunnel/${id}`, "gpu-dev.tunnel.v1", {
-    headers: { authorization: `Bearer ${first.token}`, "gpu-dev-attempt": "1" },
+/** A tunnel in which the pod's first bytes have come, and what it is told at its end. */
+async function tunnelTo(server: RunningServer, id: string): Promise<{ bye: Promise<string> }> {
+  const ws = new WebSocket(`${server.url.replace("http", "ws")}/v1/tunnel/${id}`, "gpu-dev.tunnel.v1", {
+    headers: { authorization: `Bearer ${server.token}`, "gpu-dev-attempt": "1" },
   });
   const [banner] = await once(ws, "message");
   expect(String(banner)).toMatch(/^SSH-2\.0-OpenSSH/);
@@ -131,6 +136,13 @@ test("L-17 L-05 a stop ends tunnels with words and leaves pods alone; the next s
       if (!binary && String(data).startsWith("bye")) resolve(String(data));
     }),
   );
+  return { bye };
+}
+
+test("L-17 L-05 a stop ends tunnels with words and leaves pods alone; the next start finds them", async () => {
+  const first = await start();
+  const id = await activeOn(first);
+  const { bye } = await tunnelTo(first, id);
   const since = performance.now();
   await stop(first);
   expect(performance.now() - since).toBeLessThan(10_000);
@@ -138,10 +150,45 @@ test("L-17 L-05 a stop ends tunnels with words and leaves pods alone; the next s
   expect(processesNaming(id)).not.toEqual([]);
 
   const second = await start();
-  expect(await state(second)()).toBe("active");
+  expect(await stateOf(second, id)()).toBe("active");
   await clientOf(second).cancelReservation({ params: { id } });
-  await expect.poll(state(second), { timeout: 20_000, interval: 50 }).toBe("cancelled");
+  await expect.poll(stateOf(second, id), { timeout: 20_000, interval: 50 }).toBe("cancelled");
   expect(processesNaming(id)).toEqual([]);
+});
+
+test("L-17 a server that drains gives up its port, data and server.json at once, and its sessions when it is told", async () => {
+  const first = await start();
+  const id = await activeOn(first);
+  const { bye } = await tunnelTo(first, id);
+  const waits = Promise.withResolvers<[number, () => void]>();
+  const drained = first.drain(3_600_000, (...told) => waits.resolve(told));
+  const [sessions, endNow] = await waits.promise;
+  expect(sessions).toBe(1);
+  expect(existsSync(localServerFile(options().home))).toBe(false);
+
+  const second = await start({ listen: new URL(first.url).host });
+  expect(second.url).toBe(first.url);
+  expect(JSON.parse(readFileSync(localServerFile(options().home), "utf8"))).toMatchObject({
+    token: second.token,
+  });
+  endNow();
+  expect(await bye).toMatch(/^bye draining /);
+  await drained;
+  running.splice(running.indexOf(first), 1);
+  expect(readdirSync(join(parent, "data", "gateways"))).toHaveLength(1);
+  expect(existsSync(localServerFile(options().home))).toBe(true);
+  await clientOf(second).cancelReservation({ params: { id } });
+  await expect.poll(stateOf(second, id), { timeout: 20_000, interval: 50 }).toBe("cancelled");
+});
+
+test("L-17 a server without sessions drains at once", async () => {
+  const server = await start();
+  let waits = 0;
+  await server.drain(3_600_000, () => {
+    waits += 1;
+  });
+  running.splice(running.indexOf(server), 1);
+  expect(waits).toBe(0);
 });
 
 test("a start that fails is one clear line and exit code 1", async () => {

@@ -34,7 +34,7 @@ type OnUpgrade = Parameters<typeof listenForForwarded>[1];
 async function door(name: string, onUpgrade: OnUpgrade): Promise<Peer> {
   const address = join(dir, `${name}.sock`);
   cleanups.push(await listenForForwarded(address, onUpgrade));
-  return { name, address, draining: false };
+  return { name, address, open: true };
 }
 
 const doorOf = ({ gateway }: Rig): Promise<Peer> =>
@@ -70,7 +70,7 @@ async function front(
 test("T-11 a new tunnel goes to a gateway that takes some, and comes back to it by any way", async () => {
   const { rig, pod } = await given();
   const peer = await doorOf(rig);
-  const elsewhere = { name: "full", address: join(dir, "nobody.sock"), draining: true };
+  const elsewhere = { name: "full", address: join(dir, "nobody.sock"), open: false };
   const { url } = await front({ peers: async () => [elsewhere, peer] });
   const { ws, headers } = await open({ ...rig, url });
   pod.accepted[0]?.write("hello");
@@ -87,7 +87,7 @@ test("T-11 a new tunnel goes to a gateway that takes some, and comes back to it 
 
 test("T-11 the session of a gateway that drains is still reached, and a new one is not sent there", async () => {
   const { rig } = await given();
-  const peer = { ...(await doorOf(rig)), draining: true };
+  const peer = { ...(await doorOf(rig)), open: false };
   const { url } = await front({ peers: async () => [peer] });
   const { headers } = await open(rig);
   const back = new WebSocket(url.replace("http", "ws") + PATH, "gpu-dev.tunnel.v1", {
@@ -101,8 +101,8 @@ test("T-11 the session of a gateway that drains is still reached, and a new one 
 
 test("T-06 T-11 a session whose gateway is unknown or dead is gone; a new one finds another gateway", async () => {
   const { rig } = await given();
-  const dead = { name: "feedbeef", address: join(dir, "dead.sock"), draining: false };
-  const killed = { name: "feedbeef", address: join(dir, "killed.sock"), draining: false };
+  const dead = { name: "feedbeef", address: join(dir, "dead.sock"), open: true };
+  const killed = { name: "feedbeef", address: join(dir, "killed.sock"), open: true };
   writeFileSync(killed.address, "");
   for (const peers of [[], [dead], [killed]]) {
     const { url } = await front({ peers: async () => peers });

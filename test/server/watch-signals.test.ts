@@ -1,0 +1,44 @@
+import { EventEmitter } from "node:events";
+import { expect, test } from "vitest";
+import { watchSignals } from "../../src/server/signals.ts";
+
+function given() {
+  const [source, exits] = [new EventEmitter(), [] as number[]];
+  let time = 0;
+  const signals = watchSignals({ source, now: () => time, exit: (code) => exits.push(code) });
+  const send = (name: string, at: number): void => {
+    time = at;
+    source.emit(name);
+  };
+  return { signals, source, exits, send };
+}
+
+test("L-17 a later signal ends the process at once; the same Ctrl-C twice is one", async () => {
+  const { signals, exits, send } = given();
+  send("SIGINT", 0);
+  await signals.first;
+  send("SIGINT", 1000);
+  expect(exits).toEqual([]);
+  send("SIGTERM", 1001);
+  expect(exits).toEqual([1]);
+});
+
+test("L-17 while sessions are waited for a later signal ends them, and one after that the process", () => {
+  const { signals, exits, send } = given();
+  let ended = 0;
+  send("SIGTERM", 0);
+  signals.onLater = () => {
+    ended += 1;
+  };
+  send("SIGINT", 5000);
+  send("SIGINT", 5001);
+  expect([ended, exits]).toEqual([1, []]);
+  send("SIGINT", 7000);
+  expect([ended, exits]).toEqual([1, [1]]);
+});
+
+test("nothing is watched for after the release", () => {
+  const { signals, source } = given();
+  signals.release();
+  expect(source.eventNames()).toEqual([]);
+});
