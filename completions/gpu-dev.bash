@@ -49,6 +49,7 @@ _gpu_dev() {
     "list --context") return ;;
     "show --timeout") return ;;
     "show --context") return ;;
+    "connect --node") return ;;
     "connect --context") return ;;
     "forward --address") return ;;
     "forward --context") return ;;
@@ -94,10 +95,10 @@ _gpu_dev() {
       "admin") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --time --name --disk --no-wait --no-queue --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --no-wait --no-queue --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "show") COMPREPLY=($(compgen -W "--watch --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "connect") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "connect") COMPREPLY=($(compgen -W "--node --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "forward") COMPREPLY=($(compgen -W "--address --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "edit") COMPREPLY=($(compgen -W "--name --extend --add-user --remove-user --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "cancel") COMPREPLY=($(compgen -W "--no-wait --json --context --verbose --no-color --help" -- "$cur")); return ;;

@@ -69,7 +69,11 @@ export const reservation = z.object({
   queue_position: z.int().nullable(),
   /** While queued: an estimate from the ends of what runs; null when it is unknown. */
   estimated_start_at: instant.nullable(),
-  /** Where it runs, from `preparing` on. */
+  /** How many nodes it takes, all at once. */
+  node_count: z.int(),
+  /** Where it runs, while it holds GPUs: the first of its nodes has rank 0. */
+  nodes: z.array(z.object({ rank: z.int(), node: z.string(), gpus: z.array(z.int()), ssh_host: z.string() })),
+  /** The first node, from `preparing` on, and its GPUs. */
   node: z.string().nullable(),
   gpus: z.array(z.int()),
   /** How pods are kept apart there: "namespaces" or "processes" (one trust domain). */
@@ -93,6 +97,8 @@ export const createReservation = z.strictObject({
   gpu_type: z.string().min(1).max(63),
   /** GPUs; must be 0 for a type without GPUs. Default: 1, or 0 for such a type. */
   gpu_count: z.int().min(0).max(100_000).optional(),
+  /** More GPUs than a node has: whole nodes, several at once. Then `gpu_count` is a multiple of `max_gpus_per_node`. */
+  multi_node: z.boolean().optional(),
   duration_s: z.int().min(60, "at least 60 (one minute)").max(MAX_DURATION_S),
   name: name.optional(),
   /** null is "no disk" (temporary storage); named disks come with their own operations. */

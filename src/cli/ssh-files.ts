@@ -45,11 +45,7 @@ function nothingToWrite(ctx: Context, live: readonly Reservation[]): boolean {
 
 async function writeSsh(ctx: Context, live: readonly Reservation[]): Promise<void> {
   const { writeSshConfig } = await import("../tunnel/ssh-config.ts");
-  const entries = live.flatMap((r) =>
-    r.host_key === null || r.ssh_user === null
-      ? []
-      : [{ id: r.id, name: r.name, host: r.ssh_host, user: r.ssh_user, hostKey: r.host_key }],
-  );
+  const entries = live.flatMap(entriesOf);
   for (const entry of entries) checkEntry(entry);
   await writeSshConfig(ctx.home, {
     context: ctx.endpoint().context,
@@ -59,6 +55,14 @@ async function writeSsh(ctx: Context, live: readonly Reservation[]): Promise<voi
     entries,
     env: { GPU_DEV_HOME: ctx.env.GPU_DEV_HOME },
   });
+}
+
+/** One for each node; an older server tells of none, and has one. */
+function entriesOf(r: Reservation): SshConfig["entries"][number][] {
+  const { id, name, ssh_user: user, host_key: hostKey } = r;
+  if (hostKey === null || user === null) return [];
+  if ((r.nodes?.length ?? 0) < 2) return [{ id, name, host: r.ssh_host, user, hostKey }];
+  return r.nodes.map(({ rank, ssh_host: host }) => ({ id, name, rank, host, user, hostKey }));
 }
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i;

@@ -194,7 +194,7 @@ export async function admitTunnel(
   return {
     userId: caller.id,
     reservationId: row.id,
-    dial: () => dialPod(core, row, target.port),
+    dial: () => dialPod(core, row, target.port, target.node),
     recheck: () => check("going on").then(() => undefined, refusal),
   };
 }
@@ -215,7 +215,7 @@ async function checkTunnel(
   const caller = await callerOf(db, now, token, use);
   refusePods(caller);
   const row = await visibleReservation(db, caller, target.reservation);
-  if (target.node !== 0) throw new Problem("not_found", `reservation ${row.id} has one node, number 0`);
+  if (target.node >= row.node_count) throw noSuchNode(row);
   if (isFinal(row) || row.state === "ending") throw endedProblem(row);
   if (row.state !== "active")
     throw new Problem("not_ready", `reservation ${row.name ?? row.id} is ${row.state}${because(row)}`, {
@@ -223,6 +223,11 @@ async function checkTunnel(
       retryAfter: 1,
     });
   return { caller, row };
+}
+
+function noSuchNode(row: ReservationRow): Problem {
+  const nodes = row.node_count === 1 ? "one node, number 0" : `nodes 0 to ${row.node_count - 1}`;
+  return new Problem("not_found", `reservation ${row.id} has ${nodes}`);
 }
 
 const because = (row: ReservationRow): string => {

@@ -9,6 +9,7 @@ import type { ReservationRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
 import { recordChange } from "./change.ts";
 import type { Core } from "./core.ts";
+import { shapeOf } from "./counts.ts";
 import { answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import { findGpuType, gpuTypeNames } from "./inventory.ts";
@@ -82,7 +83,7 @@ async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateRes
   if (!type) throw unknownType(input.gpu_type, await gpuTypeNames(tx.db));
   if (input.duration_s > type.max_duration_s)
     throw invalid("duration_s", `${type.name} is given for at most ${exactDuration(type.max_duration_s)}`);
-  checkCount(type, input.gpu_count ?? type.gpus_per_slot);
+  shapeOf(type, input.gpu_count ?? type.gpus_per_slot, input.multi_node);
   if ((await listKeys(tx.db, caller.id, 1)).length === 0)
     throw new Problem("no_ssh_key", "you have no ssh key registered, so that you could not log in", {
       hint: "register one first: POST /v1/keys; the gpu-dev command does it by itself",
@@ -101,21 +102,6 @@ function invalid(field: string, detail: string): Problem {
   });
 }
 
-function checkCount(type: GpuType, count: number): void {
-  const most = type.max_gpus_per_node;
-  if (type.gpus_per_slot === 0 ? count === 0 : count >= 1 && count <= most) return;
-  const possible =
-    type.gpus_per_slot === 0
-      ? `${type.name} has no GPUs, so that the count can only be 0`
-      : countRange(type, most);
-  throw new Problem("impossible_request", `gpu_count ${count} is not possible: ${possible}`, {
-    errors: [{ field: "gpu_count", code: "impossible", detail: possible }],
-  });
-}
-
-const countRange = (type: GpuType, most: number): string =>
-  most === 1 ? `${type.name} is given one at a time` : `${type.name} is given 1 to ${most} at a time`;
-
 async function newRow(
   tx: Tx,
   caller: Caller,
@@ -133,8 +119,7 @@ async function newRow(
     reason: `waits for ${wanted({ gpu_count, gpu_type: type.name })}`,
     gpu_type: type.name,
     gpu_count,
-    places: Math.max(1, gpu_count),
-    node_count: 1,
+    ...shapeOf(type, gpu_count, input.multi_node),
     priority: "normal",
     simulated: type.simulated ? 1 : 0,
     duration_s: input.duration_s,

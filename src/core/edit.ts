@@ -11,11 +11,12 @@ import type { Caller } from "./access.ts";
 import { changeReservation, endedProblem, endReservation, isFinal, notActive } from "./change.ts";
 import { changeCollaborators } from "./collaborators.ts";
 import type { Core } from "./core.ts";
+import { updatePods } from "./gang.ts";
 import { newId } from "./ids.ts";
 import { findGpuType } from "./inventory.ts";
 import { getReservation } from "./listing.ts";
 import { ownReservation } from "./ownership.ts";
-import { bounded, driverWords, podName } from "./pod.ts";
+import { bounded, driverWords } from "./pod.ts";
 import { decided } from "./race.ts";
 import { passedWarning } from "./warnings.ts";
 
@@ -160,7 +161,7 @@ async function movePodDeadline(core: Core, row: ReservationRow, deadlineS: numbe
   try {
     // What was said about the old end is taken back.
     const notice = row.warned_s === null ? {} : { notice: "" };
-    await bounded("update", core.driver.update(podName(row), { deadlineS, ...notice }), UPDATE_MS);
+    await bounded("update", updatePods(core.driver, row, { deadlineS, ...notice }), UPDATE_MS);
   } catch (cause) {
     const words = driverWords(cause);
     if (words === undefined) throw cause;

@@ -41,7 +41,7 @@ export interface Facts {
 export interface Surroundings {
   /** Some node could hold what is asked for, now or when others have left. */
   readonly offered: boolean;
-  /** The node on which it was placed has failed or is not reported any more. */
+  /** The node on which it was placed, or one of them, has failed or is not reported any more. */
   readonly nodeLost: boolean;
   /** Seconds after which a pod that nobody uses is ended; undefined for never. */
   readonly idleAfterS?: number | undefined;
@@ -97,7 +97,7 @@ function nextWhilePreparing(row: ReservationRow, facts: Facts, around: Surroundi
   if (facts.refused !== undefined) return end("failed", facts.refused);
   const remaining = left(row.preparing_deadline, now);
   if (remaining <= 0) return end("failed", `not ready in time: ${row.last_error ?? "the pod did not start"}`);
-  if (around.nodeLost) return { do: "requeue", reason: `node ${row.node} was lost before the pod was ready` };
+  if (around.nodeLost) return { do: "requeue", reason: `${nodeOf(row)} was lost before the pod was ready` };
   if (facts.failure !== undefined) return soon(row, now, remaining, facts.failure);
   if (facts.proved) return { do: "activate" };
   switch (facts.pod?.state) {
@@ -187,6 +187,9 @@ const left = (instant: string | null, now: Date): number =>
   instant === null ? 0 : Date.parse(instant) - now.getTime();
 const wait = (ms: number, lastError: string | null) => ({ do: "wait", ms, lastError }) as const;
 const end = (as: FinalState, reason: string): Step => ({ do: "end", as, reason });
+
+const nodeOf = (row: ReservationRow): string =>
+  row.node_count === 1 ? `node ${row.node}` : `one of its ${row.node_count} nodes`;
 
 /** "2 h100", or "cpu" for a type without GPUs. */
 export const wanted = (row: Pick<ReservationRow, "gpu_count" | "gpu_type">): string =>

@@ -17,7 +17,7 @@ import { insertPodToken } from "./pod-token.ts";
 export interface TypePlan {
   readonly queue: readonly QueueRow[];
   /** Those that start now. */
-  readonly placements: readonly { readonly id: string; readonly node: string }[];
+  readonly placements: readonly { readonly id: string; readonly nodes: readonly string[] }[];
   /** By request, when it starts; null when that is unknown. */
   readonly starts: ReadonlyMap<string, Date | null>;
 }
@@ -49,15 +49,16 @@ export async function planType(
   const { planned } = plan(
     nodes.map((n) => ({ node: n.node, places: n.places, open: n.healthy === 1 })),
     taken.map((t) => ({ node: t.node, places: 1, freeAt: freeAt(t) })),
-    [...queue.map((r, i) => newcomer(r.id, i, r.places, r.duration_s)), ...newcomers],
+    [
+      ...queue.map((r, i) => ({ ...newcomer(r.id, i, r.places, r.duration_s), nodes: r.node_count })),
+      ...newcomers,
+    ],
     now.getTime(),
   );
   const all = [...planned.values()];
   return {
     queue,
-    placements: all.flatMap(({ id, startsNow, nodes: [node] }) =>
-      startsNow && node !== undefined ? [{ id, node }] : [],
-    ),
+    placements: all.flatMap(({ id, startsNow, nodes }) => (startsNow ? [{ id, nodes }] : [])),
     starts: new Map(all.map(({ id, start }) => [id, start === null ? null : new Date(start)])),
   };
 }
@@ -74,9 +75,9 @@ function freeAt(taken: Taken): number | undefined {
 export async function placeQueue(tx: Tx, core: Core, gpuType: string): Promise<ReservationRow[]> {
   const { placements } = await planType(tx.db, gpuType, tx.now);
   const placed: ReservationRow[] = [];
-  for (const { id, node } of placements) {
+  for (const { id, nodes } of placements) {
     const row = await findReservation(tx.db, id);
-    if (row) placed.push(await place(tx, core, row, [node]));
+    if (row) placed.push(await place(tx, core, row, nodes));
   }
   return placed;
 }
@@ -124,10 +125,15 @@ async function makeKeys(tx: Tx, row: ReservationRow): Promise<string> {
     host_key: host.privateKey,
     probe_key: probe.privateKey,
     probe_public: probe.publicKey,
-    peer_key: null,
-    peer_public: null,
+    ...(row.node_count === 1 ? { peer_key: null, peer_public: null } : peerKeys()),
   };
   await insertSecrets(tx, secrets);
   await insertPodToken(tx, row, secrets);
   return host.publicKey;
+}
+
+/** With these the nodes of the reservation reach each other. */
+function peerKeys() {
+  const { privateKey, publicKey } = newKeyPair();
+  return { peer_key: privateKey, peer_public: publicKey };
 }

@@ -1,7 +1,8 @@
 /** The driver as the rules use it: the pod of a reservation, and no call without an end. */
 import type { Duplex } from "node:stream";
 import { Problem } from "../api/errors.ts";
-import { DriverError, LaunchRefused, type PodSpec } from "../drivers/driver.ts";
+import { id8 } from "../api/names.ts";
+import { DriverError, type Gang, LaunchRefused, type PodSpec } from "../drivers/driver.ts";
 import { allocationsOf } from "../store/allocations.ts";
 import { collaboratorsOf } from "../store/collaborators.ts";
 import { listKeys } from "../store/keys.ts";
@@ -15,11 +16,13 @@ const DRIVER_MS = 30_000;
 const DIAL_MS = 10_000;
 const MAX_KEYS = 1000;
 
-export const podName = (row: Pick<ReservationRow, "id" | "attempt">): string => `${row.id}-${row.attempt}`;
+/** `<id>-<attempt>`; of several nodes each has its rank behind it. */
+export const podName = (row: Pick<ReservationRow, "id" | "attempt" | "node_count">, rank = 0): string =>
+  `${row.id}-${row.attempt}${row.node_count === 1 ? "" : `-${rank}`}`;
 
 /** The reservation that a pod's name belongs to, or undefined for a name that is not one of ours. */
 export const ownerOfPod = (name: string): string | undefined =>
-  /^([a-z][a-z2-7]{19})-[1-9]\d{0,8}$/.exec(name)?.[1];
+  /^([a-z][a-z2-7]{19})-[1-9]\d{0,8}(?:-\d{1,4})?$/.exec(name)?.[1];
 
 /** `call`, or DriverError after `ms`. */
 export async function bounded<T>(what: string, call: Promise<T>, ms = DRIVER_MS): Promise<T> {
@@ -38,13 +41,18 @@ export async function bounded<T>(what: string, call: Promise<T>, ms = DRIVER_MS)
 export const driverWords = (error: unknown): string | undefined =>
   error instanceof DriverError || error instanceof LaunchRefused ? error.message : undefined;
 
-/** The keys of the owner and the collaborators, one line of authorized_keys each. */
+/** The keys of the owner and the collaborators, and of the other nodes, one line of authorized_keys each. */
 export async function loginKeys(db: Db, row: ReservationRow): Promise<string[]> {
   const shared = await collaboratorsOf(db, [row.id]);
   const users = [row.owner_id, ...shared.flatMap((one) => one.user_id ?? [])];
   const keys = shared.flatMap((one) => (one.public_keys === "" ? [] : one.public_keys.split("\n")));
   for (const id of users) keys.unshift(...(await listKeys(db, id, MAX_KEYS)).map((key) => key.public_key));
-  return [...new Set(keys)];
+  return [...new Set([...keys, ...(await peerKeys(db, row))])];
+}
+
+/** With it the nodes of one reservation reach each other. */
+async function peerKeys(db: Db, row: ReservationRow): Promise<string[]> {
+  return row.node_count === 1 ? [] : [(await secretsOf(db, row)).peer_public ?? ""];
 }
 
 /** Those keys, and until ssh is proved the probe's. */
@@ -55,29 +63,59 @@ export async function podKeys(db: Db, row: ReservationRow): Promise<string[]> {
 /** May log in and do nothing else. */
 const probeLine = (secrets: SecretRow): string => `restrict,command="exit 0" ${secrets.probe_public}`;
 
-/** What to launch. Until ssh works the pod's deadline has room for the whole preparing time. */
-export async function podSpec(db: Db, row: ReservationRow, now: Date): Promise<PodSpec> {
+/** The port of rank 0 at which the nodes of a job meet, by the custom of torchrun and its kin. */
+const MASTER_PORT = "29500";
+
+/** What to launch, by rank. Until ssh works the pods' deadline has room for the whole preparing time. */
+export async function podSpecs(db: Db, row: ReservationRow, now: Date): Promise<PodSpec[]> {
   const secrets = await secretsOf(db, row);
-  const held = await allocationsOf(db, [row.id]);
+  const held = Map.groupBy(await allocationsOf(db, [row.id]), (a) => a.node_rank);
   const preparingMs = Date.parse(row.preparing_deadline ?? "") - now.getTime();
-  return {
-    name: podName(row),
+  const common = {
     reservationId: row.id,
-    node: row.node ?? "",
     gpuType: row.gpu_type,
-    gpus: row.gpu_count === 0 ? [] : held.map((a) => a.gpu_index),
     simulated: row.simulated === 1,
     hostKey: secrets.host_key,
     authorizedKeys: await podKeys(db, row),
     deadlineS: Math.ceil(preparingMs / 1000) + row.duration_s,
-    environment: {
-      GPU_DEV_RESERVATION_ID: row.id,
-      GPU_DEV_GPU_TYPE: row.gpu_type,
-      GPU_DEV_GPU_COUNT: String(row.gpu_count),
-      GPU_DEV_SIMULATED: String(row.simulated),
-      ...(await podTokenEnvironment(db, secrets)),
-    },
   };
+  const token = await podTokenEnvironment(db, secrets);
+  return [...held].map(([rank, places]) => {
+    const gpus = row.gpu_count === 0 ? [] : places.map((a) => a.gpu_index);
+    return {
+      ...common,
+      name: podName(row, rank),
+      node: places[0]?.node ?? "",
+      gpus,
+      environment: {
+        GPU_DEV_RESERVATION_ID: row.id,
+        GPU_DEV_GPU_TYPE: row.gpu_type,
+        GPU_DEV_GPU_COUNT: String(gpus.length),
+        GPU_DEV_SIMULATED: String(row.simulated),
+        ...token,
+        ...(row.node_count === 1 ? {} : rankEnvironment(row, rank)),
+      },
+      ...gangOf(row, secrets, rank),
+    };
+  });
+}
+
+/** Drivers put what resolves in their pods in place of these host names. */
+function rankEnvironment(row: ReservationRow, rank: number): Record<string, string> {
+  const hosts = Array.from({ length: row.node_count }, (_, i) => `gpu-dev-${id8(row.id)}-${i}`);
+  return {
+    GPU_DEV_RANK: String(rank),
+    GPU_DEV_WORLD_SIZE: String(row.node_count),
+    GPU_DEV_HOSTS: hosts.join(","),
+    MASTER_ADDR: hosts[0] ?? "",
+    MASTER_PORT,
+  };
+}
+
+function gangOf(row: ReservationRow, secrets: SecretRow, rank: number): { gang?: Gang } {
+  if (row.node_count === 1) return {};
+  const [privateKey, hostKey] = [secrets.peer_key ?? "", row.host_key ?? ""];
+  return { gang: { rank, size: row.node_count, privateKey, hostKey } };
 }
 
 /** The private keys of a reservation that has been placed. */
@@ -87,9 +125,9 @@ export async function secretsOf(db: Db, row: ReservationRow): Promise<SecretRow>
   return secrets;
 }
 
-/** A stream to a port of the reservation's pod. Throws Problem pod_unreachable. */
-export async function dialPod(core: Core, row: ReservationRow, port: number): Promise<Duplex> {
-  const dialling = core.driver.dial(podName(row), port);
+/** A stream to a port of the reservation's pod of that rank. Throws Problem pod_unreachable. */
+export async function dialPod(core: Core, row: ReservationRow, port: number, rank = 0): Promise<Duplex> {
+  const dialling = core.driver.dial(podName(row, rank), port);
   try {
     return await bounded("the pod", dialling, DIAL_MS);
   } catch (cause) {

@@ -1,17 +1,19 @@
 /** The steps of lifecycle.ts, done. Each either finds out a fact or makes one change; all may be repeated. */
 import { exactDuration } from "../api/duration.ts";
 import { DriverError, LaunchRefused } from "../drivers/driver.ts";
-import { release } from "../store/allocations.ts";
+import { allocationsOf, release } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
 import { updateReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
+import { inspectPods, launchPods, terminatePods, updatePods } from "./gang.ts";
 import { idleAfterS } from "./idle.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
 import { endNotice, idleNotice } from "./notices.ts";
-import { bounded, dialPod, driverWords, loginKeys, podKeys, podName, podSpec, secretsOf } from "./pod.ts";
+import { bounded, dialPod, driverWords, loginKeys, podKeys, podSpecs, secretsOf } from "./pod.ts";
+import type { ProbeResult } from "./probe.ts";
 import { passedWarning } from "./warnings.ts";
 
 /** A reservation that this process works on under a lease. */
@@ -31,10 +33,11 @@ export interface Progress {
 /** What lifecycle.ts needs to know beside the row. */
 export async function surroundings(core: Core, db: Db, row: ReservationRow): Promise<Surroundings> {
   const nodes = await listCapacity(db, row.gpu_type);
-  const own = nodes.find((n) => n.node === row.node);
+  const own = row.node_count === 1 ? [row.node] : (await allocationsOf(db, [row.id])).map((a) => a.node);
+  const healthy = (node: string | null) => nodes.some((n) => n.node === node && n.healthy === 1);
   return {
-    offered: nodes.some((n) => n.places >= row.places),
-    nodeLost: own?.healthy !== 1,
+    offered: nodes.filter((n) => n.places >= row.places).length >= row.node_count,
+    nodeLost: !own.every(healthy),
     idleAfterS: idleAfterS(core, row.gpu_type),
   };
 }
@@ -75,7 +78,7 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
 export async function inspect({ core }: Work, row: ReservationRow, patienceMs?: number): Promise<Facts> {
   const activity = row.state === "active" && idleAfterS(core, row.gpu_type) !== undefined;
   try {
-    return { pod: await bounded("inspect", core.driver.inspect(podName(row), { activity }), patienceMs) };
+    return { pod: await bounded("inspect", inspectPods(core.driver, row, { activity }), patienceMs) };
   } catch (error) {
     return { pod: { state: "unknown", reason: `the driver could not be asked: ${wordsOf(error)}` } };
   }
@@ -83,9 +86,9 @@ export async function inspect({ core }: Work, row: ReservationRow, patienceMs?: 
 
 async function launch(work: Work, row: ReservationRow): Promise<Progress> {
   const { core } = work;
-  const spec = await core.store.read((db, now) => podSpec(db, row, now));
+  const specs = await core.store.read((db, now) => podSpecs(db, row, now));
   try {
-    await bounded("launch", core.driver.launch(spec));
+    await bounded("launch", launchPods(core.driver, specs));
   } catch (error) {
     if (error instanceof LaunchRefused)
       return { row, facts: { refused: `the pod cannot be launched: ${error.message}` } };
@@ -98,14 +101,7 @@ async function launch(work: Work, row: ReservationRow): Promise<Progress> {
 
 async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Progress> {
   const { core, signal } = work;
-  const secrets = await core.store.read((db) => secretsOf(db, row));
-  const result = await core.probe({
-    dial: () => dialPod(core, row, 22),
-    user: row.ssh_user ?? "",
-    hostKey: row.host_key ?? "",
-    privateKey: secrets.probe_key,
-    signal,
-  });
+  const result = await proveAll(work, row);
   if (result.ok) return { row, facts: { ...facts, proved: await core.store.now() } };
   // A try that was cut off because the server stops says nothing about the pod.
   if (signal.aborted) return { row, facts: {} };
@@ -116,11 +112,31 @@ async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Pro
   return { row: counted, facts: { failure } };
 }
 
+/** One login to each pod; what the first that failed says. */
+async function proveAll({ core, signal }: Work, row: ReservationRow): Promise<ProbeResult> {
+  const secrets = await core.store.read((db) => secretsOf(db, row));
+  const results = await Promise.all(
+    Array.from({ length: row.node_count }, (_, rank) =>
+      core.probe({
+        dial: () => dialPod(core, row, 22, rank),
+        user: row.ssh_user ?? "",
+        hostKey: row.host_key ?? "",
+        privateKey: secrets.probe_key,
+        signal,
+      }),
+    ),
+  );
+  const rank = results.findIndex((result) => !result.ok);
+  const failed = results[rank];
+  if (!failed || failed.ok) return { ok: true };
+  return row.node_count === 1 ? failed : { ...failed, detail: `node ${rank}: ${failed.detail}` };
+}
+
 /** A server that ended between the two changes of `activate` has taken the probe's key away already: the next try needs it again. */
 async function admitProbe({ core }: Work, row: ReservationRow): Promise<void> {
   const authorizedKeys = await core.store.read((db) => podKeys(db, row));
   try {
-    await bounded("update", core.driver.update(podName(row), { authorizedKeys }));
+    await bounded("update", updatePods(core.driver, row, { authorizedKeys }));
   } catch (error) {
     const fields = { reservation: row.id, error: wordsOf(error) };
     core.log("warn", fields, "the probe's key could not be given to the pod again");
@@ -132,7 +148,7 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
   const { core, by } = work;
   const authorizedKeys = await core.store.read((db) => loginKeys(db, row));
   try {
-    await bounded("update", core.driver.update(podName(row), { deadlineS: row.duration_s, authorizedKeys }));
+    await bounded("update", updatePods(core.driver, row, { deadlineS: row.duration_s, authorizedKeys }));
   } catch (error) {
     return { row, facts: { failure: `the pod's deadline could not be set: ${wordsOf(error)}` } };
   }
@@ -165,7 +181,7 @@ async function admit(work: Work, row: ReservationRow, facts: Facts): Promise<Pro
   const { core } = work;
   const authorizedKeys = await core.store.read((db) => loginKeys(db, row));
   try {
-    await bounded("update", core.driver.update(podName(row), { authorizedKeys }));
+    await bounded("update", updatePods(core.driver, row, { authorizedKeys }));
   } catch (error) {
     return { row, facts: { failure: `the pod could not be told who may log in: ${wordsOf(error)}` } };
   }
@@ -182,7 +198,7 @@ async function warn(
 ): Promise<Progress> {
   const notice = await core.store.read((db) => endNotice(core, db, row, aheadS));
   try {
-    await bounded("update", core.driver.update(podName(row), { notice }));
+    await bounded("update", updatePods(core.driver, row, { notice }));
   } catch (error) {
     return { row, facts: { failure: `the end that is near could not be told: ${wordsOf(error)}` } };
   }
@@ -208,7 +224,7 @@ async function changeIdle(
   const told = idle === "told";
   const notice = told ? idleNotice(row, idleAfterS(core, row.gpu_type) ?? 0) : "";
   try {
-    await bounded("update", core.driver.update(podName(row), { notice }));
+    await bounded("update", updatePods(core.driver, row, { notice }));
   } catch (error) {
     return { row, facts: { failure: `what is said of its use could not be told: ${wordsOf(error)}` } };
   }
@@ -223,7 +239,7 @@ async function changeIdle(
 
 async function terminate({ core }: Work, row: ReservationRow): Promise<Facts> {
   try {
-    await bounded("terminate", core.driver.terminate(podName(row)));
+    await bounded("terminate", terminatePods(core.driver, row));
     return { gone: true };
   } catch (error) {
     return { failure: `taking the pod away failed: ${wordsOf(error)}` };

@@ -108,8 +108,12 @@ function view(
     queue_position: waiting?.position ?? null,
     estimated_start_at: waiting?.start?.toISOString() ?? null,
     node: row.node,
-    // A place of a type without GPUs is no GPU.
-    gpus: row.gpu_count === 0 ? [] : held.map((a) => a.gpu_index),
+    node_count: row.node_count,
+    nodes: viewNodes(core, row, held),
+    gpus: gpusOf(
+      row,
+      held.filter((a) => a.node_rank === 0),
+    ),
     isolation: row.isolation,
     ssh_host: `${row.id}.${core.settings.domain}`,
     ssh_user: row.ssh_user,
@@ -122,3 +126,16 @@ function view(
     version: row.version,
   };
 }
+
+/** A place of a type without GPUs is no GPU. */
+const gpusOf = (row: ReservationRow, held: readonly AllocationRow[]): number[] =>
+  row.gpu_count === 0 ? [] : held.map((a) => a.gpu_index);
+
+/** The first node's host has no number behind its name. */
+const viewNodes = (core: Core, row: ReservationRow, held: readonly AllocationRow[]): Reservation["nodes"] =>
+  [...Map.groupBy(held, (a) => a.node_rank)].map(([rank, places]) => ({
+    rank,
+    node: places[0]?.node ?? "",
+    gpus: gpusOf(row, places),
+    ssh_host: `${row.id}${rank === 0 ? "" : `-${rank}`}.${core.settings.domain}`,
+  }));

@@ -1,5 +1,6 @@
 /**
- * Where GPUs come from. Words: a *node* holds GPUs; a *pod* is what a reservation runs in, named `<id>-<attempt>`.
+ * Where GPUs come from. Words: a *node* holds GPUs; a *pod* is what a reservation runs in, named `<id>-<attempt>`,
+ * on several nodes (a *gang*) `<id>-<attempt>-<rank>`.
  * Every verb is idempotent by the pod's name. "Absent" is an answer; "could not ask" is an exception (DriverError).
  */
 import type { Duplex } from "node:stream";
@@ -36,6 +37,17 @@ export interface Cut {
   readonly gpus: readonly number[];
 }
 
+/** What a pod of several has to know of the others. */
+export interface Gang {
+  /** 0 to size - 1. */
+  readonly rank: number;
+  readonly size: number;
+  /** With this key (OpenSSH's private key format) each may log in to each; it is among the authorized keys. */
+  readonly privateKey: string;
+  /** All have the same host key, as in known_hosts: "ssh-ed25519 AAAA…". */
+  readonly hostKey: string;
+}
+
 export interface PodSpec {
   readonly name: string;
   readonly reservationId: string;
@@ -52,6 +64,8 @@ export interface PodSpec {
   readonly deadlineS: number;
   /** Names and values that every session in the pod sees. */
   readonly environment: Readonly<Record<string, string>>;
+  /** For one of several nodes; undefined for a pod that is alone. */
+  readonly gang?: Gang;
 }
 
 export interface PodUpdate {

@@ -15,6 +15,7 @@ import {
   type StatedTypes,
 } from "./driver.ts";
 import { ActivityWatch } from "./local/activity.ts";
+import { blockOf, releaseBlock } from "./local/addresses.ts";
 import { Capacity } from "./local/capacity.ts";
 import { closeClaim, deadlineText, readClaim } from "./local/control.ts";
 import { dialPod, viewPod } from "./local/inspect.ts";
@@ -23,6 +24,7 @@ import { makePod } from "./local/launch.ts";
 import { namespaceFault, namespaces } from "./local/namespaces.ts";
 import { deliverNotice } from "./local/notice.ts";
 import { findOpenSsh } from "./local/openssh.ts";
+import { gangOf, type Peers } from "./local/peers.ts";
 import { control, exists, isPodName, podDir, readIfThere, writeWhole } from "./local/pod-dir.ts";
 import { killAll } from "./local/process-table.ts";
 import type { Simulated } from "./local/simulated.ts";
@@ -127,11 +129,20 @@ class LocalDriver implements Driver {
     const { deploymentId } = this.#options;
     try {
       const isolation = this.#isolation;
-      await makePod({ dir, spec, isolation, openSsh, deploymentId, visible, devices });
+      const peers = await this.#peersOf(spec);
+      await makePod({ dir, spec, isolation, openSsh, deploymentId, visible, devices, peers });
     } catch (error) {
       await this.#remove(dir);
       throw error;
     }
+  }
+
+  /** Each pod of a gang finds the others by the block of addresses that the gang has on this machine. */
+  async #peersOf({ name, gang }: PodSpec): Promise<Peers | undefined> {
+    const key = gangOf(name);
+    if (!gang || key === undefined) return undefined;
+    const block = await this.#turns.take(`gang ${key}`, () => blockOf(this.#options.dataDir, key));
+    return { gang, block };
   }
 
   async inspect(name: string, { activity = false } = {}): Promise<PodView> {
@@ -174,6 +185,14 @@ class LocalDriver implements Driver {
     if (!(await this.#isOurs(name)))
       throw new DriverError(`the pod ${name} belongs to another deployment and is left alone`);
     await this.#remove(dir);
+    const gang = gangOf(name);
+    if (gang !== undefined) await this.#turns.take(`gang ${gang}`, () => this.#leave(gang));
+  }
+
+  /** The last of a gang gives the addresses back. */
+  async #leave(gang: string): Promise<void> {
+    const pods = await readdir(this.#pods);
+    if (!pods.some((name) => gangOf(name) === gang)) await releaseBlock(this.#options.dataDir, gang);
   }
 
   /** In this order a crash between any two steps leaves what the next terminate finishes. */

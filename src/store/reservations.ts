@@ -5,8 +5,8 @@ import { checkRow, count, fits, type Row } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
 
-const { id, places, duration_s } = reservationShape;
-const queueShape = { id, places, duration_s };
+const { id, places, node_count, duration_s } = reservationShape;
+const queueShape = { id, places, node_count, duration_s };
 export type QueueRow = Row<typeof queueShape>;
 
 const checked = (row: object): ReservationRow => checkRow("reservations", reservationShape, row);
@@ -123,7 +123,7 @@ export async function listEntered(db: Db, userId: string): Promise<ReservationRo
 export async function listQueue(db: Db, gpuType: string): Promise<QueueRow[]> {
   const rows = await db
     .selectFrom("reservations")
-    .select(["id", "places", "duration_s"])
+    .select(["id", "places", "node_count", "duration_s"])
     .where("state", "=", "queued")
     .where("gpu_type", "=", gpuType)
     .orderBy("seq")
@@ -152,14 +152,20 @@ export async function countByState(db: Db): Promise<Map<State, number>> {
   return new Map(rows.map((row) => [row.state, count(row.n)]));
 }
 
-/** Which of these pods, written `<id>-<attempt>`, belong to the present attempt of a reservation that is not over. */
+/** Which pods, written `<id>-<attempt>` or with a rank behind it, belong to the present attempt of a reservation that is not over. */
 export async function livePods(db: Db, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
   const rows = await db
     .selectFrom("reservations")
-    .select(["id", "attempt"])
+    .select(["id", "attempt", "node_count"])
     .where("id", "in", ids)
     .where("state", "in", ["preparing", "active", "ending"])
     .execute();
-  return new Set(rows.map((row) => `${row.id}-${row.attempt}`));
+  return new Set(
+    rows.flatMap(({ id, attempt, node_count: nodes }) =>
+      nodes === 1
+        ? [`${id}-${attempt}`]
+        : Array.from({ length: nodes }, (_, rank) => `${id}-${attempt}-${rank}`),
+    ),
+  );
 }

@@ -8,6 +8,8 @@ import { writeOwnFile } from "./own-file.ts";
 /** A reservation that ssh can reach. */
 interface SshEntry {
   readonly id: string;
+  /** Of several nodes, which; the first has no number in its host name. */
+  readonly rank?: number | undefined;
   readonly name: string | null;
   /** `<id>.<domain>` or `<id>-<n>.<domain>`. */
   readonly host: string;
@@ -67,8 +69,12 @@ function renderSshConfig(home: Home, given: SshConfig): string {
 const block = (hosts: string, lines: readonly string[]): string =>
   [`Host ${hosts}`, ...lines.map((line) => `  ${line}`)].join("\n");
 
-const aliases = ({ id, name }: SshEntry): string =>
-  [`gpu-dev-${id8(id)}`, ...(name === null ? [] : [name])].join(" ");
+/** The first node of several answers to the reservation's own names as well. */
+function aliases({ id, name, rank }: SshEntry): string {
+  const own = [`gpu-dev-${id8(id)}`, ...(name === null ? [] : [name])];
+  const numbered = rank === undefined ? [] : [`gpu-dev-${id8(id)}-${rank}`];
+  return [...(rank ? [] : own), ...numbered].join(" ");
+}
 
 const ownLines = ({ host, user }: SshEntry): string[] => [
   `HostName ${host}`,

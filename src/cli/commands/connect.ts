@@ -5,6 +5,7 @@ import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { findReservation } from "../find.ts";
+import { count, parsed } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { label, sshAlias } from "../output/reservation.ts";
 import { endedAt, whenActive } from "../ready.ts";
@@ -23,35 +24,41 @@ export const command = defineCommand({
     },
     { name: "command", summary: "What to run there, after `--`; without it, a shell", variadic: true },
   ],
-  options: {},
+  options: { node: parsed("--node <N>", "Which of several nodes, from 0 (default: 0)", count) },
   details:
     "As with ssh, the words of the command are joined by blanks and read by the shell in the pod. The exit code is the command's; 255 when ssh itself failed. With --json its output and exit code are one document.",
   examples: [
     { line: "gpu-dev connect train", meaning: "A shell" },
+    { line: "gpu-dev connect train --node 1", meaning: "A shell on the second of several nodes" },
     { line: "gpu-dev connect train -- nvidia-smi -L", meaning: "Runs one command and exits with its code" },
   ],
-  async run([word = "", ...words], _options, ctx): Promise<number | Output> {
+  async run([word = "", ...words], { node = 0 }, ctx): Promise<number | Output> {
     if (ctx.global.json && words.length === 0)
       throw new UsageError(
         "connect --json needs a command after `--`: a shell is no document",
         "Such as: gpu-dev connect hello --json -- nvidia-smi -L",
       );
     const reservation = await whenActive(ctx, await findReservation(ctx.api(), word));
+    checkNode(reservation, node);
     await refreshSshFiles(ctx);
-    const { code, stdout, stderr } = await ssh(ctx, reservation, words);
+    const { code, stdout, stderr } = await ssh(ctx, sshAlias(reservation, node), words);
     if (code === SSH_FAILED) await explain(ctx, reservation);
     if (!ctx.global.json) return code;
     return { json: { id: reservation.id, exit_code: code, stdout, stderr }, rows: [], exit: code };
   },
 });
 
-async function ssh(ctx: Context, r: Reservation, words: readonly string[]) {
-  const args = [
-    "-F",
-    sshConfigFile(ctx.home.stateDir),
-    sshAlias(r),
-    ...(words.length > 0 ? ["--", ...words] : []),
-  ];
+function checkNode(r: Reservation, node: number): void {
+  const nodes = r.node_count ?? 1;
+  if (node < nodes) return;
+  throw new UsageError(
+    `--node: ${label(r)} has no node ${node}`,
+    nodes === 1 ? "It has one, number 0." : `It has nodes 0 to ${nodes - 1}.`,
+  );
+}
+
+async function ssh(ctx: Context, host: string, words: readonly string[]) {
+  const args = ["-F", sshConfigFile(ctx.home.stateDir), host, ...(words.length > 0 ? ["--", ...words] : [])];
   // Ctrl-C belongs to ssh while it runs.
   const interrupt = ctx.watchInterrupt();
   try {

@@ -26,6 +26,7 @@ const options = {
     "gpu-types",
   ),
   gpus: parsed("-g, --gpus <N>", "How many GPUs (default: 1)", count),
+  multiNode: flag("--multi-node", "More GPUs than a node has: whole nodes, several at once"),
   time: parsed(
     "--time <DURATION>",
     `How long, from the moment that ssh works: 90m, 1h30m, 2d (GPU_DEV_TIME, default: ${DEFAULT_TIME})`,
@@ -49,6 +50,10 @@ export const command = defineCommand({
     {
       line: "gpu-dev reserve --gpu-type h100 --gpus 2 --time 4h --name train",
       meaning: "Two GPUs for four hours",
+    },
+    {
+      line: "gpu-dev reserve --gpu-type h100 --gpus 16 --multi-node --time 4h",
+      meaning: "Two whole nodes of eight, all at once",
     },
     {
       line: "gpu-dev reserve --gpu-type cpu --time 30m --no-wait --json",
@@ -82,6 +87,7 @@ async function requestOf(given: Given, ctx: Context): Promise<CreateReservation>
     gpu_type: gpuType,
     duration_s,
     ...(given.gpus === undefined ? {} : { gpu_count: given.gpus }),
+    ...(given.multiNode ? { multi_node: true } : {}),
     ...(given.name === undefined ? {} : { name: given.name }),
     ...(given.disk === undefined ? {} : { disk: null }),
     ...(given.noQueue ? { queue: false } : {}),

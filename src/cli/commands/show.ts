@@ -70,7 +70,7 @@ export function describe(r: Reservation, now: Date): Output {
     ["state", r.state],
     ["reason", r.reason ?? ""],
     ["gpus", gpus(r)],
-    ["node", r.node ?? ""],
+    ...nodeRows(r),
     ["isolation", r.isolation === "processes" ? "processes (one trust domain)" : (r.isolation ?? "")],
     ["time", exactDuration(r.duration_s)],
     [r.state === "queued" ? "start" : "end", outlook(r, now)],
@@ -86,6 +86,15 @@ export function describe(r: Reservation, now: Date): Output {
 
 const collaboratorWords = ({ kind, name, keys }: Reservation["collaborators"][number]): string =>
   kind === "github" ? `github:${name} (${keys} ${keys === 1 ? "key" : "keys"})` : name;
+
+/** Of several nodes each has a line: how to get in, and its GPUs. */
+function nodeRows(r: Reservation): Cell[][] {
+  if ((r.nodes?.length ?? 0) < 2) return [["node", r.node ?? ""]];
+  return r.nodes.map(({ rank, node, gpus: held }) => [
+    `node ${rank}`,
+    `${node}, GPUs ${held.join(",")}${r.state === "active" ? `: ssh ${sshAlias(r, rank)}` : ""}`,
+  ]);
+}
 
 function eventRow(event: ReservationEvent, now: Date): Cell[] {
   const at = ago(event.at, now);

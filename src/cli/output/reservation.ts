@@ -7,13 +7,17 @@ import { clockTime, estimate, timeLeft } from "./time.ts";
 /** What the user calls it: its name, else the beginning of its id. */
 export const label = (r: Reservation): string => r.name ?? id8(r.id);
 
-/** The host alias that our ssh configuration knows. */
-export const sshAlias = (r: Reservation): string => `gpu-dev-${id8(r.id)}`;
+/** The host alias that our ssh configuration knows; of several nodes, all but the first are numbered. */
+export const sshAlias = (r: Reservation, node = 0): string =>
+  `gpu-dev-${id8(r.id)}${node === 0 ? "" : `-${node}`}`;
 
 /** "2 × h100 (simulated)"; a type without GPUs is its name alone. */
-export function gpus(r: Pick<Reservation, "gpu_count" | "gpu_type" | "simulated">): string {
+export function gpus(
+  r: Pick<Reservation, "gpu_count" | "gpu_type" | "simulated"> & { readonly node_count?: number },
+): string {
   const count = r.gpu_count > 0 ? `${r.gpu_count} × ` : "";
-  return `${count}${r.gpu_type}${r.simulated ? " (simulated)" : ""}`;
+  const nodes = (r.node_count ?? 1) > 1 ? ` on ${r.node_count} nodes` : "";
+  return `${count}${r.gpu_type}${nodes}${r.simulated ? " (simulated)" : ""}`;
 }
 
 /** What matters next: the time left, or the place in the queue and when it starts. */

@@ -56,7 +56,15 @@ done
 rm -f etc/resolv.conf
 cp -L /etc/resolv.conf etc/resolv.conf 2>/dev/null || :
 cp -L /etc/hosts etc/hosts 2>/dev/null || :
-echo "127.0.1.1 $hostname" >>etc/hosts
+# A pod of several is known to the others, and to itself, by an address of its own.
+if ! cat ../control/hosts >>etc/hosts 2>/dev/null; then echo "127.0.1.1 $hostname" >>etc/hosts; fi
+if [ -e ../control/ssh_config ]; then
+  mkdir -p etc/ssh
+  cat ../control/ssh_config etc/ssh/ssh_config >../ssh_config 2>/dev/null || :
+  rm -f etc/ssh/ssh_config
+  cp ../ssh_config etc/ssh/ssh_config
+  chown "$uid" ../control/peer_key
+fi
 echo "$hostname" >etc/hostname
 rm -f etc/ssh/ssh_host_*
 { grep -v '^dev:' /etc/passwd; echo "dev:x:$uid:$uid:gpu-dev:/home/dev:$BASH"; } >etc/passwd

@@ -4,13 +4,14 @@ import { once } from "node:events";
 import { mkdir, open } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
-import { id8 } from "../../api/names.ts";
 import { DriverError, type PodSpec } from "../driver.ts";
+import { addressOf, PEER_PORT } from "./addresses.ts";
 import { deadlineText, lastLogLine, readClaim, readDeath } from "./control.ts";
 import { bootId } from "./death.ts";
 import { INIT_SCRIPT } from "./init-script.ts";
 import type { Isolation } from "./isolation.ts";
 import type { OpenSsh } from "./openssh.ts";
+import { hostName, type Peers, peerEnvironment, peerFiles } from "./peers.ts";
 import { control, SEARCH_PATH, writeWhole } from "./pod-dir.ts";
 import { freePorts } from "./ports.ts";
 import { podArgument } from "./process-table.ts";
@@ -33,6 +34,8 @@ export interface PodPlan {
   readonly visible: string;
   /** The GPUs' nodes in /dev. */
   readonly devices: readonly string[];
+  /** Undefined for a pod that is alone. */
+  readonly peers: Peers | undefined;
 }
 
 /** Makes the pod's directory and starts its init; resolves once that runs, throws DriverError when it does not. */
@@ -52,8 +55,9 @@ export async function makePod(plan: PodPlan): Promise<void> {
     throw new DriverError(`the pod could not be set up: ${await lastLogLine(dir)}`);
 }
 
-function files({ dir, spec, isolation, openSsh, visible }: PodPlan): Record<string, string> {
+function files({ dir, spec, isolation, openSsh, visible, peers }: PodPlan): Record<string, string> {
   return {
+    ...(peers && peerFiles(spec, peers, isolation, dir)),
     init: INIT_SCRIPT,
     gpus: spec.simulated ? "" : visible,
     host_key: spec.hostKey.endsWith("\n") ? spec.hostKey : `${spec.hostKey}\n`,
@@ -63,7 +67,13 @@ function files({ dir, spec, isolation, openSsh, visible }: PodPlan): Record<stri
       openSsh,
       control: isolation.controlInside(dir),
       user: isolation.sshUser,
-      environment: { ...spec.environment, ...environment(spec, visible), ...isolation.environment(dir) },
+      environment: {
+        ...spec.environment,
+        ...environment(spec, visible),
+        ...(peers && peerEnvironment(spec, peers, isolation, dir)),
+        ...isolation.environment(dir),
+      },
+      peerAddress: peers && `${addressOf(peers.block, peers.gang.rank)}:${PEER_PORT}`,
       forced: isolation.session(dir) !== undefined,
     }),
   };
@@ -89,7 +99,7 @@ async function start(plan: PodPlan, ports: readonly number[]): Promise<void> {
       [
         control(dir, "start"),
         podArgument(dir),
-        ...isolation.command(dir, `gpu-dev-${id8(spec.reservationId)}`),
+        ...isolation.command(dir, hostName(spec.reservationId, spec.gang?.rank)),
         openSsh.sshd,
         String(GRACE_S),
         ...ports.map(String),

@@ -11,6 +11,7 @@
  *       died       why the pod ended
  *       boot       which start of the machine it runs in
  *       oom        how many processes the machine's kernel had killed for want of memory, some ten seconds ago
+ *       hosts, ssh_config, peer_key, peer_hosts   how it reaches the others (one of several only)
  *       deadline   epoch seconds, read by the watchdog every second
  *       gpus       UUIDs of its GPUs, with commas; empty for one without real GPUs
  *       notice     what the users were told last
@@ -23,9 +24,9 @@ import { join } from "node:path";
 export const SEARCH_PATH =
   "/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/wsl/lib";
 
-const NAME = /^[a-z][a-z2-7]{19}-\d{1,6}$/;
+const NAME = /^[a-z][a-z2-7]{19}-\d{1,6}(?:-\d{1,3})?$/;
 
-/** A pod's name is `<reservation id>-<attempt>`; nothing else ever becomes part of a path. */
+/** A pod's name is `<reservation id>-<attempt>`, of several `<reservation id>-<attempt>-<rank>`; nothing else ever becomes part of a path. */
 export const isPodName = (name: string): boolean => NAME.test(name);
 
 /** The directory of a pod; throws for what cannot be a pod's name. */

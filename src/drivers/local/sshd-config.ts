@@ -9,6 +9,8 @@ export interface SshdSettings {
   readonly environment: Readonly<Record<string, string>>;
   /** Whether the keys force a command: then the built-in sftp server is not available, and the program is taken. */
   readonly forced: boolean;
+  /** ADDRESS:PORT where other pods of the same reservation find it. */
+  readonly peerAddress?: string | undefined;
 }
 
 /** The text of sshd_config; the port is given on the command line. */
@@ -17,6 +19,7 @@ export function sshdConfig(settings: SshdSettings): string {
   const file = (name: string) => word(`${control}/${name}`);
   return [
     "ListenAddress 127.0.0.1",
+    ...(settings.peerAddress === undefined ? [] : [`ListenAddress ${settings.peerAddress}`]),
     `HostKey ${file("host_key")}`,
     // Here, unlike elsewhere, % begins a token.
     `AuthorizedKeysFile ${file("authorized_keys").replaceAll("%", "%%")}`,
@@ -54,7 +57,7 @@ function sftp({ openSsh, forced }: SshdSettings): string[] {
 }
 
 /** One quoted word, as OpenSSH's argv_split() reads it. */
-const word = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&")}"`;
+export const word = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&")}"`;
 
 /** The text of authorized_keys. Each key that is not restricted already has its sessions go through the script `session`, if any. */
 export function keysText(keys: readonly string[], session: string | undefined): string {

@@ -7,7 +7,12 @@ import type { Isolation } from "./isolation.ts";
 import { control, writeWhole } from "./pod-dir.ts";
 
 /** What a user of the pod reads (sshd looks at the keys as the user) or runs; the rest is only for the owner of the directory. */
-const MODES: Record<string, number> = { authorized_keys: 0o644, session: 0o755 };
+const MODES: Record<string, number> = {
+  authorized_keys: 0o644,
+  session: 0o755,
+  ssh_config: 0o644,
+  peer_hosts: 0o644,
+};
 
 /** Makes the directories of a pod in `dir`, which exists, and the files of its control directory. */
 export async function makeTree(

@@ -103,6 +103,8 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
     ended_at: null,
     queue_position: null,
     estimated_start_at: null,
+    node_count: 1,
+    nodes: [{ rank: 0, node: "node-1", gpus: [0, 1], ssh_host: `${id}.gpu-dev.internal` }],
     node: "node-1",
     gpus: [0, 1],
     isolation: "namespaces",
