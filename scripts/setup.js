@@ -22,6 +22,7 @@ const NEEDS = {
   socat: { package: "socat" },
   tmux: { package: "tmux" },
   openssl: { package: "openssl" },
+  ip: { package: "iproute2" },
   zsh: { package: "zsh" },
   fish: { package: "fish" },
   postgres: { package: "postgresql", paths: ["/usr/lib/postgresql"] },

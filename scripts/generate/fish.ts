@@ -59,7 +59,9 @@ function commandLines(c: CommandWords): string[] {
 
 function optionLine(condition: string, option: OptionWords): string {
   const short = option.short === undefined ? "" : ` -s ${option.short.slice(1)}`;
-  const value = option.takesValue ? ` -x${source(option.completes)}` : "";
+  // "Exclusive" is a value and no files.
+  const kind = option.completes === "files" ? "-r" : "-x";
+  const value = option.takesValue ? ` ${kind}${source(option.completes)}` : "";
   return `complete -c gpu-dev${condition}${short} -l ${option.long.slice(2)}${value} -d ${quoted(option.summary)}`;
 }
 

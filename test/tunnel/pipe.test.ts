@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { PassThrough, Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
-import { Pipe } from "../../src/tunnel/pipe.ts";
+import { Pipe, type PipeOptions } from "../../src/tunnel/pipe.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { type OpenLink, openLink } from "./websocket/open-link.ts";
 
@@ -45,7 +45,7 @@ afterEach(async () => {
 
 const received = (): string => Buffer.concat(bytes).toString();
 
-function start(role: "client" | "gateway", sink: Writable = new PassThrough()) {
+function start(role: PipeOptions["role"], sink: Writable = new PassThrough()) {
   const source = new PassThrough();
   const pipe = new Pipe({ role, source, sink, clock, onBreak: (text) => pipe.lose(text) });
   pipe.attach({ ws: mine.link, socket: mine.socket, window: WINDOW });
@@ -126,18 +126,24 @@ test("T-09 nothing is acknowledged that a stopped sink has not taken, and pings 
   pipe.bye("done", "x");
 });
 
-test("T-10 a ping goes out every 15 s, and 60 s without a byte are a dead peer", async () => {
-  const { pipe } = start("gateway");
-  for (let i = 1; i <= 4; i++) {
-    clock.tick(15_000);
-    if (i < 4) await expect.poll(() => heard.length).toBe(i);
-  }
-  expect(heard).toEqual(["ping", "ping", "ping"]);
-  expect(await pipe.ended).toEqual({ kind: "lost", text: "nothing was heard from the other end for 60 s" });
-});
+const ROLES = ["client", "forward", "gateway"] as const;
 
-test("T-10 a stall of 40 s does not end the session", async () => {
-  const { pipe } = start("gateway");
+test.each(ROLES)(
+  "T-10 at the %s a ping goes out every 15 s, and 60 s without a byte are a dead peer",
+  async (role) => {
+    const { pipe } = start(role);
+    const pings = () => heard.filter((line) => line === "ping").length;
+    for (let i = 1; i <= 4; i++) {
+      clock.tick(15_000);
+      if (i < 4) await expect.poll(pings).toBe(i);
+    }
+    expect(await pipe.ended).toEqual({ kind: "lost", text: "nothing was heard from the other end for 60 s" });
+    expect(pings()).toBe(3);
+  },
+);
+
+test.each(ROLES)("T-10 at the %s a stall of 40 s does not end the session", async (role) => {
+  const { pipe } = start(role);
   for (let i = 0; i < 5; i++) {
     clock.tick(40_000);
     peer.ping();
