@@ -195,6 +195,15 @@ describe("promises", () => {
     expect(lost.get("behind")).not.toHaveProperty("lost");
   });
 
+  test("S-03 a due one that is told earlier than its place allows is told that what was there leaves too late", () => {
+    const due = ask("due", 1, { place: { start: NOW - 20_000, nodes: ["a"] }, promised: NOW - 10_000 });
+    expect(plan([node("a", 1)], [held("a", 1, -1)], [due], NOW).planned.get("due")).toMatchObject({
+      start: NOW - 20_000,
+      latest: NOW - 20_000 + LATE_MS,
+      lost: "what had its place before it leaves too late",
+    });
+  });
+
   test("a queue whose starts were missed moves on as a whole, in its order", () => {
     const away = 30;
     const queue = [0, 1, 2].map((i) => ask(`q${i}`, 1, { place: placeIn(i * BOOKED - away, "a") }));

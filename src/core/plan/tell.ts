@@ -7,7 +7,9 @@ import { namesOf } from "./schedule.ts";
 export function tell(entry: Entry, now: number): Planned {
   const { booking, promised, planned: last } = entry;
   const start = booking?.start ?? null;
-  const kept = promised === undefined || (start !== null && start <= promised);
+  // What is there before it may leave late.
+  const begin = booking ? Math.max(booking.from, now) : Number.POSITIVE_INFINITY;
+  const kept = promised === undefined || begin <= promised;
   const latest =
     start === null ? null : kept ? Math.min(start + LATE_MS, promised ?? Infinity) : start + LATE_MS;
   const startsNow = booking !== undefined && booking.from <= now;
@@ -15,7 +17,9 @@ export function tell(entry: Entry, now: number): Planned {
   if (!same || last.startsNow !== startsNow) {
     const nodes = booking ? namesOf(booking) : [];
     const planned = { id: entry.request.id, start, nodes, startsNow, latest };
-    entry.planned = kept ? planned : { ...planned, lost: entry.cause ?? "its place was lost before" };
+    entry.planned = kept
+      ? planned
+      : { ...planned, lost: entry.cause ?? "what had its place before it leaves too late" };
     entry.told = booking;
   }
   entry.promised = latest ?? undefined;

@@ -1,5 +1,5 @@
 /** What must hold of every plan, found out the long way: by counting, without anything of what makes the plan. */
-import { type Planned, type PlanRequest, spanOf } from "../../../src/core/plan/model.ts";
+import { LATE_MS, type Planned, type PlanRequest, spanOf } from "../../../src/core/plan/model.ts";
 import type { Plan } from "../../../src/core/plan.ts";
 import type { World } from "./world.ts";
 
@@ -8,6 +8,8 @@ interface Taken {
   readonly node: string;
   readonly places: number;
   readonly from: number;
+  /** It is there at the latest: what is planned may begin a little late, when what was there before leaves late. */
+  readonly sure: number;
   readonly until: number;
 }
 
@@ -41,9 +43,10 @@ function judgePlace(world: World, request: PlanRequest, its: Planned, taken: rea
   for (const node of its.nodes) {
     const has = world.nodes.get(node);
     if (!has?.open) throw new Error(`${its.id} is on ${node}, which is closed`);
-    for (const at of [its.start, ...taken.filter((t) => t.node === node).map((t) => t.from)]) {
-      const used = usedAt(taken, node, Math.max(at, world.now));
-      if (used > has.places && taken.some((t) => t.id === its.id && t.from <= at && t.until > at))
+    const there = taken.filter((t) => t.node === node).map((t) => ({ ...t, from: t.sure }));
+    for (const { from: at } of there) {
+      const used = usedAt(there, node, at);
+      if (used > has.places && there.some((t) => t.id === its.id && t.from <= at && t.until > at))
         throw new Error(
           `${used} of ${has.places} places of ${node} are given at ${at - world.now}, one to ${its.id}`,
         );
@@ -113,6 +116,7 @@ function allTaken(world: World, planned: ReadonlyMap<string, Planned>): Taken[] 
     node: hold.node,
     places: hold.places,
     from: world.now,
+    sure: world.now,
     until: Math.max(hold.freeAt ?? Number.POSITIVE_INFINITY, world.now + 1),
   }));
   for (const { id, start, nodes, startsNow } of planned.values()) {
@@ -120,8 +124,9 @@ function allTaken(world: World, planned: ReadonlyMap<string, Planned>): Taken[] 
     if (start === null || !request) continue;
     // What waits for somebody who should be gone begins when that one is.
     const from = start <= world.now && !startsNow ? world.now + 1 : start;
-    for (const node of nodes)
-      taken.push({ id, node, places: request.places, from, until: start + spanOf(request.durationS) });
+    const sure = startsNow ? world.now : start + LATE_MS;
+    const until = start + spanOf(request.durationS);
+    for (const node of nodes) taken.push({ id, node, places: request.places, from, sure, until });
   }
   return taken;
 }

@@ -130,8 +130,9 @@ export class World {
     for (const r of this.running.values()) if (r.endsAt <= this.now) this.#end(r);
     for (const r of this.running.values())
       if ((r.freeAt ?? 0) <= this.now) for (const node of r.nodes) this.lossy.add(node);
-    for (const { place } of this.queue.values())
-      if (place && place.start + MINUTE < this.now) for (const node of place.nodes) this.lossy.add(node);
+    for (const { place, promised = Number.POSITIVE_INFINITY } of this.queue.values())
+      if (place && (place.start + MINUTE < this.now || promised < this.now))
+        for (const node of place.nodes) this.lossy.add(node);
   }
 
   #happen(): void {
