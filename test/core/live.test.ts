@@ -3,7 +3,7 @@ import type { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/schemas.ts";
 import { patchReservation } from "../../src/core/edit.ts";
 import { createLive, type Live, type Message, type Watch } from "../../src/core/live.ts";
-import { createGuard, watchReservation } from "../../src/core/watches.ts";
+import { watchReservation } from "../../src/core/watches.ts";
 import { engines, type TestDatabase } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -44,7 +44,7 @@ describe.each(engines)("what is watched on $engine", ({ create }) => {
   const soon = { timeout: 20_000, interval: 5 };
   const watch = async (id: string) => {
     const outlet = createOutlet();
-    const made = watchReservation(world.core, createGuard(undefined, world.ann), { id, after: 0 }, outlet);
+    const made = watchReservation(world.core, { caller: async () => world.ann }, { id, after: 0 }, outlet);
     await live.add(made);
     return { outlet, made };
   };

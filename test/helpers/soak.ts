@@ -22,12 +22,12 @@ export interface SoakOptions {
 }
 
 /** What the server said yes to. */
-interface Acknowledged {
+export interface Acknowledged {
   readonly created: Set<string>;
   readonly cancelled: Set<string>;
 }
 
-const FINAL = new Set(["expired", "cancelled", "failed"]);
+export const FINAL: ReadonlySet<string> = new Set(["expired", "cancelled", "failed"]);
 const SIMULATED = { gpuType: "h100", count: 3 };
 
 /** Runs it all; throws with the seed's story when a promise is broken. */
@@ -121,7 +121,8 @@ async function cancelOne(
   seen.cancelled.add(id);
 }
 
-async function allReservations(server: ServerProcess): Promise<Reservation[]> {
+/** All that its user ever had. */
+export async function allReservations(server: Pick<ServerProcess, "api">): Promise<Reservation[]> {
   const all: Reservation[] = [];
   let cursor: string | null = null;
   do {
@@ -153,7 +154,8 @@ async function settled(options: SoakOptions, seen: Acknowledged, aheadMs: number
   }
 }
 
-function checkPromises(seen: Acknowledged, all: Reservation[]): void {
+/** What was acknowledged is so, nothing failed, and no GPU is given twice. */
+export function checkPromises(seen: Acknowledged, all: Reservation[]): void {
   const byId = new Map(all.map((r) => [r.id, r]));
   for (const id of seen.created) if (!byId.has(id)) throw new Error(`${id} was acknowledged and is lost`);
   for (const id of seen.cancelled)
@@ -169,7 +171,7 @@ function checkPromises(seen: Acknowledged, all: Reservation[]): void {
 }
 
 /** One pod directory and at least one process for each active reservation, and none beside. */
-function podsMatch(options: SoakOptions, all: Reservation[]): boolean {
+export function podsMatch(options: { readonly home: string }, all: Reservation[]): boolean {
   const expected = all.filter((r) => r.state === "active").map((r) => `${r.id}-${r.attempt}`);
   const folder = join(options.home, "data", "pods");
   const found = existsSync(folder) ? readdirSync(folder) : [];
@@ -191,19 +193,21 @@ async function finish(options: SoakOptions, seen: Acknowledged, aheadMs: number)
   const used = (await server.api.listAvailability({})).items.filter((a) => a.used > 0);
   if (used.length > 0) throw new Error(`still allocated: ${JSON.stringify(used)}`);
   await server.stop();
-  await until("nothing is left", async () => {
-    const left = existsSync(join(options.home, "data", "pods"))
-      ? readdirSync(join(options.home, "data", "pods"))
-      : [];
-    return left.length + processesNaming(options.home).length + mountsBelow(options.home).length === 0;
-  });
+  await until("nothing is left", async () => nothingLeft(options.home));
 }
 
-/** Polls a real condition of the outside; 30 s is a guard against hanging. */
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const limit = Date.now() + 30_000;
+/** Neither a pod nor a process nor a mount is there. */
+export function nothingLeft(home: string): boolean {
+  const folder = join(home, "data", "pods");
+  const pods = existsSync(folder) ? readdirSync(folder) : [];
+  return pods.length + processesNaming(home).length + mountsBelow(home).length === 0;
+}
+
+/** Polls a real condition of the outside; the limit is a guard against hanging. */
+export async function until(what: string, holds: () => Promise<boolean>, limitMs = 30_000): Promise<void> {
+  const limit = Date.now() + limitMs;
   while (!(await holds())) {
-    if (Date.now() > limit) throw new Error(`waited 30 s in vain: ${what}`);
+    if (Date.now() > limit) throw new Error(`waited ${limitMs / 1000} s in vain: ${what}`);
     await pause(50);
   }
 }
