@@ -13,9 +13,11 @@ interface Shape {
 export const contract = {
   listReservations: { query: s.listReservationsQuery, reply: s.reservationPage },
   createReservation: { body: s.createReservation, reply: s.reservation },
+  planReservation: { body: s.createReservation, reply: s.forecast },
   getReservation: { params: s.reservationParams, reply: s.reservation },
   patchReservation: { params: s.reservationParams, body: s.patchReservation, reply: s.reservation },
   cancelReservation: { params: s.reservationParams, reply: s.reservation },
+  listAdvice: { params: s.reservationParams, reply: s.advicePage },
   listEvents: { params: s.reservationParams, query: s.listEventsQuery, reply: s.eventPage },
   listGpuTypes: { reply: s.gpuTypePage },
   listAvailability: { reply: s.availabilityPage },

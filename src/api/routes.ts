@@ -54,7 +54,21 @@ export const routes = {
     path: "/v1/reservations",
     status: 201,
     summary: "Reserve GPUs",
-    errors: ["no_ssh_key", "impossible_request", "name_taken", "no_capacity", "idempotency_mismatch"],
+    errors: [
+      "no_ssh_key",
+      "impossible_request",
+      "name_taken",
+      "no_capacity",
+      "taken_then",
+      "idempotency_mismatch",
+    ],
+  },
+  planReservation: {
+    method: "POST",
+    path: "/v1/reservations/plan",
+    status: 200,
+    summary: "What a request to reserve would come to; creates nothing",
+    errors: ["no_ssh_key", "impossible_request", "not_allowed", "name_taken", "no_capacity", "taken_then"],
   },
   getReservation: {
     method: "GET",
@@ -69,7 +83,7 @@ export const routes = {
     path: "/v1/reservations/{id}",
     status: 200,
     summary: "Extend, rename or share a reservation",
-    errors: ["not_found", "name_taken", "not_active", "over_maximum", "conflict"],
+    errors: ["not_found", "name_taken", "not_active", "over_maximum", "over_promise", "conflict"],
   },
   cancelReservation: {
     method: "POST",
@@ -78,6 +92,13 @@ export const routes = {
     status: 200,
     summary: "End a reservation; doing it again answers the same",
     errors: ["not_found", "not_active"],
+  },
+  listAdvice: {
+    method: "GET",
+    path: "/v1/reservations/{id}/advice",
+    status: 200,
+    summary: "What a queued reservation could change to start sooner, the soonest first",
+    errors: ["not_found"],
   },
   listEvents: {
     method: "GET",

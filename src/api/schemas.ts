@@ -65,9 +65,15 @@ export const reservation = z.object({
   /** Its end was begun; null for one that ended in the queue. */
   ending_at: instant.nullable(),
   ended_at: instant.nullable(),
-  /** While queued: 1 is next. */
+  /** Who comes first when GPUs get free earlier than planned. */
+  priority: z.enum(PRIORITIES),
+  /** It was reserved for this time and starts then, not earlier; null for "as soon as possible". */
+  start_at: instant.nullable(),
+  /** While queued: 1 is next; counts those that are planned to start before, and may change. */
   queue_position: z.int().nullable(),
-  /** While queued: an estimate from the ends of what runs; null when it is unknown. */
+  /** While queued, the promise: it starts by then. It only gets earlier, unless capacity is lost; null when it is unknown. */
+  latest_start_at: instant.nullable(),
+  /** While queued: when the plan starts it; null when it is unknown. */
   estimated_start_at: instant.nullable(),
   /** How many nodes it takes, all at once. */
   node_count: z.int(),
@@ -105,6 +111,10 @@ export const createReservation = z.strictObject({
   disk: z.null().optional(),
   /** False: refuse with `no_capacity` instead of waiting in the queue. */
   queue: z.boolean().optional(),
+  /** Default: normal. Only administrators give high. */
+  priority: z.enum(PRIORITIES).optional(),
+  /** Start then, not earlier; refused with `taken_then` when the GPUs are not free at that time. Default: as soon as possible. */
+  start_at: instant.optional(),
 });
 export type CreateReservation = z.infer<typeof createReservation>;
 
@@ -113,18 +123,54 @@ export const patchReservation = z
     name: name.optional(),
     /** Seconds to add to the end. */
     extend_s: z.int().min(1, "must be more than 0").max(MAX_DURATION_S).optional(),
-    /** Whom to share it with from now on, and with whom not any more; without name and extend_s, so that all or nothing is done. */
+    /** As far as the type's maximum and the promises made to others allow. */
+    extend_max: z.literal(true).optional(),
+    /** Whom to share it with from now on, and with whom not any more; without the others, so that all or nothing is done. */
     add_users: z.array(collaboratorWord).min(1).max(20).optional(),
     remove_users: z.array(collaboratorWord).min(1).max(20).optional(),
   })
   .refine((p) => Object.values(p).some((value) => value !== undefined), "give at least one field")
   .refine(
-    (p) =>
-      (p.name === undefined && p.extend_s === undefined) ||
-      (p.add_users === undefined && p.remove_users === undefined),
-    "give add_users and remove_users without name and extend_s",
+    (p) => p.extend_s === undefined || p.extend_max === undefined,
+    "give extend_s or extend_max, not both",
+  )
+  .refine(
+    ({ add_users, remove_users, ...others }) =>
+      Object.values(others).every((value) => value === undefined) ||
+      (add_users === undefined && remove_users === undefined),
+    "give add_users and remove_users without name and extension",
   );
 export type PatchReservation = z.infer<typeof patchReservation>;
+
+/** What a request would come to; nothing is created. */
+export const forecast = z.object({
+  gpu_type: z.string(),
+  gpu_count: z.int(),
+  duration_s: z.int(),
+  simulated: z.boolean(),
+  /** When it would start at the latest: now, at the time that was asked for, or in the queue; null when it is unknown. */
+  latest_start_at: instant.nullable(),
+  /** When it would end at the latest. */
+  latest_end_at: instant.nullable(),
+  /** The nodes that it would get; they may be others when its time comes. */
+  nodes: z.array(z.string()),
+  /** Its place in the queue; null when it would start at once. */
+  queue_position: z.int().nullable(),
+  /** Why it would wait, in words; null when it would start at once. */
+  reason: z.string().nullable(),
+});
+export type Forecast = z.infer<typeof forecast>;
+
+/** A way to start sooner: the one thing to change in the request, and the latest start with it. */
+const wayToStartSooner = z.object({
+  change: z.enum(["gpu_count", "gpu_type", "duration_s"]),
+  gpu_type: z.string(),
+  gpu_count: z.int(),
+  simulated: z.boolean(),
+  duration_s: z.int(),
+  latest_start_at: instant,
+});
+export type WayToStartSooner = z.infer<typeof wayToStartSooner>;
 
 const event = z.object({
   /** The reservation's version after the change: 1, 2, … without gaps. */
@@ -174,8 +220,8 @@ const availability = z.object({
   simulated: z.boolean(),
   isolation: z.string(),
   max_duration_s: z.int(),
-  /** When a newcomer that asks for one could start at the latest; null when it is unknown. */
-  estimated_start_at: instant.nullable(),
+  /** When a newcomer that asks for one, for an hour, would start at the latest; null when it is unknown. */
+  latest_start_at: instant.nullable(),
 });
 export type Availability = z.infer<typeof availability>;
 
@@ -226,6 +272,7 @@ const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), next_cursor: z.string().nullable() });
 
 export const reservationPage = page(reservation);
+export const advicePage = page(wayToStartSooner);
 export const eventPage = page(event);
 export const gpuTypePage = page(gpuType);
 export const availabilityPage = page(availability);

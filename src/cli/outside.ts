@@ -18,6 +18,7 @@ export function processOutside(env: Outside["env"]): Outside {
       sleep: async (ms, signal) =>
         (await import("node:timers/promises")).setTimeout(ms, undefined, signal ? { signal } : {}),
     },
+    timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
     prompts: lazyPrompts(),
     fetch: chooseFetch(env),
     openStream: async (url, init) =>

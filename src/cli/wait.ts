@@ -7,8 +7,7 @@ import { CliError } from "./errors.ts";
 import { reservationFeed } from "./feed.ts";
 import { follow } from "./follow.ts";
 import { type Progress, startProgress } from "./output/progress.ts";
-import { endedWords, gpus, isFinal, label } from "./output/reservation.ts";
-import { estimate } from "./output/time.ts";
+import { endedWords, gpus, isFinal, label, startOf } from "./output/reservation.ts";
 
 export interface WaitOptions {
   readonly timeoutS: number;
@@ -92,7 +91,7 @@ function phaseWords(ctx: Context, r: Reservation): string {
   }
   if (r.state === "ending") return `${endedWords(r)}${trouble(r)}`;
   const place = r.queue_position === null ? "" : ` as #${r.queue_position}`;
-  const start = estimate(r.estimated_start_at, ctx.clock.now());
+  const start = startOf(r, ctx.clock.now());
   return `Queued${place} for ${gpus(r)}, start ${typeof start === "string" ? start : start.text}`;
 }
 

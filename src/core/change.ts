@@ -4,12 +4,14 @@ import { FINAL_STATES } from "../api/schemas.ts";
 import { release } from "../store/allocations.ts";
 import type { Tx } from "../store/db.ts";
 import { insertAudit, insertEvent } from "../store/journal.ts";
+import { markPlan } from "../store/plans.ts";
 import { updateReservation } from "../store/reservations.ts";
 import { deleteSecrets } from "../store/secrets.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { deleteTokensOf } from "../store/users.ts";
 import { newId } from "./ids.ts";
 import type { FinalState } from "./lifecycle.ts";
+import { bookUse } from "./share.ts";
 
 /** The row is not as it was when this was decided: undo, read again, decide again. */
 export class LostRace extends Error {
@@ -103,6 +105,8 @@ export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer)
   await release(tx, row.id);
   await deleteSecrets(tx, row.id);
   await deleteTokensOf(tx, row.id);
+  await markPlan(tx, newId(), row.gpu_type);
+  await bookUse(tx, row);
   return changeReservation(
     tx,
     row,

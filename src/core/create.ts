@@ -4,7 +4,7 @@ import { Problem } from "../api/errors.ts";
 import type { CreateReservation, GpuType, Reservation } from "../api/schemas.ts";
 import type { Tx } from "../store/db.ts";
 import { listKeys } from "../store/keys.ts";
-import { countQueued, insertReservation, nextSeq, updateReservation } from "../store/reservations.ts";
+import { findReservation, insertReservation, nextSeq } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
 import { recordChange } from "./change.ts";
@@ -14,23 +14,21 @@ import { answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import { findGpuType, gpuTypeNames } from "./inventory.ts";
 import { QUEUED_MS, wanted } from "./lifecycle.ts";
-import { placeQueue, planType } from "./placing.ts";
+import { reasonOf } from "./plan/reason.ts";
+import { carryOut, makePlan, planChanges, plannedOf } from "./planning.ts";
+import { promiseWords } from "./promises.ts";
 import { decided } from "./race.ts";
+import { checkStart, refuseLateStart } from "./start-time.ts";
 import { viewReservations } from "./view.ts";
 
-/** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, idempotency_mismatch. */
+/** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, taken_then, idempotency_mismatch. */
 export async function createReservation(
   core: Core,
   caller: Caller,
   input: CreateReservation,
   idempotency?: Idempotency,
 ): Promise<{ reservation: Reservation; replayed: boolean }> {
-  if (core.driver.isolation === "processes" && caller.role !== "admin")
-    throw new Problem(
-      "not_allowed",
-      "this server runs pods as plain processes, which are one trust domain: only administrators may reserve here",
-      { hint: "run the server as root on Linux, so that it can keep pods apart" },
-    );
+  checkTrust(core, caller);
   const { body, replayed } = await decided(() =>
     core.store.write((tx) => answerOnce(tx, caller, idempotency, () => create(core, tx, caller, input)), {
       lock: "schedule",
@@ -40,42 +38,47 @@ export async function createReservation(
   return { reservation: body, replayed };
 }
 
+/** Throws Problem not_allowed for users whom the driver cannot keep apart from others (X-09). */
+export function checkTrust(core: Core, caller: Caller): void {
+  if (core.driver.isolation !== "processes" || caller.role === "admin") return;
+  throw new Problem(
+    "not_allowed",
+    "this server runs pods as plain processes, which are one trust domain: only administrators may reserve here",
+    { hint: "run the server as root on Linux, so that it can keep pods apart" },
+  );
+}
+
 async function create(core: Core, tx: Tx, caller: Caller, input: CreateReservation): Promise<Reservation> {
   const made = await insertAndPlace(core, tx, caller, input);
-  const [seen] = await viewReservations(core, tx.db, tx.now, [made], caller);
+  const [seen] = await viewReservations(core, tx.db, [made], caller);
   if (!seen) throw new Error(`reservation ${made.id} cannot be shown`);
   return seen;
 }
 
-async function insertAndPlace(
+/** Written as queued, and placed at once when the plan starts it now. Only in a transaction with the schedule lock. */
+export async function insertAndPlace(
   core: Core,
   tx: Tx,
   caller: Caller,
   input: CreateReservation,
 ): Promise<ReservationRow> {
   const type = await checkRequest(core, tx, caller, input);
-  const alone = !(await countQueued(tx.db)).has(type.name);
+  // What got free belongs to those who wait, before a newcomer is looked at.
+  await planChanges(tx, core, type.name);
   const row = await insertReservation(tx, await newRow(tx, caller, input, type));
   if (!row)
     throw new Problem("name_taken", `you have a live reservation called ${input.name} already`, {
       hint: "choose another name, or cancel that one",
     });
-  await recordChange(tx, row, caller.id, { type: "created", detail: row.reason });
-  // Behind others there is nothing to give: they come first.
-  const placed = alone ? (await placeQueue(tx, core, type.name)).find((p) => p.id === row.id) : undefined;
-  return placed ?? stayQueued(tx, row, input);
-}
-
-/** The wait ends some time after the start that was estimated. */
-async function stayQueued(tx: Tx, row: ReservationRow, input: CreateReservation): Promise<ReservationRow> {
-  if (input.queue === false)
-    throw new Problem("no_capacity", `no ${wanted(row)} is free now`, {
-      hint: "leave out --no-queue to wait in the queue; gpu-dev avail shows what is free",
-    });
-  const { starts } = await planType(tx.db, row.gpu_type, tx.now);
-  const start = starts.get(row.id) ?? tx.now;
-  const queue_deadline = new Date(start.getTime() + QUEUED_MS).toISOString();
-  return (await updateReservation(tx, row, { queue_deadline })) ?? row;
+  const made = await makePlan(tx.db, type.name, tx.now);
+  const its = plannedOf(made.plan, row.id);
+  refuseLateStart(input, row, its);
+  await recordChange(tx, row, caller.id, {
+    type: "created",
+    detail: promiseWords(its, reasonOf(made.plan, row.id, wanted(row))),
+  });
+  const placed = await carryOut(tx, core, type.name, made);
+  return placed.find((p) => p.id === row.id) ?? (await findReservation(tx.db, row.id)) ?? row;
 }
 
 async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateReservation): Promise<GpuType> {
@@ -84,6 +87,9 @@ async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateRes
   if (input.duration_s > type.max_duration_s)
     throw invalid("duration_s", `${type.name} is given for at most ${exactDuration(type.max_duration_s)}`);
   shapeOf(type, input.gpu_count ?? type.gpus_per_slot, input.multi_node);
+  checkStart(input, tx.now);
+  if (input.priority === "high" && caller.role !== "admin")
+    throw new Problem("not_allowed", "only administrators give the priority high");
   if ((await listKeys(tx.db, caller.id, 1)).length === 0)
     throw new Problem("no_ssh_key", "you have no ssh key registered, so that you could not log in", {
       hint: "register one first: POST /v1/keys; the gpu-dev command does it by itself",
@@ -116,15 +122,15 @@ async function newRow(
     name: input.name ?? null,
     state: "queued",
     state_since: tx.at,
-    reason: `waits for ${wanted({ gpu_count, gpu_type: type.name })}`,
+    reason: null,
     gpu_type: type.name,
     gpu_count,
     ...shapeOf(type, gpu_count, input.multi_node),
-    priority: "normal",
+    priority: input.priority ?? "normal",
     simulated: type.simulated ? 1 : 0,
     duration_s: input.duration_s,
     created_at: tx.at,
-    not_before: null,
+    not_before: input.start_at ?? null,
     planned_start_at: null,
     planned_nodes: null,
     promised_start_at: null,

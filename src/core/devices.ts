@@ -76,7 +76,7 @@ const nobody = (node: string): Omit<Taken, "gpu_type" | "gpu_index"> => ({
   ends_at: null,
   preparing_deadline: null,
   duration_s: 0,
-  last_error: null,
+  state_since: new Date(0).toISOString(),
 });
 
 const deviceKey = (d: DeviceRow | Omit<DeviceRow, "used_as">): string =>

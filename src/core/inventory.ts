@@ -1,11 +1,14 @@
 /** What there is to reserve: GPU types, nodes, and how much of them is free. Its one source is what the driver reports. */
 import type { Availability, GpuType, Page } from "../api/schemas.ts";
 import { dropUnseen, listCapacity, saveCapacity } from "../store/capacity.ts";
+import type { Tx } from "../store/db.ts";
+import { markPlan } from "../store/plans.ts";
 import { countQueued } from "../store/reservations.ts";
 import type { CapacityRow, Db } from "../store/tables.ts";
 import type { Core } from "./core.ts";
 import { capacityRow, countPlaces } from "./devices.ts";
-import { newcomer, planType } from "./placing.ts";
+import { newId } from "./ids.ts";
+import { newcomerStart } from "./newcomer.ts";
 import { bounded } from "./pod.ts";
 
 /** Asks the driver and stores the answer. A driver that cannot be asked (DriverError) leaves what is known. */
@@ -13,18 +16,35 @@ export async function syncCapacity(core: Core): Promise<void> {
   const nodes = await bounded("capacity", core.driver.capacity());
   await core.store.write(
     async (tx) => {
+      const before = await listCapacity(tx.db);
       for (const n of nodes) await saveCapacity(tx, capacityRow(n, tx.at));
       await dropUnseen(tx);
+      await markChanges(tx, before, await listCapacity(tx.db));
     },
     { lock: "schedule" },
   );
 }
+
+/** Types of which something else is offered than before: their plans are out of date. */
+async function markChanges(tx: Tx, before: readonly CapacityRow[], after: readonly CapacityRow[]) {
+  const [old, now] = [byType(before), byType(after)];
+  for (const gpuType of new Set([...old.keys(), ...now.keys()]))
+    if (offerText(old.get(gpuType)) !== offerText(now.get(gpuType))) await markPlan(tx, newId(), gpuType);
+}
+
+const offerText = (rows: readonly CapacityRow[] = []): string =>
+  JSON.stringify(rows.map(({ seen_at: _, ...offer }) => offer));
 
 /** All types by name: what nodes offer, and what the operator describes, be it offered at present or not. */
 export async function listGpuTypes(core: Core): Promise<Page<GpuType>> {
   const offered = byType(await core.store.read((db) => listCapacity(db)));
   const names = [...new Set([...offered.keys(), ...core.catalogue().keys()])].sort();
   return { items: names.map((name) => viewType(core, name, offered.get(name) ?? [])), next_cursor: null };
+}
+
+/** Every type that a node offers. */
+export async function offeredTypes(core: Core, db: Db): Promise<GpuType[]> {
+  return [...byType(await listCapacity(db))].map(([name, nodes]) => viewType(core, name, nodes));
 }
 
 /** One type as its nodes offer it together; undefined for a type that nothing offers. */
@@ -79,15 +99,9 @@ export function listAvailability(core: Core): Promise<Page<Availability>> {
         simulated: type.simulated,
         isolation: core.driver.isolation,
         max_duration_s: type.max_duration_s,
-        estimated_start_at: start?.toISOString() ?? null,
+        latest_start_at: start,
       });
     }
     return { items, next_cursor: null };
   });
-}
-
-/** When somebody who comes now and wants one place could start. */
-async function newcomerStart(db: Db, gpuType: string, now: Date): Promise<Date | null> {
-  const { starts } = await planType(db, gpuType, now, [newcomer("newcomer", Number.MAX_SAFE_INTEGER, 1, 0)]);
-  return starts.get("newcomer") ?? null;
 }

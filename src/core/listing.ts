@@ -22,8 +22,8 @@ export interface ListQuery extends PageQuery {
 
 /** Throws Problem not_found. */
 export function getReservation(core: Core, caller: Caller, id: string): Promise<Reservation> {
-  return core.store.read(async (db, now) => {
-    const [seen] = await viewReservations(core, db, now, [await visibleReservation(db, caller, id)], caller);
+  return core.store.read(async (db) => {
+    const [seen] = await viewReservations(core, db, [await visibleReservation(db, caller, id)], caller);
     if (!seen) throw notFound(id);
     return seen;
   });
@@ -31,13 +31,12 @@ export function getReservation(core: Core, caller: Caller, id: string): Promise<
 
 /** The caller's own and those shared with him, newest first; those that are live, unless asked otherwise. */
 export const listReservations = (core: Core, caller: Caller, query: ListQuery): Promise<Page<Reservation>> =>
-  core.store.read((db, now) => listIn(core, db, now, caller, query));
+  core.store.read((db) => listIn(core, db, caller, query));
 
 /** The same from the snapshot that `db` sees. */
 export async function listIn(
   core: Core,
   db: Db,
-  now: Date,
   caller: Caller,
   query: ListQuery,
 ): Promise<Page<Reservation>> {
@@ -49,7 +48,7 @@ export async function listIn(
   const own = await listRows(db, { ownerId: caller.id, ...wanted });
   const shared = await listRows(db, { sharedWith: caller.id, ...wanted });
   const rows = [...own, ...shared].toSorted((a, b) => b.seq - a.seq).slice(0, limit + 1);
-  const items = await viewReservations(core, db, now, rows.slice(0, limit), caller);
+  const items = await viewReservations(core, db, rows.slice(0, limit), caller);
   return pageOf(rows, items, limit, filter, (row) => [row.seq, row.id]);
 }
 

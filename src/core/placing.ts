@@ -1,89 +1,17 @@
-/** Gives free GPUs to those who wait. Always under the schedule lock: one plan at a time, in all servers. */
-import { allocate, type Taken } from "../store/allocations.ts";
-import { listCapacity } from "../store/capacity.ts";
+/** Gives free GPUs to one that waits. Always under the schedule lock: one plan at a time, in all servers. */
+import { allocate } from "../store/allocations.ts";
 import type { Tx } from "../store/db.ts";
-import { findReservation, listQueue, type QueueRow } from "../store/reservations.ts";
 import { insertSecrets } from "../store/secrets.ts";
-import type { Db, ReservationRow } from "../store/tables.ts";
+import type { ReservationRow } from "../store/tables.ts";
 import { changeReservation, LostRace, SYSTEM } from "./change.ts";
 import type { Core } from "./core.ts";
-import { freePlaces, takenPlaces } from "./devices.ts";
+import { freePlaces } from "./devices.ts";
 import { newKeyPair } from "./key-pair.ts";
 import { PREPARING_MS } from "./lifecycle.ts";
-import { freeAfter, type PlanRequest } from "./plan/model.ts";
-import { plan } from "./plan.ts";
 import { insertPodToken } from "./pod-token.ts";
 
-export interface TypePlan {
-  readonly queue: readonly QueueRow[];
-  /** Those that start now. */
-  readonly placements: readonly { readonly id: string; readonly nodes: readonly string[] }[];
-  /** By request, when it starts; null when that is unknown. */
-  readonly starts: ReadonlyMap<string, Date | null>;
-}
-
-/** Somebody who wants places of a node for a time and has been promised nothing. */
-export const newcomer = (id: string, seq: number, places: number, durationS: number): PlanRequest => ({
-  id,
-  seq,
-  places,
-  nodes: 1,
-  durationS,
-  notBefore: undefined,
-  place: undefined,
-  promised: undefined,
-  priority: 0,
-  share: 0,
-});
-
-/** The plan of one GPU type as the database has it now, with newcomers behind the queue if some are given. */
-export async function planType(
-  db: Db,
-  gpuType: string,
-  now: Date,
-  newcomers: readonly PlanRequest[] = [],
-): Promise<TypePlan> {
-  const nodes = await listCapacity(db, gpuType);
-  const taken = await takenPlaces(db, nodes);
-  const queue = await listQueue(db, gpuType);
-  const { planned } = plan(
-    nodes.map((n) => ({ node: n.node, places: n.places, open: n.healthy === 1 })),
-    taken.map((t) => ({ node: t.node, places: 1, freeAt: freeAt(t) })),
-    [
-      ...queue.map((r, i) => ({ ...newcomer(r.id, i, r.places, r.duration_s), nodes: r.node_count })),
-      ...newcomers,
-    ],
-    now.getTime(),
-  );
-  const all = [...planned.values()];
-  return {
-    queue,
-    placements: all.flatMap(({ id, startsNow, nodes }) => (startsNow ? [{ id, nodes }] : [])),
-    starts: new Map(all.map(({ id, start }) => [id, start === null ? null : new Date(start)])),
-  };
-}
-
-function freeAt(taken: Taken): number | undefined {
-  // An end that does not come about has no time.
-  if (taken.state === "ending" && taken.last_error !== null) return undefined;
-  if (taken.ends_at !== null) return freeAfter(Date.parse(taken.ends_at), 0);
-  if (taken.preparing_deadline === null) return undefined;
-  return freeAfter(Date.parse(taken.preparing_deadline), taken.duration_s);
-}
-
-/** Places all of a type's queue that fits now; returns those that were placed. */
-export async function placeQueue(tx: Tx, core: Core, gpuType: string): Promise<ReservationRow[]> {
-  const { placements } = await planType(tx.db, gpuType, tx.now);
-  const placed: ReservationRow[] = [];
-  for (const { id, nodes } of placements) {
-    const row = await findReservation(tx.db, id);
-    if (row) placed.push(await place(tx, core, row, nodes));
-  }
-  return placed;
-}
-
-/** The attempt is stored here, before anything is asked for outside (L-04). */
-async function place(
+/** Gives it places on these nodes; the attempt is stored here, before anything is asked for outside (L-04). Throws LostRace. */
+export async function place(
   tx: Tx,
   core: Core,
   row: ReservationRow,
@@ -103,6 +31,8 @@ async function place(
       state: "preparing",
       reason: null,
       last_error: null,
+      planned_start_at: null,
+      planned_nodes: null,
       node,
       host_key,
       isolation: core.driver.isolation,

@@ -3,7 +3,7 @@
  * wakes it earlier. Many servers may run it on one database.
  */
 import { claimDue, dropLease, type Lease, nextDue, type Rest, renewLeases, settle } from "../store/leases.ts";
-import { countQueued, findReservation } from "../store/reservations.ts";
+import { findReservation } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { isFinal, LostRace, SYSTEM } from "./change.ts";
 import { createConditions } from "./conditions.ts";
@@ -11,7 +11,7 @@ import type { Core } from "./core.ts";
 import { BUSY_STATES, glance, QUIET_STATES } from "./glance.ts";
 import { newId } from "./ids.ts";
 import { type Facts, nextStep } from "./lifecycle.ts";
-import { placeQueue, planType } from "./placing.ts";
+import { createPlanner } from "./planner.ts";
 import { surroundings, takeStep, type Work } from "./steps.ts";
 import { createSweeper } from "./sweep.ts";
 
@@ -61,8 +61,13 @@ class Run {
   /** By reservation, and the sweep and the glance. */
   readonly #inHand = new Map<string, Promise<void>>();
   readonly #conditions;
+  readonly #planner;
   readonly #sweeper;
-  readonly #wake = () => this.#bell.resolve();
+  readonly #wake = () => {
+    this.#woken = true;
+    this.#bell.resolve();
+  };
+  #woken = false;
   /** Our own changes wake it by themselves; another server may have made work, or freed GPUs. */
   readonly #onChanged = (_ids: readonly string[], elsewhere: boolean) => elsewhere && this.#wake();
   #bell = Promise.withResolvers<void>();
@@ -72,6 +77,7 @@ class Run {
   constructor(core: Core) {
     this.#core = core;
     this.#conditions = createConditions(core.log);
+    this.#planner = createPlanner(core, this.#conditions);
     this.#sweeper = createSweeper(core, this.#conditions);
     core.signals.on("wake", this.#wake);
     core.signals.on("changed", this.#onChanged);
@@ -105,6 +111,7 @@ class Run {
   async #run(): Promise<void> {
     while (!this.#abort.signal.aborted) {
       this.#bell = Promise.withResolvers<void>();
+      this.#woken = false;
       const ms = await this.#conditions.watch("reconciler", "looking for work failed", () => this.#pass());
       if (ms === undefined || ms > 0) await this.#sleep(Math.min(ms ?? TICK_MS, TICK_MS));
     }
@@ -121,14 +128,16 @@ class Run {
     const now = await this.#core.store.now();
     const sweep = this.#sweeper.due(now);
     if (sweep) this.#hold("sweep", sweep());
-    await this.#place();
+    const start = await this.#planner.look(now);
     const { busy, quiet } = await this.#claim();
     for (const id of busy) this.#takeUp(id);
     if (quiet.length > 0) this.#hold("glance", this.#glance(quiet));
     const open = this.#inHand.has("glance") ? BUSY_STATES : ALL_STATES;
     const due = await this.#core.store.read((db) => nextDue(db, open));
-    const ms = due === undefined ? TICK_MS : Date.parse(due) - now.getTime();
-    if (ms > 0 && this.#inHand.size === 0) {
+    const next = [due, start].filter((at) => at !== undefined).sort()[0];
+    const ms = next === undefined ? TICK_MS : Date.parse(next) - now.getTime();
+    // What ended during this look may have left something to do that it did not see.
+    if (ms > 0 && this.#inHand.size === 0 && !this.#woken) {
       this.#rested.resolve();
       this.#rested = Promise.withResolvers<void>();
     }
@@ -197,19 +206,6 @@ class Run {
     await this.#core.store.write(async (tx) => {
       for (const id of others) await dropLease(tx, this.#lease.owner, id);
     });
-  }
-
-  /** Gives out what is free. A type whose queue cannot be read does not hold up the others. */
-  async #place(): Promise<void> {
-    const { store } = this.#core;
-    for (const gpuType of (await store.read(countQueued)).keys()) {
-      await this.#conditions.watch(`place ${gpuType}`, "placing failed", async () => {
-        const { placements } = await store.read((db, now) => planType(db, gpuType, now));
-        if (placements.length === 0) return;
-        const placed = await store.write((tx) => placeQueue(tx, this.#core, gpuType), { lock: "schedule" });
-        for (const row of placed) this.#core.log("info", { reservation: row.id, node: row.node }, "placed");
-      });
-    }
   }
 
   /** Brings one reservation as far as it goes now. */

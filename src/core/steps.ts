@@ -4,12 +4,14 @@ import { DriverError, LaunchRefused } from "../drivers/driver.ts";
 import { allocationsOf, release } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
+import { markPlan } from "../store/plans.ts";
 import { updateReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
 import { inspectPods, launchPods, terminatePods, updatePods } from "./gang.ts";
 import { idleAfterS } from "./idle.ts";
+import { newId } from "./ids.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
 import { endNotice, idleNotice } from "./notices.ts";
 import { bounded, dialPod, driverWords, loginKeys, podKeys, podSpecs, secretsOf } from "./pod.ts";
@@ -152,7 +154,9 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
   } catch (error) {
     return { row, facts: { failure: `the pod's deadline could not be set: ${wordsOf(error)}` } };
   }
-  const active = await core.store.write((tx) => {
+  const active = await core.store.write(async (tx) => {
+    // It ends earlier than the plan had to assume.
+    await markPlan(tx, newId(), row.gpu_type);
     const ends_at = new Date(tx.now.getTime() + row.duration_s * 1000).toISOString();
     return change.changeReservation(
       tx,
@@ -249,6 +253,7 @@ async function terminate({ core }: Work, row: ReservationRow): Promise<Facts> {
 function requeue({ core, by }: Work, row: ReservationRow, reason: string): Promise<ReservationRow> {
   return core.store.write(async (tx) => {
     await release(tx, row.id);
+    await markPlan(tx, newId(), row.gpu_type);
     return change.changeReservation(
       tx,
       row,
@@ -261,6 +266,8 @@ function requeue({ core, by }: Work, row: ReservationRow, reason: string): Promi
         preparing_deadline: null,
         placed_at: null,
         launched_at: null,
+        // It was kept; what comes now is told anew.
+        promised_start_at: null,
         queue_deadline: new Date(tx.now.getTime() + QUEUED_MS).toISOString(),
         last_error: null,
         next_step_at: tx.at,

@@ -2,22 +2,16 @@
 import type { Reservation } from "../api/schemas.ts";
 import { allocationsOf } from "../store/allocations.ts";
 import { collaboratorsOf } from "../store/collaborators.ts";
+import { queuePositions } from "../store/plans.ts";
 import type { AllocationRow, CollaboratorRow, Db, ReservationRow } from "../store/tables.ts";
 import { userNames } from "../store/users.ts";
 import type { Core } from "./core.ts";
 import { idleAfterS, idleEndMs } from "./idle.ts";
-import { planType } from "./placing.ts";
-
-interface Waiting {
-  readonly position: number;
-  readonly start: Date | null;
-}
 
 /** The contract's objects for these rows, in their order, from the snapshot that `db` sees. */
 export async function viewReservations(
   core: Core,
   db: Db,
-  now: Date,
   rows: readonly ReservationRow[],
   caller: { readonly id: string; readonly reservationId?: string },
 ): Promise<Reservation[]> {
@@ -36,9 +30,9 @@ export async function viewReservations(
     ),
     (a) => a.reservation_id,
   );
-  const waiting = await viewQueue(db, now, rows);
+  const positions = await positionsOf(db, rows);
   return rows.map((row) => ({
-    ...view(core, row, owners.get(row.owner_id) ?? "", allocations.get(row.id) ?? [], waiting.get(row.id)),
+    ...view(core, row, owners.get(row.owner_id) ?? "", allocations.get(row.id) ?? [], positions.get(row.id)),
     access: accessOf(row, caller),
     collaborators: (shared.get(row.id) ?? []).map(viewCollaborator),
   }));
@@ -69,14 +63,19 @@ const viewCollaborator = ({
   keys: kind === "user" ? null : public_keys.split("\n").length,
 });
 
-async function viewQueue(db: Db, now: Date, rows: readonly ReservationRow[]): Promise<Map<string, Waiting>> {
-  const waiting = new Map<string, Waiting>();
-  for (const gpuType of new Set(rows.filter((r) => r.state === "queued").map((r) => r.gpu_type))) {
-    const { queue, starts } = await planType(db, gpuType, now);
-    for (const [i, { id }] of queue.entries())
-      waiting.set(id, { position: i + 1, start: starts.get(id) ?? null });
-  }
-  return waiting;
+/** Places in the queue, one question for each type: what was planned is stored, and nothing is planned here. */
+async function positionsOf(db: Db, rows: readonly ReservationRow[]): Promise<Map<string, number>> {
+  const positions: [string, number][] = [];
+  const queued = rows.filter((row) => row.state === "queued");
+  for (const [gpuType, of] of Map.groupBy(queued, (row) => row.gpu_type))
+    positions.push(
+      ...(await queuePositions(
+        db,
+        gpuType,
+        of.map((row) => row.id),
+      )),
+    );
+  return new Map(positions);
 }
 
 function view(
@@ -84,14 +83,15 @@ function view(
   row: ReservationRow,
   owner: string,
   held: readonly AllocationRow[],
-  waiting: Waiting | undefined,
+  position: number | undefined,
 ): Omit<Reservation, "access" | "collaborators"> {
+  const queued = row.state === "queued";
   return {
     id: row.id,
     name: row.name,
     owner,
     state: row.state,
-    reason: row.reason,
+    reason: reasonOf(row, position),
     gpu_type: row.gpu_type,
     gpu_count: row.gpu_count,
     simulated: row.simulated === 1,
@@ -105,8 +105,11 @@ function view(
     ends_at: row.ends_at,
     ending_at: row.ending_at,
     ended_at: row.ended_at,
-    queue_position: waiting?.position ?? null,
-    estimated_start_at: waiting?.start?.toISOString() ?? null,
+    priority: row.priority,
+    start_at: row.not_before,
+    queue_position: position ?? null,
+    latest_start_at: queued ? row.promised_start_at : null,
+    estimated_start_at: queued ? row.planned_start_at : null,
     node: row.node,
     node_count: row.node_count,
     nodes: viewNodes(core, row, held),
@@ -139,3 +142,9 @@ const viewNodes = (core: Core, row: ReservationRow, held: readonly AllocationRow
     gpus: gpusOf(row, places),
     ssh_host: `${row.id}${rank === 0 ? "" : `-${rank}`}.${core.settings.domain}`,
   }));
+
+/** How many are ahead changes with every other one; the rest of the reason is stored with the place. */
+function reasonOf(row: ReservationRow, position = 1): string | null {
+  if (position === 1 || row.reason === null) return row.reason;
+  return `${row.reason}; ${position - 1} ${position === 2 ? "is" : "are"} ahead`;
+}

@@ -69,7 +69,7 @@ export function watchReservation(
       const row = await visibleReservation(db, caller, id);
       if (row.version < version) throw aheadOf(row, version);
       const entries = row.version > version ? await listEvents(db, id, version, ENTRIES) : [];
-      const [view] = await viewReservations(core, db, now, [row], caller);
+      const [view] = await viewReservations(core, db, [row], caller);
       const news = newsOf(row, version, entries.map(viewEvent), JSON.stringify(view));
       return () => send(news);
     },
@@ -108,7 +108,7 @@ export function watchList(core: Core, guard: Guard, query: ListQuery, outlet: Ou
     ready: () => outlet.ready(),
     end: (problem) => endWith(outlet, problem),
     async look(db, now) {
-      const page = JSON.stringify(await listIn(core, db, now, await guard.caller(db, now), query));
+      const page = JSON.stringify(await listIn(core, db, await guard.caller(db, now), query));
       return () => send(page);
     },
   };

@@ -89,8 +89,8 @@ export async function allocationsOf(db: Db, ids: readonly string[]): Promise<All
   return rows.map(checked);
 }
 
-const { state, ends_at, preparing_deadline, duration_s, last_error } = reservationShape;
-const takenShape = { ...allocationShape, state, ends_at, preparing_deadline, duration_s, last_error };
+const { state, state_since, ends_at, preparing_deadline, duration_s } = reservationShape;
+const takenShape = { ...allocationShape, state, state_since, ends_at, preparing_deadline, duration_s };
 /** What is taken, and of the reservation that holds it what the plan needs. */
 export type Taken = Row<typeof takenShape>;
 
@@ -122,6 +122,6 @@ const taken = (db: Db) =>
     .selectFrom("allocations as a")
     .innerJoin("reservations as r", "r.id", "a.reservation_id")
     .selectAll("a")
-    .select(["r.state", "r.ends_at", "r.preparing_deadline", "r.duration_s", "r.last_error"]);
+    .select(["r.state", "r.state_since", "r.ends_at", "r.preparing_deadline", "r.duration_s"]);
 
 const checkedTaken = (row: object): Taken => checkRow("allocations", takenShape, row);

@@ -5,6 +5,7 @@ import { type Engine, type LockName, openEngine } from "./engine.ts";
 import { migrate } from "./migrate.ts";
 import type { Watcher } from "./notices.ts";
 import type { Db } from "./tables.ts";
+import { createTurns } from "./turns.ts";
 
 export interface Clock {
   now(): Date;
@@ -59,6 +60,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 function storeOn(engine: Engine, clock: Clock | undefined): Store {
+  const turns = createTurns();
   const now = async (db: Db): Promise<Date> => clock?.now() ?? (await engine.now(db));
   const watchers: Watcher[] = [];
   const listeners: { close(): Promise<void> }[] = [];
@@ -73,17 +75,19 @@ function storeOn(engine: Engine, clock: Clock | undefined): Store {
           .setAccessMode("read only")
           .execute(async (db) => work(db, await now(db))),
       ),
-    write: async (work, { lock } = {}) => {
-      const { result, touched } = await answered(engine, "write", () =>
-        engine.writer.transaction().execute(async (db) => {
-          if (lock) await engine.lock(db, lock);
-          const time = await now(db);
-          const changed = new Set<string>();
-          const done = await work({ db, engine, now: time, at: time.toISOString(), touched: changed });
-          if (changed.size > 0) await engine.notices?.send(db, [...changed]);
-          return { result: done, touched: [...changed] };
-        }),
-      );
+    async write(work, { lock } = {}) {
+      const write = () =>
+        answered(engine, "write", () =>
+          engine.writer.transaction().execute(async (db) => {
+            if (lock) await engine.lock(db, lock);
+            const time = await now(db);
+            const changed = new Set<string>();
+            const done = await work({ db, engine, now: time, at: time.toISOString(), touched: changed });
+            if (changed.size > 0) await engine.notices?.send(db, [...changed]);
+            return { result: done, touched: [...changed] };
+          }),
+        );
+      const { result, touched } = await (lock ? turns.take(lock, write) : write());
       if (touched.length > 0) for (const watcher of watchers) watcher.changed(touched, false);
       return result;
     },

@@ -12,6 +12,7 @@ import { collaborators } from "./migrations/0008-collaborators.ts";
 import { podTokens } from "./migrations/0009-pod-tokens.ts";
 import { idle } from "./migrations/0010-idle.ts";
 import { cordons } from "./migrations/0011-cordons.ts";
+import { planIndexes } from "./migrations/0012-plan-indexes.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -35,6 +36,7 @@ export const MIGRATIONS: readonly Migration[] = [
   podTokens,
   idle,
   cordons,
+  planIndexes,
 ];
 
 /**

@@ -1,13 +1,9 @@
 /** Statements on reservations. Each change names the version that it expects. */
 import { sql } from "kysely";
 import type { State } from "../api/schemas.ts";
-import { checkRow, count, fits, type Row } from "./columns.ts";
+import { checkRow, count, fits } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
-
-const { id, places, node_count, duration_s } = reservationShape;
-const queueShape = { id, places, node_count, duration_s };
-export type QueueRow = Row<typeof queueShape>;
 
 const checked = (row: object): ReservationRow => checkRow("reservations", reservationShape, row);
 
@@ -117,18 +113,6 @@ export async function listEntered(db: Db, userId: string): Promise<ReservationRo
     query.where("state", "in", ["preparing", "active"]).where("ended_at", "is", null).execute(),
   );
   return (await Promise.all(withPod)).flat().map(checked);
-}
-
-/** What the plan needs of all that wait for a type, first come first. */
-export async function listQueue(db: Db, gpuType: string): Promise<QueueRow[]> {
-  const rows = await db
-    .selectFrom("reservations")
-    .select(["id", "places", "node_count", "duration_s"])
-    .where("state", "=", "queued")
-    .where("gpu_type", "=", gpuType)
-    .orderBy("seq")
-    .execute();
-  return rows.map((row) => checkRow("reservations", queueShape, row));
 }
 
 /** How many wait, by type. */

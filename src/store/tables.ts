@@ -195,7 +195,7 @@ export const idempotencyShape = {
 const planChangeShape = { id: text, gpu_type: text };
 
 /** GPU seconds of a user up to `as_of`, of which each counts half after a week. */
-const usageShape = { user_id: text, gpu_seconds: int, as_of: instant };
+export const usageShape = { user_id: text, gpu_seconds: int, as_of: instant };
 
 const metaShape = { key: text, value: text };
 const migrationShape = { number: int, name: text, applied_at: instant };

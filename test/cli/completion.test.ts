@@ -138,7 +138,7 @@ describe("C-23 live names come from the cache alone and are never an error", () 
             simulated: false,
             isolation: "namespaces",
             max_duration_s: 60,
-            estimated_start_at: null,
+            latest_start_at: null,
           }),
       },
     });

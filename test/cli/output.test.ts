@@ -135,7 +135,7 @@ test("C-08 C-28 avail and status show the same counts, types without GPUs in pla
     queued: 0,
     isolation: "namespaces",
     max_duration_s: 172_800,
-    estimated_start_at: null,
+    latest_start_at: null,
   };
   const items = [
     { ...base, gpu_type: "h100", unit: "gpu" as const, total: 8, free: 6, simulated: true },

@@ -23,9 +23,70 @@ function going(...states: Reservation[]): Handlers {
     listReservations: () => page(rest[0] ?? reservation()),
     cancelReservation: () => reservation({ state: "cancelled" }),
     listGpuTypes: () =>
-      page({ name: "h100", gpus_per_slot: 1, max_gpus_per_node: 8, max_duration_s: 3600, simulated: true }),
+      page({
+        ...{ name: "h100", gpus_per_slot: 1, max_gpus_per_node: 8, nodes: 1, full_nodes: 1 },
+        ...{ max_duration_s: 3600, simulated: true, description: null, gpu_memory_bytes: null, cpus: null },
+        ...{ memory_bytes: null, price_per_hour: null, slice_of: null, slices_per_gpu: null },
+      }),
   };
 }
+
+test("--at is read in the user's time zone and sent as an instant; the answer names both", async () => {
+  const at = reservation({ state: "queued", start_at: "2026-01-02T08:00:00.000Z" });
+  const world = createWorld({ handlers: going(at) });
+  const done = await world.gpuDev([
+    "reserve",
+    "-t",
+    "h100",
+    "--time",
+    "1h",
+    "--at",
+    "tomorrow 9:00",
+    "--no-wait",
+  ]);
+  expect(world.server.requests.find((r) => r.route === "createReservation")?.body).toMatchObject({
+    start_at: "2026-01-02T08:00:00.000Z",
+  });
+  expect(done.stderr).toContain("Reserved 2 × h100 for 1h from 2026-01-02 09:00 (Europe/Berlin) as hello");
+  const refused = await world.gpuDev(["reserve", "-t", "h100", "--at", "someday"]);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("tomorrow 9:00")]);
+});
+
+test("a time at which nothing is free is refused with the flag to type", async () => {
+  const taken = new Problem("taken_then", "2 h100 cannot be free then", {
+    hint: "ask for that time: --at 2026-01-03T09:00Z",
+  });
+  const world = createWorld({ handlers: { ...going(), createReservation: () => taken } });
+  const done = await world.gpuDev(`${RESERVE} --at 9:00`);
+  expect([done.code, done.stderr]).toEqual([6, expect.stringContaining("--at 2026-01-03T09:00Z")]);
+});
+
+test("--dry-run asks what would happen, says it, and creates nothing", async () => {
+  const forecast = {
+    gpu_type: "h100",
+    gpu_count: 2,
+    duration_s: 3600,
+    simulated: false,
+    latest_start_at: "2026-01-01T13:30:00.000Z",
+    latest_end_at: "2026-01-01T14:35:00.000Z",
+    nodes: ["node-1"],
+    queue_position: 3,
+    reason: "waits for 2 h100; 2 are ahead",
+  };
+  const world = createWorld({
+    handlers: { ...going(), planReservation: () => forecast },
+    terminal: true,
+    env: { NO_COLOR: "1" },
+  });
+  const done = await world.gpuDev(`${RESERVE} --gpus 2 --priority low --dry-run`);
+  expect(world.server.requests.map((r) => r.route)).not.toContain("createReservation");
+  expect(world.server.requests.at(-1)?.body).toMatchObject({ gpu_count: 2, priority: "low" });
+  expect(done.stdout).toMatch(/start +in at most 1h30m/);
+  expect(done.stdout).toMatch(/latest end +in 2h35m/);
+  expect(JSON.parse((await world.gpuDev(`${RESERVE} --dry-run --json`)).stdout)).toEqual(forecast);
+  world.server.handlers.planReservation = () => ({ ...forecast, queue_position: null, reason: null });
+  expect((await world.gpuDev(`${RESERVE} --dry-run`)).stdout).toMatch(/start +now/);
+});
 
 const preparing = (given: Partial<Reservation> = {}): Reservation =>
   reservation({ state: "preparing", started_at: null, ends_at: null, host_key: null, ...given });

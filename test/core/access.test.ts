@@ -86,7 +86,7 @@ describe.each(engines)("access on $engine", ({ create }) => {
       await expect(admit(waiting)).rejects.toMatchObject({
         code: "not_ready",
         retryAfter: 1,
-        message: `reservation ${waiting} is queued: waits for 8 h100`,
+        message: expect.stringContaining(`reservation ${waiting} is queued: waits for 8 h100: `),
       });
       // ann is an administrator; what is bob's is bob's all the same.
       expect(await code(admit(theirs))).toBe("not_found");

@@ -158,10 +158,11 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
       { gpu_type: "cpu", unit: "place", total: 2, free: 1, used: 1, unavailable: 0, queued: 0 },
       { gpu_type: "h100", unit: "gpu", total: 8, free: 5, used: 3, unavailable: 0, queued: 1 },
     ]);
-    expect(items.map((i) => i.estimated_start_at)).toEqual([
+    expect(items.map((i) => i.latest_start_at)).toEqual([
       "2026-01-05T08:00:00.000Z",
-      // A short one delays nobody: it is over before the one that waits for all can start.
-      "2026-01-05T08:00:00.000Z",
+      // An hour with all around it is longer than the one that waits for all may be kept waiting: what runs and that one
+      // take 67 min each at most (preparing, patience, an hour, clearing), the first of them 1 min less; 1 min of patience.
+      "2026-01-05T10:14:00.000Z",
     ]);
   });
 

@@ -53,7 +53,7 @@ test("A-05 something that is no object, and an empty patch, are errors of the bo
   for (const input of [[], null, "x", 3, undefined])
     expect(fields(body(input).errors)).toEqual([`body ${input === undefined ? "required" : "type"}`]);
   expect(check(patchReservation, {}, "body").errors).toEqual([
-    { field: "body", code: "invalid", detail: "give name, extend_s or both" },
+    { field: "body", code: "invalid", detail: "give at least one field" },
   ]);
 });
 
@@ -89,7 +89,9 @@ test("the problem says what all parts lack, and what an unknown field could have
   const problem = inputProblem([query, body({ duration_s: 60, gpu: "cpu" })]);
   expect(problem?.code).toBe("invalid_input");
   expect(problem?.message).toBe("a: is not known here; gpu_type: is required; gpu: is not known here");
-  expect(problem?.hint).toBe("it takes gpu_type, gpu_count, duration_s, name, disk, queue");
+  expect(problem?.hint).toBe(
+    "it takes gpu_type, gpu_count, duration_s, name, disk, queue, priority, start_at",
+  );
   expect(inputProblem([check(noQuery, { a: "1" }, "query")])?.hint).toBe("it takes none");
   expect(inputProblem([check(z.strictObject({}), {}, "body")])).toBeUndefined();
 });

@@ -9,9 +9,15 @@ import { label } from "../output/reservation.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 import { describe } from "./show.ts";
 
+const extension = (given: string): number | "max" => (given === "max" ? "max" : duration(given));
+
 const options = {
   name: parsed("-n, --name <NAME>", "New name", name),
-  extend: parsed("--extend <DURATION>", "Add this to its end: 30m, 1h30m, 2d", duration),
+  extend: parsed(
+    "--extend <DURATION>",
+    "Add this to its end: 30m, 1h30m, 2d; max: as much as its GPU type and the promises to others allow",
+    extension,
+  ),
   addUser: repeated(
     "--add-user <NAME>",
     "Share it with a user of the server, else with GitHub's user of that name (surely so: github:NAME); repeatable",
@@ -35,6 +41,7 @@ export const command = defineCommand({
     "Who it is shared with sees it in list and show and comes in by connect, with a token and keys of their own, and changes nothing. Of a GitHub user the published ssh keys are taken over, as they are now; adding again takes them anew. They open the pod's ssh server; the tunnel to it needs an account on this server as well.",
   examples: [
     { line: "gpu-dev edit train --extend 2h", meaning: "Two more hours, within the maximum of its GPU type" },
+    { line: "gpu-dev edit train --extend max", meaning: "As long as nobody who waits starts later for it" },
     { line: "gpu-dev edit train --name eval", meaning: "Another name" },
     { line: "gpu-dev edit train --add-user bob", meaning: "bob can connect to it, within seconds" },
     {
@@ -67,7 +74,8 @@ function bodyOf({ name, extend, addUser, removeUser }: Given): PatchReservation 
     );
   return {
     ...(name === undefined ? {} : { name }),
-    ...(extend === undefined ? {} : { extend_s: extend }),
+    ...(extend === "max" ? { extend_max: true as const } : {}),
+    ...(typeof extend === "number" ? { extend_s: extend } : {}),
     ...(addUser === undefined ? {} : { add_users: [...addUser] }),
     ...(removeUser === undefined ? {} : { remove_users: [...removeUser] }),
   };

@@ -3,18 +3,23 @@ import { randomUUID } from "node:crypto";
 import { exactDuration } from "../../api/duration.ts";
 import { EXIT } from "../../api/errors.ts";
 import type { CreateReservation, Reservation } from "../../api/schemas.ts";
+import { AT_FORMS, parseAt } from "../at.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { registerKey } from "../keys.ts";
 import { choice, count, duration, flag, name, parsed, text } from "../options.ts";
+import { describeForecast } from "../output/forecast.ts";
 import type { Output } from "../output/output.ts";
 import { gpus, label, sshAlias } from "../output/reservation.ts";
+import { wallClock } from "../output/time.ts";
 import { setting } from "../settings.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 import { waitUntilActive } from "../wait.ts";
 import { describe } from "./show.ts";
 
+// Not from the schemas, which would load zod; the compiler checks it against them.
+const PRIORITIES = ["low", "normal", "high"] as const satisfies readonly Reservation["priority"][];
 const DEFAULT_TIME = "1h";
 /** Every wait has an end; a day is longer than anybody looks at a terminal. */
 const DEFAULT_TIMEOUT_S = 24 * 3600;
@@ -34,6 +39,13 @@ const options = {
   ),
   name: parsed("-n, --name <NAME>", "Name, unique among your live reservations", name),
   disk: choice("--disk <NAME>", "Disk to keep files on; so far only temporary storage", ["none"]),
+  at: text("--at <TIME>", `Start then, not earlier; refused if nothing is free then: ${AT_FORMS}`),
+  priority: choice(
+    "--priority <CLASS>",
+    "Who comes first when GPUs get free early (high: administrators)",
+    PRIORITIES,
+  ),
+  dryRun: flag("--dry-run", "Say what would happen and when; reserve nothing"),
   noWait: flag("--no-wait", "Do not wait until ssh works"),
   noQueue: flag("--no-queue", "Fail (exit 6) instead of queueing when nothing is free"),
   timeout: parsed(
@@ -56,18 +68,27 @@ export const command = defineCommand({
       meaning: "Two whole nodes of eight, all at once",
     },
     {
+      line: 'gpu-dev reserve --gpu-type h100 --gpus 8 --time 2h --at "tomorrow 9:00" --no-wait',
+      meaning: "A node for two hours, there at nine tomorrow (your time zone) or refused at once",
+    },
+    {
+      line: "gpu-dev reserve --gpu-type h100 --gpus 8 --time 1d --dry-run",
+      meaning: "When would this start, and where",
+    },
+    {
       line: "gpu-dev reserve --gpu-type cpu --time 30m --no-wait --json",
       meaning: "For a script: prints the reservation and returns at once",
     },
   ],
   async run(_args, given, ctx): Promise<Output> {
     const body = await requestOf(given, ctx);
+    if (given.dryRun) return dryRun(ctx, body);
     const interrupt = ctx.watchInterrupt();
     try {
       await registerKey(ctx);
       const created = await ctx.api().createReservation({ body, idempotencyKey: randomUUID() });
       ctx.say(
-        `Reserved ${gpus(created)} for ${exactDuration(created.duration_s)} as ${created.name ?? created.id}`,
+        `Reserved ${gpus(created)} for ${exactDuration(created.duration_s)}${startWords(ctx, created)} as ${created.name ?? created.id}`,
       );
       if (given.noWait) return await leave(ctx, created);
       return await follow(ctx, created, given.timeout ?? DEFAULT_TIMEOUT_S, interrupt.signal);
@@ -79,8 +100,18 @@ export const command = defineCommand({
 
 type Given = Values<typeof options>;
 
+const startWords = (ctx: Context, { start_at }: Reservation): string =>
+  start_at === null ? "" : ` from ${wallClock(start_at, ctx.timeZone)} (${ctx.timeZone})`;
+
+/** What would happen, as the server says; it asks for the same things as reserving does. */
+async function dryRun(ctx: Context, body: CreateReservation): Promise<Output> {
+  await registerKey(ctx);
+  return describeForecast(await ctx.api().planReservation({ body }), ctx.clock.now());
+}
+
 /** The request body. Throws UsageError for a missing type (C-18). */
 async function requestOf(given: Given, ctx: Context): Promise<CreateReservation> {
+  const start = given.at === undefined ? undefined : parseAt(given.at, ctx.clock.now(), ctx.timeZone);
   const gpuType = given.gpuType ?? (await setting(ctx, "gpu_type"))?.value ?? (await missingType(ctx));
   const duration_s = given.time ?? (await defaultTime(ctx));
   return {
@@ -91,6 +122,8 @@ async function requestOf(given: Given, ctx: Context): Promise<CreateReservation>
     ...(given.name === undefined ? {} : { name: given.name }),
     ...(given.disk === undefined ? {} : { disk: null }),
     ...(given.noQueue ? { queue: false } : {}),
+    ...(given.priority === undefined ? {} : { priority: given.priority }),
+    ...(start === undefined ? {} : { start_at: start.toISOString() }),
   };
 }
 

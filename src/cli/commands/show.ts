@@ -1,6 +1,6 @@
 /** `gpu-dev show`: one reservation with its history. */
 import { exactDuration } from "../../api/duration.ts";
-import type { Reservation, ReservationEvent } from "../../api/schemas.ts";
+import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/schemas.ts";
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import type { WithHistory } from "../feed.ts";
@@ -9,7 +9,7 @@ import { checkWatching, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { phases, phaseWords } from "../output/phases.ts";
 import { gpus, idleWords, outlook, sshAlias } from "../output/reservation.ts";
-import { ago } from "../output/time.ts";
+import { ago, startBy } from "../output/time.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 
 export const command = defineCommand({
@@ -25,7 +25,10 @@ export const command = defineCommand({
     "--watch follows the reservation to its end: on a terminal in place; with --json each change is one line of JSON, in a pipe one block of lines.",
   examples: [
     { line: "gpu-dev show train --watch", meaning: "What happens to it, as it happens" },
-    { line: "gpu-dev show train", meaning: "State, time left, how to get in, and what happened so far" },
+    {
+      line: "gpu-dev show train",
+      meaning: "State, time left or latest start, how to start sooner, and what happened",
+    },
     {
       line: "gpu-dev show train --json",
       meaning: "The reservation as the API has it, with its phases and events",
@@ -35,9 +38,11 @@ export const command = defineCommand({
     checkWatching(given);
     const found = await findReservation(ctx.api(), wordOrOwn(ctx, word));
     if (given.watch) return await watchOne(ctx, found.id, given.timeout);
-    const { items: events } = await ctx.api().listEvents({ params: { id: found.id }, query: {} });
+    const params = { id: found.id };
+    const { items: events } = await ctx.api().listEvents({ params, query: {} });
+    const ways = found.state === "queued" ? (await ctx.api().listAdvice({ params })).items : [];
     if (found.access !== "pod") await refreshSshFiles(ctx);
-    return output(found, events, ctx.clock.now());
+    return output(found, events, ctx.clock.now(), ways);
   },
 });
 
@@ -47,13 +52,19 @@ async function watchOne(ctx: Context, id: string, timeoutS: number | undefined):
   return await watch(ctx, historyFeed(id), show, { timeoutS });
 }
 
-function output(r: Reservation, events: readonly ReservationEvent[], now: Date): Output {
+function output(
+  r: Reservation,
+  events: readonly ReservationEvent[],
+  now: Date,
+  ways: readonly WayToStartSooner[] = [],
+): Output {
   const took = phases(r, now);
   return {
-    json: { ...r, phases: took, events },
+    json: { ...r, start_sooner: ways, phases: took, events },
     watched: { ...r, events },
     rows: [
       ...describe(r, now).rows,
+      ...ways.map((way) => sooner(way, now)),
       ["took", phaseWords(took)],
       ...events.map((event) => eventRow(event, now)),
     ],
@@ -73,6 +84,7 @@ export function describe(r: Reservation, now: Date): Output {
     ...nodeRows(r),
     ["isolation", r.isolation === "processes" ? "processes (one trust domain)" : (r.isolation ?? "")],
     ["time", exactDuration(r.duration_s)],
+    ["priority", r.priority === "normal" ? "" : r.priority],
     [r.state === "queued" ? "start" : "end", outlook(r, now)],
     ["created", ago(r.created_at, now)],
     ["started", ago(r.started_at, now)],
@@ -94,6 +106,14 @@ function nodeRows(r: Reservation): Cell[][] {
     `node ${rank}`,
     `${node}, GPUs ${held.join(",")}${r.state === "active" ? `: ssh ${sshAlias(r, rank)}` : ""}`,
   ]);
+}
+
+/** One change of the request that would start it sooner. */
+function sooner(way: WayToStartSooner, now: Date): Cell[] {
+  const start = startBy(way.latest_start_at, now);
+  const what = way.change === "duration_s" ? `for ${exactDuration(way.duration_s)}` : `with ${gpus(way)}`;
+  if (typeof start === "string") return ["sooner", `${what}: ${start}`];
+  return ["sooner", { text: `${what}: ${start.text}`, value: `${what} ${start.value}` }];
 }
 
 function eventRow(event: ReservationEvent, now: Date): Cell[] {

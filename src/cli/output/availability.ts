@@ -3,7 +3,7 @@
 import { formatDuration } from "../../api/duration.ts";
 import type { Availability } from "../../api/schemas.ts";
 import type { Cell, Output } from "./output.ts";
-import { estimate } from "./time.ts";
+import { startBy } from "./time.ts";
 
 /** By GPU type: total = free + used + unavailable. */
 export const availabilityTable = (
@@ -28,7 +28,7 @@ export const availabilityTable = (
 
 function row(a: Availability, now: Date): Cell[] {
   const counts = [a.total, a.free, a.used, a.unavailable, a.queued].map(String);
-  const start = a.free > 0 && a.queued === 0 ? "now" : estimate(a.estimated_start_at, now);
+  const start = a.free > 0 && a.queued === 0 ? "now" : startBy(a.latest_start_at, now);
   const longest = { text: formatDuration(a.max_duration_s, "down"), value: String(a.max_duration_s) };
   return [a.gpu_type, ...counts, a.unit, start, longest, a.isolation, a.simulated ? "simulated" : ""];
 }

@@ -2,7 +2,7 @@
 import { id8 } from "../../api/names.ts";
 import type { Reservation } from "../../api/schemas.ts";
 import type { Cell } from "./output.ts";
-import { clockTime, estimate, timeLeft } from "./time.ts";
+import { clockTime, startBy, timeLeft, until } from "./time.ts";
 
 /** What the user calls it: its name, else the beginning of its id. */
 export const label = (r: Reservation): string => r.name ?? id8(r.id);
@@ -24,10 +24,16 @@ export function gpus(
 export function outlook(r: Reservation, now: Date): Cell {
   if (r.state === "active") return timeLeft(r.ends_at, now);
   if (r.state !== "queued") return "";
-  const start = estimate(r.estimated_start_at, now);
+  const start = startOf(r, now);
   const place = r.queue_position === null ? "" : `#${r.queue_position} in the queue, `;
   return typeof start === "string" ? start : { text: `${place}start ${start.text}`, value: start.value };
 }
+
+/** When one that is queued starts: at its own time, or by the promised one. */
+export const startOf = (r: Reservation, now: Date): Cell =>
+  r.start_at !== null && r.start_at === r.estimated_start_at
+    ? until(r.start_at, now)
+    : startBy(r.latest_start_at, now);
 
 export const isFinal = (r: Reservation): boolean => ["expired", "cancelled", "failed"].includes(r.state);
 

@@ -13,11 +13,15 @@ function parseInstant(text: string): number | undefined {
 export const timeLeft = (end: string | null, now: Date): Cell =>
   relative(end, now, (s) => (s > 0 ? `${formatDuration(s, "down")} left` : "over"));
 
-/** "in 12m (estimate)" of a start that is not sure; a wait is rounded up, and an unknown one is said to be unknown. */
-export function estimate(start: string | null, now: Date): Cell {
-  if (start === null) return { text: "unknown", value: "unknown" };
-  return relative(start, now, (s) => (s > 0 ? `in ${formatDuration(s, "up")} (estimate)` : "any moment"));
+/** "in at most 12m" of a promised start; a wait is rounded up, and an unknown one is said to be unknown. */
+export function startBy(latest: string | null, now: Date): Cell {
+  if (latest === null) return { text: "unknown", value: "unknown" };
+  return relative(latest, now, (s) => (s > 0 ? `in at most ${formatDuration(s, "up")}` : "any moment"));
 }
+
+/** "in 12m" of a time that is fixed. */
+export const until = (at: string, now: Date): Cell =>
+  relative(at, now, (s) => (s > 0 ? `in ${formatDuration(s, "up")}` : "any moment"));
 
 /** "5m ago" of something past. */
 export const ago = (instant: string | null, now: Date): Cell =>
@@ -28,6 +32,11 @@ export function clockTime(instant: string): string {
   const ms = parseInstant(instant);
   return ms === undefined ? instant : new Date(ms).toTimeString().slice(0, 5);
 }
+/** "2026-12-01 09:00", as a clock in `timeZone` shows an instant. */
+export const wallClock = (instant: string, timeZone: string): string =>
+  new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" }).format(
+    new Date(instant),
+  );
 
 function relative(instant: string | null, now: Date, words: (seconds: number) => string): Cell {
   if (instant === null) return "";

@@ -1,6 +1,9 @@
 /** /v1/reservations */
+
+import { adviseReservation } from "../../core/advice.ts";
 import { createReservation } from "../../core/create.ts";
 import { cancelReservation, patchReservation } from "../../core/edit.ts";
+import { forecastReservation } from "../../core/forecast.ts";
 import { getReservation, listEvents, listReservations } from "../../core/listing.ts";
 import type { Handlers } from "../handler.ts";
 
@@ -12,6 +15,9 @@ export const reservations = {
     const { reservation, replayed } = await createReservation(core, caller, body, idempotency);
     return { body: reservation, replayed, reservationId: reservation.id };
   },
+  async planReservation({ core, caller, body }) {
+    return { body: await forecastReservation(core, caller, body) };
+  },
   async getReservation({ core, caller, params }) {
     return { body: await getReservation(core, caller, params.id) };
   },
@@ -20,6 +26,9 @@ export const reservations = {
   },
   async cancelReservation({ core, caller, params }) {
     return { body: await cancelReservation(core, caller, params.id) };
+  },
+  async listAdvice({ core, caller, params }) {
+    return { body: await adviseReservation(core, caller, params.id) };
   },
   async listEvents({ core, caller, params, query }) {
     return { body: await listEvents(core, caller, params.id, query) };

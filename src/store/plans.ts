@@ -1,0 +1,152 @@
+/** The stored plan: where each queued reservation was put, and what changed since. */
+import { sql } from "kysely";
+import { checkRow, count, instant, type Row, text } from "./columns.ts";
+import type { Tx } from "./db.ts";
+import { type Db, reservationShape } from "./tables.ts";
+
+const { gpu_type, gpu_count } = reservationShape;
+const { id, seq, owner_id, places, node_count, duration_s, priority, not_before, reason } = reservationShape;
+const { planned_start_at, planned_nodes, promised_start_at, queue_deadline } = reservationShape;
+const waitingShape = {
+  gpu_type,
+  gpu_count,
+  ...{ id, seq, owner_id, places, node_count, duration_s, priority, not_before, reason },
+  ...{ planned_start_at, planned_nodes, promised_start_at, queue_deadline },
+};
+/** What the plan needs of one that waits. */
+export type WaitingRow = Row<typeof waitingShape>;
+
+/** Written out, because SQLite finds the partial indexes by it and not by a parameter. */
+const queued = sql<boolean>`state = 'queued'`;
+
+/** All that wait for a type, first come first. */
+export async function listWaiting(db: Db, gpuType: string): Promise<WaitingRow[]> {
+  const rows = await db
+    .selectFrom("reservations")
+    .select([
+      "gpu_type",
+      "gpu_count",
+      "id",
+      "seq",
+      "owner_id",
+      "places",
+      "node_count",
+      "duration_s",
+      "priority",
+      "not_before",
+      "reason",
+    ])
+    .select(["planned_start_at", "planned_nodes", "promised_start_at", "queue_deadline"])
+    .where(queued)
+    .where("gpu_type", "=", gpuType)
+    .orderBy("seq")
+    .execute();
+  return rows.map((row) => checkRow("reservations", waitingShape, row));
+}
+
+export type PlaceRow = Pick<
+  WaitingRow,
+  "id" | "planned_start_at" | "planned_nodes" | "promised_start_at" | "queue_deadline" | "reason"
+>;
+
+/** Each takes six parameters, and SQLite has 32,766 for a statement. */
+const AT_ONCE = 1000;
+
+/** Stores where these were put; one that does not wait any more is passed over. No version grows: it is no change of state. */
+export async function savePlaces(tx: Tx, rows: readonly PlaceRow[]): Promise<void> {
+  for (let i = 0; i < rows.length; i += AT_ONCE) {
+    const values = rows
+      .slice(i, i + AT_ONCE)
+      .map(
+        (r) =>
+          sql`(${r.id}, ${r.planned_start_at}, ${r.planned_nodes}, ${r.promised_start_at}, ${r.queue_deadline}, ${r.reason})`,
+      );
+    for (const row of rows.slice(i, i + AT_ONCE)) tx.touched.add(row.id);
+    await sql`
+      with place (id, start_at, nodes, promised, deadline, reason) as (values ${sql.join(values)})
+      update reservations set planned_start_at = place.start_at, planned_nodes = place.nodes,
+        promised_start_at = place.promised, queue_deadline = place.deadline, reason = place.reason
+      from place where reservations.id = place.id and reservations.state = 'queued'`.execute(tx.db);
+  }
+}
+
+/** The plan of this type is to be made anew: something that it counts on has changed, in this very transaction. */
+export async function markPlan(tx: Tx, changeId: string, gpuType: string): Promise<void> {
+  await tx.db.insertInto("plan_changes").values({ id: changeId, gpu_type: gpuType }).execute();
+}
+
+/** Takes what has changed of a type, to plan with it; how many changes there were. */
+export async function takeChanges(tx: Tx, gpuType: string): Promise<number> {
+  const { numDeletedRows } = await tx.db
+    .deleteFrom("plan_changes")
+    .where("gpu_type", "=", gpuType)
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+/** The types whose plan is not up to date, or names a start that has come since an instant. */
+export async function typesToPlan(db: Db, since: string, at: string): Promise<string[]> {
+  const changed = await db.selectFrom("plan_changes").select("gpu_type").distinct().execute();
+  const due = await db
+    .selectFrom("reservations")
+    .select("gpu_type")
+    .distinct()
+    .where(queued)
+    .where("planned_start_at", ">", since)
+    .where("planned_start_at", "<=", at)
+    .execute();
+  const touched = changed.map((row) => row.gpu_type);
+  const sharing = touched.length === 0 ? [] : await typesSharing(db, touched);
+  return [...new Set([...touched, ...sharing, ...due.map((row) => row.gpu_type)])].sort();
+}
+
+/** The types that share GPUs with these, as slices of them: what is given back of one may be a place of another. */
+async function typesSharing(db: Db, gpuTypes: readonly string[]): Promise<string[]> {
+  const slices = await db
+    .selectFrom("capacity")
+    .select(["gpu_type", "slice_of"])
+    .distinct()
+    .where("slice_of", "is not", null)
+    .execute();
+  const touched = new Set(gpuTypes);
+  const devices = new Set(slices.filter((s) => touched.has(s.gpu_type)).map((s) => s.slice_of));
+  return slices.flatMap(({ gpu_type, slice_of }) => {
+    if (slice_of === null) return [];
+    return touched.has(slice_of) || devices.has(slice_of) ? [gpu_type, slice_of] : [];
+  });
+}
+
+/** The next start that is planned after an instant. */
+export async function nextPlannedStart(db: Db, after: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("reservations")
+    .select("planned_start_at")
+    .where(queued)
+    .where("planned_start_at", ">", after)
+    .orderBy("planned_start_at")
+    .limit(1)
+    .executeTakeFirst();
+  return row && checkRow("reservations", { planned_start_at: instant }, row).planned_start_at;
+}
+
+/** Places in the queue of a type, from 1, in the order of the planned starts; those without one come last. */
+export async function queuePositions(
+  db: Db,
+  gpuType: string,
+  ids: readonly string[],
+): Promise<Map<string, number>> {
+  const order = sql<string>`row_number() over (order by planned_start_at is null, planned_start_at, seq)`;
+  const rows = await db
+    .selectFrom((eb) =>
+      eb
+        .selectFrom("reservations")
+        .select(["id", order.as("position")])
+        .where(queued)
+        .where("gpu_type", "=", gpuType)
+        .as("q"),
+    )
+    .select(["q.id", "q.position"])
+    .where("q.id", "in", ids)
+    .execute();
+  return new Map(rows.map((row) => [checkRow("reservations", { id: text }, row).id, count(row.position)]));
+}
