@@ -1,4 +1,5 @@
 /** Where the tunnels of a command that opens them itself go. */
+import { tunnelEndpoint } from "../api/home.ts";
 import { proxyFor } from "../api/proxy.ts";
 import type { TunnelOptions } from "../tunnel/client.ts";
 import { endpointOf } from "./api.ts";
@@ -8,6 +9,6 @@ import type { Context } from "./context.ts";
 export const tunnelServer =
   (ctx: Context): TunnelOptions["server"] =>
   () => {
-    const endpoint = endpointOf(ctx, ctx.home, ctx.global);
+    const endpoint = tunnelEndpoint(ctx.env, endpointOf(ctx, ctx.home, ctx.global));
     return { ...endpoint, proxy: proxyFor(ctx.env, endpoint.url) };
   };

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Hono } from "hono";
 import { ERRORS, type ErrorCode, Problem } from "../api/errors.ts";
@@ -17,6 +18,7 @@ const PATIENCE_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 /** Connections that may wait to be accepted: bursts of hundreds are normal after a restart (A-12). */
 const BACKLOG = 1024;
+const BIND_POLL_MS = 20;
 
 type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
@@ -29,6 +31,8 @@ interface ListenOptions {
   readonly upgrade: Upgrade;
   /** How long the headers may take to arrive; the whole request may take three times as long. */
   readonly patienceMs?: number;
+  /** How long an address that is taken is waited for; default: not at all. */
+  readonly takeOverMs?: number;
 }
 
 /** Requests in hand get this long at the end. */
@@ -67,7 +71,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     options.upgrade(request, socket, head);
   });
   server.on("clientError", answerClientError);
-  await bind(server, options.host, options.port);
+  await bind(server, options);
   const { address, family, port } = server.address() as AddressInfo;
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
@@ -130,16 +134,33 @@ function answerOutsideApp(cause: unknown): Response {
   });
 }
 
-async function bind(server: Server, host: string, port: number): Promise<void> {
+async function bind(server: Server, { host, port, takeOverMs = 0 }: ListenOptions): Promise<void> {
+  const until = performance.now() + takeOverMs;
+  for (let cause = await tryBind(server, host, port); cause; cause = await tryBind(server, host, port)) {
+    const { code } = cause;
+    if (code === "EADDRINUSE" && performance.now() < until) {
+      await pause(BIND_POLL_MS);
+      continue;
+    }
+    const taken = `${host}:${port} is in use; stop what listens there or choose another with --listen HOST:PORT`;
+    const text = code === "EADDRINUSE" ? taken : `cannot listen on ${host}:${port} (${code}); see --listen`;
+    throw new StartError(text, { cause });
+  }
+}
+
+/** Why it cannot listen there; undefined when it does. */
+async function tryBind(
+  server: Server,
+  host: string,
+  port: number,
+): Promise<NodeJS.ErrnoException | undefined> {
   const listening = once(server, "listening");
   server.listen({ host, port, backlog: BACKLOG });
   try {
     await listening;
+    return undefined;
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const taken = `${host}:${port} is in use; stop what listens there or choose another with --listen HOST:PORT`;
-    const text = code === "EADDRINUSE" ? taken : `cannot listen on ${host}:${port} (${code}); see --listen`;
-    throw new StartError(text, { cause });
+    return cause as NodeJS.ErrnoException;
   }
 }
 

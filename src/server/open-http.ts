@@ -6,7 +6,7 @@ import { joinServers, type KnownServer, knownServers, type Presence } from "../c
 import type { Gateway } from "../tunnel/gateway.ts";
 import { type Peer, Router } from "../tunnel/router.ts";
 import { createApp } from "./app.ts";
-import { parseListen, type ServerOptions } from "./config.ts";
+import { DEFAULT_TAKE_OVER_MS, parseListen, type ServerOptions } from "./config.ts";
 import { openDoor } from "./door.ts";
 import { listen } from "./listen.ts";
 import type { LiveSettings } from "./live-settings.ts";
@@ -15,6 +15,9 @@ import type { Closing, OpenCore } from "./open-core.ts";
 import { type Checks, createReadiness } from "./readiness.ts";
 import { createStreams } from "./streams.ts";
 import { createTunnels, isTunnel } from "./tunnels.ts";
+
+/** A server that is told to stop gives up its port at once. */
+const PORT_TAKE_OVER_MS = 2000;
 
 export interface OpenHttp {
   readonly url: string;
@@ -60,6 +63,7 @@ export async function openHttp(
     ...parseListen(options.listen),
     app,
     isTunnel,
+    takeOverMs: Math.min(options.takeOverMs ?? DEFAULT_TAKE_OVER_MS, PORT_TAKE_OVER_MS),
     upgrade: (request, socket, head) => router.handleUpgrade(request, socket, head),
   });
   front.add("requests", 1300, () => http.close());

@@ -6,6 +6,8 @@ import type { Clock } from "./clock.ts";
 import { networkFailure, noAnswer, refusalFailure, type Server, TunnelFailure } from "./failure.ts";
 import {
   ATTEMPT,
+  DEFAULT_DETACH_MS,
+  DETACH,
   MAX_WINDOW,
   MIN_WINDOW,
   RECEIVED,
@@ -19,6 +21,9 @@ import { throughProxy, type Way } from "./through-proxy.ts";
 import type { Trace } from "./trace.ts";
 import { newHandshake } from "./websocket/handshake.ts";
 import { type Masking, SocketLink } from "./websocket/link.ts";
+
+/** No gateway keeps a session for longer; a timer could not wait for much more. */
+const MAX_DETACH_S = 24 * 3600;
 
 export interface PodPort {
   readonly reservation: string;
@@ -45,6 +50,8 @@ export interface Opened {
   readonly session: string;
   /** Bytes that the gateway has of our stream. */
   readonly received: number;
+  /** How long the gateway keeps the session when the connection breaks. */
+  readonly detachMs: number;
   /** The gateway's, with its port if that is not the usual one. */
   readonly host: string;
 }
@@ -160,5 +167,7 @@ function readOpening({ headers }: IncomingMessage, { resume }: Dial) {
   if (typeof session !== "string" || received === undefined) return undefined;
   if (resume === undefined ? received > 0 : session !== resume.session) return undefined;
   if (window < MIN_WINDOW || window > MAX_WINDOW) return undefined;
-  return { session, received, window };
+  const detachS = wholeNumber(String(headers[DETACH]));
+  const detachMs = detachS === undefined ? DEFAULT_DETACH_MS : Math.min(detachS, MAX_DETACH_S) * 1000;
+  return { session, received, window, detachMs };
 }

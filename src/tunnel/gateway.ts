@@ -7,7 +7,15 @@ import { Problem } from "../api/errors.ts";
 import { type Clock, realClock, within } from "./clock.ts";
 import { GatewayTunnel } from "./gateway-tunnel.ts";
 import { type GatewayObserver, NOBODY, type TunnelAbout } from "./observer.ts";
-import { DEFAULT_WINDOW, RECEIVED, SESSION, SUBPROTOCOL, WINDOW } from "./opening.ts";
+import {
+  DEFAULT_DETACH_MS,
+  DEFAULT_WINDOW,
+  DETACH,
+  RECEIVED,
+  SESSION,
+  SUBPROTOCOL,
+  WINDOW,
+} from "./opening.ts";
 import type { Wire } from "./pipe.ts";
 import { type GatewayState, Places } from "./places.ts";
 import { refuse } from "./refusal.ts";
@@ -20,7 +28,6 @@ export type { GatewayState } from "./places.ts";
 
 const RECHECK_MS = 2_000;
 const DIAL_MS = 10_000;
-const DETACH_MS = 5 * 60_000;
 
 /** The answer to a TunnelRequest that is allowed. */
 export interface Admission {
@@ -91,6 +98,7 @@ class TunnelGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #clock: Clock;
   readonly #window: number;
+  readonly #detachMs: number;
   readonly #places: Places;
   readonly #observer: GatewayObserver;
   readonly #sessions: Sessions;
@@ -100,6 +108,7 @@ class TunnelGateway implements Gateway {
     this.#options = options;
     this.#clock = options.clock ?? realClock;
     this.#window = options.window ?? DEFAULT_WINDOW;
+    this.#detachMs = options.detachMs ?? DEFAULT_DETACH_MS;
     this.#places = new Places(options);
     this.#observer = options.observer ?? NOBODY;
     this.#sessions = new Sessions(this.#clock);
@@ -226,14 +235,19 @@ class TunnelGateway implements Gateway {
       pod,
       clock: this.#clock,
       recheckMs: this.#options.recheckMs ?? RECHECK_MS,
-      detachMs: this.#options.detachMs ?? DETACH_MS,
+      detachMs: this.#detachMs,
       recheck: () => admission.recheck(),
       log,
     });
   }
 
   #openingHeaders({ session, received }: Opening): string[] {
-    return [`${SESSION}: ${session}`, `${RECEIVED}: ${received}`, `${WINDOW}: ${this.#window}`];
+    return [
+      `${SESSION}: ${session}`,
+      `${RECEIVED}: ${received}`,
+      `${WINDOW}: ${this.#window}`,
+      `${DETACH}: ${Math.floor(this.#detachMs / 1000)}`,
+    ];
   }
 
   #refuse(socket: Duplex, error: unknown): void {

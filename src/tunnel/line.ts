@@ -5,6 +5,7 @@
 import type { Clock } from "./clock.ts";
 import { dial, type Opened, type PodPort } from "./dial.ts";
 import { type Server, TunnelFailure } from "./failure.ts";
+import { DEFAULT_DETACH_MS } from "./opening.ts";
 import type { Trace } from "./trace.ts";
 
 /** The gateway has 10 s to reach the pod. */
@@ -15,8 +16,6 @@ const RESUME_MS = 10_000;
 /** Set-up: faults are waited for so long, and a reservation that is being prepared so long. */
 const SET_UP_MS = 30_000;
 const PREPARING_MS = 5 * 60_000;
-/** The gateway keeps a session without a connection for so long. */
-const DETACHED_MS = 5 * 60_000;
 
 const FIRST_PAUSE_MS = { open: 250, resume: 50 };
 const LONGEST_PAUSE_MS = { open: 5_000, resume: 10_000 };
@@ -52,6 +51,8 @@ export class Line {
   #tries = 0;
   /** By `clock.now()`: how long the present purpose may take. */
   #deadline = 0;
+  /** How long the gateway keeps the session without a connection. */
+  #detachMs = DEFAULT_DETACH_MS;
   #closed = false;
   #dialling: AbortController | undefined;
   #endPause: (() => void) | undefined;
@@ -78,7 +79,7 @@ export class Line {
   async resume(held: boolean): Promise<void> {
     if (held) {
       this.#tries = 0;
-      this.#deadline = this.#options.clock.now() + DETACHED_MS;
+      this.#deadline = this.#options.clock.now() + this.#detachMs;
     } else await this.#pause("resume", 0);
     await this.#insist("resume", ({ prospect: { passing, refused } }) => passing === true || !refused);
   }
@@ -137,6 +138,7 @@ export class Line {
       limitMs: purpose === "open" ? OPEN_MS : RESUME_MS,
       onOpen: (opened: Opened) => {
         this.#session = opened.session;
+        this.#detachMs = opened.detachMs;
         onOpen(opened);
       },
     };

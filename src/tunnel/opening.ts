@@ -11,6 +11,11 @@ export const RECEIVED = "gpu-dev-received";
 /** Bytes that may be in flight each way. */
 export const WINDOW = "gpu-dev-window";
 
+/** Seconds that the gateway keeps a session without a connection. */
+export const DETACH = "gpu-dev-detach";
+/** What a gateway that does not tell does. */
+export const DEFAULT_DETACH_MS = 5 * 60_000;
+
 export const DEFAULT_WINDOW = 8 * 1024 * 1024;
 export const MIN_WINDOW = 4 * 1024 * 1024;
 export const MAX_WINDOW = 16 * 1024 * 1024;

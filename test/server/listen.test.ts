@@ -13,7 +13,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((l) => l.close()));
 });
 
-async function start(app = new Hono<AppEnv>(), port = 0, patienceMs = 10_000) {
+async function start(app = new Hono<AppEnv>(), port = 0, patienceMs = 10_000, takeOverMs = 0) {
   app.get("/hello", (c) => c.text("hello"));
   app.post("/json", async (c) => c.json(await readJson(c.req.raw)));
   app.onError((error, c) => {
@@ -26,6 +26,7 @@ async function start(app = new Hono<AppEnv>(), port = 0, patienceMs = 10_000) {
     app,
     isTunnel,
     patienceMs,
+    takeOverMs,
     upgrade: (_, socket) => socket.end("HTTP/1.1 101 Tunnel\r\n\r\n"),
   });
   open.push(listening);
@@ -170,4 +171,19 @@ test("a problem on a bare socket is a whole HTTP answer", () => {
   expect(head).toMatch(/^HTTP\/1\.1 500 Internal error\r\n/);
   expect(head).toContain(`content-length: ${Buffer.byteLength(body)}`);
   expect(text).not.toContain("secret detail");
+});
+
+test("L-17 a port that the one before gives up is taken over", async () => {
+  const before = await start();
+  const { port } = new URL(before.url);
+  let listens = false;
+  const after = start(undefined, Number(port), undefined, 30_000).then((listening) => {
+    listens = true;
+    return listening;
+  });
+  // It has tried in vain by the time at which the one before has answered some requests.
+  for (let i = 0; i < 10; i++) expect(await (await fetch(`${before.url}/hello`)).text()).toBe("hello");
+  expect(listens).toBe(false);
+  await before.close();
+  expect((await after).url).toBe(before.url);
 });

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { expect, test } from "vitest";
 import { type Client, pass, startClient } from "./client-scene.ts";
 import { Cutter } from "./cutter.ts";
-import type { Rig } from "./rig.ts";
+import type { Rig, RigOptions } from "./rig.ts";
 import { TOKEN } from "./rig.ts";
 import { atEnd, given as givenRig, listen } from "./scene.ts";
 import type { TestPod } from "./test-pod.ts";
@@ -18,8 +18,8 @@ interface Scene extends Client {
 }
 
 /** A client that has had "hello" through a network of ours. */
-async function given(): Promise<Scene> {
-  const { rig, pod } = await givenRig((socket: Socket) => socket.write("hello"));
+async function given(options: RigOptions = {}): Promise<Scene> {
+  const { rig, pod } = await givenRig((socket: Socket) => socket.write("hello"), options);
   const cutter = new Cutter(rig.port);
   atEnd(() => cutter.close());
   await cutter.listen();
@@ -45,6 +45,16 @@ test("T-11 a broken connection is dialled again at once", async () => {
   scene.cutter.cut();
   await works(scene);
   expect(scene.world.clock.now()).toBe(0);
+});
+
+test("T-11 the client tries for as long as its gateway keeps the session", async () => {
+  const scene = await given({ detachMs: 20_000 });
+  scene.cutter.refusing = true;
+  scene.cutter.cut();
+  const took = await pass(scene, () => scene.end !== undefined);
+  expect(took).toBeGreaterThan(19_000);
+  expect(took).toBeLessThan(60_000);
+  expect(scene.end).toMatchObject({ exitCode: 255 });
 });
 
 test("T-11 pauses grow from 50 ms to 10 s; after 5 minutes the tunnel ends with one line", async () => {
