@@ -1,23 +1,11 @@
 import { expect, test } from "vitest";
-import { page } from "./helpers/fake-server.ts";
+import { gpuType, page } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
-const plain = {
-  ...{
-    gpus_per_slot: 1,
-    max_gpus_per_node: 8,
-    nodes: 4,
-    full_nodes: 4,
-    max_duration_s: 172_800,
-    simulated: false,
-  },
-  ...{ description: null, gpu_memory_bytes: null, cpus: null, memory_bytes: null, price_per_hour: null },
-  ...{ slice_of: null, slices_per_gpu: null },
-};
 const items = [
-  { ...plain, name: "cpu", gpus_per_slot: 0, max_gpus_per_node: 0, nodes: 1 },
-  { ...plain, name: "h100", gpu_memory_bytes: 80 * 2 ** 30, price_per_hour: 2_500_000, simulated: true },
-  { ...plain, name: "h100-1g", slice_of: "h100", slices_per_gpu: 7, nodes: 0, max_gpus_per_node: 0 },
+  gpuType({ name: "cpu", gpus_per_slot: 0, max_gpus_per_node: 0, nodes: 1 }),
+  gpuType({ gpu_memory_bytes: 80 * 2 ** 30, price_per_hour: 2_500_000, simulated: true }),
+  gpuType({ name: "h100-1g", slice_of: "h100", slices_per_gpu: 7, nodes: 0, max_gpus_per_node: 0 }),
 ];
 const listGpuTypes = () => page(...items);
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/schemas.ts";
 import { Declined } from "../../src/cli/errors.ts";
-import { type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
+import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const RESERVE = "reserve --gpu-type h100 --time 1h";
@@ -22,12 +22,7 @@ function going(...states: Reservation[]): Handlers {
     getReservation: () => (rest.length > 1 ? (rest.shift() ?? queued()) : (rest[0] ?? queued())),
     listReservations: () => page(rest[0] ?? reservation()),
     cancelReservation: () => reservation({ state: "cancelled" }),
-    listGpuTypes: () =>
-      page({
-        ...{ name: "h100", gpus_per_slot: 1, max_gpus_per_node: 8, nodes: 1, full_nodes: 1 },
-        ...{ max_duration_s: 3600, simulated: true, description: null, gpu_memory_bytes: null, cpus: null },
-        ...{ memory_bytes: null, price_per_hour: null, slice_of: null, slices_per_gpu: null },
-      }),
+    listGpuTypes: () => page(gpuType({ simulated: true })),
   };
 }
 
@@ -147,8 +142,8 @@ test.each([true, false])(
   async (terminal) => {
     const world = createWorld({ handlers: going(), terminal });
     const done = await world.gpuDev("reserve --time 1h");
-    expect(done.code).toBe(2);
     expect(done.stderr).toContain("--gpu-type is missing");
+    expect(done.code).toBe(2);
     expect(done.stderr).toContain("h100 (simulated)");
     expect(world.asked).toEqual([]);
   },

@@ -4,7 +4,7 @@ import type { Fetch } from "../../../src/api/client.ts";
 import { contract } from "../../../src/api/contract.ts";
 import { Problem } from "../../../src/api/errors.ts";
 import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
-import type { Reservation } from "../../../src/api/schemas.ts";
+import type { GpuType, Reservation } from "../../../src/api/schemas.ts";
 
 interface Request {
   readonly route: RouteName;
@@ -141,3 +141,23 @@ export const queued = (given: Partial<Reservation> = {}): Reservation =>
     attempt: 0,
     ...given,
   });
+
+export function gpuType(given: Partial<GpuType> = {}): GpuType {
+  return {
+    name: "h100",
+    gpus_per_slot: 1,
+    max_gpus_per_node: 8,
+    nodes: 4,
+    full_nodes: 4,
+    max_duration_s: 172_800,
+    simulated: false,
+    description: null,
+    gpu_memory_bytes: null,
+    cpus: null,
+    memory_bytes: null,
+    price_per_hour: null,
+    slice_of: null,
+    slices_per_gpu: null,
+    ...given,
+  };
+}
