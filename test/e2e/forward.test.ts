@@ -1,6 +1,7 @@
 /** `gpu-dev forward` as a user types it: the built command, a real server, and a web server in a real pod. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -33,11 +34,15 @@ server.on("upgrade", ({ headers }, socket) => {
 server.listen(Number(process.argv[1]), "127.0.0.1");`;
 
 beforeAll(async () => {
+  const ourNode = await readFile(process.execPath);
   server = await startServerProcess({ home });
   await reserve("hello");
   podPort = await freePort();
   const encoded = Buffer.from(WEB_SERVER).toString("base64");
-  const start = `nohup "${process.execPath}" -e "$(echo ${encoded} | base64 -d)" ${podPort} >/dev/null 2>&1 & echo $!`;
+  // A copy of our Node: where this clone lies, such as below somebody's home, a pod may see nothing.
+  const copied = await gpuDev(home, ["connect", "hello", "--", "cat >node && chmod +x node"], ourNode);
+  expect(copied).toMatchObject({ code: 0, stderr: "" });
+  const start = `nohup ./node -e "$(echo ${encoded} | base64 -d)" ${podPort} >/dev/null 2>&1 & echo $!`;
   expect((await gpuDev(home, ["connect", "hello", "--", start])).stdout).toMatch(/^\d+\n$/);
   // The local driver's pods share this machine's network: so it is seen that the web server is up.
   await vi.waitFor(() => ask(`127.0.0.1:${podPort}`, "/"), GUARD);
