@@ -15,6 +15,7 @@ export class Visit {
   /** The client's bytes on this connection, from the place that it was told. */
   up: NumberedReader | undefined;
   readonly lines: string[] = [];
+  readonly pongs: string[] = [];
   /** Place in the pod's stream of what is sent next: what the client says that it has. */
   place: number;
   readonly #frames = new FrameReader();
@@ -55,6 +56,7 @@ export class Visit {
   #take(data: Buffer): void {
     for (const { opcode, payload } of this.#frames.read(data)) {
       if (opcode === OPCODE.binary) this.up?.take(payload);
+      if (opcode === OPCODE.pong) this.pongs.push(payload.toString());
       if (opcode === OPCODE.text) this.lines.push(payload.toString());
     }
   }
