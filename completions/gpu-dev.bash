@@ -45,6 +45,7 @@ _gpu_dev() {
     "reserve --at") return ;;
     "reserve --priority") COMPREPLY=($(compgen -W "low normal high" -- "$cur")); return ;;
     "reserve --timeout") return ;;
+    "reserve --exec") return ;;
     "reserve --context") return ;;
     "list --state") COMPREPLY=($(compgen -W "queued preparing active ending expired cancelled failed" -- "$cur")); return ;;
     "list --timeout") return ;;
@@ -97,7 +98,7 @@ _gpu_dev() {
       "admin") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --bell --exec --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "show") COMPREPLY=($(compgen -W "--watch --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--node --json --context --verbose --no-color --help" -- "$cur")); return ;;

@@ -61,6 +61,8 @@ complete -c gpu-dev -n '__gpu_dev_at reserve' -l dry-run -d 'Say what would happ
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l no-wait -d 'Do not wait until ssh works'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l no-queue -d 'Fail (exit 6) instead of queueing when nothing is free'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l timeout -x -d 'Give up waiting after this (exit 8, stays reserved; default: 24h)'
+complete -c gpu-dev -n '__gpu_dev_at reserve' -l bell -d 'Ring the terminal\'s bell when the wait is over, well or not'
+complete -c gpu-dev -n '__gpu_dev_at reserve' -l exec -x -d 'Run this by sh when ssh works, with GPU_DEV_RESERVATION_ID set'
 complete -c gpu-dev -n '__gpu_dev_at list' -s a -l all -d 'Ended ones too'
 complete -c gpu-dev -n '__gpu_dev_at list' -l state -x -a 'queued preparing active ending expired cancelled failed' -d 'Only those in this state: queued, preparing, active, ending, expired, cancelled, failed'
 complete -c gpu-dev -n '__gpu_dev_at list' -s w -l watch -d 'Show it again after each change, until Ctrl-C (exit 130)'

@@ -33,7 +33,10 @@ export interface Prompts {
 export type RunProgram = (
   command: string,
   args: readonly string[],
-  stdio: "inherit" | "capture",
+  /** "talk": our stdin, and what it prints goes to our stderr. */
+  stdio: "inherit" | "capture" | "talk",
+  /** Instead of our own environment. */
+  env?: Readonly<Record<string, string | undefined>>,
 ) => Promise<{ code: number; stdout: string; stderr: string }>;
 
 export interface StreamReply {

@@ -1,12 +1,19 @@
 /** Runs other programs: ssh with our terminal, ssh-keygen with what it prints. */
-import { spawn } from "node:child_process";
+import { type StdioOptions, spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { RunProgram } from "./context.ts";
 
-export const runProgram: RunProgram = (command, args, stdio) =>
+const STDIO = {
+  inherit: "inherit",
+  capture: ["ignore", "pipe", "pipe"],
+  talk: ["inherit", 2, 2],
+} as const satisfies Record<string, StdioOptions>;
+
+export const runProgram: RunProgram = (command, args, stdio, env) =>
   new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      stdio: stdio === "inherit" ? "inherit" : ["ignore", "pipe", "pipe"],
+      stdio: STDIO[stdio],
+      ...(env === undefined ? {} : { env }),
     });
     const output = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const)

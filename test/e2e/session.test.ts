@@ -127,6 +127,17 @@ test("T-08 a session ends within 5 s when its reservation is cancelled, and noth
     .not.toContain(made.id);
 });
 
+test("C-01 reserve --exec runs a command when ssh works, which can use it, and keeps stdout for data", async () => {
+  const seen = join(home, "seen");
+  const command = `ssh -F ${join(home, "ssh_config")} "$GPU_DEV_SSH_HOST" 'echo $GPU_DEV_RESERVATION_ID' >${seen}; echo talk`;
+  const asked = ["--gpu-type", "cpu", "--time", "1h", "--name", "told", "--exec", command, "--json"];
+  const done = await gpuDev(home, ["reserve", ...asked]);
+  expect(done).toMatchObject({ code: 0, stderr: expect.stringContaining("talk\n") });
+  const made = JSON.parse(done.stdout) as Reservation;
+  expect(readFileSync(seen, "utf8")).toBe(`${made.id}\n`);
+  await gpuDev(home, ["cancel", "told"]);
+});
+
 test("A-02 a reservation is cancelled from inside its pod, with what every session has there", async () => {
   const made = await reserve("inside");
   // Without any program but the shell that runs it.

@@ -8,6 +8,7 @@ import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { registerKey } from "../keys.ts";
+import { ring, runWhenActive } from "../notify.ts";
 import { choice, count, duration, flag, name, parsed, text } from "../options.ts";
 import { describeForecast } from "../output/forecast.ts";
 import type { Output } from "../output/output.ts";
@@ -53,11 +54,14 @@ const options = {
     "Give up waiting after this (exit 8, stays reserved; default: 24h)",
     duration,
   ),
+  bell: flag("--bell", "Ring the terminal's bell when the wait is over, well or not"),
+  exec: text("--exec <COMMAND>", "Run this by sh when ssh works, with GPU_DEV_RESERVATION_ID set"),
 };
 
 export const command = defineCommand({
   options,
-  details: "Ctrl-C while waiting asks whether to keep or cancel; without a terminal the reservation stays.",
+  details:
+    "Ctrl-C while waiting asks whether to keep or cancel; without a terminal the reservation stays. The command of --exec also has GPU_DEV_RESERVATION_NAME and GPU_DEV_SSH_HOST; what it prints goes to stderr, and when it fails reserve exits 1.",
   examples: [
     {
       line: "gpu-dev reserve --gpu-type h100 --gpus 2 --time 4h --name train",
@@ -79,8 +83,17 @@ export const command = defineCommand({
       line: "gpu-dev reserve --gpu-type cpu --time 30m --no-wait --json",
       meaning: "For a script: prints the reservation and returns at once",
     },
+    {
+      line: `gpu-dev reserve --gpu-type h100 --time 4h --bell --exec 'gpu-dev connect "$GPU_DEV_RESERVATION_ID" -- ./train'`,
+      meaning: "Starts the training when its turn comes, and rings",
+    },
   ],
   async run(_args, given, ctx): Promise<Output> {
+    if (given.noWait && (given.bell || given.exec !== undefined))
+      throw new UsageError(
+        "--no-wait does not wait for what --bell and --exec tell",
+        "Leave one of them out.",
+      );
     const body = await requestOf(given, ctx);
     if (given.dryRun) return dryRun(ctx, body);
     const interrupt = ctx.watchInterrupt();
@@ -91,7 +104,7 @@ export const command = defineCommand({
         `Reserved ${gpus(created)} for ${exactDuration(created.duration_s)}${startWords(ctx, created)} as ${created.name ?? created.id}`,
       );
       if (given.noWait) return await leave(ctx, created);
-      return await follow(ctx, created, given.timeout ?? DEFAULT_TIMEOUT_S, interrupt.signal);
+      return await follow(ctx, created, given, interrupt.signal);
     } finally {
       interrupt.stop();
     }
@@ -160,18 +173,27 @@ async function leave(ctx: Context, created: Reservation): Promise<Output> {
 async function follow(
   ctx: Context,
   created: Reservation,
-  timeoutS: number,
+  given: Given,
   signal: AbortSignal,
 ): Promise<Output> {
+  const timeoutS = given.timeout ?? DEFAULT_TIMEOUT_S;
+  let active: Reservation;
   try {
-    const active = await waitUntilActive(ctx, created, { timeoutS, signal });
-    await refreshSshFiles(ctx);
-    ctx.say(`Ready. Get in with \`gpu-dev connect ${label(active)}\` or \`ssh ${sshAlias(active)}\``);
-    return describe(active, ctx.clock.now());
+    active = await waitUntilActive(ctx, created, { timeoutS, signal });
   } catch (error) {
-    if (!signal.aborted) throw error;
-    return await interrupted(ctx, created);
+    if (signal.aborted) return await interrupted(ctx, created);
+    if (given.bell) ring(ctx);
+    throw error;
   }
+  return welcome(ctx, active, given);
+}
+
+async function welcome(ctx: Context, active: Reservation, { bell, exec }: Given): Promise<Output> {
+  await refreshSshFiles(ctx);
+  ctx.say(`Ready. Get in with \`gpu-dev connect ${label(active)}\` or \`ssh ${sshAlias(active)}\``);
+  if (bell) ring(ctx);
+  const exit = exec === undefined ? EXIT.ok : await runWhenActive(ctx, exec, active);
+  return { ...describe(active, ctx.clock.now()), exit };
 }
 
 /** C-17: Ctrl-C never loses a reservation by accident; a person is asked, a script keeps it. */

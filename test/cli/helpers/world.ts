@@ -97,9 +97,9 @@ async function gpuDev(world: World, options: WorldOptions, argv: readonly string
     openStream: (url, init) =>
       world.openStream?.(url, init) ??
       Promise.resolve({ status: 200, contentType: "application/json", body: Readable.from([]) }),
-    runProgram: (command, args, stdio) => {
+    runProgram: (command, args, stdio, env) => {
       world.programs.push([command, ...args]);
-      return (options.runProgram ?? runProgram)(command, args, stdio);
+      return (options.runProgram ?? runProgram)(command, args, stdio, env);
     },
     watchInterrupt: () => ({ signal: world.interrupt.signal, stop: () => undefined }),
   };
