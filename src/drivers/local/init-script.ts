@@ -90,6 +90,8 @@ listen() {
 [ "$UID" -eq 0 ] && mkdir -p /run/sshd 2>/dev/null
 # Nobody writes to this pipe: reading from it is a way to wait that starts no process.
 mkfifo -m 600 "$control/tick" && exec 4<>"$control/tick" || exit 1
+count_kills
+echo "$kills" >"$control/oom"
 # The server may be gone by now: then only the subshell ends of it.
 (echo >&3) 2>/dev/null
 exec 3>&-
@@ -100,8 +102,6 @@ if ! [ -e "$control/port" ]; then
 fi
 exec 2>/dev/null
 trap 'died "it was told to end"; kill -KILL "$listener"' TERM
-count_kills
-echo "$kills" >"$control/oom"
 watchdog &
 wait "$listener"
 status=$?
