@@ -3,8 +3,9 @@ import { EXIT } from "../api/errors.ts";
 import type { Reservation } from "../api/schemas.ts";
 import { clientFor, endpointOf } from "./api.ts";
 import type { Context } from "./context.ts";
-import { type Failure, failureOf } from "./errors.ts";
+import { type Failure, failureOf, NotConfigured } from "./errors.ts";
 import { ended } from "./ready.ts";
+import { isAway } from "./tunnel-server.ts";
 
 /** How often it is asked. What the server says when it ends a tunnel comes sooner. */
 const LOOK_MS = 10_000;
@@ -53,10 +54,14 @@ export class AccessWatch {
   async #look(): Promise<Failure | undefined> {
     const ctx = this.#ctx;
     try {
-      const api = clientFor(ctx, endpointOf(ctx, ctx.home, ctx.global), ctx.detail);
+      const endpoint = endpointOf(ctx, ctx.home, ctx.global);
+      if (isAway(endpoint)) return undefined;
+      const api = clientFor(ctx, endpoint, ctx.detail);
       const now = await api.getReservation({ params: { id: this.#id } });
       return now.state === "active" ? undefined : failureOf(ended(now));
     } catch (error) {
+      // This machine's server takes its file along when it stops, and may be back in a moment.
+      if (error instanceof NotConfigured) return undefined;
       const failure = failureOf(error);
       return failure.exit === EXIT.tryLater ? undefined : failure;
     }

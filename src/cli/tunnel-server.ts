@@ -1,14 +1,23 @@
 /** Where the tunnels of a command that opens them itself go. */
-import { tunnelEndpoint } from "../api/home.ts";
+import { type Endpoint, tunnelEndpoint } from "../api/home.ts";
 import { proxyFor } from "../api/proxy.ts";
 import type { TunnelOptions } from "../tunnel/client.ts";
 import { endpointOf } from "./api.ts";
 import type { Context } from "./context.ts";
+import { Unreachable } from "./errors.ts";
 
-/** Asked at each dial: a token may have been replaced. */
+/**
+ * True for a server of this machine that has died and may be on its way back: what listens at its address meanwhile gets no
+ * token, and what it says about that means nothing.
+ */
+export const isAway = ({ context, token }: Endpoint): boolean => context === "local" && token === undefined;
+
+/** Asked at each dial: a token may have been replaced. Throws Unreachable while there is no server. */
 export const tunnelServer =
   (ctx: Context): TunnelOptions["server"] =>
   () => {
-    const endpoint = tunnelEndpoint(ctx.env, endpointOf(ctx, ctx.home, ctx.global));
+    const found = endpointOf(ctx, ctx.home, ctx.global);
+    if (isAway(found)) throw new Unreachable(found, "it does not run any more", undefined);
+    const endpoint = tunnelEndpoint(ctx.env, found);
     return { ...endpoint, proxy: proxyFor(ctx.env, endpoint.url) };
   };

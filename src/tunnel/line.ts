@@ -5,6 +5,7 @@
 import type { Clock } from "./clock.ts";
 import { dial, type Opened, type PodPort } from "./dial.ts";
 import { type Server, TunnelFailure } from "./failure.ts";
+import { oneLine } from "./frames.ts";
 import { DEFAULT_DETACH_MS } from "./opening.ts";
 import type { Trace } from "./trace.ts";
 
@@ -22,7 +23,7 @@ const LONGEST_PAUSE_MS = { open: 5_000, resume: 10_000 };
 type Purpose = keyof typeof FIRST_PAUSE_MS;
 
 export interface LineOptions {
-  /** Asked at each dial, so that a token that was replaced is taken. Throws TunnelFailure when there is none. */
+  /** Asked at each dial, so that a token that was replaced is taken. Throws when there is none. */
   readonly server: () => Server;
   /** Asked until it is known; a TunnelFailure says whether to ask again. */
   readonly pod: () => Promise<Omit<PodPort, "port">>;
@@ -129,7 +130,7 @@ export class Line {
     if (this.#closed) this.#dialling.abort();
     this.#attempt += 1;
     const details = {
-      server: this.#options.server(),
+      server: this.#server(),
       to: { ...this.#pod, port },
       attempt: this.#attempt,
       resume: this.#session === undefined ? undefined : { session: this.#session, received: received() },
@@ -143,6 +144,17 @@ export class Line {
       },
     };
     await dial(details, this.#dialling.signal);
+  }
+
+  /** A file that is just being written, or is damaged, is no reason to give up a session that is open. */
+  #server(): Server {
+    try {
+      return this.#options.server();
+    } catch (cause) {
+      if (cause instanceof TunnelFailure) throw cause;
+      const text = cause instanceof Error ? cause.message : String(cause);
+      throw new TunnelFailure(oneLine(text), { cause });
+    }
   }
 
   /** At least `atLeastMs`, at most until the deadline. */

@@ -1,4 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { listen } from "../tunnel/scene.ts";
 import { page, queued, reservation } from "./helpers/fake-server.ts";
@@ -55,6 +58,24 @@ test("C-04 a server that cannot be asked for a while ends no forwarding", async 
   };
   world.onSleep = () => looks > 8 && world.interrupt.abort();
   expect((await world.gpuDev("forward hello :8888")).code).toBe(0);
+});
+
+test("C-04 a server of this machine that stops and comes back ends no forwarding", async () => {
+  const world = worldWith(reservation({ state: "expired" }));
+  const file = join(world.home, "gd", "server.json");
+  const write = (pid: number) =>
+    writeFileSync(file, JSON.stringify({ url: "http://127.0.0.1:1", token: "gd_secret", pid }));
+  world.env.GPU_DEV_URL = undefined;
+  world.env.GPU_DEV_TOKEN = undefined;
+  mkdirSync(join(world.home, "gd"));
+  write(process.pid);
+  // Stopped, then killed after it had begun anew: nobody is asked with a token that is not meant for them.
+  const gone = spawnSync("true").pid;
+  const happens = [() => rmSync(file), () => write(gone), () => world.interrupt.abort()];
+  world.onSleep = () => happens.shift()?.();
+  const done = await world.gpuDev("forward hello :8888");
+  expect(done.code).toBe(0);
+  expect(world.server.requests.filter((r) => r.route === "getReservation")).toEqual([]);
 });
 
 test("forward beyond this machine is warned of", async () => {

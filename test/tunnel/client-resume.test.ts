@@ -15,6 +15,8 @@ interface Scene extends Client {
   readonly cutter: Cutter;
   /** Where the next dial goes. */
   url: string;
+  /** True while the server cannot be told. */
+  unreadable: () => boolean;
 }
 
 /** A client that has had "hello" through a network of ours. */
@@ -23,8 +25,12 @@ async function given(options: RigOptions = {}): Promise<Scene> {
   const cutter = new Cutter(rig.port);
   atEnd(() => cutter.close());
   await cutter.listen();
-  const server = () => ({ url: scene.url, token: TOKEN, origin: "a test" });
-  const scene: Scene = Object.assign(startClient("", { server }), { rig, pod, cutter, url: cutter.url });
+  const server = () => {
+    if (scene.unreadable()) throw new SyntaxError("credentials.json is not valid JSON");
+    return { url: scene.url, token: TOKEN, origin: "a test" };
+  };
+  const network = { rig, pod, cutter, url: cutter.url, unreadable: () => false };
+  const scene: Scene = Object.assign(startClient("", { server }), network);
   await expect.poll(() => String(scene.stdout.read() ?? "")).toBe("hello");
   return scene;
 }
@@ -162,6 +168,16 @@ test("T-11 a foreign answer on the way back, such as a hotel's login page, is wa
   await pass(scene, () => asked >= 3);
   scene.url = scene.cutter.url;
   await pass(scene, () => attempts(scene) === 1);
+  await works(scene);
+});
+
+test("T-11 T-07 credentials that cannot be read for a moment, since they are being replaced, are waited for", async () => {
+  const scene = await given();
+  let asked = 0;
+  scene.unreadable = () => ++asked <= 3;
+  scene.cutter.cut();
+  await pass(scene, () => attempts(scene) === 1);
+  expect(asked).toBe(4);
   await works(scene);
 });
 
