@@ -51,6 +51,7 @@ export function watchReservation(
 ): Watch {
   let version = after;
   let shown = "";
+  let printed = "";
   const send = (news: News): void => {
     for (const entry of news.entries)
       outlet.send({ event: "entry", id: entry.version, data: JSON.stringify(entry) });
@@ -58,6 +59,7 @@ export function watchReservation(
     if (!news.caughtUp) return;
     if (news.view !== shown) outlet.send({ event: "reservation", data: news.view });
     shown = news.view;
+    printed = printOf(news.row);
     if (isFinal(news.row))
       outlet.end({ event: "end", data: JSON.stringify({ version, state: news.row.state }) });
   };
@@ -68,6 +70,7 @@ export function watchReservation(
       const caller = await guard.caller(db, now);
       const row = await visibleReservation(db, caller, id);
       if (row.version < version) throw aheadOf(row, version);
+      if (printed !== "" && printOf(row) === printed) return nothing;
       const entries = row.version > version ? await listEvents(db, id, version, ENTRIES) : [];
       const [view] = await viewReservations(core, db, [row], caller);
       const news = newsOf(row, version, entries.map(viewEvent), JSON.stringify(view));
@@ -75,6 +78,17 @@ export function watchReservation(
     },
   };
 }
+
+const nothing = (): void => undefined;
+
+/**
+ * The same for a row of which nothing new can be shown, so that most looks cost one statement. What is shown beside the row changes with
+ * its version; of one that waits, the place in the queue changes with others'.
+ */
+const printOf = (row: ReservationRow): string =>
+  row.state === "queued"
+    ? ""
+    : JSON.stringify({ ...row, next_step_at: null, leased_by: null, leased_until: null });
 
 interface News {
   readonly row: ReservationRow;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { createScreen } from "../../src/cli/output/screen.ts";
 import { width } from "../../src/cli/output/text.ts";
 import { page, queued, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
@@ -155,4 +156,19 @@ test("C-08 C-28 avail and status show the same counts, types without GPUs in pla
   const status = await world.gpuDev("status");
   expect(status.stdout).toBe(avail.stdout);
   expect(status.stderr).toContain("Server 1.0.0 at http://gpu.test (set by GPU_DEV_URL): ok");
+});
+
+test("what is drawn again replaces all rows that it took, wrapped lines and colours included", () => {
+  let written = "";
+  const screen = createScreen({ isTTY: true, columns: 10, rows: 6, write: (text) => (written += text) });
+  screen.draw("\u001b[1mtwelve wide!\u001b[22m\nshort\n");
+  expect(written).toBe("\r\u001b[0J\u001b[1mtwelve wide!\u001b[22m\nshort\n");
+  written = "";
+  screen.draw("\u001b[1mtwelve wide!\u001b[22m\nshort\n");
+  expect(written).toBe("");
+  screen.draw("one\n");
+  expect(written).toBe("\u001b[3A\r\u001b[0Jone\n");
+  written = "";
+  screen.draw("1\n2\n3\n4\n5\n6\n7\n");
+  expect(written).toBe("\u001b[1A\r\u001b[0J1\n2\n3\n4\n… 3 more lines\n");
 });
