@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { ROLES, type Role } from "../api/roles.ts";
@@ -67,10 +67,12 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
   const name = randomBytes(4).toString("hex");
   const driver = await openDriver(options, dataDir, id, roles, logger);
   closing.back.add("driver", 800, () => driver.close());
+  const scratch = join(dataDir, "probes", name);
+  closing.front.add("probe", 200, () => rm(scratch, { recursive: true, force: true }));
   const core = createCore({
     store,
     driver,
-    probe: roles.has("worker") ? await openProbe(store, join(dataDir, "probes"), name, embedded) : noProbe,
+    probe: roles.has("worker") ? await openProbe(store, scratch, embedded) : noProbe,
     githubKeys: githubKeys(options.githubKeysUrl),
     settings: { domain: options.domain ?? DEFAULT_DOMAIN, idleAfterS: options.idleAfterS },
     catalogue: options.live.catalogue,
@@ -174,10 +176,11 @@ function openDriver(
 const maybe = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);
 
 /** The probe's keys are in a directory of this process; those that dead ones left go. */
-async function openProbe(store: Store, parent: string, name: string, alone: boolean): Promise<Probe> {
+async function openProbe(store: Store, scratch: string, alone: boolean): Promise<Probe> {
+  const parent = dirname(scratch);
   await mkdir(parent, { recursive: true, mode: 0o700 });
   const others = alone ? [] : (await knownServers({ store })).map((server) => server.name);
   for (const left of await readdir(parent))
     if (!others.includes(left)) await rm(join(parent, left), { recursive: true, force: true });
-  return createSshProbe(join(parent, name));
+  return createSshProbe(scratch);
 }

@@ -176,6 +176,7 @@ test("L-17 a server that drains gives up its port, data and server.json at once,
   await drained;
   running.splice(running.indexOf(first), 1);
   expect(readdirSync(join(parent, "data", "gateways"))).toHaveLength(1);
+  expect(readdirSync(join(parent, "data", "probes"))).toHaveLength(1);
   expect(existsSync(localServerFile(options().home))).toBe(true);
   await clientOf(second).cancelReservation({ params: { id } });
   await expect.poll(stateOf(second, id), { timeout: 20_000, interval: 50 }).toBe("cancelled");
@@ -189,6 +190,7 @@ test("L-17 a server without sessions drains at once", async () => {
   });
   running.splice(running.indexOf(server), 1);
   expect(waits).toBe(0);
+  for (const folder of ["gateways", "probes"]) expect(readdirSync(join(parent, "data", folder))).toEqual([]);
 });
 
 test("a start that fails is one clear line and exit code 1", async () => {
