@@ -1,6 +1,6 @@
 import { type KyselyPlugin, type RootOperationNode, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { allocationsOf, listTaken, release } from "../../src/store/allocations.ts";
+import { allocationsOf, listTaken, release, takenDevices } from "../../src/store/allocations.ts";
 import { collaboratorsOf, isSharedWith } from "../../src/store/collaborators.ts";
 import { openStore, type Store, type Tx } from "../../src/store/db.ts";
 import { forgetAnswers } from "../../src/store/idempotency.ts";
@@ -73,6 +73,8 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "the next number": (tx) => nextSeq(tx),
   "allocations of reservations": (tx) => allocationsOf(tx.db, ["x", "y"]),
   "giving back": (tx) => release(tx, "x"),
+  "what is taken of GPUs, whole or as slices": (tx) => takenDevices(tx.db, ["h100"]),
+  "what is taken of some nodes": (tx) => takenDevices(tx.db, ["h100"], ["a", "b"]),
   "what is taken": (tx) => listTaken(tx.db, "h100"),
   history: (tx) => listEvents(tx.db, "x", 3, 10),
   "a token": (tx) => findToken(tx.db, "hash"),
