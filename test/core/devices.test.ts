@@ -88,8 +88,9 @@ describe.each(engines)("slices on $engine", ({ create }) => {
     for (let i = 0; i < 2; i++) slices.push(await world.reserve({ gpu_type: "h100-1g", gpu_count: 7 }));
     await world.after(0);
     expect(await states(slices)).toEqual(["active", "queued"]);
+    await world.after(2000);
     await cancelReservation(world.core, world.ann, whole);
-    await world.after(0);
+    await world.after(1);
     expect(await states(slices)).toEqual(["active", "active"]);
     await cutInto([0, 1]);
     expect(await counts()).toEqual([["h100-1g", 14, 0, 14]]);
@@ -98,8 +99,9 @@ describe.each(engines)("slices on $engine", ({ create }) => {
     const back = await world.reserve();
     await world.after(0);
     expect(await states([back])).toEqual(["queued"]);
+    await world.after(2000);
     await cancelReservation(world.core, world.ann, slices[1] ?? "");
-    await world.after(0);
+    await world.after(1);
     expect(await states([back])).toEqual(["active"]);
     expect(await counts()).toEqual([
       ["h100", 2, 0, 1],

@@ -4,9 +4,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Driver, PodSpec } from "../../src/drivers/driver.ts";
 import { addressOf, blockOf, releaseBlock } from "../../src/drivers/local/addresses.ts";
+import { chosenSeed, randomFrom } from "../helpers/random.ts";
 import { newId, podSpec, untilRunning } from "./contract.ts";
 import { LocalRig } from "./local-rig.ts";
 import { type KeyPair, makeKey, PodAccess, temporaryDirectory } from "./ssh.ts";
+
+const ROUNDS = process.env.GPU_DEV_SOAK === undefined ? 1 : 10;
+/** A launch takes about this long. */
+const SPREAD_MS = 300;
+const seed = chosenSeed();
 
 for (const isolation of ["namespaces", "processes"] as const)
   describe.skipIf(isolation === "namespaces" && process.getuid?.() !== 0)(
@@ -95,6 +101,25 @@ for (const isolation of ["namespaces", "processes"] as const)
         await Promise.all((two ?? []).map((name) => driver.terminate(name)));
         expect(await links()).toEqual([]);
       });
+
+      test(
+        `L-04 L-15 a server that is killed during a launch leaves one pod of each rank to the next (seed ${seed})`,
+        async () => {
+          const next = randomFrom(seed);
+          for (let round = 0; round < ROUNDS; round++) {
+            const all = await specs();
+            const [first] = all;
+            if (!first) throw new Error("no specs");
+            await rig.killedServer("launch", first, next() * SPREAD_MS);
+            const [one, two] = await launch(all);
+            expect(await one?.("echo $MASTER_ADDR")).toBe(await two?.("echo $MASTER_ADDR"));
+            for (const { name } of all) expect(await rig.running(name), `round ${round}`).toBe(1);
+            await Promise.all(all.map(({ name }) => driver.terminate(name)));
+            expect(await readdir(join(rig.options.dataDir, "gangs"))).toEqual([]);
+          }
+        },
+        ROUNDS * 60_000,
+      );
 
       test("L-15 a pod does not get a rank that is not in its name", async () => {
         const [first, second] = await specs();
