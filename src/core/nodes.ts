@@ -3,8 +3,9 @@ import { Problem } from "../api/errors.ts";
 import type { Node, Page } from "../api/schemas.ts";
 import { listHeld } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
-import { deleteCordon, insertCordon, listCordons, notePlanChanges } from "../store/cordons.ts";
+import { deleteCordon, insertCordon, listCordons } from "../store/cordons.ts";
 import { insertAudit } from "../store/journal.ts";
+import { markPlan } from "../store/plans.ts";
 import type { Db } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
 import type { Core } from "./core.ts";
@@ -29,10 +30,7 @@ export async function setCordon(core: Core, caller: Caller, node: string, cordon
       const row = { node, since: tx.at, by_user: caller.id };
       const done = cordoned ? await insertCordon(tx, row) : await deleteCordon(tx, node);
       if (done) {
-        await notePlanChanges(
-          tx,
-          known.gpu_types.map((type) => ({ id: newId(), gpu_type: type.name })),
-        );
+        for (const type of known.gpu_types) await markPlan(tx, newId(), type.name);
         const action = cordoned ? "node.cordon" : "node.uncordon";
         await insertAudit(tx, {
           id: newId(),

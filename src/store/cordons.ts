@@ -23,11 +23,3 @@ export async function deleteCordon(tx: Tx, node: string): Promise<boolean> {
   const { numDeletedRows } = await tx.db.deleteFrom("cordons").where("node", "=", node).executeTakeFirst();
   return numDeletedRows === 1n;
 }
-
-/** The plans of these types are to be made anew; each row with an id of its own. */
-export async function notePlanChanges(
-  tx: Tx,
-  rows: readonly { readonly id: string; readonly gpu_type: string }[],
-): Promise<void> {
-  if (rows.length > 0) await tx.db.insertInto("plan_changes").values(rows).execute();
-}
