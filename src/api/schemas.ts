@@ -154,6 +154,8 @@ export const forecast = z.object({
   latest_end_at: instant.nullable(),
   /** The nodes that it would get; they may be others when its time comes. */
   nodes: z.array(z.string()),
+  /** Micro-dollars for all of its time; null when the type has no price. */
+  price: z.int().nullable(),
   /** Its place in the queue; null when it would start at once. */
   queue_position: z.int().nullable(),
   /** Why it would wait, in words; null when it would start at once. */

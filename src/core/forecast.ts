@@ -6,6 +6,7 @@ import type { ReservationRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
 import type { Core } from "./core.ts";
 import { checkTrust, insertAndPlace } from "./create.ts";
+import { findGpuType } from "./inventory.ts";
 import { PREPARING_MS } from "./lifecycle.ts";
 import { nodesOf } from "./promises.ts";
 import { decided } from "./race.ts";
@@ -53,9 +54,16 @@ async function foresee(core: Core, tx: Tx, caller: Caller, input: CreateReservat
     latest_start_at,
     latest_end_at: latest_start_at && endAfter(latest_start_at, row.duration_s),
     nodes: await nodesFor(tx, row),
+    price: await priceOf(core, tx, row),
     queue_position: seen?.queue_position ?? null,
     reason: seen?.reason ?? null,
   };
+}
+
+/** For each GPU, or for the one place of a type without GPUs, as long as was asked for. */
+async function priceOf(core: Core, tx: Tx, row: ReservationRow): Promise<number | null> {
+  const perHour = (await findGpuType(core, tx.db, row.gpu_type))?.price_per_hour ?? null;
+  return perHour === null ? null : Math.round((perHour * Math.max(1, row.gpu_count) * row.duration_s) / 3600);
 }
 
 const endAfter = (start: string, durationS: number): string =>

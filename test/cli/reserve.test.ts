@@ -65,6 +65,7 @@ test("--dry-run asks what would happen, says it, and creates nothing", async () 
     latest_start_at: "2026-01-01T13:30:00.000Z",
     latest_end_at: "2026-01-01T14:35:00.000Z",
     nodes: ["node-1"],
+    price: 5_000_000,
     queue_position: 3,
     reason: "waits for 2 h100; 2 are ahead",
   };
@@ -78,6 +79,7 @@ test("--dry-run asks what would happen, says it, and creates nothing", async () 
   expect(world.server.requests.at(-1)?.body).toMatchObject({ gpu_count: 2, priority: "low" });
   expect(done.stdout).toMatch(/start +in at most 1h30m/);
   expect(done.stdout).toMatch(/latest end +in 2h35m/);
+  expect(done.stdout).toMatch(/price +\$5.00/);
   expect(JSON.parse((await world.gpuDev(`${RESERVE} --dry-run --json`)).stdout)).toEqual(forecast);
   world.server.handlers.planReservation = () => ({ ...forecast, queue_position: null, reason: null });
   expect((await world.gpuDev(`${RESERVE} --dry-run`)).stdout).toMatch(/start +now/);

@@ -1,5 +1,6 @@
 /** What a request would come to, in words (`reserve --dry-run`). */
 import { exactDuration, formatDuration } from "../../api/duration.ts";
+import { formatDollars } from "../../api/money.ts";
 import type { Forecast } from "../../api/schemas.ts";
 import type { Cell, Output } from "./output.ts";
 import { gpus } from "./reservation.ts";
@@ -14,6 +15,7 @@ export function describeForecast(f: Forecast, now: Date): Output {
     ["start", waits ? startBy(f.latest_start_at, now) : { text: "now", value: f.latest_start_at ?? "" }],
     ["latest end", latestEnd(f, now)],
     ["node", f.nodes.join(" ")],
+    ["price", f.price === null ? "" : formatDollars(f.price)],
     ["queue", waits ? `#${f.queue_position}` : ""],
     ["reason", f.reason ?? ""],
   ];
