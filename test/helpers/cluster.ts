@@ -37,6 +37,7 @@ export interface Cluster {
 
 const DEAD = Symbol("dead");
 const MAX_LIVE = 8;
+const LEAST = 5;
 /** This part of all is never cancelled: they expire, if there is time for it. */
 const LEFT_ALONE = 0.05;
 
@@ -143,7 +144,8 @@ const brokeOff = (error: unknown): boolean =>
   (error instanceof RefusedRequest && error.problem.retryable);
 
 async function use(cluster: Servers, seen: Acknowledged, until: number, random: () => number): Promise<void> {
-  while (Date.now() < until) {
+  // A machine that is busy does little in the time: some has to happen before this proves anything.
+  while (Date.now() < until || seen.created.size < LEAST) {
     const live = [...seen.created].filter((id) => !seen.cancelled.has(id) && !cluster.leftAlone.has(id));
     const wish = random();
     if (live.length >= MAX_LIVE || (live.length > 0 && wish < 0.3))
