@@ -2,7 +2,7 @@
 import { Problem } from "../api/errors.ts";
 
 /** Longer than this nobody stands in line. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 120_000;
 
 export interface Turns {
   /** `work` after all that was asked for `key` before. Throws Problem unavailable when its turn does not come in time. */
