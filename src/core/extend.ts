@@ -17,9 +17,9 @@ import { type Room, roomOf } from "./room.ts";
 import { passedWarning } from "./warnings.ts";
 
 /** With the pause until somebody looks, what a server leaves behind that died here is taken up within 30 s. */
-const CLAIM_MS = 25_000;
+const CLAIM_MS = 15_000;
 /** The pod's deadline is moved within the lease. */
-const UPDATE_MS = 20_000;
+const UPDATE_MS = 10_000;
 const CLAIM_PAUSE_MS = 50;
 const CLAIM_TRIES = 100;
 
