@@ -68,7 +68,7 @@ test("C-16 connect waits for it 60 s, then says still pending", async () => {
 });
 
 test.each([
-  [queued(), "hello is still queued: #3 in the queue, start unknown"],
+  [queued(), "hello is still queued: #3, start unknown"],
   [
     reservation({ state: "expired", ended_at: "2026-01-01T11:50:00.000Z", reason: "time is up" }),
     "hello is expired since 2026-01-01T11:50:00.000Z: time is up",

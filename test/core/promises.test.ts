@@ -10,8 +10,7 @@ const HOUR = 3600;
 const MINUTE_MS = 60_000;
 const HOUR_MS = HOUR * 1000;
 const START = "2026-01-05T08:00:00.000Z";
-const WAITS =
-  "waits for 3 h100: first possible on node node-1, where 0 of 3 are free now and 1 running there end first";
+const WAITS = "waits for 3 h100: node node-1 has 0 of 3 free until 1 running there ends";
 const later = (ms: number) => new Date(Date.parse(START) + ms).toISOString();
 
 describe.each(engines)("promises on $engine", ({ create }) => {

@@ -25,7 +25,7 @@ export function outlook(r: Reservation, now: Date): Cell {
   if (r.state === "active") return timeLeft(r.ends_at, now);
   if (r.state !== "queued") return "";
   const start = startOf(r, now);
-  const place = r.queue_position === null ? "" : `#${r.queue_position} in the queue, `;
+  const place = r.queue_position === null ? "" : `#${r.queue_position}, `;
   return typeof start === "string" ? start : { text: `${place}start ${start.text}`, value: start.value };
 }
 

@@ -1,4 +1,4 @@
-/** The table of a terminal (cli-table3): fits the width, drops columns without a value, cuts only with an ellipsis (C-13). */
+/** The table of a terminal (cli-table3): fits the width, drops columns without a value; lists are cut with an ellipsis, single values wrapped (C-13). */
 import { Chalk } from "chalk";
 import CliTable from "cli-table3";
 import type { Cell, Output } from "./output.ts";
@@ -28,6 +28,8 @@ export function table(output: Output, columns: number, colour: boolean): string 
     style: { "padding-left": 0, "padding-right": GAP, head: [], border: [], compact: true },
     colWidths: widths.map((w) => w + GAP),
     truncate: "…",
+    // A list keeps a line for each row; labels and values have room below.
+    wordWrap: output.header === undefined,
   });
   const body = lines.slice(1).map((row) => (output.header ? row : bold(row, chalk)));
   if (output.header) made.push((lines[0] ?? []).map((title) => chalk.bold(title)));

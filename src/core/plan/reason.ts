@@ -19,7 +19,7 @@ export function reasonOf({ board }: Plan, id: string, what: string): string {
     return `waits for ${what}: what should have left ${where(booking)} is still there`;
   if (booking.start === request.notBefore)
     return `waits for its time; ${what} is planned on ${where(booking)}`;
-  return `waits for ${what}: first possible on ${where(booking)}, where ${before(booking, now)}`;
+  return `waits for ${what}: ${where(booking)} ${booking.hosts.length === 1 ? "has" : "have"} ${before(booking, now)}`;
 }
 
 const where = ({ hosts }: Booking): string =>
@@ -41,8 +41,9 @@ function before({ request, from, hosts }: Booking, now: number): string {
     ...(running > 0 ? [`${running} running`] : []),
     ...(planned > 0 ? [`${planned} planned`] : []),
   ];
-  const first = ends.length === 0 ? "others are planned first" : `${ends.join(" and ")} there end first`;
-  return `${free} of ${need} ${need === 1 ? "is" : "are"} free now and ${first}`;
+  if (ends.length === 0) return `${free} of ${need} free, and others are planned first`;
+  const verb = running + planned === 1 ? "ends" : "end";
+  return `${free} of ${need} free until ${ends.join(" and ")} there ${verb}`;
 }
 
 const sum = (hosts: readonly Host[], of: (host: Host) => number): number =>

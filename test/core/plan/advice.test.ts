@@ -77,17 +77,17 @@ describe("reasons", () => {
 
   test("S-03 what is free, and what ends first", () => {
     expect(reason([node("a", 2)], [held("a", 1, 30)], [ask("x", 2)])).toBe(
-      "waits for 2 h100: first possible on node a, where 1 of 2 are free now and 1 running there end first",
+      "waits for 2 h100: node a has 1 of 2 free until 1 running there ends",
     );
     expect(reason([node("a", 2)], [held("a", 2, 30)], [ask("y", 2), ask("x", 2)])).toBe(
-      "waits for 2 h100: first possible on node a, where 0 of 2 are free now and 1 running and 1 planned there end first",
+      "waits for 2 h100: node a has 0 of 2 free until 1 running and 1 planned there end",
     );
   });
 
   test("S-03 a gang, a time, a start that is due, no node, no end", () => {
     const pair = [node("a", 1), node("b", 1)];
     expect(reason(pair, [held("a", 1, 30)], [ask("x", 1, { nodes: 2 })])).toBe(
-      "waits for 2 h100: first possible on nodes a, b, where 1 of 2 are free now and 1 running there end first",
+      "waits for 2 h100: nodes a, b have 1 of 2 free until 1 running there ends",
     );
     expect(reason(pair, [], [ask("x", 1, { notBefore: NOW + MINUTE })])).toBe(
       "waits for its time; 2 h100 is planned on node a",
