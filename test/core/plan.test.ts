@@ -228,6 +228,21 @@ describe("promises", () => {
     expect(said(made).at(-1)).toBe(`q${2 * MOVES - 1}: a at ${BOOKED * (2 * MOVES - 1)}`);
   });
 
+  test("S-03 who can start now does, also when more moves come before its turn than one plan makes", () => {
+    const chain = Array.from({ length: 2 * MOVES }, (_, i) =>
+      ask(`q${i}`, 1, { place: placeIn(1000 * (i + 1), "a"), priority: 1 }),
+    );
+    const booked = ask("booked", 1, {
+      place: placeIn(20, "b"),
+      notBefore: NOW + 20 * MINUTE,
+      durationS: 10 ** 9,
+    });
+    const short = ask("short", 1, { place: placeIn(200_000, "a"), durationS: 600 });
+    const made = plan([node("a", 1), node("b", 1)], [], [...chain, booked, short], NOW);
+    expect(made.more).toBe(true);
+    expect(made.planned.get("short")).toMatchObject({ startsNow: true, nodes: ["b"] });
+  });
+
   test("asked again with what it said, it says the same", () => {
     const nodes = [node("a", 4), node("b", 4)];
     const queue = [ask("x", 3), ask("y", 4), ask("z", 2), ask("g", 4, { nodes: 2 })];
