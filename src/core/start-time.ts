@@ -30,7 +30,8 @@ export function refuseLateStart(wish: StartWish, row: ReservationRow, { start, s
   if (wish.start_at !== undefined) {
     if (start !== Date.parse(wish.start_at)) throw takenThen(wish.start_at, row, start);
   } else if (wish.queue === false && !startsNow) {
-    throw new Problem("no_capacity", `no ${wanted(row)} is free now`, {
+    // Free ones may be promised: what it asks for is too long to go before those who wait.
+    throw new Problem("no_capacity", `${wanted(row)} cannot start now: it is taken, or promised to others`, {
       hint: "leave out --no-queue to wait in the queue; gpu-dev avail shows what is free",
     });
   }

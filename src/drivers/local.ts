@@ -17,7 +17,7 @@ import {
 import { ActivityWatch } from "./local/activity.ts";
 import { blockOf, releaseBlock } from "./local/addresses.ts";
 import { Capacity } from "./local/capacity.ts";
-import { closeClaim, deadlineText, readClaim } from "./local/control.ts";
+import { abandon, closeClaim, deadlineText, isAbandoned, readClaim } from "./local/control.ts";
 import { dialPod, viewPod } from "./local/inspect.ts";
 import { type Isolation, plainProcesses } from "./local/isolation.ts";
 import { makePod } from "./local/launch.ts";
@@ -121,10 +121,11 @@ class LocalDriver implements Driver {
   async #launch(spec: PodSpec): Promise<void> {
     checkSpec(spec);
     const dir = podDir(this.#pods, spec.name);
-    if ((await readClaim(dir)) !== "unclaimed") return;
+    if ((await readClaim(dir)) !== "unclaimed" && !(await isAbandoned(dir))) return;
     const openSsh = await findOpenSsh();
     const { visible, devices } = await this.#capacity.share(spec);
     // What a server that was killed in the middle left is not finished but made again.
+    await abandon(dir);
     await this.#remove(dir);
     const { deploymentId } = this.#options;
     try {
@@ -132,6 +133,7 @@ class LocalDriver implements Driver {
       const peers = await this.#peersOf(spec);
       await makePod({ dir, spec, isolation, openSsh, deploymentId, visible, devices, peers });
     } catch (error) {
+      await abandon(dir);
       await this.#remove(dir);
       throw error;
     }

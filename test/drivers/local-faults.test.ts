@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Driver, LaunchRefused, type PodSpec } from "../../src/drivers/driver.ts";
-import { readPort } from "../../src/drivers/local/control.ts";
+import { abandon, readPort } from "../../src/drivers/local/control.ts";
 import { findOpenSsh } from "../../src/drivers/local/openssh.ts";
 import { freePorts } from "../../src/drivers/local/ports.ts";
 import { podArgument } from "../../src/drivers/local/process-table.ts";
@@ -101,6 +101,17 @@ test("L-04 a directory that a launch left half made is listed, is no pod, and is
   await writeFile(join(control, "host_key"), "half a k");
   expect(await driver.list()).toEqual([spec.name]);
   expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+});
+
+test("L-05 a server that was killed while it took away an interrupted launch leaves no dead pod", async () => {
+  // Its first half: the init that was on its way is killed, and the directory is still there.
+  await driver.launch(spec);
+  await abandon(rig.dir(spec.name));
+  await rig.kill(spec.name);
+  expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
+  expect(await driver.list()).toEqual([spec.name]);
   await driver.launch(spec);
   await untilRunning(driver, spec.name);
 });

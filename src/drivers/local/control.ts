@@ -23,6 +23,25 @@ export async function closeClaim(dir: string): Promise<void> {
   }
 }
 
+/**
+ * A launch that did not come about is taken away: from now on nothing in `dir` counts as a pod, also when this process is killed in
+ * the middle of it, with an init there that it had killed already.
+ */
+export async function abandon(dir: string): Promise<void> {
+  try {
+    await writeFile(control(dir, "abandoned"), "", { mode: 0o600 });
+  } catch (error) {
+    // Half made, or on a full disk: without the word it has to do.
+    if (!isMissing(error) && !isFull(error)) throw error;
+  }
+}
+
+export const isAbandoned = async (dir: string): Promise<boolean> =>
+  (await readIfThere(control(dir, "abandoned"))) !== undefined;
+
+const isFull = (error: unknown): boolean =>
+  ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
+
 /** Where the pod's sshd listens; undefined until it does. */
 export async function readPort(dir: string): Promise<number | undefined> {
   const text = await readIfThere(control(dir, "port"));

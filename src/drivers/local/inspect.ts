@@ -1,16 +1,16 @@
 /** What a pod is doing, from its control files. */
 import type { Duplex } from "node:stream";
 import { DriverError, type PodView } from "../driver.ts";
-import { readClaim, readPort } from "./control.ts";
+import { isAbandoned, readClaim, readPort } from "./control.ts";
 import { deathOf } from "./death.ts";
 import { connectTo } from "./ports.ts";
 
 const SSH_PORT = 22;
 
-/** A directory in which no init ever ran holds no pod: its launch was interrupted, and is free to happen again. */
+/** A directory in which no init ever ran, or whose launch was given up, holds no pod: the launch is free to happen again. */
 export async function viewPod(dir: string): Promise<PodView> {
   const claim = await readClaim(dir);
-  if (claim === "unclaimed") return { state: "absent" };
+  if (claim === "unclaimed" || (await isAbandoned(dir))) return { state: "absent" };
   if (claim === "ended") return { state: "dead", reason: await deathOf(dir) };
   // sshd makes its pid file, for which the init waits before it tells the port, once it listens.
   const listens = (await readPort(dir)) !== undefined;

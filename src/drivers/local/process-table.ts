@@ -19,10 +19,23 @@ const GONE_MS = 10_000;
 const HEAD_BYTES = 128 * 1024;
 const AT_ONCE = 16;
 
+/** On a busy machine a process may be stopped in the middle of its exec. */
+const EXEC_TRIES = 50;
+const EXEC_MS = 10;
+
 /** Whether `pid` is alive and one of the scripts of the pod in `dir`. */
 export async function isScriptOf(pid: number, dir: string): Promise<boolean> {
-  if (process.platform === "linux") return hasArgument(await ofProcess(pid, "cmdline"), dir);
+  if (process.platform === "linux") return hasArgument(await argumentsOf(pid), dir);
   return (await processList()).some((p) => p.pid === pid && p.command.includes(` ${podArgument(dir)} `));
+}
+
+/** While a process becomes another program it has no arguments for a moment; one that keeps none is a zombie, or the kernel's. */
+async function argumentsOf(pid: number): Promise<string | undefined> {
+  for (let tries = 0; ; tries++) {
+    const cmdline = await ofProcess(pid, "cmdline");
+    if (cmdline !== "" || tries === EXEC_TRIES || !(await isLive(pid))) return cmdline;
+    await delay(EXEC_MS);
+  }
 }
 
 /** Kills all processes of the pod in `dir`; resolves when none is left, throws DriverError when some do not go. */
@@ -72,7 +85,10 @@ async function isMarked(pid: number, dir: string): Promise<boolean> {
 /** A namespace's init has no command line any more while it still waits for the rest to die; as a zombie it has done so. */
 async function isWithin(pid: number, namespaces: ReadonlySet<string>): Promise<boolean> {
   const namespace = await namespaceOf(pid);
-  if (namespace === undefined || !namespaces.has(namespace)) return false;
+  return namespace !== undefined && namespaces.has(namespace) && isLive(pid);
+}
+
+async function isLive(pid: number): Promise<boolean> {
   const stat = await ofProcess(pid, "stat");
   return stat !== undefined && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
 }
