@@ -67,7 +67,7 @@ export interface Outside {
   readonly homedir: string;
   readonly clock: Clock;
   /** The user's, by its IANA name: what a wall clock's time means. */
-  readonly timeZone: string;
+  timeZone(): string;
   readonly prompts: Prompts;
   /** The transport; retries and words for failures are put around it. */
   readonly fetch: Fetch;

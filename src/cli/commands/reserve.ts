@@ -114,7 +114,7 @@ export const command = defineCommand({
 type Given = Values<typeof options>;
 
 const startWords = (ctx: Context, { start_at }: Reservation): string =>
-  start_at === null ? "" : ` from ${wallClock(start_at, ctx.timeZone)} (${ctx.timeZone})`;
+  start_at === null ? "" : ` from ${wallClock(start_at, ctx.timeZone())} (${ctx.timeZone()})`;
 
 /** What would happen, as the server says; it asks for the same things as reserving does. */
 async function dryRun(ctx: Context, body: CreateReservation): Promise<Output> {
@@ -124,7 +124,7 @@ async function dryRun(ctx: Context, body: CreateReservation): Promise<Output> {
 
 /** The request body. Throws UsageError for a missing type (C-18). */
 async function requestOf(given: Given, ctx: Context): Promise<CreateReservation> {
-  const start = given.at === undefined ? undefined : parseAt(given.at, ctx.clock.now(), ctx.timeZone);
+  const start = given.at === undefined ? undefined : parseAt(given.at, ctx.clock.now(), ctx.timeZone());
   const gpuType = given.gpuType ?? (await setting(ctx, "gpu_type"))?.value ?? (await missingType(ctx));
   const duration_s = given.time ?? (await defaultTime(ctx));
   return {

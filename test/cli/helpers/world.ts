@@ -90,7 +90,7 @@ async function gpuDev(world: World, options: WorldOptions, argv: readonly string
         signal?.throwIfAborted();
       },
     },
-    timeZone: "Europe/Berlin",
+    timeZone: () => "Europe/Berlin",
     prompts: prompts(world, [...(options.answers ?? [])]),
     fetch: world.server.fetch,
     // A server that knows no streams, unless a test has one: it is asked now and then.
