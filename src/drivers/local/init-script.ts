@@ -95,13 +95,18 @@ echo "$kills" >"$control/oom"
 # The server may be gone by now: then only the subshell ends of it.
 (echo >&3) 2>/dev/null
 exec 3>&-
-for port; do listen "$port" && break; done
+# Before anybody can know that the pod runs, so that it can be told to end from then on.
+listener=
+trap 'died "it was told to end"; [ -z "$listener" ] || kill -KILL "$listener"' TERM
+for port; do
+  [ -e "$control/died" ] && exit 1
+  listen "$port" && break
+done
 if ! [ -e "$control/port" ]; then
   died "sshd did not start: $(tail -n 1 "$control/log")"
   exit 1
 fi
 exec 2>/dev/null
-trap 'died "it was told to end"; kill -KILL "$listener"' TERM
 watchdog &
 wait "$listener"
 status=$?
