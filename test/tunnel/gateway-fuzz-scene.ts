@@ -227,6 +227,8 @@ export class GatewayScene extends Dice {
       expect(client.down.wrong).toBeUndefined();
       if (client.status === 101) expect(client.down.count).toBeLessThanOrEqual(this.acked + WINDOW);
     }
+    // What the socket of a pod that is gone still took was heard by nobody, as with TCP until its reset comes.
+    if (this.pods.some(({ socket }) => socket.destroyed)) return;
     const heard = this.pods.reduce((sum, pod) => sum + pod.heard.count, 0);
     const waiting = this.gateway.state().up - heard;
     expect(waiting).toBeLessThanOrEqual(this.pods.length * (WINDOW + HELD));
