@@ -37,11 +37,7 @@ export async function openHttp(
   const gateway = open.roles.has("gateway")
     ? createTunnels(core, name, logger, metrics, options.live.limits, options.detachMaxS)
     : undefined;
-  const door = gateway && (await openDoor(open.dataDir, name, gateway));
-  if (door) back.add("door", 100, () => door.close());
-  const presence = await joinServers(core, name, door?.path ?? null);
-  back.add("presence", 800, () => presence.leave());
-  if (gateway) back.add("tunnels", 700, () => gateway.close(0));
+  const presence = await appear(open, gateway, back);
   front.add("presence", 600, () => presence.drain());
 
   const router = createRouter(open, gateway, logger);
@@ -73,6 +69,23 @@ export async function openHttp(
     http.stop();
   });
   return { url: http.url, gateway };
+}
+
+/** The door, then the name that leads others to it, then the tunnels: closed in the opposite order, also when one fails to open. */
+async function appear(
+  { core, name, dataDir }: OpenCore,
+  gateway: Gateway | undefined,
+  back: Closing["back"],
+): Promise<Presence> {
+  try {
+    const door = gateway && (await openDoor(dataDir, name, gateway));
+    if (door) back.add("door", 100, () => door.close());
+    const presence = await joinServers(core, name, door?.path ?? null);
+    back.add("presence", 800, () => presence.leave());
+    return presence;
+  } finally {
+    if (gateway) back.add("tunnels", 700, () => gateway.close(0));
+  }
 }
 
 function createRouter({ core, name }: OpenCore, gateway: Gateway | undefined, logger: Logger): Router {

@@ -27,9 +27,9 @@ afterEach(async () => {
   rmSync(home, { recursive: true });
 });
 
-function program(): string {
+function program(dataDir = join(home, "data")): string {
   const options = {
-    dataDir: join(home, "data"),
+    dataDir,
     listen: "127.0.0.1:0",
     simulate: [],
     logLevel: "info",
@@ -40,8 +40,8 @@ function program(): string {
     process.exitCode = await runServer(${JSON.stringify(options)}, process);`;
 }
 
-function launch() {
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", program()], {
+function launch(dataDir?: string) {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program(dataDir)], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   children.push(child);
@@ -128,6 +128,17 @@ test("L-17 a signal while the server starts ends it in order, too", async () => 
   child.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
   expect(existsSync(join(home, "server.json"))).toBe(false);
+});
+
+test("L-17 a server whose parts cannot all start says why, and ends", async () => {
+  const { child } = launch(join(home, "d".repeat(100)));
+  const ended = once(child, "close");
+  let words = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    words += text;
+  });
+  expect(await ended).toEqual([1, null]);
+  expect(words).toContain("is too long for a socket in it");
 });
 
 test("a reader of the log that is gone does not end the server", async () => {
