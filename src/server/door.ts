@@ -1,5 +1,5 @@
 /** The socket in the data directory on which other servers of this machine hand tunnels to the gateway of this one. */
-import { mkdir, readdir, unlink } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { listenForForwarded, reach } from "../tunnel/forward.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
@@ -14,7 +14,11 @@ export interface Door {
 }
 
 /** Opens the door of the gateway called `name`, and takes away those of dead ones. Throws StartError when the path is too long. */
-export async function openDoor(dataDir: string, name: string, gateway: Gateway): Promise<Door> {
+export async function openDoor(
+  dataDir: string,
+  name: string,
+  gateway: Pick<Gateway, "handleUpgrade">,
+): Promise<Door> {
   const folder = join(dataDir, "gateways");
   const path = join(folder, `${name}.sock`);
   if (Buffer.byteLength(path) > MAX_PATH)
@@ -29,11 +33,23 @@ export async function openDoor(dataDir: string, name: string, gateway: Gateway):
   return { path, close };
 }
 
-/** The kernel leaves the name of a socket whose process was killed. */
+/** The kernel leaves the name of a socket whose process was killed. Servers that start together may all see it. */
 async function removeDead(folder: string): Promise<void> {
-  for (const path of (await readdir(folder)).map((file) => join(folder, file))) {
+  const paths = (await readdir(folder)).map((file) => join(folder, file));
+  await Promise.all(
+    paths.map(async (path) => {
+      if (await isDead(path)) await rm(path, { force: true });
+    }),
+  );
+}
+
+/** One that does not answer may only be slow: its name is left alone, and is no reason not to start. */
+async function isDead(path: string): Promise<boolean> {
+  try {
     const live = await reach(path);
-    if (live) live.destroy();
-    else await unlink(path);
+    live?.destroy();
+    return live === undefined;
+  } catch {
+    return false;
   }
 }
