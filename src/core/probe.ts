@@ -50,6 +50,8 @@ export async function createSshProbe(scratch: string): Promise<Probe> {
 
 /** One login. Never throws for what the pod does; throws when there is no `ssh` here, or `scratch` cannot be written. */
 async function login(scratch: string, target: ProbeTarget): Promise<ProbeResult> {
+  // A worker that starts takes the directories of those away whose names it does not find: it may have looked before ours was there.
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
   const dir = await mkdtemp(join(scratch, "login-"));
   const door = openDoor(target);
   try {

@@ -127,6 +127,11 @@ describe("L-19 the first login", () => {
     });
   });
 
+  test("L-19 a probe whose directory another worker took away logs in all the same", async () => {
+    await rm(join(dir, "scratch"), { recursive: true });
+    expect(await probe()).toEqual({ ok: true });
+  });
+
   test("L-17 a stop ends the login at once", async () => {
     const connected = Promise.withResolvers<void>();
     const silent = await listen(() => connected.resolve());
