@@ -10,19 +10,25 @@ export interface Turns {
 }
 
 export function createTurns(patienceMs = PATIENCE_MS): Turns {
-  const last = new Map<string, Promise<unknown>>();
+  const last = new Map<string, Promise<void>>();
   return {
-    take(key, work) {
-      const came = performance.now();
-      const inTime = () => {
-        if (performance.now() - came <= patienceMs) return work();
-        throw new Problem("unavailable", "too many want the same at the same time; try again", {
-          retryAfter: 1,
-        });
+    take<T>(key: string, work: () => Promise<T>) {
+      const { promise, resolve, reject } = Promise.withResolvers<T>();
+      let gone = false;
+      const late = setTimeout(() => {
+        gone = true;
+        reject(tooMany());
+      }, patienceMs);
+      const turn = async () => {
+        clearTimeout(late);
+        // Who was refused has gone away: it must not be done after all.
+        if (!gone) await work().then(resolve, reject);
       };
-      const turn = (last.get(key) ?? Promise.resolve()).then(inTime, inTime);
-      last.set(key, turn);
-      return turn;
+      last.set(key, (last.get(key) ?? Promise.resolve()).then(turn));
+      return promise;
     },
   };
 }
+
+const tooMany = (): Problem =>
+  new Problem("unavailable", "too many want the same at the same time; try again", { retryAfter: 1 });
