@@ -10,7 +10,7 @@ export interface Signals {
   readonly first: Promise<void>;
   /** What a later one does; undefined ends the process at once. */
   onLater: (() => void) | undefined;
-  /** What a SIGHUP asks for. */
+  /** What a SIGHUP asks for, until the first signal that ends. */
   onReload: (() => void) | undefined;
   release(): void;
 }
@@ -49,7 +49,11 @@ export function watchSignals({ source, now, exit } = ours()): Signals {
   };
   // A terminal that was closed is an end like any other: the pods live on, and the next start finds them.
   const hangUp = createHangUp();
-  const onHangUp = () => (hangUp() === "ended" ? onSignal() : signals.onReload?.());
+  const onHangUp = () => {
+    if (hangUp() === "ended") onSignal();
+    // What is about to end has nothing to read again for.
+    else if (last === undefined) signals.onReload?.();
+  };
   for (const signal of ENDS) source.on(signal, onSignal);
   source.on("SIGHUP", onHangUp);
   return signals;

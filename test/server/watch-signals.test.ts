@@ -37,6 +37,19 @@ test("L-17 while sessions are waited for a later signal ends them, and one after
   expect([ended, exits]).toEqual([1, [1]]);
 });
 
+test("SIGHUP asks to read again, but not of a server that is ending", () => {
+  const { signals, send } = given();
+  let asked = 0;
+  signals.onReload = () => {
+    asked += 1;
+  };
+  send("SIGHUP", 0);
+  expect(asked).toBe(1);
+  send("SIGTERM", 1);
+  send("SIGHUP", 5000);
+  expect(asked).toBe(1);
+});
+
 test("nothing is watched for after the release", () => {
   const { signals, source } = given();
   signals.release();
