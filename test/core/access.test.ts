@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import {
   admitTunnel,
   authenticate,
@@ -11,21 +11,18 @@ import {
 import { deploymentId } from "../../src/core/deployment.ts";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { newId } from "../../src/core/ids.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
 describe.each(engines)("access on $engine", ({ create }) => {
   let world: World;
   let token: string;
   let tokenId: string;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
-    world = await makeWorld(database);
+    world = await makeWorld(await fresh());
     ({ token, id: tokenId } = await issueToken(world.core, world.ann.id, { label: "laptop", ttlS: 3600 }));
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const code = (promise: Promise<unknown>) =>
     promise.then(

@@ -1,11 +1,11 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { adviseReservation } from "../../src/core/advice.ts";
 import type { createReservation } from "../../src/core/create.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { forecastReservation } from "../../src/core/forecast.ts";
 import { syncCapacity } from "../../src/core/inventory.ts";
 import { listEvents } from "../../src/core/listing.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { cpu, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -16,17 +16,14 @@ const later = (ms: number) => new Date(Date.parse("2026-01-05T08:00:00.000Z") + 
 
 describe.each(engines)("times that are asked for on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
-    world = await makeWorld(database);
+    world = await makeWorld(await fresh());
     world.driver.nodes = [h100(4), cpu(2)];
     await syncCapacity(world.core);
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const refusal = (work: Promise<unknown>) =>
     work.then(

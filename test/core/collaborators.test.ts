@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import { admitTunnel, createUser, issueToken } from "../../src/core/access.ts";
 import type { GithubKeys } from "../../src/core/core.ts";
@@ -7,7 +7,7 @@ import { newKeyPair } from "../../src/core/key-pair.ts";
 import { registerKey } from "../../src/core/keys.ts";
 import { listEvents, listReservations } from "../../src/core/listing.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
 /** Well-formed, and too short. */
@@ -22,17 +22,15 @@ const RSA_1024 = `ssh-rsa ${Buffer.concat(
 describe.each(engines)("collaborators on $engine", ({ create }) => {
   let world: World;
   let accounts: Record<string, string>;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
+    const database = await fresh();
     accounts = {};
     const githubKeys = async (name: string) => accounts[name];
     world = await makeWorld(database, { parts: { githubKeys } });
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const share = (id: string, add: string[], remove: string[] = [], caller = world.ann) =>
     patchReservation(world.core, caller, id, {

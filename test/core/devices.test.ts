@@ -1,12 +1,12 @@
 /** GPUs that are cut into slices: on both engines, through the real rules and against the database itself. */
 import { sql } from "kysely";
-import { afterAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { listAvailability, syncCapacity } from "../../src/core/inventory.ts";
 import { allocate } from "../../src/store/allocations.ts";
 import { openEngine } from "../../src/store/engine.ts";
 import { MIGRATIONS, migrate } from "../../src/store/migrate.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -24,16 +24,14 @@ const node = (cut: readonly number[]) => {
 
 describe.each(engines)("slices on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
+    const database = await fresh();
     world = await makeWorld(database);
     await cutInto([1]);
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   async function cutInto(cut: readonly number[]): Promise<void> {
     world.driver.nodes = node(cut);

@@ -1,5 +1,5 @@
 /** Reservations on several nodes: all or nothing, on both engines. */
-import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { admitTunnel, issueToken } from "../../src/core/access.ts";
 import { shapeOf } from "../../src/core/counts.ts";
 import { createReservation } from "../../src/core/create.ts";
@@ -7,7 +7,7 @@ import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { viewTogether } from "../../src/core/gang.ts";
 import { syncCapacity } from "../../src/core/inventory.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";
 
@@ -15,16 +15,14 @@ const GUARD = { timeout: 20_000, interval: 5 };
 
 describe.each(engines)("a reservation on several nodes on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
+    const database = await fresh();
     const nodes = ["node-1", "node-2", "node-3"].map((node) => h100(8, node));
     world = await makeWorld(database, { driver: createFakeDriver(nodes) });
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const gang = (nodes = 2, given = {}) => world.reserve({ gpu_count: 8 * nodes, multi_node: true, ...given });
   const pods = () => [...world.driver.pods.keys()].toSorted();

@@ -1,20 +1,18 @@
-import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { openStore } from "../../src/store/db.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases, type TestDatabase } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";
 
 describe.each(engines)("many reservations at a glance on $engine", ({ create, engine }) => {
   let database: TestDatabase;
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    database = await create();
-    databases.push(database);
+    database = await fresh();
     world = await makeWorld(database, { driver: createFakeDriver([h100(60)]) });
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const states = async () => {
     const rows = await world.rows("reservations");

@@ -1,21 +1,19 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { listEvents } from "../../src/core/listing.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
 describe.each(engines)("life of a reservation on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
+    const database = await fresh();
     world = await makeWorld(database);
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const history = async (id: string) =>
     (await listEvents(world.core, world.ann, id)).items.map((e) => [e.version, e.type, e.state]);

@@ -1,10 +1,10 @@
-import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/schemas.ts";
 import { patchReservation } from "../../src/core/edit.ts";
 import { createLive, type Live, type Message, type Watch } from "../../src/core/live.ts";
 import { watchReservation } from "../../src/core/watches.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
 /** A client in memory that can stop reading. */
@@ -32,14 +32,12 @@ function createOutlet() {
 describe.each(engines)("what is watched on $engine", ({ create }) => {
   let world: World;
   let live: Live;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
+    const database = await fresh();
     world = await makeWorld(database);
     live = createLive(world.core);
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const soon = { timeout: 20_000, interval: 5 };
   const watch = async (id: string) => {

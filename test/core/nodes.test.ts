@@ -1,21 +1,18 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { listAvailability, syncCapacity } from "../../src/core/inventory.ts";
 import { listNodes, setCordon } from "../../src/core/nodes.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
 
 describe.each(engines)("nodes on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
-    world = await makeWorld(database, { driver: createFakeDriver([h100(2, "a"), h100(2, "b")]) });
+    world = await makeWorld(await fresh(), { driver: createFakeDriver([h100(2, "a"), h100(2, "b")]) });
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const cordon = (node: string, on = true) => setCordon(world.core, world.ann, node, on);
   const node = async (name: string) =>

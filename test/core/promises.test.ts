@@ -1,8 +1,8 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { syncCapacity } from "../../src/core/inventory.ts";
 import { listEvents } from "../../src/core/listing.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -15,17 +15,14 @@ const later = (ms: number) => new Date(Date.parse(START) + ms).toISOString();
 
 describe.each(engines)("promises on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
-    world = await makeWorld(database);
+    world = await makeWorld(await fresh());
     world.driver.nodes = [h100(4)];
     await syncCapacity(world.core);
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const history = async (id: string) => (await listEvents(world.core, world.ann, id)).items;
   const refusal = (work: Promise<unknown>) =>

@@ -1,22 +1,20 @@
-import { afterAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { listEvents } from "../../src/core/listing.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { openStore } from "../../src/store/db.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases, type TestDatabase } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";
 
 describe.each(engines)("the reconciler on $engine", ({ create, engine }) => {
   let database: TestDatabase;
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    database = await create();
-    databases.push(database);
+    database = await fresh();
     world = await makeWorld(database, { driver: createFakeDriver([h100(100)]) });
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   /** A second server on the same database; SQLite's file belongs to one process, so that it shares the store there. */
   async function secondServer(): Promise<World> {

@@ -1,6 +1,6 @@
 /** `npm run soak` replays a thousand workloads, GPU_DEV_SEED some of its own. */
-import { afterAll, describe, expect, test } from "vitest";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { describe, expect, test } from "vitest";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { chosenSeed } from "../helpers/random.ts";
 import { replay } from "./replay.ts";
 import { makeWorld } from "./world.ts";
@@ -10,12 +10,10 @@ const WORKLOADS = LONG ? { sqlite: 1000, postgres: 100 } : { sqlite: 3, postgres
 const STEPS = { sqlite: 50, postgres: 25 };
 
 describe.each(engines)("random workloads on $engine", ({ create, engine }) => {
-  const databases: TestDatabase[] = [];
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
+  const fresh = freshDatabases(create);
 
   const run = async (seed: number) => {
-    const database = await create();
-    databases.push(database);
+    const database = await fresh();
     return replay(await makeWorld(database), seed, STEPS[engine]);
   };
 

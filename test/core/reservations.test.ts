@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { createReservation } from "../../src/core/create.ts";
 import { pageOf } from "../../src/core/cursor.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
@@ -8,7 +8,7 @@ import { newKeyPair } from "../../src/core/key-pair.ts";
 import { listKeys, registerKey } from "../../src/core/keys.ts";
 import { getReservation, listEvents, listReservations } from "../../src/core/listing.ts";
 import { allocate } from "../../src/store/allocations.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -16,13 +16,11 @@ const HOUR = 3600;
 
 describe.each(engines)("reservations on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
+    const database = await fresh();
     world = await makeWorld(database);
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   const refusal = (input: Partial<Parameters<typeof createReservation>[2]>, caller = world.ann) =>
     createReservation(world.core, caller, { gpu_type: "h100", duration_s: HOUR, ...input }).then(

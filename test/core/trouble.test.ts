@@ -1,21 +1,18 @@
-import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
 describe.each(engines)("trouble in the life of a reservation on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
-    world = await makeWorld(database);
+    world = await makeWorld(await fresh());
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   test("L-06 a refused launch fails the reservation with the reason and leaves nothing", async () => {
     world.driver.faults.set("launch", new LaunchRefused("sshd is not installed"));

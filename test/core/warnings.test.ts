@@ -1,10 +1,10 @@
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { patchReservation } from "../../src/core/edit.ts";
 import { listEvents } from "../../src/core/listing.ts";
 import { localAndUtc } from "../../src/core/notices.ts";
 import { dueWarning, passedWarning, untilWarning } from "../../src/core/warnings.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
-import { engines, type TestDatabase } from "../helpers/engines.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";
 
 const MIN = 60_000;
@@ -44,15 +44,12 @@ describe("which warning is due", () => {
 
 describe.each(engines)("warnings before the end on $engine", ({ create }) => {
   let world: World;
-  const databases: TestDatabase[] = [];
+  const fresh = freshDatabases(create);
   beforeEach(async () => {
-    const database = await create();
-    databases.push(database);
-    world = await makeWorld(database);
+    world = await makeWorld(await fresh());
     world.reconciler.start();
     await world.reconciler.idle();
   });
-  afterAll(() => Promise.all(databases.map((d) => d.drop())));
 
   /** First lines of what the pod was told, in order. */
   const told = (id: string) =>

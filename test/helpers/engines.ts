@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import { createDatabase } from "./postgres.ts";
 
 export interface TestDatabase {
@@ -25,3 +26,14 @@ export const sqlite: TestEngine = {
 };
 
 export const engines: readonly TestEngine[] = [sqlite, { engine: "postgres", create: createDatabase }];
+
+/** For a suite: makes one database after another, and drops all of them at its end. */
+export function freshDatabases(create: TestEngine["create"]): () => Promise<TestDatabase> {
+  const made: TestDatabase[] = [];
+  afterAll(() => Promise.all(made.map((database) => database.drop())));
+  return async () => {
+    const database = await create();
+    made.push(database);
+    return database;
+  };
+}

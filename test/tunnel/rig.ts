@@ -1,7 +1,7 @@
 /** A gateway on a real HTTP server, a home directory that points to it, and the ssh-proxy as a process. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -18,6 +18,8 @@ import {
   type GatewayOptions,
 } from "../../src/tunnel/gateway.ts";
 import { learnHost } from "../../src/tunnel/known-hosts.ts";
+import { writeSshConfig } from "../../src/tunnel/ssh-config.ts";
+import type { Sshd } from "./sshd.ts";
 
 export const ID = "abcdefghijklmnopqrst";
 export const DOMAIN = "pods.test";
@@ -127,6 +129,22 @@ export function pointTo(home: Home, url: string, token: string | undefined = TOK
   const contexts = { test: { url, token } };
   writeFileSync(join(home.configDir, "credentials.json"), JSON.stringify({ current: "test", contexts }), {
     mode: 0o600,
+  });
+}
+
+/** The user's key and ssh_config in the rig's home, as `gpu-dev` writes them: `hello` is the pod behind the rig. */
+export async function giveSshConfig(
+  rig: Rig,
+  sshd: Pick<Sshd, "identity" | "user" | "hostKey">,
+): Promise<void> {
+  copyFileSync(sshd.identity, join(rig.home.stateDir, "id_ed25519"));
+  await writeSshConfig(rig.home, {
+    context: "test",
+    domain: DOMAIN,
+    node: process.execPath,
+    proxyScript: rig.proxy,
+    entries: [{ id: ID, name: "hello", host: HOST, user: sshd.user, hostKey: sshd.hostKey }],
+    env: { GPU_DEV_HOME: rig.home.stateDir },
   });
 }
 

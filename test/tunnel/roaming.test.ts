@@ -1,12 +1,12 @@
 /** Real ssh on a machine that moves to another network: two network namespaces, and an address that changes (needs root). */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { sshConfigFile, writeSshConfig } from "../../src/tunnel/ssh-config.ts";
-import { cleanEnv, DOMAIN, HOST, ID, outcome, pointTo, type Rig } from "./rig.ts";
+import { sshConfigFile } from "../../src/tunnel/ssh-config.ts";
+import { cleanEnv, giveSshConfig, outcome, pointTo, type Rig } from "./rig.ts";
 import { atEnd, given } from "./scene.ts";
 import { startSshd } from "./sshd.ts";
 
@@ -75,15 +75,7 @@ test.skipIf(!canMakeNamespaces())(
     address("add", 1);
     await serveThere(rig);
     pointTo(rig.home, `http://${SERVER}:${PORT}`);
-    copyFileSync(sshd.identity, join(rig.home.stateDir, "id_ed25519"));
-    await writeSshConfig(rig.home, {
-      context: "test",
-      domain: DOMAIN,
-      node: process.execPath,
-      proxyScript: rig.proxy,
-      entries: [{ id: ID, name: "hello", host: HOST, user: sshd.user, hostKey: sshd.hostKey }],
-      env: { GPU_DEV_HOME: rig.home.stateDir },
-    });
+    await giveSshConfig(rig, sshd);
     const trace = join(rig.home.stateDir, "trace");
     const words = ["ssh", "-F", sshConfigFile(rig.home), "-o", "ControlPath=none", "hello", "cat"];
     const ssh = spawn("nsenter", inside(HERE, ...words), {

@@ -1,14 +1,14 @@
 /** How real ssh sessions end: by the server's word, and while the gateway is frozen, in every way a parent can vanish. */
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
-import { sshConfigFile, writeSshConfig } from "../../src/tunnel/ssh-config.ts";
+import { sshConfigFile } from "../../src/tunnel/ssh-config.ts";
 import { processesNaming } from "../helpers/processes.ts";
-import { cleanEnv, DOMAIN, HOST, ID, outcome, pointTo, type Rig } from "./rig.ts";
+import { cleanEnv, giveSshConfig, ID, outcome, pointTo, type Rig } from "./rig.ts";
 import { atEnd, given as givenRig } from "./scene.ts";
 import { type Sshd, startSshd } from "./sshd.ts";
 
@@ -25,15 +25,7 @@ async function given(): Promise<Scene> {
   const sshd = await startSshd();
   atEnd(() => sshd.stop());
   const { rig } = await givenRig(undefined, { dial: () => sshd.dial() });
-  copyFileSync(sshd.identity, join(rig.home.stateDir, "id_ed25519"));
-  await writeSshConfig(rig.home, {
-    context: "test",
-    domain: DOMAIN,
-    node: process.execPath,
-    proxyScript: rig.proxy,
-    entries: [{ id: ID, name: "hello", host: HOST, user: sshd.user, hostKey: sshd.hostKey }],
-    env: { GPU_DEV_HOME: rig.home.stateDir },
-  });
+  await giveSshConfig(rig, sshd);
   const trace = join(rig.home.stateDir, "trace");
   writeFileSync(trace, "");
   const ssh = (command: string) => {

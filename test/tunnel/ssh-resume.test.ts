@@ -2,14 +2,14 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createHash, randomFillSync } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { sshConfigFile, writeSshConfig } from "../../src/tunnel/ssh-config.ts";
+import { sshConfigFile } from "../../src/tunnel/ssh-config.ts";
 import { chosenSeed, randomFrom } from "../helpers/random.ts";
 import { Cutter, cutAt } from "./cutter.ts";
-import { cleanEnv, DOMAIN, HOST, ID, outcome, pointTo, type Rig, startRig } from "./rig.ts";
+import { cleanEnv, giveSshConfig, outcome, pointTo, type Rig, startRig } from "./rig.ts";
 import { type Sshd, startSshd } from "./sshd.ts";
 
 const SIZE = (process.env.GPU_DEV_SOAK === undefined ? 64 : 1024) * 1024 * 1024;
@@ -28,15 +28,7 @@ beforeAll(async () => {
   await cutter.listen();
   pointTo(rig.home, cutter.url);
   dir = mkdtempSync(join(tmpdir(), "gpu-dev-ssh-"));
-  copyFileSync(sshd.identity, join(rig.home.stateDir, "id_ed25519"));
-  await writeSshConfig(rig.home, {
-    context: "test",
-    domain: DOMAIN,
-    node: process.execPath,
-    proxyScript: rig.proxy,
-    entries: [{ id: ID, name: "hello", host: HOST, user: sshd.user, hostKey: sshd.hostKey }],
-    env: { GPU_DEV_HOME: rig.home.stateDir },
-  });
+  await giveSshConfig(rig, sshd);
 });
 
 afterEach(() => expect.poll(() => rig.gateway.count(), { timeout: 10_000 }).toBe(0));

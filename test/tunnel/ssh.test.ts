@@ -2,14 +2,14 @@
 import { spawn } from "node:child_process";
 import { createHash, randomFillSync } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { knownHost, learnHost } from "../../src/tunnel/known-hosts.ts";
 import { sshConfigFile, writeSshConfig } from "../../src/tunnel/ssh-config.ts";
-import { cleanEnv, DOMAIN, type Ended, HOST, ID, outcome, type Rig, startRig } from "./rig.ts";
+import { cleanEnv, DOMAIN, type Ended, giveSshConfig, HOST, ID, outcome, type Rig, startRig } from "./rig.ts";
 import { dialPort, freePort, type Sshd, startSshd } from "./sshd.ts";
 import { startPod } from "./test-pod.ts";
 
@@ -26,7 +26,6 @@ beforeAll(async () => {
   sshd = await startSshd();
   rig = await startRig({ dial: () => sshd.dial() });
   dir = mkdtempSync(join(tmpdir(), "gpu-dev-ssh-"));
-  copyFileSync(sshd.identity, join(rig.home.stateDir, "id_ed25519"));
   await writeConfig(rig, sshd.hostKey);
 });
 
@@ -41,15 +40,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const writeConfig = ({ home, proxy }: Rig, hostKey: string): Promise<void> =>
-  writeSshConfig(home, {
-    context: "test",
-    domain: DOMAIN,
-    node: process.execPath,
-    proxyScript: proxy,
-    entries: [{ id: ID, name: "hello", host: HOST, user: sshd.user, hostKey }],
-    env: { GPU_DEV_HOME: home.stateDir },
-  });
+const writeConfig = (to: Rig, hostKey: string): Promise<void> => giveSshConfig(to, { ...sshd, hostKey });
 
 interface RunOptions {
   readonly stdin?: string | "pipe";

@@ -1,6 +1,6 @@
 /** T-17: the tunnel through HTTP proxies, with TLS to the server, to the proxy, to both and to none. */
 import { randomBytes } from "node:crypto";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { proxyFor } from "../../src/api/proxy.ts";
-import { sshConfigFile, writeSshConfig } from "../../src/tunnel/ssh-config.ts";
+import { sshConfigFile } from "../../src/tunnel/ssh-config.ts";
 import { type Certificates, makeCertificates } from "../helpers/certificates.ts";
 import { runProgram } from "../helpers/gpu-dev.ts";
 import { pass, startClient } from "./client-scene.ts";
 import { startConnectProxy } from "./connect-proxy.ts";
-import { cleanEnv, DOMAIN, type Ended, HOST, ID, outcome, pointTo, type Rig, TOKEN } from "./rig.ts";
+import { cleanEnv, type Ended, giveSshConfig, ID, outcome, pointTo, type Rig, TOKEN } from "./rig.ts";
 import { atEnd, given as givenRig, listen, start } from "./scene.ts";
 import { freePort, startSshd } from "./sshd.ts";
 
@@ -194,15 +194,7 @@ test("T-17 real ssh to a server behind TLS and a proxy, with our ssh_config as w
     });
   });
   const proxy = await startConnectProxy({ login: "ada:secret" });
-  copyFileSync(sshd.identity, join(rig.home.stateDir, "id_ed25519"));
-  await writeSshConfig(rig.home, {
-    context: "test",
-    domain: DOMAIN,
-    node: process.execPath,
-    proxyScript: rig.proxy,
-    entries: [{ id: ID, name: "hello", host: HOST, user: sshd.user, hostKey: sshd.hostKey }],
-    env: { GPU_DEV_HOME: rig.home.stateDir },
-  });
+  await giveSshConfig(rig, sshd);
   const args = ["-F", sshConfigFile(rig.home), "-o", "ControlPath=none", "hello", "cat; echo done"];
   const options = environment({ HTTPS_PROXY: proxy.url.replace("://", "://ada:secret@") });
   const end = await runProgram("ssh", args, { ...options, input: "through both\n" });
