@@ -31,7 +31,8 @@ export function proxyFor(env: Env, url: string): HttpProxy | undefined {
 const variable = (env: Env, name: string): string | undefined =>
   [name.toLowerCase(), name].find((each) => env[each]);
 
-const isThisMachine = (hostname: string): boolean =>
+/** Whether a URL's host is the machine that it is used on. */
+export const isThisMachine = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
 
 /** `proxy.test:3128` is `http://proxy.test:3128`. */
@@ -60,7 +61,8 @@ function readLogin({ username, password }: URL): string | undefined {
   }
 }
 
-const portOf = ({ port, protocol }: URL): string => port || (protocol === "https:" ? "443" : "80");
+/** The port of a URL, also when it is the usual one. */
+export const portOf = ({ port, protocol }: URL): string => port || (protocol === "https:" ? "443" : "80");
 
 /** True when one of the words of NO_PROXY means `target`. */
 function isExcepted(target: URL, noProxy: string): boolean {

@@ -10,7 +10,7 @@ import { DEFAULT_TAKE_OVER_MS, parseListen, type ServerOptions } from "./config.
 import { openDoor } from "./door.ts";
 import { listen } from "./listen.ts";
 import type { LiveSettings } from "./live-settings.ts";
-import { createMetrics } from "./metrics.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import type { Closing, OpenCore } from "./open-core.ts";
 import { type Checks, createReadiness } from "./readiness.ts";
 import { createStreams } from "./streams.ts";
@@ -40,7 +40,7 @@ export async function openHttp(
   const presence = await appear(open, gateway, back);
   front.add("presence", 600, () => presence.drain());
 
-  const router = createRouter(open, gateway, logger);
+  const router = createRouter(open, gateway, metrics, logger);
   front.add("forwarded tunnels", 100, () => router.close());
   let draining = false;
   const streams = createStreams(core);
@@ -88,13 +88,19 @@ async function appear(
   }
 }
 
-function createRouter({ core, name }: OpenCore, gateway: Gateway | undefined, logger: Logger): Router {
+function createRouter(
+  { core, name }: OpenCore,
+  gateway: Gateway | undefined,
+  metrics: Metrics,
+  logger: Logger,
+): Router {
   return new Router({
     gateway,
     name,
     admit: (request) => admitTunnel(core, request.token, request),
     peers: async () => (await knownServers(core)).flatMap(toPeer),
     log: (fields, message) => logger.info(fields, message),
+    refused: (code) => metrics.observer.refused(code),
   });
 }
 

@@ -33,7 +33,7 @@ export interface TunnelOptions {
   readonly forward?: boolean;
   /** False for what may pass but is not worth waiting for. */
   readonly worthWaiting?: (failure: TunnelFailure) => boolean;
-  /** How long a set-up waits for what may pass; 30 s unless told. */
+  /** How long a set-up waits for what may pass; unless told 30 s, or 5 minutes while the reservation is being prepared. */
   readonly setUpMs?: number | undefined;
   /** What the set-up waits for, one line each. */
   readonly onWait?: (why: string) => void;

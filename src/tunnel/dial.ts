@@ -2,6 +2,7 @@
 import http, { type ClientRequest, type IncomingMessage } from "node:http";
 import https from "node:https";
 import type { Socket } from "node:net";
+import { isThisMachine } from "../api/proxy.ts";
 import type { Clock } from "./clock.ts";
 import { networkFailure, noAnswer, refusalFailure, type Server, TunnelFailure } from "./failure.ts";
 import {
@@ -157,7 +158,7 @@ function traceAnswer({ trace }: Dial, { statusCode, headers }: IncomingMessage):
  * nothing in between can read the bytes: the mask would only cost half of the throughput.
  */
 const maskingFor = ({ protocol, hostname }: URL): Masking =>
-  protocol === "https:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname) ? "zero" : "random";
+  protocol === "https:" || isThisMachine(hostname) ? "zero" : "random";
 
 /** Undefined for what is no answer: a new session begins at 0, an old one keeps its name. */
 function readOpening({ headers }: IncomingMessage, { resume }: Dial) {

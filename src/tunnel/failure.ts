@@ -63,7 +63,7 @@ const DNS = /^(ENOTFOUND|EAI_)/;
 const UNREACHABLE = /^(ECONN|ETIMEDOUT|EHOST|ENET|EPIPE|EADDRNOTAVAIL)/;
 
 /** Statuses that say "later". */
-const PASSING = new Set([429, 502, 503, 504]);
+export const PASSING = new Set([429, 502, 503, 504]);
 
 const MAX_BODY = 64 * 1024;
 

@@ -1,5 +1,5 @@
 /** The server's end of the tunnels: admits, dials the pod, answers 101, takes clients back, and keeps count. */
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -18,7 +18,7 @@ import {
 } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
 import { type GatewayState, Places } from "./places.ts";
-import { refuse } from "./refusal.ts";
+import { refuseUpgrade } from "./refusal.ts";
 import { Sessions } from "./sessions.ts";
 import { type Resume, readRequest, type TunnelRequest } from "./tunnel-request.ts";
 import { switchingProtocols } from "./websocket/handshake.ts";
@@ -251,13 +251,12 @@ class TunnelGateway implements Gateway {
   }
 
   #refuse(socket: Duplex, error: unknown): void {
-    const requestId = randomUUID();
     const problem =
       error instanceof Problem ? error : new Problem("internal", "the gateway failed", { cause: error });
-    const { code, message, cause } = problem;
-    this.#observer.refused(code);
-    this.#options.log({ request_id: requestId, code, detail: message, err: cause }, "tunnel refused");
-    if (!socket.destroyed) refuse(socket, problem, requestId);
+    refuseUpgrade(socket, problem, {
+      log: this.#options.log,
+      refused: (code) => this.#observer.refused(code),
+    });
   }
 }
 

@@ -65,10 +65,10 @@ export class Line {
   /** Opens a session. Throws TunnelFailure when it cannot be had. */
   async open(): Promise<void> {
     const since = this.#options.clock.now();
-    const { setUpMs = SET_UP_MS, worthWaiting = () => true } = this.#options;
+    const { setUpMs, worthWaiting = () => true } = this.#options;
     await this.#insist("open", (failure) => {
       const { passing, preparing } = failure.prospect;
-      this.#deadline = since + (preparing && setUpMs > 0 ? PREPARING_MS : setUpMs);
+      this.#deadline = since + (setUpMs ?? (preparing ? PREPARING_MS : SET_UP_MS));
       return passing === true && worthWaiting(failure);
     });
   }
@@ -81,8 +81,15 @@ export class Line {
     if (held) {
       this.#tries = 0;
       this.#deadline = this.#options.clock.now() + this.#detachMs;
-    } else await this.#pause("resume", 0);
-    await this.#insist("resume", ({ prospect: { passing, refused } }) => passing === true || !refused);
+    } else {
+      if (this.#options.clock.now() >= this.#deadline)
+        throw new TunnelFailure("each connection broke before anything moved");
+      await this.#pause("resume", 0);
+    }
+    // Nobody else dials for this session: a stale attempt is a copy of our own, made by something on the way.
+    const mayPass = ({ prospect: { passing, refused, code } }: TunnelFailure): boolean =>
+      passing === true || !refused || code === "stale_attempt";
+    await this.#insist("resume", mayPass);
   }
 
   /** Dials at once, if it waits. */

@@ -75,8 +75,10 @@ export class Pipe {
       this.#settle = resolve;
     });
     // Before the source's: for a socket that is both, this one says what it means.
-    if (options.role !== "gateway")
+    if (options.role !== "gateway") {
       options.sink.on("error", (error) => this.#leave("hangup", { kind: "unwanted", error }));
+      options.source.on("error", (error) => this.bye("hangup", `the input cannot be read: ${error.message}`));
+    }
     this.#outbound = new Outbound(
       options.source,
       {

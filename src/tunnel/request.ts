@@ -7,9 +7,24 @@ import { throughProxy } from "./through-proxy.ts";
 const TIMEOUT_MS = 10_000;
 const MAX_REPLY = 1024 * 1024;
 
-/** GETs JSON from the API. Throws TunnelFailure for refusals and for a server that cannot be reached. */
+/** GETs JSON from the API, all of it within 10 s. Throws TunnelFailure for refusals and for a server that cannot be reached. */
 export async function getJson(server: Server, path: string): Promise<unknown> {
-  const response = await get(server, path);
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(networkFailure(noAnswer(), server)), TIMEOUT_MS);
+  try {
+    const reply = await exchange(server, path, over.signal);
+    // A body that was cut off by the limit looks like a whole one.
+    over.signal.throwIfAborted();
+    return reply;
+  } catch (error) {
+    throw over.signal.aborted ? over.signal.reason : error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function exchange(server: Server, path: string, signal: AbortSignal): Promise<unknown> {
+  const response = await get(server, path, signal);
   if (response.statusCode !== 200) throw await refusalFailure(response, server);
   const text = await readBody(response, MAX_REPLY);
   try {
@@ -19,30 +34,23 @@ export async function getJson(server: Server, path: string): Promise<unknown> {
   }
 }
 
-async function get(server: Server, path: string): Promise<IncomingMessage> {
+async function get(server: Server, path: string, signal: AbortSignal): Promise<IncomingMessage> {
   const { request } = server.url.startsWith("https:") ? https : http;
   const headers = {
     accept: "application/json",
     ...(server.token === undefined ? {} : { authorization: `Bearer ${server.token}` }),
   };
-  const way = await connection(server);
+  const way = await connection(server, signal);
   return await new Promise((resolve, reject) => {
-    const asked = request(server.url + path, { headers, ...way, timeout: TIMEOUT_MS }, resolve);
-    asked.on("timeout", () => asked.destroy(noAnswer()));
+    const asked = request(server.url + path, { headers, ...way, signal }, resolve);
     asked.on("error", (error) => reject(networkFailure(error, server)));
     asked.end();
   });
 }
 
 /** One of its own, which nothing keeps alive. */
-async function connection(server: Server): Promise<RequestOptions> {
+async function connection(server: Server, signal: AbortSignal): Promise<RequestOptions> {
   if (!server.proxy) return { agent: false };
-  const over = new AbortController();
-  const timer = setTimeout(() => over.abort(networkFailure(noAnswer(), server)), TIMEOUT_MS);
-  try {
-    const { createConnection } = await throughProxy(server, server.proxy, over.signal);
-    return { createConnection };
-  } finally {
-    clearTimeout(timer);
-  }
+  const { createConnection } = await throughProxy(server, server.proxy, signal);
+  return { createConnection };
 }

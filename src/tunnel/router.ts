@@ -1,12 +1,11 @@
 /** Brings each upgrade to a gateway: that of this process, or the one that its session's id names. */
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Problem } from "../api/errors.ts";
 import { handOver, reach } from "./forward.ts";
 import type { Gateway } from "./gateway.ts";
 import { SESSION } from "./opening.ts";
-import { refuse } from "./refusal.ts";
+import { type Refusals, refuseUpgrade } from "./refusal.ts";
 import { readRequest, type TunnelRequest } from "./tunnel-request.ts";
 
 /** The gateway of another process. */
@@ -18,7 +17,7 @@ export interface Peer {
   readonly open: boolean;
 }
 
-export interface RouterOptions {
+export interface RouterOptions extends Refusals {
   /** The gateway of this process; undefined when it has none. */
   readonly gateway: Gateway | undefined;
   /** Of this process. */
@@ -26,7 +25,6 @@ export interface RouterOptions {
   /** Throws Problem for a refusal: what is not allowed goes nowhere. */
   admit(request: TunnelRequest): Promise<unknown>;
   peers(): Promise<readonly Peer[]>;
-  log(fields: object, message: string): void;
 }
 
 export class Router {
@@ -83,11 +81,7 @@ export class Router {
   }
 
   #refuse(socket: Duplex, error: unknown): void {
-    const requestId = randomUUID();
-    const problem = error instanceof Problem ? error : unreachable(error);
-    const { code, message, cause } = problem;
-    this.#options.log({ request_id: requestId, code, detail: message, err: cause }, "tunnel refused");
-    if (!socket.destroyed) refuse(socket, problem, requestId);
+    refuseUpgrade(socket, error instanceof Problem ? error : unreachable(error), this.#options);
   }
 }
 

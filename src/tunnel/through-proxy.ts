@@ -3,14 +3,11 @@ import http, { type ClientRequest, type IncomingMessage } from "node:http";
 import https from "node:https";
 import { isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { HttpProxy } from "../api/proxy.ts";
-import { faultOf, type Server, TunnelFailure } from "./failure.ts";
+import { type HttpProxy, portOf } from "../api/proxy.ts";
+import { faultOf, PASSING, type Server, TunnelFailure } from "./failure.ts";
 import { oneLine } from "./frames.ts";
 
-/** Statuses of a proxy that say "later". */
-const PASSING = new Set([429, 502, 503, 504]);
-
-/** What node:http and ws take to use a connection that is there. */
+/** What node:http takes to use a connection that is there. */
 export interface Way {
   /** The connection to the proxy, to see its bytes and its address. */
   readonly raw: Socket;
@@ -54,8 +51,7 @@ function connectRequest(proxy: HttpProxy, path: string, signal: AbortSignal): Cl
 
 const bare = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, "");
 
-const authority = ({ hostname, port, protocol }: URL): string =>
-  `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+const authority = (url: URL): string => `${url.hostname}:${portOf(url)}`;
 
 function secured(socket: Socket, target: URL): Socket {
   const host = bare(target);

@@ -191,6 +191,30 @@ test("T-11 a connection that breaks again and again without a byte is dialled ev
   await works(scene);
 });
 
+test("T-11 connections that break before a byte moved end with the window, not with ever more dials", async () => {
+  const scene = await given({ detachMs: 20_000 });
+  // Answered, and cut before anything can move.
+  scene.rig.server.on("upgrade", () => setImmediate(() => scene.cutter.cut()));
+  scene.cutter.cut();
+  await pass(scene, () => scene.end !== undefined, { most: 120_000 });
+  expect(scene.end).toMatchObject({ exitCode: 255 });
+});
+
+test("T-11 the copy of a dial that something on the way sent again does not end the session", async () => {
+  const scene = await given();
+  // As a proxy whose upstream broke: the gateway has the number already when the client's own request comes.
+  const copied = new Promise<void>((done) => {
+    scene.rig.server.prependOnceListener("upgrade", (request) => {
+      request.headers["gpu-dev-attempt"] = "1";
+      done();
+    });
+  });
+  scene.cutter.cut();
+  await copied;
+  await pass(scene, () => attempts(scene) > 0);
+  await works(scene);
+});
+
 test("T-11 T-09 while the connection is broken, stdin is read up to the window and no further", async () => {
   const scene = await given();
   scene.cutter.refusing = true;

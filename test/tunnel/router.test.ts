@@ -43,8 +43,8 @@ const doorOf = ({ gateway }: Rig): Promise<Peer> =>
 /** A process that has no gateway, or another one. */
 async function front(
   options: Partial<RouterOptions> = {},
-): Promise<{ url: string; port: number; logs: string[] }> {
-  const logs: string[] = [];
+): Promise<{ url: string; port: number; logs: string[]; refused: string[] }> {
+  const [logs, refused] = [[] as string[], [] as string[]];
   const router = new Router({
     gateway: undefined,
     name: "front",
@@ -53,6 +53,7 @@ async function front(
     },
     peers: async () => [],
     log: (fields, message) => logs.push(JSON.stringify({ ...fields, message })),
+    refused: (code) => refused.push(code),
     ...options,
   });
   const server = http.createServer();
@@ -64,7 +65,7 @@ async function front(
     router.close();
     server.close();
   });
-  return { url: `http://127.0.0.1:${port}`, port, logs };
+  return { url: `http://127.0.0.1:${port}`, port, logs, refused };
 }
 
 test("T-11 a new tunnel goes to a gateway that takes some, and comes back to it by any way", async () => {
@@ -105,9 +106,10 @@ test("T-06 T-11 a session whose gateway is unknown or dead is gone; a new one fi
   const killed = { name: "feedbeef", address: join(dir, "killed.sock"), open: true };
   writeFileSync(killed.address, "");
   for (const peers of [[], [dead], [killed]]) {
-    const { url } = await front({ peers: async () => peers });
+    const { url, refused } = await front({ peers: async () => peers });
     const { status, body } = await refusal({ ...rig, url }, PATH, again(unknown));
     expect([status, body.code]).toEqual([410, "session_gone"]);
+    expect(refused).toEqual(["session_gone"]);
   }
   const alive = await doorOf(rig);
   const { url } = await front({ peers: async () => [dead, killed, alive] });
@@ -278,6 +280,7 @@ test("T-11 a process that stops cuts what it handed over, and hands over no more
       return [peer];
     },
     log: () => undefined,
+    refused: () => undefined,
   });
   const { ws } = await open({ ...rig, url });
   held = true;

@@ -100,6 +100,17 @@ test("T-12 a reservation that is being prepared is waited for, up to 5 minutes, 
   expect(dials.length).toBeLessThan(150);
 });
 
+test.each([3, 600])(
+  "T-12 a wait of %d s that was asked for is the wait, also while it is being prepared",
+  async (seconds) => {
+    const { url } = await answering([], new Problem("not_ready", "it is preparing"));
+    const started = startClient(url, { setUpMs: seconds * 1000 });
+    const waited = await pass(started, () => started.end !== undefined, { step: 500, most: 700_000 });
+    expect(waited).toBeGreaterThanOrEqual(seconds * 1000 - 1000);
+    expect(waited).toBeLessThan(seconds * 1000 + 15_000);
+  },
+);
+
 test("T-12 a server that is not there yet is dialled until it is", async () => {
   const port = await freePort();
   const started = startClient(`http://127.0.0.1:${port}`);

@@ -48,6 +48,7 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
   readonly #reader: FrameReader;
   #closed = false;
   #saidClose = false;
+  #ponging = false;
   #heardClose: number | undefined;
 
   /** `head` is what came after the handshake. Events begin in a later turn. */
@@ -58,7 +59,7 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
     this.#reader = new FrameReader(masking === "none", {
       onBytes: (bytes) => this.emit("bytes", bytes),
       onText: (text) => this.emit("text", text),
-      onPing: (payload) => this.#send(OPCODES.pong, payload),
+      onPing: (payload) => this.#pong(payload),
       onClose: (code) => this.#onCloseFrame(code),
     });
     if (head.length > 0) socket.unshift(head);
@@ -111,6 +112,15 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
       this.emit("fault", error);
     }
   };
+
+  /** One at a time: of many pings the latest may be answered alone (section 5.5.3), and who reads no answers gets no heap of them. */
+  #pong(payload: Buffer): void {
+    if (this.#ponging) return;
+    this.#ponging = true;
+    this.#send(OPCODES.pong, payload, () => {
+      this.#ponging = false;
+    });
+  }
 
   #onCloseFrame(code: number): void {
     if (this.#heardClose !== undefined) return;

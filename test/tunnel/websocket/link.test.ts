@@ -2,6 +2,7 @@
 import { type EventEmitter, once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { handshakeFaults, switchingProtocols } from "../../../src/tunnel/websocket/handshake.ts";
@@ -129,6 +130,20 @@ describe.each(ends)("as %s", (_, open) => {
     await closed;
     expect([faults.length, texts]).toEqual([1, []]);
   });
+});
+
+test("T-09 pings whose answers nobody reads are not answered one by one", async () => {
+  const held: (() => void)[] = [];
+  const socket = new Duplex({ read: () => undefined, write: (_, __, taken) => held.push(taken) });
+  new SocketLink(socket, Buffer.alloc(0), "none");
+  // Masked, without payload.
+  for (let i = 0; i < 10_000; i++) socket.push(Buffer.from([0x89, 0x80, 0, 0, 0, 0]));
+  await expect.poll(() => socket.readableLength, GUARD).toBe(0);
+  expect([held.length, socket.writableLength]).toEqual([1, 2]);
+  held[0]?.();
+  socket.push(Buffer.from([0x89, 0x80, 0, 0, 0, 0]));
+  await expect.poll(() => held.length, GUARD).toBe(2);
+  socket.destroy();
 });
 
 test("a handshake that another answers wrongly is noticed", async () => {
