@@ -6,6 +6,7 @@ export const AT_FORMS = '2026-12-01T09:00, "tomorrow 9:00", "mon 9:00" or 9:00';
 const DAY_MS = 86_400_000;
 const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?$/i;
+const ZONE = /(Z|[+-]\d\d:\d\d)$/i;
 const ZONED = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)$/i;
 const CLOCK = /^(?:(\S+) )?(\d{1,2}):(\d\d)$/;
 
@@ -18,7 +19,10 @@ type Wall = number;
  */
 export function parseAt(text: string, now: Date, timeZone: string): Date {
   const given = text.trim().replace(/\s+/g, " ");
-  if (ZONED.test(given)) return future(new Date(given.replace(" ", "T")), given, now);
+  if (ZONED.test(given)) {
+    if (dateTime(given.replace(ZONE, "")) === undefined) throw unreadable(text);
+    return future(new Date(given.replace(" ", "T")), given, now);
+  }
   const wall = dateTime(given);
   if (wall !== undefined) return future(onlyInstant(wall, timeZone), given, now);
   const clock = CLOCK.exec(given);

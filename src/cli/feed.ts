@@ -2,6 +2,7 @@
 import type { ServerEvent } from "../api/event-stream.ts";
 import type { ListReservationsQuery, Page, Reservation, ReservationEvent } from "../api/schemas.ts";
 import type { Context } from "./context.ts";
+import { isFinal } from "./output/reservation.ts";
 
 export interface Feed<T> {
   /** Path and query of the stream. */
@@ -10,6 +11,8 @@ export interface Feed<T> {
   take(event: ServerEvent): T | undefined;
   /** The present state, by a request of its own. */
   ask(ctx: Context, signal: AbortSignal): Promise<T>;
+  /** Whether nothing follows a state: a stream says so by itself. */
+  isOver?(state: T): boolean;
 }
 
 /** One reservation. */
@@ -17,6 +20,7 @@ export const reservationFeed = (id: string): Feed<Reservation> => ({
   path: `/v1/reservations/${id}/events`,
   take: ({ event, data }) => (event === "reservation" ? (JSON.parse(data) as Reservation) : undefined),
   ask: (ctx, signal) => ctx.api().getReservation({ params: { id }, signal }),
+  isOver: isFinal,
 });
 
 export interface WithHistory {
@@ -38,6 +42,7 @@ export function historyFeed(id: string): Feed<WithHistory> {
       const page = await ctx.api().listEvents({ params: { id }, query: { limit: "500" }, signal });
       return { reservation, events: page.items };
     },
+    isOver: ({ reservation }) => isFinal(reservation),
   };
 }
 

@@ -9,7 +9,8 @@ import { CliError, UsageError } from "./errors.ts";
 
 /** The word that was given; inside a pod, without one, the pod's own reservation. Throws UsageError anywhere else. */
 export function wordOrOwn(ctx: Pick<Context, "env">, word: string | undefined): string {
-  const meant = word ?? ctx.env.GPU_DEV_RESERVATION_ID;
+  // The id alone is no sign of a pod: commands of `reserve --exec` have it, too.
+  const meant = word ?? (ctx.env.GPU_DEV_POD ? ctx.env.GPU_DEV_RESERVATION_ID : undefined);
   if (meant) return meant;
   throw new UsageError(
     "missing required argument 'reservation': its id or name",
@@ -44,7 +45,8 @@ async function byName(api: Client, name: string, state: "live" | "all"): Promise
   const { items } = await api.listReservations({ query: { name, state, limit: "10" } });
   const own = items.filter((r) => r.access !== "collaborator");
   const meant = own.length > 0 ? own : items;
-  if (state === "live" && meant.length > 1) throw ambiguous(name, meant, "the name of several");
+  if (state === "live" && meant.length > 1)
+    throw ambiguous(name, meant, "the name of several", "Give its id.");
   return meant[0];
 }
 
@@ -53,14 +55,20 @@ async function byPrefix(api: Client, word: string): Promise<Reservation | undefi
   const { items } = await api.listReservations({ query: { id_prefix: word, state: "all", limit: "10" } });
   const live = items.filter((r) => r.ended_at === null);
   const meant = live.length > 0 ? live : items;
-  if (meant.length > 1) throw ambiguous(word, meant, "the beginning of several ids");
+  if (meant.length > 1)
+    throw ambiguous(
+      word,
+      meant,
+      "the beginning of several ids",
+      "Give more characters of the id, or the name.",
+    );
   return meant[0];
 }
 
-function ambiguous(word: string, candidates: readonly Reservation[], is: string): CliError {
+function ambiguous(word: string, candidates: readonly Reservation[], is: string, hint: string): CliError {
   const lines = candidates.map((r) => `  ${r.id}  ${r.name ?? ""}  ${r.state}  ${r.owner}`.trimEnd());
   return new CliError("ambiguous", EXIT.usage, `${JSON.stringify(word)} is ${is}:\n${lines.join("\n")}`, {
-    hint: "Give more characters of the id, or the name.",
+    hint,
     extra: { candidates: candidates.map((r) => r.id) },
   });
 }

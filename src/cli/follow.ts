@@ -173,18 +173,18 @@ async function dial<T>(
     signal,
   });
   ctx.detail(`GET ${url}${feed.path}: HTTP ${reply.status}, ${reply.contentType}`);
-  if (reply.status >= 500 || reply.status === 429)
-    throw new BadReply(Math.max(reply.status, 500), `the answer was HTTP ${reply.status}`);
+  // Also 429, too many streams, is none of these: asking goes on, and waits as it is told to.
+  if (reply.status >= 500) throw new BadReply(reply.status, `the answer was HTTP ${reply.status}`);
   return reply.status === 200 && reply.contentType.startsWith("text/event-stream") ? reply.body : undefined;
 }
 
-/** Asks from 100 ms apart to 2 s. */
+/** Asks from 100 ms apart to 2 s, until nothing more can follow. */
 async function* poll<T>(
   ctx: Context,
   feed: Feed<T>,
   { signal, until }: FollowOptions,
   outage: Outage,
-): AsyncGenerator<T | undefined, never, undefined> {
+): AsyncGenerator<T | undefined, void, undefined> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * GROWTH, LONGEST_PAUSE_MS)) {
     const left = Math.max(0, until - ctx.clock.now().getTime());
     await ctx.clock.sleep(Math.min(pauseMs, left), signal);
@@ -192,6 +192,7 @@ async function* poll<T>(
       const state = await feed.ask(ctx, signal);
       outage.over();
       yield state;
+      if (feed.isOver?.(state)) return;
     } catch (error) {
       outage.note(error);
       yield* outage.pause();

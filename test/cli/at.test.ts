@@ -43,6 +43,8 @@ describe("C-05 a start time is read exactly or refused", () => {
     "9:60",
     "2026-02-30T09:00",
     "2026-13-01T09:00",
+    "2027-02-30T09:00Z",
+    "2027-02-30 09:00+01:00",
     "someday 9:00",
     "mo 9:00",
   ])("%j is no time, and the forms are named", (text) => {

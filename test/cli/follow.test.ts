@@ -1,4 +1,5 @@
 /** Waiting by events, over streams that break, fall silent, or are no streams at all. */
+import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/schemas.ts";
@@ -58,6 +59,36 @@ test("C-01 a stream that breaks goes on after its last event, with one line on s
   expect(JSON.parse(done.stdout)).toEqual(reservation());
   expect(world.dialled.map((dial) => dial.lastEventId)).toEqual([undefined, "2", "3"]);
   expect(done.stderr.split(OUTAGE)).toHaveLength(3);
+});
+
+/** A server whose streams answer with a status of their own. */
+function withoutStreams(status: number, options: WorldOptions = {}) {
+  const world = worldWith([], options);
+  world.openStream = async () => ({
+    status,
+    contentType: "application/problem+json",
+    body: Readable.from([]),
+  });
+  return world;
+}
+
+test("C-16 show --watch that has to ask ends with the reservation, too", async () => {
+  const states = [reservation(), reservation({ state: "expired", ended_at: "2026-01-01T13:00:00.000Z" })];
+  const world = withoutStreams(406, {
+    handlers: { getReservation: () => states.shift() ?? queued(), listEvents: () => page() },
+  });
+  const done = await world.gpuDev("show hello --watch --json");
+  expect(done.code).toBe(0);
+  expect(JSON.parse(done.stdout.trim().split("\n").at(-1) ?? "").state).toBe("expired");
+  expect(states).toEqual([]);
+});
+
+test("C-04 too many streams are no outage: it asks instead", async () => {
+  const world = withoutStreams(429, { handlers: { getReservation: () => reservation() } });
+  const done = await world.gpuDev(RESERVE);
+  expect(done.code).toBe(0);
+  expect(done.stderr).not.toContain(OUTAGE);
+  expect(asked(world, "getReservation")).toBe(1);
 });
 
 test("a server that is away for long is told once", async () => {

@@ -67,7 +67,7 @@ describe("sharing", () => {
   test("inside a pod show and cancel mean its own reservation, and ask for nothing else", async () => {
     const own = reservation({ access: "pod" });
     const w = createWorld({
-      env: { GPU_DEV_RESERVATION_ID: own.id },
+      env: { GPU_DEV_POD: `${own.id}-1`, GPU_DEV_RESERVATION_ID: own.id },
       handlers: {
         getReservation: ({ params }) => ({ ...own, id: params.id }),
         listEvents: () => page(),

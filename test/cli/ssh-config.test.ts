@@ -1,6 +1,5 @@
 import {
   chmodSync,
-  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -153,10 +152,19 @@ test.each([
   { host_key: "ssh-ed25519 AAAA\n* ssh-ed25519 BBBB" },
 ])("X-03 a server cannot write lines of its own into ssh_config or known_hosts (%j)", async (hostile) => {
   const world = createSshWorld();
-  world.server.handlers = { listReservations: () => page({ ...reservation(), ...hostile }) };
+  const good = reservation({
+    id: "zbcdefghijklmnopqrst",
+    name: "good",
+    ssh_host: "zbcdefghijklmnopqrst.gpu-dev.internal",
+  });
+  world.server.handlers = { listReservations: () => page({ ...reservation(), ...hostile }, good) };
   const done = await world.gpuDev("list");
   expect(done.code).toBe(0);
-  expect(done.stderr).toContain("in words that ssh must not read");
-  expect(existsSync(join(world.home, "gd", "ssh_config"))).toBe(false);
-  expect(existsSync(join(world.home, "gd", "known_hosts"))).toBe(false);
+  expect(done.stderr).toContain('ssh is not told of the reservation "abcdefghijklmnopqrst"');
+  // The others are none the worse for it (C-15).
+  for (const file of ["ssh_config", "known_hosts"]) {
+    const text = readFileSync(join(world.home, "gd", file), "utf8");
+    expect(text).toContain(good.id);
+    expect(text).not.toMatch(/abcdefgh|ProxyCommand (touch|id)|LocalCommand|BBBB/);
+  }
 });

@@ -64,6 +64,7 @@ async function ssh(ctx: Context, host: string, words: readonly string[]) {
   try {
     return await ctx.runProgram("ssh", args, ctx.global.json ? "capture" : "inherit");
   } catch (cause) {
+    if (cause instanceof CliError) throw cause;
     throw new CliError("no_openssh", EXIT.error, "ssh cannot be started; OpenSSH's client is needed", {
       hint: "On Debian and Ubuntu: apt install openssh-client",
       cause,

@@ -1,5 +1,6 @@
 /** A real round trip through the tunnel: this machine, proxy, gateway, the pod's sshd, and back. */
 import { PassThrough } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Reservation } from "../../api/schemas.ts";
 import { TunnelClient, type TunnelOptions } from "../../tunnel/client.ts";
 import type { Context } from "../context.ts";
@@ -7,6 +8,8 @@ import { label } from "../output/reservation.ts";
 import { type Finding, failure, ok } from "./finding.ts";
 
 const SSH_PORT = 22;
+/** A pod that is stopped, or out of memory, takes connections and says nothing. */
+const SILENCE_MS = 10_000;
 /** Nobody has it: the gateway's refusal shows that upgrades get there. */
 const NOBODYS = "aaaaaaaaaaaaaaaaaaaa";
 /** RFC 4253, section 4.2: after this line the other side sends its key exchange. */
@@ -29,9 +32,14 @@ function open(id: string, server: TunnelOptions["server"]) {
 async function roundTrip(r: Reservation, server: TunnelOptions["server"]): Promise<Finding> {
   const start = performance.now();
   const { client, stdin, stdout } = open(r.id, server);
+  const over = new AbortController();
+  const silence = async (): Promise<never> => {
+    await pause(SILENCE_MS, undefined, { signal: over.signal });
+    throw new Error(`the pod's sshd said nothing for ${SILENCE_MS / 1000} s`);
+  };
   const next = async (): Promise<number> => {
     const bytes = new Promise<void>((resolve) => stdout.once("data", () => resolve()));
-    const end = await Promise.race([bytes, client.done]);
+    const end = await Promise.race([bytes, client.done, silence()]);
     if (end) throw new Error(end.message ?? "the tunnel ended before anything came");
     return performance.now();
   };
@@ -44,6 +52,7 @@ async function roundTrip(r: Reservation, server: TunnelOptions["server"]): Promi
   } catch (error) {
     return failure("tunnel", `to ${label(r)}: ${(error as Error).message}`, FIX);
   } finally {
+    over.abort();
     client.hangUp();
     await client.done;
   }
