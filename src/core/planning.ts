@@ -9,7 +9,7 @@ import { listCordons } from "../store/cordons.ts";
 import type { Tx } from "../store/db.ts";
 import {
   listWaiting,
-  markPlan,
+  markMore,
   type PlaceRow,
   savePlaces,
   takeChanges,
@@ -118,7 +118,7 @@ export async function carryOut(
     else if (!unchanged(row, to)) moved.push(to);
   }
   await savePlaces(tx, moved);
-  if (made.more) await markPlan(tx, newId(), gpuType);
+  if (made.more) await markMore(tx, newId(), gpuType);
   return placed;
 }
 

@@ -1,4 +1,5 @@
 /** What the driver's nodes offer, as last reported. */
+import { sql } from "kysely";
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type CapacityRow, capacityShape, type Db } from "./tables.ts";
@@ -9,13 +10,21 @@ export async function listCapacity(db: Db, gpuType?: string): Promise<CapacityRo
   return (await query.execute()).map((row) => checkRow("capacity", capacityShape, row));
 }
 
-/** Adds or replaces one node's offer of a type. */
+/**
+ * Adds or replaces one node's offer of a type. The indices of GPUs that are cut otherwise now name other parts: while anything of
+ * the old cut is held, the old offer stays as it was, not seen any more and so closed, and nothing is given by the new one (S-01).
+ */
 export async function saveCapacity(tx: Tx, row: CapacityRow): Promise<void> {
   const { node: _n, gpu_type: _t, ...values } = row;
   await tx.db
     .insertInto("capacity")
     .values(row)
-    .onConflict((oc) => oc.columns(["node", "gpu_type"]).doUpdateSet(values))
+    .onConflict((oc) =>
+      oc
+        .columns(["node", "gpu_type"])
+        .doUpdateSet(values)
+        .where(({ or, not, exists }) => or([sameCut(row), not(exists(heldOfOffer(tx.db)))])),
+    )
     .execute();
 }
 
@@ -26,15 +35,16 @@ export async function dropUnseen(tx: Tx): Promise<void> {
   await tx.db
     .deleteFrom("capacity")
     .where("seen_at", "<", tx.at)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom("allocations as a")
-            .select("a.gpu_index")
-            .whereRef("a.node", "=", "capacity.node")
-            .whereRef("a.gpu_type", "=", "capacity.gpu_type"),
-        ),
-      ),
-    )
+    .where(({ not, exists }) => not(exists(heldOfOffer(tx.db))))
     .execute();
 }
+
+const sameCut = (row: CapacityRow) =>
+  sql<boolean>`(capacity.per_gpu = ${row.per_gpu} and coalesce(capacity.slice_of, '') = ${row.slice_of ?? ""})`;
+
+/** What is held of the offer that the statement around it is about. */
+const heldOfOffer = (db: Db) =>
+  db
+    .selectFrom("allocations as a")
+    .select("a.gpu_index")
+    .where(sql<boolean>`a.node = capacity.node and a.gpu_type = capacity.gpu_type`);

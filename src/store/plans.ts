@@ -70,8 +70,18 @@ export async function savePlaces(tx: Tx, rows: readonly PlaceRow[]): Promise<voi
   }
 }
 
-/** The plan of this type is to be made anew: something that it counts on has changed, in this very transaction. */
+/**
+ * The plans of this type and of those that share GPUs with it are to be made anew: something that they count on has changed, in
+ * this very transaction. Each has a mark of its own, which stays until its own plan is made, whatever becomes of the others'.
+ */
 export async function markPlan(tx: Tx, changeId: string, gpuType: string): Promise<void> {
+  const types = new Set([gpuType, ...(await typesSharing(tx.db, gpuType))]);
+  const marks = [...types].map((type) => ({ id: `${changeId} ${type}`, gpu_type: type }));
+  await tx.db.insertInto("plan_changes").values(marks).execute();
+}
+
+/** The plan of this type is to be gone on with; it changes nothing that others count on. */
+export async function markMore(tx: Tx, changeId: string, gpuType: string): Promise<void> {
   await tx.db.insertInto("plan_changes").values({ id: changeId, gpu_type: gpuType }).execute();
 }
 
@@ -95,25 +105,22 @@ export async function typesToPlan(db: Db, since: string, at: string): Promise<st
     .where("planned_start_at", ">", since)
     .where("planned_start_at", "<=", at)
     .execute();
-  const touched = changed.map((row) => row.gpu_type);
-  const sharing = touched.length === 0 ? [] : await typesSharing(db, touched);
-  return [...new Set([...touched, ...sharing, ...due.map((row) => row.gpu_type)])].sort();
+  return [...new Set([...changed, ...due].map((row) => row.gpu_type))].sort();
 }
 
-/** The types that share GPUs with these, as slices of them: what is given back of one may be a place of another. */
-async function typesSharing(db: Db, gpuTypes: readonly string[]): Promise<string[]> {
+/** The types that share GPUs with this one, as slices of them: what is given back of one may be a place of another. */
+async function typesSharing(db: Db, gpuType: string): Promise<string[]> {
   const slices = await db
     .selectFrom("capacity")
     .select(["gpu_type", "slice_of"])
     .distinct()
     .where("slice_of", "is not", null)
     .execute();
-  const touched = new Set(gpuTypes);
-  const devices = new Set(slices.filter((s) => touched.has(s.gpu_type)).map((s) => s.slice_of));
-  return slices.flatMap(({ gpu_type, slice_of }) => {
-    if (slice_of === null) return [];
-    return touched.has(slice_of) || devices.has(slice_of) ? [gpu_type, slice_of] : [];
-  });
+  const devices = new Set<string | null>([gpuType]);
+  for (const slice of slices) if (slice.gpu_type === gpuType) devices.add(slice.slice_of);
+  return slices.flatMap(({ gpu_type, slice_of }) =>
+    slice_of !== null && devices.has(slice_of) ? [gpu_type, slice_of] : [],
+  );
 }
 
 /** The next start that is planned after an instant. */

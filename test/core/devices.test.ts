@@ -6,19 +6,19 @@ import { listAvailability, syncCapacity } from "../../src/core/inventory.ts";
 import { allocate } from "../../src/store/allocations.ts";
 import { openEngine } from "../../src/store/engine.ts";
 import { MIGRATIONS, migrate } from "../../src/store/migrate.ts";
+import { markPlan, takeChanges, typesToPlan } from "../../src/store/plans.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
 
-const SLICE = { of: "h100", perGpu: 7 };
-/** A node of two GPUs, of which those in `cut` are seven slices each. */
-const node = (cut: readonly number[]) => {
+/** A node of two GPUs, of which those in `cut` are so many slices each. */
+const node = (cut: readonly number[], perGpu: number) => {
   const whole = [0, 1].filter((i) => !cut.includes(i));
-  const slices = cut.flatMap((gpu) => Array.from({ length: 7 }, (_, i) => gpu * 7 + i));
+  const slices = cut.flatMap((gpu) => Array.from({ length: perGpu }, (_, i) => gpu * perGpu + i));
   const entry = (indices: number[]) => ({ ...h100(indices.length), indices });
   return [
     ...(whole.length > 0 ? [entry(whole)] : []),
-    ...(slices.length > 0 ? [{ ...entry(slices), gpuType: "h100-1g", slice: SLICE }] : []),
+    ...(slices.length > 0 ? [{ ...entry(slices), gpuType: "h100-1g", slice: { of: "h100", perGpu } }] : []),
   ];
 };
 
@@ -33,8 +33,8 @@ describe.each(engines)("slices on $engine", ({ create }) => {
     await world.reconciler.idle();
   });
 
-  async function cutInto(cut: readonly number[]): Promise<void> {
-    world.driver.nodes = node(cut);
+  async function cutInto(cut: readonly number[], perGpu = 7): Promise<void> {
+    world.driver.nodes = node(cut, perGpu);
     // What was not seen by a later look is offered no more.
     world.clock.tick(1);
     await syncCapacity(world.core);
@@ -107,6 +107,61 @@ describe.each(engines)("slices on $engine", ({ create }) => {
       ["h100-1g", 14, 0, 7],
     ]);
   });
+
+  test.each([
+    [7, 2],
+    [2, 7],
+  ])(
+    "S-01 GPUs cut into %i that are to be cut into %i are not given again while any is held",
+    async (old, to) => {
+      await cutInto([0, 1], old);
+      const [first, second] = [
+        await world.reserve({ gpu_type: "h100-1g", gpu_count: 2 * old - 1 }),
+        await world.reserve({ gpu_type: "h100-1g" }),
+      ];
+      await world.after(0);
+      const before = await held();
+      await cutInto([0, 1], to);
+      expect(await counts()).toEqual([["h100-1g", 2 * old, 0, 2 * old]]);
+      const waits = await world.reserve({ gpu_type: "h100-1g" });
+      await world.after(2000);
+      await cancelReservation(world.core, world.ann, first);
+      await world.after(1);
+      await cutInto([0, 1], to);
+      await world.after(0);
+      // What is free of the old cut is not given either: the driver makes the new one.
+      expect([await states([waits]), await held()]).toEqual([
+        ["queued"],
+        before.filter((one) => one.startsWith(`h100-1g ${2 * old - 1} `)),
+      ]);
+      await cancelReservation(world.core, world.ann, second);
+      await world.after(1);
+      await cutInto([0, 1], to);
+      await world.after(0);
+      expect([await states([waits]), await held()]).toEqual([["active"], ["h100-1g 0 of h100 0"]]);
+      expect(await counts()).toEqual([["h100-1g", 2 * to, 2 * to - 1, 1]]);
+    },
+  );
+
+  test.each([
+    ["h100", "h100-1g"],
+    ["h100-1g", "h100"],
+  ])(
+    "S-05 what gets free of %s is still to be offered to %s when its own plan is made",
+    async (type, other) => {
+      const left = await world.core.store.write(
+        async (tx) => {
+          await markPlan(tx, "change", type);
+          await takeChanges(tx, type);
+          const types = await typesToPlan(tx.db, tx.at, tx.at);
+          await takeChanges(tx, other);
+          return types;
+        },
+        { lock: "schedule" },
+      );
+      expect(left).toEqual([other]);
+    },
+  );
 });
 
 test.each(engines)(
