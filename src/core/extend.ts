@@ -57,11 +57,27 @@ export async function extend(
           { actor: caller.id, leasedBy: owner },
           Math.min(left, seconds),
         );
+        // With it, so that nobody is told "try again" of what is done.
+        await dropLease(tx, owner, id);
       },
       { lock: "schedule" },
     );
-  } finally {
+  } catch (error) {
+    await giveUp(core, id, owner);
+    throw error;
+  }
+}
+
+/** Drops the lease if that can be done; otherwise it runs out. */
+async function giveUp(core: Core, id: string, owner: string): Promise<void> {
+  try {
     await core.store.write((tx) => dropLease(tx, owner, id));
+  } catch (err) {
+    core.log(
+      "warn",
+      { err, reservation: id },
+      "the lease of an extension that failed stays until it runs out",
+    );
   }
 }
 

@@ -14,7 +14,11 @@ type Hold = Pick<Taken, "state" | "state_since" | "ends_at" | "preparing_deadlin
 export function freeAt(hold: Hold, now: number): number | undefined {
   const end = endOf(hold);
   if (end === undefined || hold.state !== "ending") return end && end + CLEARING_MS;
-  const due = Math.max(end, Date.parse(hold.state_since));
+  const since = Date.parse(hold.state_since);
+  // Ended early: its pod is being taken away now, and its own end is only waited for when that takes too long.
+  const cleared = since + OVERDUE_MS;
+  if (now < cleared && cleared < end + CLEARING_MS) return cleared;
+  const due = Math.max(end, since);
   if (now <= due + CLEARING_MS + LATE_MS) return end + CLEARING_MS;
   return now < due + OVERDUE_MS ? due + OVERDUE_MS : undefined;
 }

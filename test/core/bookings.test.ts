@@ -5,6 +5,8 @@ import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { forecastReservation } from "../../src/core/forecast.ts";
 import { syncCapacity } from "../../src/core/inventory.ts";
 import { listEvents } from "../../src/core/listing.ts";
+import { DriverError } from "../../src/drivers/driver.ts";
+import type { Store } from "../../src/store/db.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { cpu, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -80,6 +82,22 @@ describe.each(engines)("times that are asked for on $engine", ({ create }) => {
       expect(await world.show(id)).toMatchObject({
         state: "queued",
         estimated_start_at: "2026-01-05T10:01:00.000Z",
+      });
+    });
+
+    test("S-03 a holder who is being taken away does not stand in the way; one who stays then is said to", async () => {
+      const holder = await world.reserve({ gpu_count: 4, duration_s: 8 * HOUR });
+      await world.after(0);
+      world.driver.faults.set("terminate", new DriverError("the node hangs"));
+      await cancelReservation(world.core, world.ann, holder);
+      await world.after(0);
+      expect((await world.show(holder)).state).toBe("ending");
+      const booked = await world.reserve({ gpu_count: 4, start_at: later(HOUR_MS) });
+      expect((await world.show(booked)).estimated_start_at).toBe(later(HOUR_MS));
+      await world.after(HOUR_MS);
+      expect((await listEvents(world.core, world.ann, booked)).items.at(-1)).toMatchObject({
+        type: "delayed",
+        detail: expect.stringContaining("on node node-1 less is free than was planned"),
       });
     });
 
@@ -189,6 +207,37 @@ describe.each(engines)("times that are asked for on $engine", ({ create }) => {
         (await world.rows("reservations")).at(-1)?.id ?? "",
       );
       expect(items.map((e) => e.type)).not.toContain("delayed");
+    });
+
+    test("L-08 a database that fails right after neither undoes what is extended nor hides why it was not", async () => {
+      const id = await world.reserve();
+      await world.after(0);
+      const { store } = world.core;
+      let gone = false;
+      const write: Store["write"] = async (work, options) => {
+        if (gone) throw new Error("the database is gone");
+        const done = await store.write(work, options);
+        gone = options?.lock === "schedule";
+        return done;
+      };
+      const core = { ...world.core, store: { ...store, write } };
+      await patchReservation(core, world.ann, id, { extend_s: 60 });
+      expect(gone).toBe(true);
+      // Nobody has it any more.
+      await extend(id, { extend_s: 60 });
+      expect((await world.show(id)).duration_s).toBe(HOUR + 120);
+
+      gone = false;
+      world.driver.faults.set("update", new DriverError("the node hangs"));
+      world.driver.before = async (verb) => {
+        if (verb === "update") gone = true;
+      };
+      expect(await refusal(patchReservation(core, world.ann, id, { extend_s: 60 }))).toMatchObject({
+        message: "the pod's deadline could not be moved: the node hangs",
+      });
+      expect(world.logs).toContainEqual(
+        expect.objectContaining({ level: "warn", message: expect.stringContaining("lease of an extension") }),
+      );
     });
 
     test("L-08 without anybody who waits only the type's maximum counts", async () => {
