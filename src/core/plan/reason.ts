@@ -2,8 +2,15 @@
 import type { Plan } from "../plan.ts";
 import type { Booking, Host } from "./schedule.ts";
 
+/**
+ * When the bookings of each node end, in order, for as long as a plan is asked for its reasons: thousands may wait on one node,
+ * and each asks how many of them are over by its start.
+ */
+const endings = new WeakMap<Plan, Map<Host, readonly number[]>>();
+
 /** What a queued request waits for; `what` names it ("4 h100"). No instants: those are the plan's. */
-export function reasonOf({ board }: Plan, id: string, what: string): string {
+export function reasonOf(plan: Plan, id: string, what: string): string {
+  const { board } = plan;
   const entry = board.entries.get(id);
   if (!entry) throw new Error(`${id} is not in the queue`);
   const { request, booking } = entry;
@@ -19,14 +26,14 @@ export function reasonOf({ board }: Plan, id: string, what: string): string {
     return `waits for ${what}: what should have left ${where(booking)} is still there`;
   if (booking.start === request.notBefore)
     return `waits for its time; ${what} is planned on ${where(booking)}`;
-  return `waits for ${what}: ${where(booking)} ${booking.hosts.length === 1 ? "has" : "have"} ${before(booking, now)}`;
+  return `waits for ${what}: ${where(booking)} ${booking.hosts.length === 1 ? "has" : "have"} ${before(plan, booking, now)}`;
 }
 
 const where = ({ hosts }: Booking): string =>
   `${hosts.length === 1 ? "node" : "nodes"} ${hosts.map((host) => host.name).join(", ")}`;
 
 /** What is free there, and what has to end first. */
-function before({ request, from, hosts }: Booking, now: number): string {
+function before(plan: Plan, { request, from, hosts }: Booking, now: number): string {
   const free = hosts.reduce(
     (sum, { profile }) => sum + Math.min(Math.max(0, profile.freeAt(now)), request.places),
     0,
@@ -36,7 +43,7 @@ function before({ request, from, hosts }: Booking, now: number): string {
     hosts,
     (host) => host.holds.filter(({ freeAt = Number.POSITIVE_INFINITY }) => freeAt <= from).length,
   );
-  const planned = sum(hosts, (host) => [...host.bookings].filter((other) => other.until <= from).length);
+  const planned = sum(hosts, (host) => countUpTo(endingsOn(plan, host), from));
   const ends = [
     ...(running > 0 ? [`${running} running`] : []),
     ...(planned > 0 ? [`${planned} planned`] : []),
@@ -48,3 +55,22 @@ function before({ request, from, hosts }: Booking, now: number): string {
 
 const sum = (hosts: readonly Host[], of: (host: Host) => number): number =>
   hosts.reduce((total, host) => total + of(host), 0);
+
+function endingsOn(plan: Plan, host: Host): readonly number[] {
+  const known = endings.get(plan) ?? new Map<Host, readonly number[]>();
+  endings.set(plan, known);
+  const ends = known.get(host) ?? [...host.bookings].map(({ until }) => until).sort((a, b) => a - b);
+  known.set(host, ends);
+  return ends;
+}
+
+/** How many of these, which are in order, are not above a limit. */
+function countUpTo(sorted: readonly number[], limit: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? Number.POSITIVE_INFINITY) <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

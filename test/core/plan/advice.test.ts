@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { advice, earliestFor } from "../../../src/core/plan/advice.ts";
 import type { PlanHold, PlanNode, PlanRequest } from "../../../src/core/plan/model.ts";
 import { reasonOf } from "../../../src/core/plan/reason.ts";
@@ -102,5 +102,18 @@ describe("reasons", () => {
       "waits for 2 h100: what holds it has no known end",
     );
     expect(reason([node("a", 2)], [], [ask("x", 2)])).toBe("starts now");
+  });
+
+  test("many who wait on one node get theirs without each looking at all", () => {
+    const queue = Array.from({ length: 40 }, (_, i) => ask(`w${i}`));
+    const made = plan([node("a", 1)], [held("a", 1, 30)], queue, NOW);
+    const [host] = made.board.schedule.hosts.values();
+    if (!host) throw new Error("the plan has no node");
+    const looks = vi.spyOn(host.bookings, Symbol.iterator);
+    const reasons = queue.map(({ id }) => reasonOf(made, id, "1 h100"));
+    expect(reasons.map((words) => /(\d+) planned/.exec(words)?.[1] ?? "0")).toEqual(
+      queue.map((_, i) => `${i}`),
+    );
+    expect(looks).toHaveBeenCalledTimes(1);
   });
 });
