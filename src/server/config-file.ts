@@ -4,6 +4,7 @@ import { isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument }
 import type * as z from "zod";
 import { StartError } from "./config.ts";
 import { type SettingsFile, settingsFile } from "./settings-schema.ts";
+import { shown, withoutSecrets } from "./shown.ts";
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_FAULTS = 5;
@@ -22,7 +23,8 @@ export function parseSettings(path: string, text: string): SettingsFile {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number) => `${path}:${lines.linePos(offset).line}`;
   const broken = document.errors[0];
-  if (broken) throw new StartError(`${at(broken.pos[0])}: this is not YAML: ${broken.message}`);
+  if (broken)
+    throw new StartError(`${at(broken.pos[0])}: this is not YAML: ${withoutSecrets(broken.message)}`);
   // A file with nothing but comments says nothing.
   const checked = settingsFile.safeParse(toPlain(path, document) ?? {});
   if (checked.success) return checked.data;
@@ -31,7 +33,7 @@ export function parseSettings(path: string, text: string): SettingsFile {
     .slice(0, MAX_FAULTS)
     .map(
       ({ path: key, message }) =>
-        `${at(offsetOf(document, key))}: ${key.join(".") || "the file"}: ${message}`,
+        `${at(offsetOf(document, key))}: ${key.map((part) => shown(String(part))).join(".") || "the file"}: ${message}`,
     );
   const more = faults.length > MAX_FAULTS ? `; and ${faults.length - MAX_FAULTS} more` : "";
   throw new StartError(`${words.join("; ")}${more}`);
@@ -53,7 +55,7 @@ function toPlain(path: string, document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
-    throw new StartError(`${path}: ${(cause as Error).message}`, { cause });
+    throw new StartError(`${path}: ${withoutSecrets((cause as Error).message)}`);
   }
 }
 

@@ -31,19 +31,23 @@ export class LiveSettings {
     tunnelsPerUser: this.#file.limits?.tunnels_per_user ?? DEFAULT_LIMITS.tunnelsPerUser,
   });
 
-  /** Called after each change; what it throws is the caller's of `change`. */
+  /** Called by `tell`; what it throws is the caller's of that. */
   onChange(listener: () => Promise<void>): void {
     this.#listeners.push(listener);
   }
 
-  /** Takes what may change; resolves with the keys that are different now and need a restart. */
-  async change(file: SettingsFile): Promise<string[]> {
+  /** Takes what may change; returns the keys that are different now and need a restart. */
+  change(file: SettingsFile): string[] {
     const later = restartKeys(this.#file, file);
     this.#file = { ...this.#file, gpu_types: file.gpu_types, nodes: file.nodes, limits: file.limits };
     this.#catalogue = catalogueOf(file);
     this.#stated = statedTypes(file);
-    for (const listener of this.#listeners) await listener();
     return later;
+  }
+
+  /** Passes a change on to who depends on it. */
+  async tell(): Promise<void> {
+    for (const listener of this.#listeners) await listener();
   }
 }
 

@@ -76,10 +76,16 @@ export async function reloadConfig(
 ): Promise<void> {
   try {
     const path = configFile ?? (await defaultFile(home));
-    const later = await live?.change(path === undefined ? {} : await readSettings(path));
+    const later = live?.change(path === undefined ? {} : await readSettings(path));
     logger.info({ file: path }, "the configuration was read again");
     if (later?.length) logger.warn({ keys: later }, "changes of these keys take effect with a restart");
   } catch (err) {
     logger.error({ err }, "the configuration was not read again; what was read before stays");
+    return;
+  }
+  try {
+    await live?.tell();
+  } catch (err) {
+    logger.error({ err }, "what was read again did not reach the database yet; it is tried again");
   }
 }

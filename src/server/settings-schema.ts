@@ -4,6 +4,7 @@ import { DURATION_FORMS, exactDuration, parseDuration } from "../api/duration.ts
 import { parseDollars } from "../api/money.ts";
 import { parseSimulated, SIMULATED_FORMS } from "../api/simulated.ts";
 import { parseSize, SIZE_FORMS } from "../api/size.ts";
+import { shown } from "./shown.ts";
 
 const MAX_DURATION_S = 366 * 86_400;
 
@@ -14,7 +15,10 @@ const written = <T>(parse: (text: string) => T | undefined, forms: string) =>
     z.string().transform((text, ctx): T => {
       const value = parse(text);
       if (value !== undefined) return value;
-      ctx.addIssue({ code: "custom", message: `${JSON.stringify(text)} is not understood; write ${forms}` });
+      ctx.addIssue({
+        code: "custom",
+        message: `${JSON.stringify(shown(text))} is not understood; write ${forms}`,
+      });
       return z.NEVER;
     }),
   );

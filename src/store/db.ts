@@ -97,8 +97,7 @@ function storeOn(engine: Engine, clock: Clock | undefined): Store {
       if (listening) listeners.push(listening);
     },
     async close() {
-      await Promise.all(listeners.map((listening) => listening.close()));
-      await engine.close();
+      await Promise.all([...listeners.map((listening) => listening.close()), engine.close()]);
     },
   };
 }

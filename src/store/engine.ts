@@ -15,6 +15,7 @@ import {
 } from "kysely";
 import pg from "pg";
 import { createNotices, type Notices } from "./notices.ts";
+import { Sockets } from "./sockets.ts";
 import { keepRoom } from "./sqlite-room.ts";
 import type { Db, Tables } from "./tables.ts";
 
@@ -143,9 +144,10 @@ function sqliteFault(error: unknown): ReturnType<Engine["fault"]> {
 }
 
 function openPostgres(url: string): Engine {
-  const writer = openPool(url);
+  const sockets = new Sockets();
+  const writer = openPool(url, sockets);
   // Writers queue for the schedule lock, each with its connection: readers must not stand behind them.
-  const reader = openPool(url);
+  const reader = openPool(url, sockets);
   return {
     name: "postgres",
     writer,
@@ -162,16 +164,15 @@ function openPostgres(url: string): Engine {
       return rows[0].now;
     },
     fault: postgresFault,
-    async close() {
-      await Promise.all([writer.destroy(), reader.destroy()]);
-    },
+    close: () => sockets.closed(Promise.all([writer.destroy(), reader.destroy()])),
   };
 }
 
-function openPool(url: string): Db {
+function openPool(url: string, sockets: Sockets): Db {
   const pool = new pg.Pool({
     connectionString: url,
     max: POOL_SIZE,
+    stream: sockets.create,
     connectionTimeoutMillis: CONNECT_MS,
     idleTimeoutMillis: 30_000,
     statement_timeout: STATEMENT_MS,

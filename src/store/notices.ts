@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { sql } from "kysely";
 import pg from "pg";
+import { Sockets } from "./sockets.ts";
 import type { Db } from "./tables.ts";
 
 export interface Watcher {
@@ -80,9 +81,11 @@ async function hearOnce(
   closing: AbortSignal,
   onHearing: () => void,
 ): Promise<void> {
+  const sockets = new Sockets();
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: CONNECT_MS,
+    stream: sockets.create,
     keepAlive: true,
     application_name: "gpu-dev notices",
   });
@@ -101,6 +104,6 @@ async function hearOnce(
     await over.promise;
   } finally {
     closing.removeEventListener("abort", stop);
-    await client.end();
+    await sockets.closed(client.end());
   }
 }

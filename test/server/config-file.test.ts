@@ -77,6 +77,14 @@ test.each([
   ["listen: a\nlisten: b\n", /^f\.yaml:2: this is not YAML: Map keys must be unique/],
   ["- a\n", /^f\.yaml:1: the file: Invalid input: expected object/],
   ["a: b\nc: d\n", "f.yaml:1: a: there is no such key; f.yaml:2: c: there is no such key"],
+  [
+    "gpu_types:\n  h100:\n    memory: postgres://u:secret@h/db\n",
+    /^f\.yaml:3: gpu_types\.h100\.memory: "postgres:\/\/…@h\/db" is not understood; write 80G /,
+  ],
+  ["postgres://u:se@cret@h: 1\n", "f.yaml:1: postgres://…@h: there is no such key"],
+  ["a: postgres://u:b@h\n- postgres://u:secret@h\n", /^f\.yaml:\d: this is not YAML: (?!.*secret)/],
+  [`simulate: [${"x".repeat(100)}]\n`, /^f\.yaml:1: simulate\.0: "x{79}…" is not understood/],
+  [`${"x".repeat(100)}: 1\n`, `f.yaml:1: ${"x".repeat(79)}…: there is no such key`],
 ])("%j: %s", (text, words) => {
   if (typeof words === "string") expect(faultOf(text)).toBe(words);
   else expect(faultOf(text)).toMatch(words);
@@ -137,4 +145,23 @@ test("reading again takes the types and limits, says what waits for a restart, a
   expect([hours(), changes]).toEqual([2, 1]);
   expect(log.at(-1)).toContain(`${file}:1: gpu_types.h100.max_duration`);
   expect(log.at(-1)).toContain("what was read before stays");
+});
+
+test("a change that cannot be passed on is said to be just that", async () => {
+  const { home, file } = await homeWith("");
+  const options = await openConfig({ home });
+  const log: string[] = [];
+  const logger = createLogger("info", { write: (line) => log.push(line) });
+  options.live?.onChange(() => Promise.reject(new Error("no database")));
+  await writeFile(file, "gpu_types: {h100: {max_duration: 2h}}\nlisten: 127.0.0.1:9\n");
+  await reloadConfig(options, logger);
+  expect(options.live?.catalogue().get("h100")?.maxDurationS).toBe(7200);
+  expect(log.map((line) => JSON.parse(line))).toMatchObject([
+    { msg: "the configuration was read again" },
+    { msg: "changes of these keys take effect with a restart", keys: ["listen"] },
+    {
+      msg: "what was read again did not reach the database yet; it is tried again",
+      err: { message: "no database" },
+    },
+  ]);
 });

@@ -5,8 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../src/api/client.ts";
+import type { ServerOptions } from "../../src/server/config.ts";
+import { createDatabase, openWay } from "../helpers/postgres.ts";
 
 /** Against hanging. */
 const GUARD = { timeout: 30_000, interval: 20 };
@@ -27,21 +29,22 @@ afterEach(async () => {
   rmSync(home, { recursive: true });
 });
 
-function program(dataDir = join(home, "data")): string {
+function program(given: Partial<ServerOptions> = {}): string {
   const options = {
-    dataDir,
+    dataDir: join(home, "data"),
     listen: "127.0.0.1:0",
     simulate: [],
     logLevel: "info",
     isolation: "processes",
     home: { configDir: home, stateDir: home },
+    ...given,
   };
   return `import { runServer } from ${JSON.stringify(main)};
     process.exitCode = await runServer(${JSON.stringify(options)}, process);`;
 }
 
-function launch(dataDir?: string) {
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", program(dataDir)], {
+function launch(given?: Partial<ServerOptions>) {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program(given)], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   children.push(child);
@@ -131,7 +134,7 @@ test("L-17 a signal while the server starts ends it in order, too", async () => 
 });
 
 test("L-17 a server whose parts cannot all start says why, and ends", async () => {
-  const { child } = launch(join(home, "d".repeat(100)));
+  const { child } = launch({ dataDir: join(home, "d".repeat(100)) });
   const ended = once(child, "close");
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
@@ -139,6 +142,18 @@ test("L-17 a server whose parts cannot all start says why, and ends", async () =
   });
   expect(await ended).toEqual([1, null]);
   expect(words).toContain("is too long for a socket in it");
+});
+
+test("L-17 a database that has fallen silent does not keep the server", async () => {
+  const database = await createDatabase();
+  onTestFinished(() => database.drop());
+  const way = await openWay(database.url);
+  onTestFinished(() => way.close());
+  const { child, ready, exit } = launch({ databaseUrl: way.url });
+  await ready;
+  way.fallSilent();
+  child.kill("SIGTERM");
+  expect(await exit).toEqual([0, null]);
 });
 
 test("a reader of the log that is gone does not end the server", async () => {
