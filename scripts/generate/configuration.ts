@@ -31,7 +31,8 @@ ${keysOf(settingsFile, "")
   .join("\n")}
 
 Types that the file does not name are offered as the driver reports them. A GPU that \`nodes\` cuts into slices is not given whole;
-if somebody has it at that moment, its slices are given when he has left. On a machine with real GPUs the slices must have been
+if somebody has it at that moment, its slices are given when he has left. Where \`slice_of\` or \`per_gpu\` changes while slices are
+held, the type is closed on that node until the last of these is given back. On a machine with real GPUs the slices must have been
 made by \`nvidia-smi mig\`; until they are, the slice type is unavailable there.
 `;
 

@@ -1,6 +1,7 @@
 /** All that a command touches beside its arguments, passed by hand; tests make one in memory. */
 import type { Client, Fetch } from "../api/client.ts";
 import type { Endpoint, Home } from "../api/home.ts";
+import type { ColourLevel } from "./output/paint.ts";
 
 interface Sink {
   write(text: string): unknown;
@@ -80,7 +81,7 @@ export interface Outside {
 export interface Context extends Outside {
   readonly global: GlobalOptions;
   readonly home: Home;
-  readonly colour: { readonly stdout: boolean; readonly stderr: boolean };
+  readonly colour: { readonly stdout: ColourLevel; readonly stderr: ColourLevel };
   /** True when a person can be asked: stdin and stderr are terminals and `--json` is not given (C-18). */
   readonly interactive: boolean;
   /** The server to talk to; throws NotConfigured. */

@@ -3,6 +3,7 @@ import type { Client } from "../api/client.ts";
 import { homeOf } from "../api/home.ts";
 import { clientFor, endpointOf } from "./api.ts";
 import type { Context, GlobalOptions, Outside } from "./context.ts";
+import type { ColourLevel } from "./output/paint.ts";
 import { plain } from "./output/text.ts";
 
 /** Nothing is read or connected before it is asked for, so that help needs no server. */
@@ -21,7 +22,7 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
     ...outside,
     global,
     home,
-    colour: { stdout: wantsColour(env, global, io.stdout), stderr: wantsColour(env, global, io.stderr) },
+    colour: { stdout: colourLevel(env, global, io.stdout), stderr: colourLevel(env, global, io.stderr) },
     interactive: io.stdin.isTTY && io.stderr.isTTY && !global.json,
     endpoint,
     api,
@@ -35,11 +36,11 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
 }
 
 /** `--no-color` beats FORCE_COLOR, which beats NO_COLOR and a dumb or missing terminal (C-20). */
-function wantsColour(env: Outside["env"], global: GlobalOptions, sink: { isTTY: boolean }): boolean {
-  if (!global.color) return false;
-  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
-  if (env.NO_COLOR) return false;
-  return sink.isTTY && env.TERM !== "dumb";
+function colourLevel(env: Outside["env"], global: GlobalOptions, sink: { isTTY: boolean }): ColourLevel {
+  const usual = !env.NO_COLOR && sink.isTTY && env.TERM !== "dumb";
+  const forced = env.FORCE_COLOR === undefined ? usual : !/^(0|false)$/.test(env.FORCE_COLOR);
+  if (!global.color || !forced) return 0;
+  return env.COLORTERM || /256|direct/.test(env.TERM ?? "") ? 2 : 1;
 }
 
 function once<T>(make: () => T): { (): T; forget(): void } {

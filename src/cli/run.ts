@@ -44,7 +44,7 @@ async function reportFailure(error: unknown, ctx: Context): Promise<number> {
 
 /** The word that starts a failure; red where colours are wanted. */
 async function mark(ctx: Context): Promise<string> {
-  if (!ctx.colour.stderr) return "error: ";
-  const { Chalk } = await import("chalk");
-  return new Chalk({ level: 1 }).red("error: ");
+  if (ctx.colour.stderr === 0) return "error: ";
+  const { createPaint } = await import("./output/paint.ts");
+  return createPaint(ctx.colour.stderr).tone("bad", "error: ");
 }

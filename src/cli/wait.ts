@@ -1,5 +1,5 @@
 /** Waiting for a reservation, which is followed within a bound (C-16). */
-import { exactDuration, formatDuration } from "../api/duration.ts";
+import { exactDuration } from "../api/duration.ts";
 import { EXIT } from "../api/errors.ts";
 import type { Reservation } from "../api/schemas.ts";
 import type { Context } from "./context.ts";
@@ -65,7 +65,7 @@ async function waitFor(
     for (;;) {
       if (settled(current)) return current;
       if (elapsedS() >= timeoutS) throw stillPending(current, timeoutS);
-      progress.update(phaseOf(current), describe(ctx, current, elapsedS()));
+      progress.update(phaseOf(current), phaseWords(ctx, current));
       const { value, done } = await news.next();
       if (done)
         throw new Error(`the server says that nothing follows for ${current.id}, which is ${current.state}`);
@@ -78,12 +78,6 @@ async function waitFor(
 
 /** What is news: not an estimate that moves by a minute. */
 const phaseOf = (r: Reservation): string => [r.state, r.queue_position, r.node, r.last_error].join(" ");
-
-/** What it waits for; on a terminal with the time so far. */
-function describe(ctx: Context, r: Reservation, elapsedS: number): string {
-  const since = ctx.io.stderr.isTTY ? ` (${formatDuration(elapsedS, "down")})` : "";
-  return `${phaseWords(ctx, r)}${since}`;
-}
 
 function phaseWords(ctx: Context, r: Reservation): string {
   if (r.state === "preparing") {

@@ -117,6 +117,21 @@ test("C-14 each phase is one line without a terminal", async () => {
   expect(stderr.match(/^Preparing/gm)).toHaveLength(1);
 });
 
+test.each([
+  ["a pipe", { terminal: false }],
+  ["CI", { terminal: true, env: { CI: "true", NO_COLOR: "1" } }],
+  ["a dumb terminal", { terminal: true, env: { TERM: "dumb" } }],
+])("C-14 C-20 in %s each phase is a plain line, with the time so far", async (_, options) => {
+  const world = createWorld({
+    ...options,
+    handlers: going(queued(), ...Array.from({ length: 8 }, () => queued()), preparing(), reservation()),
+  });
+  const { stderr } = await world.gpuDev(RESERVE);
+  expect(stderr).toMatch(/^Queued as #3 for 2 × h100, start unknown$/m);
+  expect(stderr).toMatch(/^Preparing 2 × h100 on node-1 \(\d+s\)$/m);
+  expect(stderr).not.toContain("\u001b");
+});
+
 test("C-01 with --json stdout is the reservation alone", async () => {
   const world = createWorld({ handlers: going(queued(), reservation()) });
   expect(JSON.parse((await world.gpuDev(`${RESERVE} --json`)).stdout)).toEqual(reservation());

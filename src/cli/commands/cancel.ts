@@ -7,7 +7,7 @@ import { CliError, type Failure, failureOf } from "../errors.ts";
 import { findReservation, wordOrOwn } from "../find.ts";
 import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
-import { gpus, label } from "../output/reservation.ts";
+import { gpus, label, stateCell } from "../output/reservation.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 import { waitUntilOver } from "../wait.ts";
 
@@ -48,7 +48,7 @@ export const command = defineCommand({
           ? done[0]
           : { items: results.map((r) => (isFailure(r) ? { error: r.document } : r)) },
       header: ["NAME", "ID", "STATE", "GPUS"],
-      rows: done.map((r) => [r.name ?? "", r.id, r.state, gpus(r)]),
+      rows: done.map((r) => [r.name ?? "", r.id, stateCell(r), gpus(r)]),
       exit: results.find(isFailure)?.exit ?? EXIT.ok,
     };
   },

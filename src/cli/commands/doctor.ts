@@ -8,7 +8,7 @@ import { checkAuthorities, checkNode, checkProxy, checkSsh, checkSshConfig } fro
 import { checkClock, checkKey, checkServer, checkToken, checkVersion } from "../doctor/server.ts";
 import { checkTunnel } from "../doctor/tunnel.ts";
 import { CliError } from "../errors.ts";
-import type { Output } from "../output/output.ts";
+import { lookOf, type Output } from "../output/output.ts";
 import { paragraphs } from "../output/paragraphs.ts";
 import { tunnelServer } from "../tunnel-server.ts";
 
@@ -23,7 +23,7 @@ export const command = defineCommand({
     const findings = await examine(ctx);
     const exit = findings.some(({ status }) => status === "failure") ? EXIT.error : EXIT.ok;
     if (ctx.io.stdout.isTTY && !ctx.global.json) {
-      ctx.io.stdout.write(await paragraphs(findings.map(paragraph), ctx));
+      ctx.io.stdout.write(paragraphs(findings.map(paragraph), lookOf(ctx)));
       return exit;
     }
     return {
@@ -34,11 +34,10 @@ export const command = defineCommand({
   },
 });
 
-const COLOURS = { ok: "green", warning: "yellow", failure: "red", skipped: "gray" } as const;
+const TONES = { ok: "good", warning: "warn", failure: "bad", skipped: "dim" } as const;
 
 const paragraph = ({ status, check, detail, fix }: Finding) => ({
-  mark: status,
-  colour: COLOURS[status],
+  mark: { word: status, tone: TONES[status] },
   title: check,
   lines: fix === undefined ? [detail] : [detail, `Fix: ${fix}`],
 });

@@ -5,7 +5,7 @@ import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { checkWatching, choice, flag, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
-import { gpus, outlook } from "../output/reservation.ts";
+import { gpus, outlook, stateCell } from "../output/reservation.ts";
 import { ago } from "../output/time.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 
@@ -55,6 +55,7 @@ async function watchList(ctx: Context, given: Values<typeof options>): Promise<n
 const output = (items: readonly Reservation[], now: Date): Output => ({
   json: { items },
   header: ["NAME", "ID", "STATE", "GPUS", "TIME", "CREATED", "REASON", "OWNER"],
+  spare: ["CREATED"],
   rows: items.map((r) => row(r, now)),
   empty: EMPTY,
 });
@@ -83,7 +84,7 @@ async function all(ctx: Context, query: ListReservationsQuery): Promise<Reservat
 const row = (r: Reservation, now: Date): Cell[] => [
   r.name ?? "",
   { text: id8(r.id), value: r.id },
-  r.state,
+  stateCell(r),
   gpus(r),
   outlook(r, now),
   ago(r.created_at, now),

@@ -8,7 +8,7 @@ import { findReservation, wordOrOwn } from "../find.ts";
 import { checkWatching, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { phases, phaseWords } from "../output/phases.ts";
-import { gpus, idleWords, outlook, sshAlias } from "../output/reservation.ts";
+import { gpus, idleWords, outlook, sshAlias, stateCell } from "../output/reservation.ts";
 import { ago, startBy } from "../output/time.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 
@@ -78,7 +78,7 @@ export function describe(r: Reservation, now: Date): Output {
     ["name", r.name ?? ""],
     ["owner", r.access === "collaborator" ? `${r.owner}, who shares it with you` : ""],
     ["shared with", r.collaborators?.map(collaboratorWords).join(", ") ?? ""],
-    ["state", r.state],
+    ["state", stateCell(r)],
     ["reason", r.reason ?? ""],
     ["gpus", gpus(r)],
     ...nodeRows(r),

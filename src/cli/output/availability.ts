@@ -2,6 +2,7 @@
 
 import { formatDuration } from "../../api/duration.ts";
 import type { Availability } from "../../api/schemas.ts";
+import { toned } from "./cell.ts";
 import type { Cell, Output } from "./output.ts";
 import { startBy } from "./time.ts";
 
@@ -9,7 +10,7 @@ import { startBy } from "./time.ts";
 export const availabilityTable = (
   items: readonly Availability[],
   now: Date,
-): Pick<Output, "header" | "rows"> => ({
+): Pick<Output, "header" | "spare" | "rows"> => ({
   header: [
     "TYPE",
     "TOTAL",
@@ -23,11 +24,18 @@ export const availabilityTable = (
     "ISOLATION",
     "NOTE",
   ],
+  spare: ["ISOLATION", "MAX TIME", "UNIT"],
   rows: items.map((item) => row(item, now)),
 });
 
 function row(a: Availability, now: Date): Cell[] {
-  const counts = [a.total, a.free, a.used, a.unavailable, a.queued].map(String);
+  const counts = [
+    String(a.total),
+    toned(String(a.free), a.free > 0 ? "good" : undefined),
+    String(a.used),
+    toned(String(a.unavailable), a.unavailable > 0 ? "warn" : undefined),
+    String(a.queued),
+  ];
   const start = a.free > 0 && a.queued === 0 ? "now" : startBy(a.latest_start_at, now);
   const longest = { text: formatDuration(a.max_duration_s, "down"), value: String(a.max_duration_s) };
   return [a.gpu_type, ...counts, a.unit, start, longest, a.isolation, a.simulated ? "simulated" : ""];

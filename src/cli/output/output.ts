@@ -1,9 +1,10 @@
 /** What a command hands to the renderer: the API's object for `--json`, and a table for people and pipes. */
 import type { Context } from "../context.ts";
-import { plain } from "./text.ts";
+import { pipedOf } from "./cell.ts";
+import type { Look, Tone } from "./paint.ts";
 
-/** `text` is for a terminal (relative times, marks), `value` for a pipe (whole values, ISO times). */
-export type Cell = string | { readonly text: string; readonly value: string };
+/** `text` is for a terminal (relative times, marks), in the colour of its meaning; `value` for a pipe (whole values, ISO times). */
+export type Cell = string | { readonly text: string; readonly value: string; readonly tone?: Tone };
 
 export interface Output {
   /** Printed whole with `--json`. */
@@ -12,6 +13,8 @@ export interface Output {
   readonly watched?: unknown;
   /** None for a list of labels and values. */
   readonly header?: readonly string[];
+  /** Columns, by their titles, that a terminal without room for all leaves out, the first of them first. */
+  readonly spare?: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
   /** The next step, for stderr, when there is no row. */
   readonly empty?: string;
@@ -33,8 +36,17 @@ export async function print(ctx: Context, output: Output): Promise<void> {
 export async function render(ctx: Context, output: Output): Promise<string> {
   if (output.rows.length === 0) return "";
   if (!ctx.io.stdout.isTTY) return tsv(output);
-  return (await import("./table.ts")).table(output, ctx.io.stdout.columns ?? 80, ctx.colour.stdout);
+  const look = lookOf(ctx);
+  const { header } = output;
+  if (header === undefined) return (await import("./paragraphs.ts")).labelled(output.rows, look);
+  return (await import("./table.ts")).table({ ...output, header }, look);
 }
+
+/** A terminal that does not say how wide it is has 80 columns, as ever. */
+export const lookOf = (ctx: Context): Look => ({
+  columns: ctx.io.stdout.columns ?? 80,
+  colour: ctx.colour.stdout,
+});
 
 /** One JSON document. */
 export const printJson = (ctx: Context, json: unknown): void =>
@@ -49,7 +61,4 @@ function writeJson(ctx: Context, text: string): void {
   ctx.io.stdout.write(`${safe}\n`);
 }
 
-const tsv = (output: Output): string =>
-  output.rows.map((row) => `${row.map((cell) => plain(piped(cell))).join("\t")}\n`).join("");
-
-const piped = (cell: Cell): string => (typeof cell === "string" ? cell : cell.value);
+const tsv = (output: Output): string => output.rows.map((row) => `${row.map(pipedOf).join("\t")}\n`).join("");

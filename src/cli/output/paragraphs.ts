@@ -1,11 +1,13 @@
-/** Findings for a terminal: a mark, a title, and text that is wrapped instead of cut. */
-import type { Context } from "../context.ts";
+/** Labels and their texts for a terminal: wrapped instead of cut, with a mark in front where there is something to judge. */
+import { textOf, toneOf } from "./cell.ts";
+import type { Output } from "./output.ts";
+import { createPaint, type Look, type Tone } from "./paint.ts";
 import { plain, width } from "./text.ts";
 
 export interface Paragraph {
-  readonly mark: string;
-  readonly colour: "green" | "yellow" | "red" | "gray";
+  readonly mark?: { readonly word: string; readonly tone: Tone };
   readonly title: string;
+  readonly tone?: Tone | undefined;
   readonly lines: readonly string[];
 }
 
@@ -13,20 +15,40 @@ const GAP = 2;
 /** A terminal narrower than that wraps by itself. */
 const NARROWEST = 20;
 
-/** The text of all; the marks coloured where colours are wanted. */
-export async function paragraphs(all: readonly Paragraph[], ctx: Context): Promise<string> {
-  const { Chalk } = await import("chalk");
-  const chalk = new Chalk({ level: ctx.colour.stdout ? 1 : 0 });
-  const marks = Math.max(...all.map(({ mark }) => mark.length)) + GAP;
-  const titles = Math.max(...all.map(({ title }) => title.length)) + GAP;
-  const room = Math.max(NARROWEST, (ctx.io.stdout.columns ?? 80) - marks - titles);
+/** The text of all, in columns of marks, titles and lines. */
+export function paragraphs(all: readonly Paragraph[], { columns, colour }: Look): string {
+  const paint = createPaint(colour);
+  const marks = columnWidth(all.map(({ mark }) => mark?.word ?? ""));
+  const titles = columnWidth(all.map(({ title }) => title));
+  const room = Math.max(NARROWEST, columns - marks - titles);
   return all
-    .map(({ mark, colour, title, lines }) => {
-      const head = chalk[colour](mark) + " ".repeat(marks - mark.length) + chalk.bold(title.padEnd(titles));
-      const text = lines.flatMap((line) => wrap(plain(line), room));
-      return `${head}${text.join(`\n${" ".repeat(marks + titles)}`)}\n`;
+    .map(({ mark, title, tone, lines }) => {
+      const head = pad(paint.tone(mark?.tone, mark?.word ?? ""), marks - width(mark?.word ?? ""));
+      const label = pad(paint.bold(title), titles - width(title));
+      const text = lines.flatMap((line) => wrap(plain(line), room)).map((line) => paint.tone(tone, line));
+      return `${head}${label}${text.join(`\n${" ".repeat(marks + titles)}`)}`.trimEnd();
     })
+    .map((paragraph) => `${paragraph}\n`)
     .join("");
+}
+
+/** A list of labels and values. */
+export const labelled = (rows: Output["rows"], look: Look): string =>
+  paragraphs(
+    rows.map(([label = "", value = ""]) => ({
+      title: textOf(label),
+      lines: [textOf(value)],
+      tone: toneOf(value),
+    })),
+    look,
+  );
+
+const pad = (text: string, blanks: number): string => text + " ".repeat(blanks);
+
+/** No column is there for words that are all empty. */
+function columnWidth(words: readonly string[]): number {
+  const longest = Math.max(...words.map(width));
+  return longest === 0 ? 0 : longest + GAP;
 }
 
 /** At blanks; a word that is longer than the room stays whole. */

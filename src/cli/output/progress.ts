@@ -1,4 +1,5 @@
-/** What a wait shows on stderr: one moving line on a terminal (ora), else a plain line for each new phase. */
+/** What a wait shows on stderr, with the time so far: one moving line on a terminal (ora), else a plain line for each new phase. */
+import { formatDuration } from "../../api/duration.ts";
 import type { Context } from "../context.ts";
 import { plain } from "./text.ts";
 
@@ -10,13 +11,22 @@ export interface Progress {
   stop(): void;
 }
 
-/** Starts a progress display. No animation without a terminal, on a dumb one, or with `--json` (C-20). */
+/** Starts a progress display. No animation without a terminal, on a dumb one, in CI, or with `--json` (C-20). */
 export async function startProgress(ctx: Context): Promise<Progress> {
-  const animated = ctx.io.stderr.isTTY && ctx.env.TERM !== "dumb" && !ctx.global.json;
-  return animated ? await spinner(ctx) : lines(ctx);
+  const { CI, TERM } = ctx.env;
+  const animated = ctx.io.stderr.isTTY && TERM !== "dumb" && !CI && !ctx.global.json;
+  const startMs = ctx.clock.now().getTime();
+  const timed: Timed = (words) => {
+    const seconds = Math.floor((ctx.clock.now().getTime() - startMs) / 1000);
+    return seconds < 1 ? words : `${words} (${formatDuration(seconds, "down")})`;
+  };
+  return animated ? await spinner(ctx, timed) : lines(ctx, timed);
 }
 
-async function spinner(ctx: Context): Promise<Progress> {
+/** Adds how long it has taken so far. */
+type Timed = (words: string) => string;
+
+async function spinner(ctx: Context, timed: Timed): Promise<Progress> {
   const { default: ora } = await import("ora");
   // stdin is left alone, so that Ctrl-C stays a signal.
   const shown = ora({
@@ -26,21 +36,21 @@ async function spinner(ctx: Context): Promise<Progress> {
   });
   return {
     update(_phase, words) {
-      shown.text = plain(words);
+      shown.text = plain(timed(words));
       shown.start();
     },
     interrupt(words) {
-      shown.text = plain(words);
+      shown.text = plain(timed(words));
     },
     stop: () => void shown.stop(),
   };
 }
 
-function lines(ctx: Context): Progress {
+function lines(ctx: Context, timed: Timed): Progress {
   let last = "";
   return {
     update(phase, words) {
-      if (phase !== last) ctx.say(words);
+      if (phase !== last) ctx.say(timed(words));
       last = phase;
     },
     interrupt: (words) => ctx.say(words),

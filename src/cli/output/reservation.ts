@@ -1,7 +1,9 @@
 /** How a reservation is worded, everywhere the same. */
 import { id8 } from "../../api/names.ts";
-import type { Reservation } from "../../api/schemas.ts";
+import type { Reservation, State } from "../../api/schemas.ts";
+import { toned } from "./cell.ts";
 import type { Cell } from "./output.ts";
+import type { Tone } from "./paint.ts";
 import { clockTime, startBy, timeLeft, until } from "./time.ts";
 
 /** What the user calls it: its name, else the beginning of its id. */
@@ -34,6 +36,19 @@ export const startOf = (r: Reservation, now: Date): Cell =>
   r.start_at !== null && r.start_at === r.estimated_start_at
     ? until(r.start_at, now)
     : startBy(r.latest_start_at, now);
+
+const TONES: Readonly<Record<State, Tone>> = {
+  queued: "warn",
+  preparing: "warn",
+  active: "good",
+  ending: "warn",
+  expired: "dim",
+  cancelled: "dim",
+  failed: "bad",
+};
+
+/** Its state, in the colour that fits. */
+export const stateCell = ({ state }: Pick<Reservation, "state">): Cell => toned(state, TONES[state]);
 
 export const isFinal = (r: Reservation): boolean => ["expired", "cancelled", "failed"].includes(r.state);
 

@@ -1,12 +1,15 @@
-/** The table of a terminal (cli-table3): fits the width, drops columns without a value; lists are cut with an ellipsis, single values wrapped (C-13). */
-import { Chalk } from "chalk";
+/** The table of a terminal (cli-table3): fits the width, leaves out what is empty or spare, and cuts only with an ellipsis (C-13). */
 import CliTable from "cli-table3";
-import type { Cell, Output } from "./output.ts";
-import { plain, width } from "./text.ts";
+import { textOf, toneOf } from "./cell.ts";
+import type { Output } from "./output.ts";
+import { createPaint, type Look } from "./paint.ts";
+import { width } from "./text.ts";
 
 const GAP = 2;
-/** Narrower than this, a column says nothing any more. */
-const NARROWEST = 6;
+/** What a column may ask for before others are left out: one long text is cut instead. */
+const FAIR = 20;
+/** Narrower than the first, a column says little; narrower than the second, nothing. */
+const NARROWEST = [6, 3] as const;
 
 const NO_BORDER = Object.fromEntries(
   [
@@ -15,53 +18,52 @@ const NO_BORDER = Object.fromEntries(
   ].map((name) => [name, ""]),
 );
 
-/** Renders `output` for a terminal of `columns` columns. */
-export function table(output: Output, columns: number, colour: boolean): string {
-  const chalk = new Chalk({ level: colour ? 1 : 0 });
-  const rows = output.rows.map((row) => row.map((cell) => plain(shown(cell))));
-  const header = output.header ?? [];
-  const kept = columnsWithValues(rows);
-  const lines = [header, ...rows].map((row) => kept.map((i) => row[i] ?? ""));
-  const widths = shrink(naturalWidths(lines), columns);
+/** A list with a header: one line for each row. */
+type List = Output & { readonly header: readonly string[] };
+
+/** Renders `list` for a terminal that looks so. */
+export function table(list: List, { columns, colour }: Look): string {
+  const paint = createPaint(colour);
+  const kept = keptColumns(list, columns);
+  const widths = shrink(
+    kept.map((i) => naturalWidth(list, i)),
+    columns,
+  );
   const made = new CliTable({
     chars: NO_BORDER,
     style: { "padding-left": 0, "padding-right": GAP, head: [], border: [], compact: true },
     colWidths: widths.map((w) => w + GAP),
     truncate: "…",
-    // A list keeps a line for each row; labels and values have room below.
-    wordWrap: output.header === undefined,
   });
-  const body = lines.slice(1).map((row) => (output.header ? row : bold(row, chalk)));
-  if (output.header) made.push((lines[0] ?? []).map((title) => chalk.bold(title)));
-  made.push(...body);
+  made.push(kept.map((i) => paint.bold(list.header[i] ?? "")));
+  for (const row of list.rows)
+    made.push(kept.map((i) => row[i] ?? "").map((cell) => paint.tone(toneOf(cell), textOf(cell))));
   return `${made.toString().replace(/[ \t]+$/gm, "")}\n`;
 }
 
-const shown = (cell: Cell): string => (typeof cell === "string" ? cell : cell.text);
-
-/** The labels of a list of labels and values. */
-const bold = ([label = "", ...values]: string[], chalk: InstanceType<typeof Chalk>): string[] => [
-  chalk.bold(label),
-  ...values,
-];
-
-function columnsWithValues(rows: readonly (readonly string[])[]): number[] {
-  const count = Math.max(...rows.map((row) => row.length));
-  return Array.from({ length: count }, (_, i) => i).filter((i) => rows.some((row) => (row[i] ?? "") !== ""));
+/** Those with a value, without the spare ones for which there is no room. */
+function keptColumns(list: List, columns: number): number[] {
+  let kept = list.header.map((_, i) => i).filter((i) => list.rows.some((row) => textOf(row[i] ?? "") !== ""));
+  const needed = (): number => total(kept.map((i) => Math.min(naturalWidth(list, i), FAIR)));
+  for (const title of list.spare ?? []) {
+    if (needed() <= columns) break;
+    kept = kept.filter((i) => list.header[i] !== title);
+  }
+  return kept;
 }
 
-function naturalWidths(lines: readonly (readonly string[])[]): number[] {
-  return (lines[0] ?? []).map((_, i) => Math.max(...lines.map((row) => width(row[i] ?? ""))));
-}
+const naturalWidth = ({ header, rows }: List, i: number): number =>
+  Math.max(width(header[i] ?? ""), ...rows.map((row) => width(textOf(row[i] ?? ""))));
+
+const total = (widths: readonly number[]): number => widths.reduce((sum, w) => sum + w + GAP, -GAP);
 
 /** Takes what is too much from the widest column, one by one, until the line fits or nothing more can be taken. */
 function shrink(natural: readonly number[], columns: number): number[] {
   const widths = [...natural];
-  const total = (): number => widths.reduce((sum, w) => sum + w + GAP, -GAP);
-  while (total() > columns) {
-    const widest = Math.max(...widths);
-    if (widest <= NARROWEST) break;
-    widths[widths.indexOf(widest)] = widest - 1;
-  }
+  for (const narrowest of NARROWEST)
+    while (total(widths) > columns && Math.max(...widths) > narrowest) {
+      const widest = Math.max(...widths);
+      widths[widths.indexOf(widest)] = widest - 1;
+    }
   return widths;
 }

@@ -37,6 +37,8 @@ export interface WorldOptions {
   readonly handlers?: Handlers;
   readonly env?: Record<string, string>;
   readonly terminal?: boolean;
+  /** How wide the terminal is; 100 unless told. */
+  readonly columns?: number;
   /** Answers to prompts, in order; a prompt without one fails the test. */
   readonly answers?: (string | boolean | Error)[];
   readonly runProgram?: RunProgram;
@@ -70,7 +72,7 @@ async function gpuDev(world: World, options: WorldOptions, argv: readonly string
   const written = { stdout: "", stderr: "" };
   const sink = (name: "stdout" | "stderr") => ({
     isTTY: options.terminal ?? false,
-    columns: 100,
+    columns: options.columns ?? 100,
     write: (text: string) => {
       written[name] += text;
     },

@@ -3,6 +3,7 @@ import type { Node } from "../../../api/schemas.ts";
 import { defineCommand } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
+import { toned } from "../../output/cell.ts";
 import type { Cell, Output } from "../../output/output.ts";
 import { ago } from "../../output/time.ts";
 
@@ -49,9 +50,14 @@ function change(ctx: Context, action: string, node: string | undefined): Promise
   return action === "cordon" ? ctx.api().cordonNode({ params }) : ctx.api().uncordonNode({ params });
 }
 
+function stateOf(node: Node): Cell {
+  if (node.cordoned_at !== null) return toned("cordoned", "warn");
+  return node.healthy ? toned("open", "good") : toned("unhealthy", "bad");
+}
+
 const row = (node: Node, now: Date): Cell[] => [
   node.name,
-  node.cordoned_at === null ? (node.healthy ? "open" : "unhealthy") : "cordoned",
+  stateOf(node),
   ago(node.cordoned_at, now),
   node.gpu_types
     .map(({ name, places, simulated }) => `${places} × ${name}${simulated ? " (simulated)" : ""}`)

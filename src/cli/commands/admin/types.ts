@@ -24,6 +24,7 @@ export const command = defineCommand({
     return {
       json: page,
       header: HEADER,
+      spare: ["DESCRIPTION", "SLICE OF", "MEMORY", "CPUS"],
       rows: page.items.map(row),
       empty: "The server knows no GPU types at the moment; `gpu-dev status` says how it is.",
     };
