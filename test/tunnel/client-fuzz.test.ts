@@ -161,8 +161,8 @@ class Scene extends Dice {
 
   check(): void {
     const { visit } = this;
-    expect(this.stdout.wrong).toBeUndefined();
-    expect(visit?.up?.wrong).toBeUndefined();
+    this.stdout.check();
+    visit?.up?.check();
     this.taken = Math.max(this.taken, visit?.up?.count ?? 0);
   }
 }

@@ -28,4 +28,9 @@ export class NumberedReader {
       this.count += 1;
     }
   }
+
+  /** Throws when a byte was wrong. Asked after each step of a fuzzer, where an `expect` takes longer than the step. */
+  check(): void {
+    if (this.wrong !== undefined) throw new Error(this.wrong);
+  }
 }
