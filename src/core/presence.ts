@@ -3,10 +3,12 @@
  * gateway that holds a session. A row that is not renewed is soon taken for that of a dead process.
  */
 import type { Tx } from "../store/db.ts";
+import { countOpenTunnels, type Held } from "../store/open-tunnels.ts";
 import { deleteServer, deleteUnseenServers, listServers, saveServer } from "../store/servers.ts";
 import { replaceServerTokens, replaceTokensOfGoneServers, restoreServerTokens } from "../store/users.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
+import { closeOrphanedTunnels } from "./tunnel-entry.ts";
 
 type PresenceCore = Pick<Core, "store" | "log">;
 
@@ -28,13 +30,21 @@ export interface Presence {
   renew(): Promise<void>;
 }
 
-/** Makes this process known as `name`; `address` is where its gateway is reached by the others. */
+/**
+ * Makes this process known as `name`; `address` is where its gateway is reached by the others. Those that are known to be
+ * `dead` are forgotten at once.
+ */
 export async function joinServers(
   core: PresenceCore,
   name: string,
   address: string | null,
+  dead: readonly string[] = [],
 ): Promise<Presence> {
   const member = new Member(core, name, address);
+  if (dead.length > 0)
+    await core.store.write(async (tx) => {
+      for (const gone of dead) await forget(tx, gone);
+    });
   await member.renew();
   member.start();
   return member;
@@ -75,6 +85,7 @@ class Member implements Presence {
     await this.#write(async (tx) => {
       await this.#save(tx);
       await deleteUnseenServers(tx, ago(tx.now, FORGOTTEN_MS));
+      await closeOrphanedTunnels(tx);
       await replaceTokensOfGoneServers(tx, ago(tx.now, GONE_MS));
     });
     this.#renewed = performance.now();
@@ -90,10 +101,7 @@ class Member implements Presence {
 
   async leave(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#write(async (tx) => {
-      await deleteServer(tx, this.name);
-      await replaceServerTokens(tx, { of: this.name });
-    });
+    await this.#write((tx) => forget(tx, this.name));
   }
 
   check(): void {
@@ -113,6 +121,11 @@ class Member implements Presence {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
+}
+
+async function forget(tx: Tx, name: string): Promise<void> {
+  await deleteServer(tx, name);
+  await replaceServerTokens(tx, { of: name });
 }
 
 /** What one server knows of another. */
@@ -135,6 +148,17 @@ export function knownServers(core: Pick<Core, "store">): Promise<KnownServer[]> 
     }));
   });
 }
+
+/**
+ * The tunnels that a user and a reservation have at other servers than `name`, as the database has it: one that was opened a
+ * moment ago may be missing. Those of a server that seems dead do not count.
+ */
+export const tunnelsElsewhere = (
+  core: Pick<Core, "store">,
+  name: string,
+  holder: { readonly userId: string; readonly reservationId: string },
+): Promise<Held> =>
+  core.store.read((db, now) => countOpenTunnels(db, holder, { server: name, seenSince: ago(now, GONE_MS) }));
 
 const ago = (now: Date, ms: number): string => new Date(now.getTime() - ms).toISOString();
 

@@ -80,7 +80,7 @@ async function appear(
   try {
     const door = gateway && (await openDoor(dataDir, name, gateway));
     if (door) back.add("door", 100, () => door.close());
-    const presence = await joinServers(core, name, door?.path ?? null);
+    const presence = await joinServers(core, name, door?.path ?? null, door?.dead);
     back.add("presence", 800, () => presence.leave());
     return presence;
   } finally {

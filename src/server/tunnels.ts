@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import { admitTunnel } from "../core/access.ts";
 import type { Core } from "../core/core.ts";
+import { tunnelsElsewhere } from "../core/presence.ts";
 import { TunnelAudit } from "../core/tunnel-audit.ts";
 import { realClock } from "../tunnel/clock.ts";
 import { createGateway, type Gateway } from "../tunnel/gateway.ts";
@@ -20,7 +21,7 @@ export function createTunnels(
   limits: () => Limits,
   detachMaxS?: number,
 ): Gateway {
-  const audit = new TunnelAudit(core, realClock);
+  const audit = new TunnelAudit(core, realClock, name);
   const gateway = createGateway({
     name,
     get maxPerReservation() {
@@ -32,11 +33,16 @@ export function createTunnels(
     ...(detachMaxS === undefined ? {} : { detachMs: detachMaxS * 1000 }),
     log: (fields, message) => logger.info(fields, message),
     admit: (request) => admitTunnel(core, request.token, request),
+    elsewhere: (holder) => tunnelsElsewhere(core, name, holder),
     observer: {
       ...metrics.observer,
+      opened(tunnel) {
+        metrics.observer.opened(tunnel);
+        audit.opened(tunnel);
+      },
       closed(tunnel) {
         metrics.observer.closed(tunnel);
-        audit.record(tunnel);
+        audit.closed(tunnel);
       },
     },
   });

@@ -13,6 +13,7 @@ import { podTokens } from "./migrations/0009-pod-tokens.ts";
 import { idle } from "./migrations/0010-idle.ts";
 import { cordons } from "./migrations/0011-cordons.ts";
 import { planIndexes } from "./migrations/0012-plan-indexes.ts";
+import { openTunnels } from "./migrations/0013-open-tunnels.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -37,6 +38,7 @@ export const MIGRATIONS: readonly Migration[] = [
   idle,
   cordons,
   planIndexes,
+  openTunnels,
 ];
 
 /**

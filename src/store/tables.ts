@@ -33,6 +33,19 @@ export const serverShape = {
   draining: flag,
 };
 
+/** A tunnel from its opening to its end. */
+export const openTunnelShape = {
+  session: text,
+  /** That carries it. */
+  server: text,
+  user_id: text,
+  reservation_id: text,
+  node: int,
+  port: int,
+  remote_address: text,
+  opened_at: instant,
+};
+
 export const keyShape = {
   id: text,
   user_id: text,
@@ -203,6 +216,7 @@ const migrationShape = { number: int, name: text, applied_at: instant };
 export type UserRow = Row<typeof userShape>;
 export type TokenRow = Row<typeof tokenShape>;
 export type ServerRow = Row<typeof serverShape>;
+export type OpenTunnelRow = Row<typeof openTunnelShape>;
 export type KeyRow = Row<typeof keyShape>;
 export type CordonRow = Row<typeof cordonShape>;
 export type CapacityRow = Row<typeof capacityShape>;
@@ -219,6 +233,7 @@ export interface Tables {
   users: UserRow;
   tokens: TokenRow;
   servers: ServerRow;
+  open_tunnels: OpenTunnelRow;
   ssh_keys: KeyRow;
   capacity: CapacityRow;
   cordons: CordonRow;

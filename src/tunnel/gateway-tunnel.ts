@@ -86,7 +86,7 @@ export class GatewayTunnel {
     this.ended = this.#pipe.ended;
     this.closed = this.ended.then((ending) => this.#close(ending));
     this.#attach(options.wire, 0);
-    observer.opened();
+    observer.opened({ ...options.about, openedAt: this.#openedAt });
   }
 
   /** Bytes from the client and to it so far; neither ever shrinks. */

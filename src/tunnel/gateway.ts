@@ -17,7 +17,7 @@ import {
   WINDOW,
 } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
-import { type GatewayState, Places } from "./places.ts";
+import { type Elsewhere, type GatewayState, Places } from "./places.ts";
 import { refuseUpgrade } from "./refusal.ts";
 import { Sessions } from "./sessions.ts";
 import { type Resume, readRequest, type TunnelRequest } from "./tunnel-request.ts";
@@ -28,6 +28,8 @@ export type { GatewayState } from "./places.ts";
 
 const RECHECK_MS = 2_000;
 const DIAL_MS = 10_000;
+
+const NONE: Elsewhere = { ofUser: 0, ofReservation: 0 };
 
 /** The answer to a TunnelRequest that is allowed. */
 export interface Admission {
@@ -45,8 +47,11 @@ export interface GatewayOptions {
   /** Throws Problem for a refusal. */
   admit(request: TunnelRequest): Promise<Admission>;
   log(fields: object, message: string): void;
+  /** With those of other gateways. */
   readonly maxPerUser: number;
   readonly maxPerReservation: number;
+  /** What other gateways hold; without it, there are none. */
+  elsewhere?(holder: { userId: string; reservationId: string }): Promise<Elsewhere>;
   readonly recheckMs?: number;
   /** How long a session whose connection broke waits for its client. */
   readonly detachMs?: number;
@@ -150,7 +155,8 @@ class TunnelGateway implements Gateway {
     if (asked.resume) return this.#resume(upgrade, asked, asked.resume);
     if (this.#draining) throw draining();
     const admission = await this.#options.admit(asked);
-    const place = await this.#places.take(admission);
+    const elsewhere = await this.#options.elsewhere?.(admission);
+    const place = await this.#places.take(admission, elsewhere ?? NONE);
     try {
       const pod = await this.#dial(admission, asked.port);
       place.tunnel = this.#start(upgrade, { asked, askedAt, admission, pod });

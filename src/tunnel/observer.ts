@@ -38,10 +38,14 @@ export interface TunnelAbout {
   readonly remoteAddress: string;
 }
 
-/** One tunnel, told once, when it is over. */
-export interface TunnelRecord extends TunnelAbout {
+/** One tunnel, told once, when it is open. */
+interface TunnelOpening extends TunnelAbout {
   /** Milliseconds by the gateway's clock, which starts anywhere and never goes back. */
   readonly openedAt: number;
+}
+
+/** One tunnel, told once, when it is over. */
+export interface TunnelRecord extends TunnelOpening {
   readonly endedAt: number;
   /** Bytes from the client and to it; what was sent again counts once. */
   readonly up: number;
@@ -55,7 +59,7 @@ export interface TunnelRecord extends TunnelAbout {
 type Direction = "up" | "down";
 
 export interface GatewayObserver {
-  opened(): void;
+  opened(tunnel: TunnelOpening): void;
   resumed(): void;
   refused(code: ErrorCode): void;
   /** Milliseconds from the client's request to the first byte of the pod. */

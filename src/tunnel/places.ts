@@ -12,6 +12,12 @@ interface Holder {
   readonly reservationId: string;
 }
 
+/** Tunnels at other gateways. */
+export interface Elsewhere {
+  readonly ofUser: number;
+  readonly ofReservation: number;
+}
+
 /** Held from admission until nothing of the tunnel is left. */
 export interface Place extends Holder {
   /** Undefined while it is being opened. */
@@ -50,11 +56,13 @@ export class Places {
   }
 
   /**
-   * A place for one more. At a limit, the user's session that has been without its client for the longest time gives way:
-   * a client that died without a word must not keep its user out for minutes. Throws Problem too_many_tunnels.
+   * A place for one more beside those `elsewhere`. At a limit, the user's session here that has been without its client for the
+   * longest time gives way: a client that died without a word must not keep its user out for minutes. Throws Problem
+   * too_many_tunnels.
    */
-  async take({ userId, reservationId }: Holder): Promise<Place> {
-    for (let full = this.#full(userId, reservationId); full; full = this.#full(userId, reservationId)) {
+  async take({ userId, reservationId }: Holder, elsewhere: Elsewhere): Promise<Place> {
+    const isFull = () => this.#full(userId, reservationId, elsewhere);
+    for (let full = isFull(); full; full = isFull()) {
       const oldest = longestDetached(full.held, userId);
       if (!oldest?.tunnel) throw tooMany(full.detail);
       oldest.tunnel.giveWay();
@@ -80,13 +88,17 @@ export class Places {
     return { ...traffic, opening, connected: tunnels.length - detached, detached };
   }
 
-  #full(userId: string, reservationId: string): { held: Place[]; detail: string } | undefined {
+  #full(
+    userId: string,
+    reservationId: string,
+    elsewhere: Elsewhere,
+  ): { held: Place[]; detail: string } | undefined {
     const { maxPerUser, maxPerReservation } = this.#limits;
     const users = [...this.#held].filter((place) => place.userId === userId);
-    if (users.length >= maxPerUser)
+    if (users.length + elsewhere.ofUser >= maxPerUser)
       return { held: users, detail: `you have ${maxPerUser} tunnels open, which is the limit` };
     const held = [...this.#held].filter((place) => place.reservationId === reservationId);
-    if (held.length < maxPerReservation) return undefined;
+    if (held.length + elsewhere.ofReservation < maxPerReservation) return undefined;
     return { held, detail: `the reservation has ${maxPerReservation} tunnels open, which is the limit` };
   }
 }

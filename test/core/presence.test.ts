@@ -1,10 +1,18 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { admitTunnel, authenticate, ensureFirstAdmin, revokeToken } from "../../src/core/access.ts";
 import { joinServers, knownServers, type Presence, replaceOtherTokens } from "../../src/core/presence.ts";
 import { engines } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
 const GONE_MS = 30_000;
+
+// On a slow machine a test takes as long as a server waits until it renews its row by itself.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe.each(engines)("the servers of one database on $engine", ({ create }) => {
   async function given(): Promise<World> {

@@ -1,8 +1,11 @@
 /** One entry for each tunnel, whatever the database does meanwhile. */
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Core } from "../../src/core/core.ts";
-import { TunnelAudit, type TunnelEntry } from "../../src/core/tunnel-audit.ts";
+import { joinServers, tunnelsElsewhere } from "../../src/core/presence.ts";
+import { TunnelAudit } from "../../src/core/tunnel-audit.ts";
+import type { TunnelEntry } from "../../src/core/tunnel-entry.ts";
 import type { Store } from "../../src/store/db.ts";
+import { saveServer } from "../../src/store/servers.ts";
 import { engines } from "../helpers/engines.ts";
 import { FakeClock } from "../tunnel/fake-clock.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -38,6 +41,10 @@ describe.each(engines)("on $engine", ({ create }) => {
     ...given,
   });
 
+  /** The audit's server is there now; no timer of its own says so again. */
+  const seen = (world: World): Promise<void> =>
+    world.core.store.write((tx) => saveServer(tx, { name: "gw", address: null, draining: 0 }));
+
   async function scene() {
     const database = await create();
     onTestFinished(() => database.drop());
@@ -46,7 +53,7 @@ describe.each(engines)("on $engine", ({ create }) => {
     const core: Core = { ...world.core, store };
     const clock = new FakeClock();
     clock.tick(61_000);
-    const audit = new TunnelAudit(core, clock);
+    const audit = new TunnelAudit(core, clock, "gw");
     const entries = async () =>
       (await world.rows("audit"))
         .filter((row) => row.action === "tunnel.close")
@@ -59,7 +66,7 @@ describe.each(engines)("on $engine", ({ create }) => {
   test("O-03 the entry says who, what, when, from where, how much and how it ended", async () => {
     const { world, clock, audit, entries, written } = await scene();
     clock.tick(2_000);
-    audit.record(entry(world));
+    audit.closed(entry(world));
     await written(1);
     const [row] = await entries();
     expect(row).toMatchObject({
@@ -86,7 +93,7 @@ describe.each(engines)("on $engine", ({ create }) => {
 
   test("O-03 a thousand that end at once are written in batches, each once", async () => {
     const { world, audit, fault, entries } = await scene();
-    for (let i = 0; i < 1_000; i++) audit.record(entry(world, { session: `gw.${i}` }));
+    for (let i = 0; i < 1_000; i++) audit.closed(entry(world, { session: `gw.${i}` }));
     await audit.close();
     const sessions = (await entries()).map((row) => JSON.parse(row.detail ?? "").session);
     expect(new Set(sessions).size).toBe(1_000);
@@ -97,13 +104,13 @@ describe.each(engines)("on $engine", ({ create }) => {
   test("O-03 B-06 a database that is away loses nothing, and what it took without saying so is not written twice", async () => {
     const { world, audit, fault, clock, entries, written, errors } = await scene();
     fault.away = true;
-    audit.record(entry(world));
+    audit.closed(entry(world));
     await expect.poll(() => clock.pending).toBe(1);
     fault.after = true;
     clock.tick(1_000);
     await written(1);
     await expect.poll(() => clock.pending).toBe(1);
-    audit.record(entry(world, { session: "gw.other" }));
+    audit.closed(entry(world, { session: "gw.other" }));
     expect(audit.counts.waiting).toBe(2);
     fault.away = false;
     clock.tick(2_000);
@@ -118,7 +125,7 @@ describe.each(engines)("on $engine", ({ create }) => {
   test("O-03 after ten tries in some minutes, and when the server stops, what is not written is in the log", async () => {
     const { world, audit, fault, clock, written, errors } = await scene();
     fault.away = true;
-    audit.record(entry(world, { session: "gw.first" }));
+    audit.closed(entry(world, { session: "gw.first" }));
     for (let tries = 1; tries < 10; tries++) {
       await expect.poll(() => fault.tries).toBe(tries);
       await expect.poll(() => clock.pending).toBe(1);
@@ -129,23 +136,102 @@ describe.each(engines)("on $engine", ({ create }) => {
       message: "an audit entry is lost",
       fields: { session: "gw.first", from: "192.0.2.7", bytes_up: 5, user_id: world.ann.id },
     });
-    audit.record(entry(world, { session: "gw.second" }));
+    audit.closed(entry(world, { session: "gw.second" }));
     await expect.poll(() => clock.pending).toBe(1);
     await audit.close();
     expect(errors().at(-1)).toMatchObject({ fields: { session: "gw.second" } });
     expect([audit.counts.lost, clock.pending]).toEqual([2, 0]);
     fault.away = false;
-    audit.record(entry(world));
+    audit.closed(entry(world));
     await written(1);
   });
 
   test("O-03 while nothing can be written, ten thousand wait, and the others are in the log", async () => {
     const { world, audit, fault, clock } = await scene();
     fault.away = true;
-    for (let i = 0; i < 10_003; i++) audit.record(entry(world));
+    for (let i = 0; i < 10_003; i++) audit.closed(entry(world, { session: `gw.${i}` }));
     expect(audit.counts).toEqual({ waiting: 10_000, lost: 3 });
     await expect.poll(() => clock.pending).toBe(1);
     await audit.close();
     expect(audit.counts).toEqual({ waiting: 0, lost: 10_003 });
+  });
+
+  test("O-03 a tunnel is written down while it is open, and what is over before that has its entry alone", async () => {
+    const { world, audit, fault, clock, written } = await scene();
+    const open = () => world.rows("open_tunnels");
+    audit.opened(entry(world));
+    await expect.poll(open).toEqual([
+      {
+        session: "gw.0123",
+        server: "gw",
+        user_id: world.ann.id,
+        reservation_id: "a2345672345672345672",
+        node: 0,
+        port: 22,
+        remote_address: "192.0.2.7",
+        opened_at: "2026-01-05T07:59:00.000Z",
+      },
+    ]);
+    fault.away = true;
+    audit.opened(entry(world, { session: "gw.short" }));
+    await expect.poll(() => clock.pending).toBe(1);
+    audit.closed(entry(world, { session: "gw.short" }));
+    audit.closed(entry(world));
+    expect(audit.counts).toEqual({ waiting: 2, lost: 0 });
+    fault.away = false;
+    clock.tick(1_000);
+    await written(2);
+    await expect.poll(open).toEqual([]);
+  });
+
+  test("O-03 what a killed server had open gets its entry once, when that server is forgotten or known to be dead", async () => {
+    const { world, audit, entries, written } = await scene();
+    const other = await joinServers(world.core, "other", null);
+    onTestFinished(() => other.leave());
+    await seen(world);
+    for (let i = 0; i < 3; i++) audit.opened(entry(world, { session: `gw.${i}` }));
+    await audit.close();
+    world.clock.tick(15 * 60_000);
+    await other.renew();
+    // It may only have stood still.
+    expect(await entries()).toEqual([]);
+    world.clock.tick(1);
+    await Promise.all([other.renew(), other.renew()]);
+    await written(3);
+    const [row] = await entries();
+    expect(row).toMatchObject({ actor: world.ann.id, subject: "a2345672345672345672" });
+    expect(JSON.parse(row?.detail ?? "")).toMatchObject({
+      session: expect.stringMatching(/^gw\.\d$/),
+      opened_at: "2026-01-05T07:59:00.000Z",
+      from: "192.0.2.7",
+      port: 22,
+      end: "gateway_lost",
+    });
+
+    await seen(world);
+    audit.opened(entry(world, { session: "gw.again" }));
+    await audit.close();
+    await other.renew();
+    expect(await entries()).toHaveLength(3);
+    const next = await joinServers(world.core, "next", null, ["gw"]);
+    await written(4);
+    await next.leave();
+    expect(await world.rows("open_tunnels")).toEqual([]);
+  });
+
+  test("T-06 the tunnels of the other servers that are there count for a user and for a reservation", async () => {
+    const { world, audit } = await scene();
+    await seen(world);
+    audit.opened(entry(world, { session: "gw.1" }));
+    audit.opened(entry(world, { session: "gw.2", reservationId: "b2345672345672345672" }));
+    audit.opened(entry(world, { session: "gw.3", userId: world.bob.id }));
+    await audit.close();
+    const elsewhere = (name: string, userId: string) =>
+      tunnelsElsewhere(world.core, name, { userId, reservationId: "a2345672345672345672" });
+    expect(await elsewhere("other", world.ann.id)).toEqual({ ofUser: 2, ofReservation: 2 });
+    expect(await elsewhere("other", world.bob.id)).toEqual({ ofUser: 1, ofReservation: 2 });
+    expect(await elsewhere("gw", world.ann.id)).toEqual({ ofUser: 0, ofReservation: 0 });
+    world.clock.tick(30_001);
+    expect(await elsewhere("other", world.ann.id)).toEqual({ ofUser: 0, ofReservation: 0 });
   });
 });

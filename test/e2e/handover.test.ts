@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Reservation } from "../../src/api/schemas.ts";
+import { openStore } from "../../src/store/db.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { createDatabase } from "../helpers/postgres.ts";
 import { processesNaming } from "../helpers/processes.ts";
@@ -17,13 +18,27 @@ const GUARD = { timeout: 30_000, interval: 50 };
 /** Three servers start one after the other, with commands and ssh clients between: this is against hanging only. */
 const PATIENCE = { timeout: 300_000 };
 
+/** What the database at `url` knows of tunnels: how many are open, and how the others ended. */
+async function tunnels(url: string): Promise<{ open: number; lost: number; ended: number }> {
+  const store = await openStore({ url });
+  const found = await store.read(async (db) => ({
+    open: await db.selectFrom("open_tunnels").select("session").execute(),
+    closed: await db.selectFrom("audit").select("detail").where("action", "=", "tunnel.close").execute(),
+  }));
+  await store.close();
+  const ends = found.closed.map(({ detail }) => JSON.parse(detail ?? "").end as string);
+  const lost = ends.filter((end) => end === "gateway_lost").length;
+  return { open: found.open.length, lost, ended: ends.length - lost };
+}
+
 describe.each(["sqlite", "postgres"] as const)("on %s", (engine) => {
   test(
-    "L-17 T-11 a session outlives its server's end, and resumes through the successor, also when that is killed",
+    "L-17 O-03 T-11 a session outlives its server's end, and resumes through the successor, also when that is killed",
     PATIENCE,
     async () => {
       const { home, remove } = temporaryHome();
       const database = engine === "postgres" ? await createDatabase() : undefined;
+      const url = database?.url ?? `sqlite:${join(home, "data", "gpu-dev.db")}`;
       const port = await freePort();
       const cutter = new Cutter(port);
       await cutter.listen();
@@ -68,7 +83,7 @@ describe.each(["sqlite", "postgres"] as const)("on %s", (engine) => {
       expect(cuts.left).toBe(0);
       const another = new SshSession(home, host);
       expect(await another.echo("through the second\n")).toBe("through the second\n");
-      expect(await another.end()).toEqual({ code: 0, rest: "", stderr: "" });
+      await vi.waitFor(async () => expect(await tunnels(url)).toEqual({ open: 2, lost: 0, ended: 0 }), GUARD);
 
       await second.kill();
       session.type("while nobody is there\n");
@@ -76,8 +91,10 @@ describe.each(["sqlite", "postgres"] as const)("on %s", (engine) => {
       running.push(third);
       expect((await session.hear(22)).toString()).toBe("while nobody is there\n");
       expect(await session.echo("through the third\n")).toBe("through the third\n");
+      expect(await another.end()).toMatchObject({ code: 255, stderr: expect.stringContaining(" ended") });
       expect(await session.end()).toEqual({ code: 0, rest: "", stderr: "" });
       expect(await firstEnded).toBe(0);
+      expect(await tunnels(url)).toEqual({ open: 0, lost: 1, ended: 1 });
 
       expect(await gpuDev(home, ["cancel", id])).toMatchObject({ code: 0 });
       await vi.waitFor(() => expect(readdirSync(join(home, "data", "pods"))).toEqual([]), GUARD);

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { openDoor } from "../../src/server/door.ts";
 
@@ -51,6 +51,10 @@ test("L-17 servers that start together after a kill all open, and what it left i
     for (const door of doors) door.close();
   });
   expect((await readdir(gateways)).sort()).toEqual(names.map((name) => `${name}.sock`));
+  // Of each somebody learns that it is dead.
+  expect([...new Set(doors.flatMap((door) => door.dead))].sort()).toEqual(
+    dead.map((path) => basename(path, ".sock")).sort(),
+  );
 });
 
 test("a hung gateway keeps its name, and no other from opening", async () => {

@@ -166,7 +166,7 @@ describe.each(engines)("on $engine", (engine) => {
     const over = await alice.api.createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
     await alice.api.cancelReservation({ params: { id: over.id } });
     rig.core.signals.emit("unproved", "timeout");
-    observer.opened();
+    observer.opened({} as Parameters<typeof observer.opened>[0]);
     observer.resumed();
     observer.refused("not_found");
     observer.firstByte(12);

@@ -61,6 +61,22 @@ test.each([{ maxPerUser: 3 }, { maxPerReservation: 3 }])(
   },
 );
 
+test("T-06 tunnels at other gateways count, and who is away here makes room for one that is here", async () => {
+  const held = { ofUser: 2, ofReservation: 0 };
+  const all = await scene({ maxPerUser: 3, elsewhere: async () => held });
+  await detached(all);
+  await open(all.rig);
+  expect(all.rig.gateway.state()).toMatchObject({ connected: 1, detached: 0 });
+  expect(await refusal(all.rig)).toMatchObject({
+    status: 429,
+    body: { code: "too_many_tunnels", detail: "you have 3 tunnels open, which is the limit" },
+  });
+  held.ofUser = 1;
+  await open(all.rig);
+  Object.assign(held, { ofUser: 0, ofReservation: 48 });
+  expect(await refusal(all.rig)).toMatchObject({ status: 429, body: { code: "too_many_tunnels" } });
+});
+
 test("T-06 ten that come at once into three left sessions' places: three get in, seven are told", async () => {
   const all = await scene({ maxPerUser: 3 });
   for (let i = 0; i < 3; i++) await detached(all);
