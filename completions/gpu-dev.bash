@@ -6,7 +6,7 @@ _gpu_dev() {
     word=${COMP_WORDS[i]}
     case "$word" in
       --) return ;;
-      --context) ((i++)); continue ;;
+      --fields | --context) ((i++)); continue ;;
       -*) continue ;;
     esac
     case "$command $word" in
@@ -46,24 +46,34 @@ _gpu_dev() {
     "reserve --priority") COMPREPLY=($(compgen -W "low normal high" -- "$cur")); return ;;
     "reserve --timeout") return ;;
     "reserve --exec") return ;;
+    "reserve --fields") return ;;
     "reserve --context") return ;;
     "list --state") COMPREPLY=($(compgen -W "queued preparing active ending expired cancelled failed" -- "$cur")); return ;;
     "list --timeout") return ;;
+    "list --fields") return ;;
     "list --context") return ;;
     "show --timeout") return ;;
+    "show --fields") return ;;
     "show --context") return ;;
     "connect --node") return ;;
+    "connect --fields") return ;;
     "connect --context") return ;;
     "forward --address") return ;;
+    "forward --fields") return ;;
     "forward --context") return ;;
     "edit --name" | "edit -n") return ;;
     "edit --extend") return ;;
     "edit --add-user") return ;;
     "edit --remove-user") return ;;
+    "edit --fields") return ;;
     "edit --context") return ;;
+    "cancel --fields") return ;;
     "cancel --context") return ;;
+    "avail --fields") return ;;
     "avail --context") return ;;
+    "status --fields") return ;;
     "status --context") return ;;
+    "disk list --fields") return ;;
     "disk list --context") return ;;
     "server --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "server --data-dir") COMPREPLY=($(compgen -d -- "$cur")); return ;;
@@ -80,44 +90,54 @@ _gpu_dev() {
     "server --idle-after") return ;;
     "server --pod-url") return ;;
     "server --github-keys-url") return ;;
+    "server --fields") return ;;
     "server --context") return ;;
+    "whoami --fields") return ;;
     "whoami --context") return ;;
+    "doctor --fields") return ;;
     "doctor --context") return ;;
+    "config show --fields") return ;;
     "config show --context") return ;;
+    "ssh-config install --fields") return ;;
     "ssh-config install --context") return ;;
+    "ssh-config remove --fields") return ;;
     "ssh-config remove --context") return ;;
+    "ssh-config show --fields") return ;;
     "ssh-config show --context") return ;;
+    "completion --fields") return ;;
     "completion --context") return ;;
+    "admin types --fields") return ;;
     "admin types --context") return ;;
+    "admin nodes --fields") return ;;
     "admin nodes --context") return ;;
   esac
   if [[ $cur == -* ]]; then
     case "$command" in
-      "") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "disk") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "admin") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "ssh-config") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --bell --exec --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "show") COMPREPLY=($(compgen -W "--watch --timeout --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "connect") COMPREPLY=($(compgen -W "--node --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "forward") COMPREPLY=($(compgen -W "--address --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "edit") COMPREPLY=($(compgen -W "--name --extend --add-user --remove-user --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "cancel") COMPREPLY=($(compgen -W "--no-wait --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "avail") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "status") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "disk list") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "whoami") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "doctor") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "ssh-config remove") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "ssh-config show") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "completion") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "admin types") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
-      "admin nodes") COMPREPLY=($(compgen -W "--json --context --verbose --no-color --help" -- "$cur")); return ;;
+      "") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "disk") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "admin") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "ssh-config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --bell --exec --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "show") COMPREPLY=($(compgen -W "--watch --timeout --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "connect") COMPREPLY=($(compgen -W "--node --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "forward") COMPREPLY=($(compgen -W "--address --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "edit") COMPREPLY=($(compgen -W "--name --extend --add-user --remove-user --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "cancel") COMPREPLY=($(compgen -W "--no-wait --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "avail") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "status") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "disk list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "whoami") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "doctor") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "config show") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "ssh-config remove") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "ssh-config show") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "completion") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "admin types") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "admin nodes") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
     esac
     return
   fi

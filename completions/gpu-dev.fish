@@ -6,7 +6,7 @@ function __gpu_dev_at
     for word in (commandline -opc)[2..]
         if test $skip = 1
             set skip 0
-        else if test "$word" = --context
+        else if contains -- "$word" --fields --context
             set skip 1
         else if not string match -q -- '-*' "$word"
             set -a words $word
@@ -21,6 +21,7 @@ function __gpu_dev_at
 end
 complete -c gpu-dev -f
 complete -c gpu-dev -l json -d 'Print one JSON document, errors included'
+complete -c gpu-dev -l fields -x -d 'Print only these fields as JSON: id,state; `--fields help` lists them'
 complete -c gpu-dev -l context -x -d 'Which of the configured servers to talk to'
 complete -c gpu-dev -s v -l verbose -d 'Say more on stderr: requests, retries, causes'
 complete -c gpu-dev -l no-color -d 'No colours'

@@ -13,7 +13,10 @@ _gpu_dev() {
     word=\${COMP_WORDS[i]}
     case "$word" in
       --) return ;;
-      --context) ((i++)); continue ;;
+      ${globalWords
+        .filter((o) => o.takesValue)
+        .map((o) => o.long)
+        .join(" | ")}) ((i++)); continue ;;
       -*) continue ;;
     esac
     case "$command $word" in

@@ -4,6 +4,8 @@ import { VERSION } from "../../src/api/version.ts";
 import { bash } from "./bash.ts";
 import { configuration } from "./configuration.ts";
 import { fish } from "./fish.ts";
+import { json } from "./json.ts";
+import { CONTRACT_FILE, contractFile } from "./json-contract.ts";
 import { reference } from "./reference.ts";
 import { zsh } from "./zsh.ts";
 
@@ -13,5 +15,7 @@ export const generatedFiles = async (): Promise<Record<string, string>> => ({
   "completions/gpu-dev.fish": await fish(),
   "docs/cli.md": await reference(),
   "docs/configuration.md": configuration(),
+  "docs/json.md": json(),
+  [CONTRACT_FILE]: await contractFile(),
   "docs/openapi.json": `${JSON.stringify(openapi(VERSION), null, 2)}\n`,
 });

@@ -20,7 +20,10 @@ function __gpu_dev_at
     for word in (commandline -opc)[2..]
         if test $skip = 1
             set skip 0
-        else if test "$word" = --context
+        else if contains -- "$word" ${globalWords
+          .filter((o) => o.takesValue)
+          .map((o) => o.long)
+          .join(" ")}
             set skip 1
         else if not string match -q -- '-*' "$word"
             set -a words $word

@@ -19,6 +19,8 @@ Every command also has:
 ${list(GLOBAL_OPTIONS.map((option) => [option.flags, option.summary]))}
 - \`-h, --help\`: Print this help
 
+[json.md](json.md) has every field that they print with \`--json\`.
+
 ${exitCodes()}
 ${all.map(section).join("\n")}`;
 }
@@ -26,7 +28,7 @@ ${all.map(section).join("\n")}`;
 function overview(group: string, all: readonly CommandWords[]): string {
   const paths = catalogue.filter((entry) => entry.group === group).map((entry) => entry.path);
   const rows = all
-    .filter((c) => paths.includes(c.path))
+    .filter((c) => paths.some((path) => path === c.path))
     .map((c) => `| [\`${c.path}\`](#gpu-dev-${c.path.replaceAll(" ", "-")}) | ${c.summary} |`);
   return `| ${group.replace(":", "")} | |\n|---|---|\n${rows.join("\n")}\n`;
 }

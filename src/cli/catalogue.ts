@@ -15,7 +15,7 @@ const INVENTORY = "GPUs and disks:";
 const SETUP = "Set-up:";
 const ADMIN = "Administration:";
 
-export const catalogue: readonly Entry[] = [
+const entries = [
   {
     path: "reserve",
     summary: "Reserve GPUs and wait until ssh works",
@@ -140,7 +140,14 @@ export const catalogue: readonly Entry[] = [
     group: ADMIN,
     load: async () => (await import("./commands/admin/nodes.ts")).command,
   },
-];
+] as const satisfies readonly Entry[];
+
+/** The words of a command. */
+export type CommandPath = (typeof entries)[number]["path"];
+
+export type CatalogueEntry = Entry & { readonly path: CommandPath };
+
+export const catalogue: readonly CatalogueEntry[] = entries;
 
 /** Topics: the first word of commands of two words. */
 export const topics: Readonly<Record<string, { readonly summary: string; readonly group: string }>> = {

@@ -59,6 +59,8 @@ export interface GlobalOptions {
   readonly verbose: boolean;
   readonly color: boolean;
   readonly context: string | undefined;
+  /** Of the JSON document only these; all of them when it is not given. */
+  readonly fields: readonly string[] | undefined;
 }
 
 /** What the process gives; the rest of a Context follows from it and the global options. */

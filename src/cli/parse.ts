@@ -1,13 +1,15 @@
 /** From words to a call: parsing is not running, so that each can be tested alone. */
 import { type Command as Commander, CommanderError, Option as CommanderOption } from "commander";
-import { catalogue, type Entry, names } from "./catalogue.ts";
+import { type CatalogueEntry, type CommandPath, catalogue, names } from "./catalogue.ts";
 import type { Command, Options, Values } from "./command.ts";
 import type { GlobalOptions, Io } from "./context.ts";
 import { UsageError } from "./errors.ts";
+import { asksForFields, guessGlobal, TAKES_A_WORD } from "./global.ts";
 import { createProgram, fill, findParser } from "./program.ts";
 
 /** A command line that was understood: what to run with what. */
 export interface Call {
+  readonly path: CommandPath;
   readonly command: Command;
   readonly args: readonly string[];
   readonly options: Values<Options>;
@@ -18,10 +20,11 @@ export interface Call {
 export async function parse(argv: readonly string[], io: Io): Promise<Call | undefined> {
   const line = withHelp(argv);
   const entry = entryOf(line);
+  if (entry && asksForFields(line)) return await askForFields(entry, line);
   const program = createProgram(io, entry ? [entry] : catalogue);
   const parser = entry ? findParser(program, entry.path) : undefined;
   const command = await entry?.load();
-  if (!parser || !command) {
+  if (!entry || !parser || !command) {
     await understand(program, line, entry);
     return undefined;
   }
@@ -31,12 +34,20 @@ export async function parse(argv: readonly string[], io: Io): Promise<Call | und
   });
   await understand(program, line, entry);
   if (!called) return undefined;
+  const global = program.opts<GlobalOptions>();
   return {
+    path: entry.path,
     command,
     args: parser.args,
     options: values(parser, command.options ?? {}),
-    global: program.opts<GlobalOptions>(),
+    global: { ...global, json: global.json || global.fields !== undefined },
   };
+}
+
+async function askForFields({ path }: CatalogueEntry, line: readonly string[]): Promise<Call> {
+  const { listing } = await import("./fields.ts");
+  const global = { ...guessGlobal(line), json: line.includes("--json") };
+  return { path, command: listing(path), args: [], options: {}, global };
 }
 
 /** `help list` is `list --help`; without a command, help is the answer unless a document was asked for. */
@@ -51,7 +62,7 @@ function withHelp(argv: readonly string[]): string[] {
 }
 
 /** The command that the leading words name; options may stand before it. */
-function entryOf(line: readonly string[]): Entry | undefined {
+function entryOf(line: readonly string[]): CatalogueEntry | undefined {
   const words = leadingWords(line);
   const called = [words.slice(0, 2).join(" "), words[0] ?? ""];
   return catalogue.find((entry) => names(entry).some((name) => called.includes(name)));
@@ -60,7 +71,7 @@ function entryOf(line: readonly string[]): Entry | undefined {
 function leadingWords(line: readonly string[]): string[] {
   const words: string[] = [];
   for (let i = 0; i < line.length && line[i] !== "--"; i++) {
-    if (line[i] === "--context") i++;
+    if (TAKES_A_WORD.includes(line[i] ?? "")) i++;
     else if (!line[i]?.startsWith("-")) words.push(line[i] ?? "");
   }
   return words;
@@ -69,7 +80,7 @@ function leadingWords(line: readonly string[]): string[] {
 async function understand(
   program: Commander,
   line: readonly string[],
-  entry: Entry | undefined,
+  entry: CatalogueEntry | undefined,
 ): Promise<void> {
   try {
     await program.parseAsync(line, { from: "user" });
@@ -95,7 +106,7 @@ function describeFlags(flags: string): { negate: boolean; attributeName: string 
 }
 
 /** commander's words, without its "error:", with its suggestion as the hint. */
-function messageOf(error: CommanderError, entry: Entry | undefined): [string, string] {
+function messageOf(error: CommanderError, entry: CatalogueEntry | undefined): [string, string] {
   const [first = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
   const help = `\`gpu-dev ${entry ? `${entry.path} ` : ""}--help\` shows what it takes.`;
   return [`${first.charAt(0).toUpperCase()}${first.slice(1)}`, suggestion.replace(/^\(|\)$/g, "") || help];

@@ -21,6 +21,8 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
 }
 
 async function carryOut(call: Call, ctx: Context): Promise<number> {
+  // Before anything is done: a field that does not exist would be told after a change was made.
+  if (ctx.global.fields) (await import("./fields.ts")).checkFields(call.path, ctx.global.fields);
   const result = await call.command.run(call.args, call.options, ctx);
   if (result === undefined) return EXIT.ok;
   if (typeof result === "number") return result;

@@ -6,6 +6,7 @@ import { CliError } from "./errors.ts";
 import type { Feed } from "./feed.ts";
 import { follow } from "./follow.ts";
 import { type Output, printLine, render } from "./output/output.ts";
+import { pick } from "./output/pick.ts";
 import { createScreen } from "./output/screen.ts";
 
 /** Every wait has an end; a day is longer than anybody looks at a terminal. */
@@ -64,7 +65,8 @@ type Writer = (output: Output) => Promise<void>;
 /** On a terminal one picture that changes, for scripts a JSON document on a line of its own, into a pipe a block for each change. */
 function writerFor(ctx: Context): Writer {
   const { stdout } = ctx.io;
-  if (ctx.global.json) return whenChanged((output) => printLine(ctx, output.json));
+  const { json, fields } = ctx.global;
+  if (json) return whenChanged(fields, (output) => printLine(ctx, pick(output.json, fields)));
   if (stdout.isTTY && ctx.env.TERM !== "dumb") {
     const screen = createScreen(stdout);
     return async (output) => screen.draw((await render(ctx, output)) || `${output.empty ?? ""}\n`);
@@ -79,10 +81,10 @@ function writerFor(ctx: Context): Writer {
 }
 
 /** What has only grown older is no change. */
-function whenChanged(write: (output: Output) => void): Writer {
+function whenChanged(fields: readonly string[] | undefined, write: (output: Output) => void): Writer {
   let last = "";
   return async (output) => {
-    const state = JSON.stringify(output.watched ?? output.json);
+    const state = JSON.stringify(pick(output.watched ?? output.json, fields));
     if (state === last) return;
     last = state;
     write(output);

@@ -2,6 +2,7 @@
 import type { Context } from "../context.ts";
 import { pipedOf } from "./cell.ts";
 import type { Look, Tone } from "./paint.ts";
+import { pick } from "./pick.ts";
 
 /** `text` is for a terminal (relative times, marks), in the colour of its meaning; `value` for a pipe (whole values, ISO times). */
 export type Cell = string | { readonly text: string; readonly value: string; readonly tone?: Tone };
@@ -24,7 +25,7 @@ export interface Output {
 
 /** Prints to stdout: JSON with `--json`, a table on a terminal, tab-separated values into a pipe (C-01). */
 export async function print(ctx: Context, output: Output): Promise<void> {
-  if (ctx.global.json) return printJson(ctx, output.json);
+  if (ctx.global.json) return printJson(ctx, pick(output.json, ctx.global.fields));
   if (output.rows.length === 0) {
     if (output.empty !== undefined) ctx.io.stderr.write(`${output.empty}\n`);
     return;

@@ -1,0 +1,84 @@
+/**
+ * What each command of the command line prints with `--json`: the contract of docs/json.md, where a field is added but never
+ * removed or retyped. The command line loads it for `--fields` alone: a short command has run before zod is there.
+ */
+import * as z from "zod";
+import * as s from "./schemas.ts";
+
+const items = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item) });
+
+const phase = z.object({
+  phase: z.enum(["queued", "preparing", "active", "ending"]),
+  started_at: s.instant,
+  ended_at: s.instant.nullable().describe("Null while it goes on"),
+  duration_ms: z.int().describe("Up to now while it goes on"),
+  steps: z
+    .array(z.object({ step: z.enum(["launch", "ssh"]), duration_ms: z.int() }))
+    .describe("Parts of it that have ended, in order"),
+});
+
+const history = s.reservation.extend({
+  start_sooner: z
+    .array(s.wayToStartSooner)
+    .describe("What would start it sooner, the soonest first; of a queued one"),
+  phases: z.array(phase).describe("What took how long, in order"),
+  events: z.array(s.event).describe("What happened, oldest first"),
+});
+
+const cancelled = z.union([s.reservation, items(z.union([s.reservation, z.object({ error: s.problem })]))]);
+
+const setting = z.object({
+  name: z.string(),
+  value: z.string().nullable().describe("Tokens are never shown whole"),
+  origin: z.string().describe("The flag, variable or file that it comes from"),
+});
+
+const finding = z.object({
+  check: z.string().describe("What was looked at"),
+  status: z.enum(["ok", "warning", "failure", "skipped"]),
+  detail: z.string(),
+  fix: z.string().optional().describe("What to do about it"),
+});
+
+const forward = z.object({
+  address: z.string(),
+  port: z.int().describe("On this machine"),
+  pod_port: z.int(),
+});
+
+const includeLine = { file: z.string().describe("The user's ssh configuration"), line: z.string() };
+
+/** By the words of the command. */
+export const documents = {
+  reserve: z.union([s.reservation, s.forecast]),
+  list: items(s.reservation),
+  show: history,
+  connect: z.object({ id: z.string(), exit_code: z.int(), stdout: z.string(), stderr: z.string() }),
+  forward: z.object({ id: z.string(), name: z.string().nullable(), forwards: z.array(forward) }),
+  edit: s.reservation,
+  cancel: cancelled,
+  avail: s.availabilityPage,
+  status: z.object({
+    url: z.string(),
+    health: z.union([s.health, s.problem]).describe("A problem when the server is not ready"),
+    deployment: s.deployment,
+    availability: z.array(s.availability),
+  }),
+  "disk list": s.diskPage,
+  server: z.object({ url: z.string(), parts: z.string().describe("What it does"), pid: z.int() }),
+  whoami: s.me.extend({
+    url: z.string().describe("The server that says so"),
+    context: z.string().describe("The name of that server here"),
+  }),
+  doctor: z.object({ ok: z.boolean().describe("Without a failure"), checks: z.array(finding) }),
+  "config show": z.object({ settings: z.array(setting) }),
+  "ssh-config install": z.object({ ...includeLine, added: z.boolean().describe("False when it was there") }),
+  "ssh-config remove": z.object({
+    ...includeLine,
+    removed: z.boolean().describe("False when it was not there"),
+  }),
+  "ssh-config show": z.object({ file: z.string(), text: z.string() }),
+  completion: z.object({ shell: z.string(), script: z.string() }),
+  "admin types": s.gpuTypePage,
+  "admin nodes": z.union([s.nodePage, s.node]),
+} as const satisfies Record<string, z.ZodType>;
