@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """A slow, lossy link between two network namespaces, for kernels without netem: what goes into a TUN device in one comes
-out of that in the other, later or never. Prints "up", and runs until it is ended.
+out of that in the other, later or never. Prints "up", and runs until it is ended. SIGUSR1: all is lost; SIGUSR2: no longer.
 Usage: slow-link.py NAMESPACE ADDRESS NAMESPACE ADDRESS DELAY_MS LOSS   (delay each way; loss from 0 to 1)"""
 import asyncio
 import fcntl
 import os
 import random
+import signal
 import struct
 import subprocess
 import sys
@@ -40,7 +41,17 @@ def setns(descriptor: int) -> None:
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def carry(loop, source: int, target: int, delay: float, loss: float) -> None:
+class Weather:
+    """How much is lost: from 0, nothing, to 1."""
+
+    def __init__(self, loss: float) -> None:
+        self.loss = loss
+
+    def change(self, loss: float) -> None:
+        self.loss = loss
+
+
+def carry(loop, source: int, target: int, delay: float, weather: Weather) -> None:
     """Packets of one direction keep their order, since each waits as long as the others."""
 
     def deliver(packet: bytes) -> None:
@@ -55,7 +66,7 @@ def carry(loop, source: int, target: int, delay: float, loss: float) -> None:
                 packet = os.read(source, 65536)
             except BlockingIOError:
                 return
-            if random.random() >= loss:
+            if random.random() >= weather.loss:
                 loop.call_later(delay, deliver, packet)
 
     loop.add_reader(source, arrive)
@@ -67,8 +78,11 @@ def main() -> None:
     random.seed(1)
     loop = asyncio.new_event_loop()
     a, b = open_tun(near, near_address, far_address), open_tun(far, far_address, near_address)
-    carry(loop, a, b, delay, loss)
-    carry(loop, b, a, delay, loss)
+    weather = Weather(loss)
+    carry(loop, a, b, delay, weather)
+    carry(loop, b, a, delay, weather)
+    loop.add_signal_handler(signal.SIGUSR1, weather.change, 1.0)
+    loop.add_signal_handler(signal.SIGUSR2, weather.change, loss)
     print("up", flush=True)
     loop.run_forever()
 

@@ -23,6 +23,7 @@ const NEEDS = {
   tmux: { package: "tmux" },
   openssl: { package: "openssl" },
   ip: { package: "iproute2" },
+  python3: { package: "python3" },
   zsh: { package: "zsh" },
   fish: { package: "fish" },
   postgres: { package: "postgresql", paths: ["/usr/lib/postgresql"] },
