@@ -11,7 +11,13 @@ import { errorCode, withRetries } from "./retry.ts";
 export function endpointOf(outside: Outside, home: Home, global: GlobalOptions): Endpoint {
   const endpoint = readEndpoint(outside, home, global);
   if (!endpoint) throw notConfigured(global.context ?? outside.env.GPU_DEV_CONTEXT);
-  if (!/^https?:$/.test(URL.parse(endpoint.url)?.protocol ?? ""))
+  const { protocol = "", username = "", password = "" } = URL.parse(endpoint.url) ?? {};
+  if (username + password !== "")
+    throw new UsageError(
+      `The URL set by ${endpoint.origin} has a user name or a password in it`,
+      "Who you are is said by a token alone: GPU_DEV_TOKEN.",
+    );
+  if (!/^https?:$/.test(protocol))
     throw new UsageError(
       `${JSON.stringify(endpoint.url)} (set by ${endpoint.origin}) is not an http or https URL`,
       "It looks like http://127.0.0.1:4780.",
@@ -55,9 +61,18 @@ export function clientFor(outside: Outside, endpoint: Endpoint, detail: (line: s
 function withLog(fetch: Fetch, clock: Outside["clock"], detail: (line: string) => void): Fetch {
   return async (url, init) => {
     const start = clock.now().getTime();
-    const reply = await fetch(url, init);
-    detail(`${init.method} ${url}: HTTP ${reply.status} in ${clock.now().getTime() - start} ms`);
-    return reply;
+    const took = (): string => `${clock.now().getTime() - start} ms`;
+    try {
+      const reply = await fetch(url, init);
+      const id = reply.headers.get("x-request-id");
+      detail(
+        `${init.method} ${url}: HTTP ${reply.status} in ${took()}${id === null ? "" : ` (request ${id})`}`,
+      );
+      return reply;
+    } catch (error) {
+      detail(`${init.method} ${url}: ${errorCode(error) || "no answer"} after ${took()}`);
+      throw error;
+    }
   };
 }
 

@@ -6,6 +6,7 @@
 import { BadReply, RefusedRequest } from "../api/client.ts";
 import { ERRORS, EXIT, isErrorCode, Problem, type ProblemDocument } from "../api/errors.ts";
 import type { Endpoint } from "../api/home.ts";
+import { fileTrouble } from "./file-trouble.ts";
 
 /** A failure that the command line itself names. `code` goes into the JSON document. */
 export class CliError extends Error {
@@ -30,9 +31,11 @@ export class CliError extends Error {
   }
 }
 
+const HINT_USAGE = "`--help` shows what it takes.";
+
 /** The command line cannot be carried out as it was typed. */
 export class UsageError extends CliError {
-  constructor(message: string, hint?: string, cause?: unknown) {
+  constructor(message: string, hint = HINT_USAGE, cause?: unknown) {
     super("usage", EXIT.usage, message, { hint, cause });
     this.name = "UsageError";
   }
@@ -72,7 +75,7 @@ export class Unreachable extends CliError {
 
 function hintForUnreachable(endpoint: Endpoint): string {
   if (endpoint.context === "local") return "Is the server running? Start it with `gpu-dev server`.";
-  return "Check the address and your network, then try again.";
+  return `Check the address (${endpoint.origin}) and your network; \`gpu-dev doctor\` looks at each step of the way.`;
 }
 
 /** What is said about an error, and the exit code. */
@@ -90,22 +93,38 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof Problem) return fromProblem(error.document());
   if (error instanceof BadReply) return own(asGatewayError(error));
   if (error instanceof CliError) return own(error);
-  return own(asBug(error));
+  return own(asFileError(error) ?? asBug(error));
 }
 
 function fromProblem(problem: ProblemDocument): Failure {
   // A server that says the one offending field in its first sentence need not be heard twice.
   const more = (problem.errors ?? []).filter((field) => !problem.detail.includes(field.detail));
   const fields = more.map((field) => `\n  ${field.field}: ${field.detail}`).join("");
+  const exit = exitFor(problem);
   return {
-    message: `${problem.detail}${fields}`,
-    hint: problem.hint ?? (problem.status === 401 ? HINT_401 : undefined),
-    exit: exitFor(problem),
+    message: `${problem.detail}${requestOf(problem)}${fields}`,
+    hint: problem.hint ?? (problem.status === 403 ? HINT_403 : HINTS[exit]),
+    exit,
     document: { ...problem },
   };
 }
 
-const HINT_401 = "Check the token (GPU_DEV_TOKEN, or `gpu-dev config show` says where it comes from).";
+/** By which the server's log tells what went wrong inside of it. */
+const requestOf = ({ status, request_id }: ProblemDocument): string =>
+  status >= 500 && request_id !== undefined ? ` (request ${request_id})` : "";
+
+const HINT_403 = "`gpu-dev whoami` says who you are to the server; ask its administrator.";
+
+/** What to do, by the exit code, where the server does not say it. */
+const HINTS: Readonly<Record<number, string>> = {
+  [EXIT.error]: "Report it to who runs the server: its log tells more.",
+  [EXIT.usage]: HINT_USAGE,
+  [EXIT.auth]: "Check the token (GPU_DEV_TOKEN, or `gpu-dev config show` says where it comes from).",
+  [EXIT.notFound]: "`gpu-dev list --all` shows all of yours.",
+  [EXIT.noCapacity]: "`gpu-dev avail` says when; without --no-queue it waits for its turn.",
+  [EXIT.conflict]: "`gpu-dev show` says how it is now.",
+  [EXIT.tryLater]: "Try again in a moment; `gpu-dev status` says how the server is.",
+};
 
 /** By code; a code of a newer server by its status and whether it may be tried again. */
 function exitFor(problem: ProblemDocument): number {
@@ -152,6 +171,13 @@ const asGatewayError = (error: BadReply): CliError =>
       extra: { status: error.status },
     },
   );
+
+function asFileError(error: unknown): CliError | undefined {
+  const trouble = fileTrouble(error);
+  return (
+    trouble && new CliError("file_error", EXIT.error, trouble.message, { hint: trouble.hint, cause: error })
+  );
+}
 
 function asBug(error: unknown): CliError {
   const what = error instanceof Error ? error.message : String(error);

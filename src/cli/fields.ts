@@ -1,10 +1,10 @@
 /** The fields of a command's JSON: what `--fields` takes, and what `--fields help` lists. */
 import { documents } from "../api/documents.ts";
+import { nearest } from "../api/nearest.ts";
 import { alternativesOf, elementOf, meaningOf, membersOf, type Schema, typeOf } from "../api/shape.ts";
 import type { CommandPath } from "./catalogue.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { nearest } from "./nearest.ts";
 
 type Fields = Readonly<Record<string, Schema>>;
 

@@ -3,6 +3,7 @@ import type { Client } from "../api/client.ts";
 import { asProblem, RefusedRequest } from "../api/client.ts";
 import { EXIT, Problem } from "../api/errors.ts";
 import { isId } from "../api/names.ts";
+import { nearest } from "../api/nearest.ts";
 import type { Reservation } from "../api/schemas.ts";
 import type { Context } from "./context.ts";
 import { CliError, UsageError } from "./errors.ts";
@@ -25,7 +26,7 @@ export async function findReservation(api: Client, word: string): Promise<Reserv
     (await byName(api, word, "live")) ??
     (await byPrefix(api, word)) ??
     (await byName(api, word, "all")) ??
-    notFound(word)
+    (await notFound(api, word))
   );
 }
 
@@ -73,8 +74,11 @@ function ambiguous(word: string, candidates: readonly Reservation[], is: string,
   });
 }
 
-function notFound(word: string): never {
+async function notFound(api: Client, word: string): Promise<never> {
+  const { items } = await api.listReservations({ query: { state: "live", limit: "500" } });
+  const names = items.flatMap((r) => r.name ?? []);
+  const meant = nearest(word, names);
   throw new Problem("not_found", `You have no reservation ${JSON.stringify(word)}`, {
-    hint: "`gpu-dev list --all` shows all of yours.",
+    hint: `${meant === undefined ? "" : `Did you mean ${meant}? `}\`gpu-dev list --all\` shows all of yours.`,
   });
 }

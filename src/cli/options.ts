@@ -1,6 +1,7 @@
 /** The kinds of options, and how their texts become values: exact or refused, with the accepted forms. */
 import { DURATION_FORMS, parseDuration } from "../api/duration.ts";
 import { githubNameFault, nameFault } from "../api/names.ts";
+import { nearest } from "../api/nearest.ts";
 import type { Completes, Option } from "./command.ts";
 import { UsageError } from "./errors.ts";
 
@@ -43,7 +44,11 @@ export const choice = <const C extends readonly string[]>(
   completes: choices,
   parse(given) {
     if (choices.includes(given)) return given;
-    throw new UsageError(`${JSON.stringify(given)} is none of ${choices.join(", ")}`);
+    const meant = nearest(given, choices);
+    throw new UsageError(
+      `${JSON.stringify(given)} is none of ${choices.join(", ")}`,
+      meant === undefined ? undefined : `Did you mean ${meant}?`,
+    );
   },
 });
 

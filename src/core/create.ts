@@ -1,6 +1,7 @@
 /** Making a reservation: checked, written as `queued`, and placed in the same transaction when it can start at once. */
 import { exactDuration } from "../api/duration.ts";
 import { Problem } from "../api/errors.ts";
+import { nearest } from "../api/nearest.ts";
 import type { CreateReservation, GpuType, Reservation } from "../api/schemas.ts";
 import type { Tx } from "../store/db.ts";
 import { listKeys } from "../store/keys.ts";
@@ -99,11 +100,14 @@ async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateRes
 
 function unknownType(given: string, names: readonly string[]): Problem {
   const known = names.length === 0 ? "this server offers none at present" : `there are: ${names.join(", ")}`;
-  return invalid("gpu_type", `there is no GPU type ${JSON.stringify(given)}; ${known}`);
+  const meant = nearest(given, names);
+  const hint = meant === undefined ? undefined : `did you mean ${meant}?`;
+  return invalid("gpu_type", `there is no GPU type ${JSON.stringify(given)}; ${known}`, hint);
 }
 
-function invalid(field: string, detail: string): Problem {
+function invalid(field: string, detail: string, hint?: string): Problem {
   return new Problem("invalid_input", `${field}: ${detail}`, {
+    hint,
     errors: [{ field, code: "invalid", detail }],
   });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ERRORS, type ErrorCode, Problem } from "../../src/api/errors.ts";
+import { failureOf } from "../../src/cli/errors.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const problems = Object.keys(ERRORS) as ErrorCode[];
@@ -56,6 +57,13 @@ test("A-03 every offending field is shown by its name, and none twice", async ()
   const done = await world.gpuDev("whoami");
   expect(done.stderr.match(/at most 8/g)).toHaveLength(1);
   expect(done.stderr).toContain("duration_s: at least 60");
+});
+
+test("a failure inside of the server is told with the id that its log has", async () => {
+  const world = createWorld({ handlers: { getMe: () => new Problem("internal", "something went wrong") } });
+  expect((await world.gpuDev("whoami")).stderr).toMatch(
+    /^error: something went wrong \(request req-1\)\n.*log/,
+  );
 });
 
 test("C-03 a 401 is final here: one request, and the way to mend it", async () => {
@@ -120,6 +128,25 @@ test("nothing configured names both ways to configure it, exit 4", async () => {
   expect(done.stderr).toContain("GPU_DEV_URL");
 });
 
+test.each([
+  ["ENOSPC", "there is no space left on the disk"],
+  ["EACCES", "permission denied"],
+  ["EROFS", "the file system is read-only"],
+])("C-02 a file that cannot be used (%s) is named with why and what to do, and is no bug", (code, words) => {
+  const path = "/home/ada/.gpu-dev/ssh_config";
+  const failure = failureOf(Object.assign(new Error(code), { code, syscall: "open", path }));
+  expect(failure).toMatchObject({ exit: 1, message: `${path} cannot be used: ${words}` });
+  expect(failure.hint).toContain("GPU_DEV_HOME");
+  expect(failure.document).toMatchObject({ code: "file_error", retryable: false });
+});
+
+test("C-21 a password in the URL is refused and not repeated", async () => {
+  const done = await createWorld({ env: { GPU_DEV_URL: "http://ada:hunter2@gpu.test" } }).gpuDev("list");
+  expect(done).toMatchObject({ code: 2, stdout: "" });
+  expect(done.stderr).toContain("GPU_DEV_URL");
+  expect(done.stderr).not.toContain("hunter2");
+});
+
 test("an unknown context is named", async () => {
   const done = await createWorld().gpuDev("list --context lab");
   expect(done.code).toBe(4);
@@ -145,6 +172,6 @@ test("a bug is exit 1 in two lines; --verbose has its stack", async () => {
 test("C-21 --verbose tells of requests and never shows the token", async () => {
   const world = createWorld({ handlers: { getMe: () => ({ id: "u", name: "ada", role: "user" as const }) } });
   const done = await world.gpuDev("whoami -v");
-  expect(done.stderr).toContain("GET http://gpu.test/v1/me: HTTP 200");
+  expect(done.stderr).toMatch(/^GET http:\/\/gpu.test\/v1\/me: HTTP 200 in \d+ ms \(request req-1\)$/m);
   expect(done.stdout + done.stderr).not.toContain("secretsecret");
 });

@@ -57,6 +57,15 @@ describe("C-12 a reservation is named by", () => {
     expect(shownId(done.stdout)).toBe(id);
   });
 
+  test("C-19 a name that is nowhere is answered with the one that was meant", async () => {
+    const world = createWorld({ handlers: having(one, two, ended) });
+    const done = await world.gpuDev("show helo");
+    expect(done).toMatchObject({ code: 5, stdout: "" });
+    expect(done.stderr).toContain('You have no reservation "helo"');
+    expect(done.stderr).toContain("Did you mean hello?");
+    expect((await world.gpuDev("show whatever")).stderr).not.toContain("Did you mean");
+  });
+
   test("C-12 an ambiguous beginning is exit 2 and lists the candidates", async () => {
     const world = createWorld({ handlers: having(one, two) });
     for (const verb of ["show", "cancel", "connect", "edit --name x"]) {

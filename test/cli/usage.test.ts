@@ -36,6 +36,8 @@ test.each([
   ["list --stat", "Unknown option '--stat'", "--state"],
   ["reserve --gpu_type cpu", "Unknown option '--gpu_type'", "--gpu-type"],
   ["list --jsno", "Unknown option '--jsno'", "--json"],
+  ["list --state actve", "is none of queued", "Did you mean active?"],
+  ["reserve --priority hihg", "is none of low", "Did you mean high?"],
 ])("C-19 `gpu-dev %s` is answered with what was meant, exit 2", async (line, words, meant) => {
   const done = await createWorld().gpuDev(line);
   expect(done).toMatchObject({ code: 2, stdout: "" });

@@ -109,7 +109,9 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
     expect(await refusal({ gpu_type: "b200" })).toMatchObject({
       code: "invalid_input",
       message: 'gpu_type: there is no GPU type "b200"; there are: cpu, h100',
+      hint: undefined,
     });
+    expect(await refusal({ gpu_type: "h10" })).toMatchObject({ hint: "did you mean h100?" });
     expect(await refusal({ duration_s: 49 * HOUR })).toMatchObject({
       code: "invalid_input",
       message: "duration_s: h100 is given for at most 2d",

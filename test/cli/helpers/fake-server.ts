@@ -39,7 +39,8 @@ export function fakeServer(handlers: Handlers): FakeServer {
       const handler = server.handlers[request.route];
       if (!handler) throw new Error(`unexpected request: ${request.route}`);
       const { status, text, headers } = reply(request, handler(request));
-      const get = (name: string): string | null => (name === "date" ? server.date : headers.get(name));
+      const others: Record<string, string | null> = { date: server.date, "x-request-id": "req-1" };
+      const get = (name: string): string | null => others[name] ?? headers.get(name);
       return { status, text, headers: { get } };
     },
   };
