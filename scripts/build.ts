@@ -2,8 +2,7 @@
  * Bundles the command line, the ssh-proxy and the server into dist/: ES modules, one chunk for each command, so that a run loads
  * only what it needs. Made beside dist/ and renamed into place, so that a running command never sees half a build.
  */
-import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
-import http from "node:http";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,63 +14,106 @@ const dist = join(root, "dist");
 /** Native code, and what loads its own files by path. */
 const EXTERNAL = ["better-sqlite3", "pg", "pg-native", "pino", "bufferutil", "utf-8-validate"];
 
-/**
- * Node's own modules, without detours: a `require` of a CommonJS package is answered by the process (ES modules have none, and making one for
- * each chunk costs 6 ms at each start); an import of node:http, which as an ES module reads all that it exports, its
- * WebSocket too, and so loads undici (25 ms), takes what is there at once.
- */
-const builtins: Plugin = {
-  name: "builtins",
+/** What a CommonJS package requires of Node's own modules is answered by the process: ES modules have no `require`, and making one for each chunk costs 6 ms. */
+const required: Plugin = {
+  name: "required",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /./ }, ({ path, kind }) => {
-      if (kind === "require-call" && isBuiltin(path)) return { path, namespace: "required" };
-      return /^(node:)?http$/.test(path) ? { path, namespace: "imported" } : undefined;
-    });
+    onResolve({ filter: /./ }, ({ path, kind }) =>
+      kind === "require-call" && isBuiltin(path) ? { path, namespace: "required" } : undefined,
+    );
+    // commander would start programs of their own for subcommands; ours are functions.
+    onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
+      importer.includes("/commander/") ? { path, namespace: "unused" } : undefined,
+    );
+    onLoad({ filter: /./, namespace: "unused" }, () => ({ contents: "export default {};" }));
     onLoad({ filter: /./, namespace: "required" }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
-    }));
-    onLoad({ filter: /./, namespace: "imported" }, ({ path }) => ({
-      contents: `const http = process.getBuiltinModule(${JSON.stringify(path)});
-export default http;
-export const { ${readyExports(http).join(", ")} } = http;`,
     }));
   },
 };
 
-/** Those that are values; the others are made when they are first read. */
-const readyExports = (module: object): string[] =>
-  Object.entries(Object.getOwnPropertyDescriptors(module)).flatMap(([name, { value }]) =>
-    value === undefined ? [] : [name],
-  );
+/**
+ * An import of one of Node's own modules reads all that it exports, and so makes what is made when it is first read: the streams of
+ * node:fs, the WebSocket of node:http (undici, 25 ms). Taken from the process instead, only what is named is read.
+ */
+const withoutDetours = (code: string): string =>
+  code.replace(BUILTIN_IMPORT, (statement, whole?: string, named?: string, path = "") => {
+    if (!isBuiltin(path)) return statement;
+    const names = [whole?.replace(/^\* ?as /, ""), named?.replaceAll(" as ", ":")].filter((each) => each);
+    return `const ${names.map((each) => `${each}=process.getBuiltinModule("${path}")`).join(",")}`;
+  });
 
-/** Of our own package.json only the version goes along (src/api/version.ts). */
+const BUILTIN_IMPORT = /\bimport ?((?:\* ?as )?[\w$]+)?,? ?(\{[\w$ ,]+\})? ?from ?"([\w:/]+)"/g;
+
+/** Of our own package.json only the version goes along. */
 const versionOnly: Plugin = {
   name: "version-only",
   setup({ onLoad }) {
-    onLoad({ filter: /package\.json$/ }, async ({ path }) => {
-      if (path !== join(root, "package.json")) return undefined;
-      const { version } = JSON.parse(await readFile(path, "utf8"));
-      return { contents: JSON.stringify({ version }), loader: "json" };
+    onLoad({ filter: /src\/api\/version\.ts$/ }, async () => {
+      const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+      return { contents: `export const VERSION = ${JSON.stringify(version)};`, loader: "ts" };
     });
+  },
+};
+
+/**
+ * What every command needs stands in few files: each more costs a millisecond at each start. The bundler joins modules that the same
+ * entries reach, so whatever is loaded later is made to reach all that the start has loaded already.
+ */
+const together: Plugin = {
+  name: "together",
+  setup({ onResolve, onLoad }) {
+    const later = new Set<string>();
+    onResolve({ filter: /^\./ }, ({ path, kind, importer, resolveDir }) => {
+      const file = join(resolveDir, path);
+      if (kind === "dynamic-import" && importer.startsWith(source) && !ALONE.includes(file)) later.add(file);
+      return undefined;
+    });
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      if (!later.has(path)) return undefined;
+      const early = EARLY.map((file) => `import ${JSON.stringify(join(source, file))};`);
+      return { contents: [await readFile(path, "utf8"), ...early].join("\n"), loader: "ts" };
+    });
+  },
+};
+
+const source = join(root, "src/");
+const ALONE = ["cli/complete.ts", "cli/commands/ssh-proxy.ts"].map((file) => join(source, file));
+const EARLY = ["cli/start.ts", "cli/commands/list.ts"];
+
+/** The hidden command `ssh-proxy` is the other bundle's. */
+const proxyApart: Plugin = {
+  name: "proxy-apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/tunnel\/main\.ts$/ }, () => ({ path: "./ssh-proxy.js", external: true }));
   },
 };
 
 async function bundle(outdir: string): Promise<void> {
-  await build({
+  const common = {
     absWorkingDir: root,
-    entryPoints: { main: "src/cli/main.ts", "ssh-proxy": "src/tunnel/main.ts" },
     outdir,
+    write: false,
     bundle: true,
-    splitting: true,
     format: "esm",
     platform: "node",
     target: "node24",
     minify: true,
     legalComments: "none",
     external: EXTERNAL,
-    plugins: [builtins, versionOnly],
     logLevel: "warning",
-  });
+  } as const;
+  const [cli, proxy] = await Promise.all([
+    build({
+      ...common,
+      entryPoints: { main: "src/cli/main.ts" },
+      splitting: true,
+      plugins: [required, versionOnly, proxyApart, together],
+    }),
+    build({ ...common, entryPoints: { "ssh-proxy": "src/tunnel/main.ts" } }),
+  ]);
+  for (const { path, text } of [...cli.outputFiles, ...proxy.outputFiles])
+    await writeFile(path, withoutDetours(text));
 }
 
 /** Puts the made directory in the place of dist/; again when another build got in between. */

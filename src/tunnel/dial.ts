@@ -1,6 +1,5 @@
 /** Opens the WebSocket of a tunnel. */
-import http, { type ClientRequest, type IncomingMessage } from "node:http";
-import https from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { isThisMachine } from "../api/proxy.ts";
 import type { Clock } from "./clock.ts";
@@ -18,6 +17,7 @@ import {
   wholeNumber,
 } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
+import { requesterFor } from "./requester.ts";
 import { throughProxy, type Way } from "./through-proxy.ts";
 import type { Trace } from "./trace.ts";
 import { newHandshake } from "./websocket/handshake.ts";
@@ -130,9 +130,11 @@ function ask({ server, to, attempt, resume }: Dial, handshake: object, way: Way 
     ...(resume ? { [SESSION]: resume.session, [RECEIVED]: String(resume.received) } : {}),
     ...(server.token === undefined ? {} : { authorization: `Bearer ${server.token}` }),
   };
-  const { request } = url.protocol === "https:" ? https : http;
   // An agent would make connections of its own.
-  return request(url, { headers, ...(way ? { createConnection: way.createConnection } : { agent: false }) });
+  return requesterFor(url)(url, {
+    headers,
+    ...(way ? { createConnection: way.createConnection } : { agent: false }),
+  });
 }
 
 function tracePhases(request: ClientRequest, trace: Trace): void {

@@ -1,5 +1,4 @@
 /** Files that are the user's alone and that several processes write. */
-import { randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,7 +11,7 @@ const LOCK_STALE_MS = 10_000;
 /** Replaces a file as a whole, by write and rename: a reader sees the old text or the new. Mode 0600, in a directory of 0700. */
 export async function writeOwnFile(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${process.pid}.${randomBytes(6).toString("hex")}`;
+  const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
   try {
     const handle = await open(temporary, "wx", 0o600);
     await handle.writeFile(text).finally(() => handle.close());

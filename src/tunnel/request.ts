@@ -1,7 +1,7 @@
 /** The one plain request that the lean ssh-proxy needs, without any library. */
-import http, { type IncomingMessage, type RequestOptions } from "node:http";
-import https from "node:https";
+import type { IncomingMessage, RequestOptions } from "node:http";
 import { networkFailure, noAnswer, readBody, refusalFailure, type Server } from "./failure.ts";
+import { requesterFor } from "./requester.ts";
 import { throughProxy } from "./through-proxy.ts";
 
 const TIMEOUT_MS = 10_000;
@@ -35,14 +35,14 @@ async function exchange(server: Server, path: string, signal: AbortSignal): Prom
 }
 
 async function get(server: Server, path: string, signal: AbortSignal): Promise<IncomingMessage> {
-  const { request } = server.url.startsWith("https:") ? https : http;
+  const url = new URL(server.url + path);
   const headers = {
     accept: "application/json",
     ...(server.token === undefined ? {} : { authorization: `Bearer ${server.token}` }),
   };
   const way = await connection(server, signal);
   return await new Promise((resolve, reject) => {
-    const asked = request(server.url + path, { headers, ...way, signal }, resolve);
+    const asked = requesterFor(url)(url, { headers, ...way, signal }, resolve);
     asked.on("error", (error) => reject(networkFailure(error, server)));
     asked.end();
   });

@@ -1,11 +1,10 @@
 /** The way to a server through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6), and inside of it TLS where the URL asks for it. */
-import http, { type ClientRequest, type IncomingMessage } from "node:http";
-import https from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
 import { type HttpProxy, portOf } from "../api/proxy.ts";
 import { faultOf, PASSING, type Server, TunnelFailure } from "./failure.ts";
 import { oneLine } from "./frames.ts";
+import { requesterFor } from "./requester.ts";
 
 /** What node:http takes to use a connection that is there. */
 export interface Way {
@@ -44,9 +43,9 @@ const isAgreed = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >=
 
 function connectRequest(proxy: HttpProxy, path: string, signal: AbortSignal): ClientRequest {
   const url = new URL(proxy.url);
-  const { request } = url.protocol === "https:" ? https : http;
   const login = proxy.authorization === undefined ? {} : { "proxy-authorization": proxy.authorization };
-  return request(url, { method: "CONNECT", path, headers: { host: path, ...login }, agent: false, signal });
+  const headers = { host: path, ...login };
+  return requesterFor(url)(url, { method: "CONNECT", path, headers, agent: false, signal });
 }
 
 const bare = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, "");
@@ -55,7 +54,9 @@ const authority = (url: URL): string => `${url.hostname}:${portOf(url)}`;
 
 function secured(socket: Socket, target: URL): Socket {
   const host = bare(target);
-  return connectTls({ socket, host, servername: isIP(host) ? "" : host, ALPNProtocols: ["http/1.1"] });
+  return process
+    .getBuiltinModule("node:tls")
+    .connect({ socket, host, servername: isIP(host) ? "" : host, ALPNProtocols: ["http/1.1"] });
 }
 
 function unreachable(

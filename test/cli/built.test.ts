@@ -172,17 +172,56 @@ test("C-23 __complete answers from the cache, without a request", async () => {
   expect(asked).toEqual([]);
 });
 
-test("a plain list loads neither prompts, spinner, table, settings, validation, undici nor ws", async () => {
+/** Prints what the process has loaded, of Node's own modules and of files, when it ends. */
+const TELL = `data:text/javascript,import { registerHooks } from "node:module";
+registerHooks({ load(url, context, next) { if (url.startsWith("file:")) process._rawDebug(url); return next(url, context); } });
+process.on("exit", () => process._rawDebug(process.moduleLoadList.map((name) => name.replace("NativeModule ", "node:")).join("\\n")));`;
+
+/** What is loaded on the way through these arguments. */
+async function loadedBy(script: string, args: readonly string[]) {
+  const done = await start(process.execPath, ["--import", TELL, script, ...args]).done;
+  const lines = done.stderr.split("\n");
+  const urls = lines.filter((line) => line.startsWith("file:") && line.includes("/dist/"));
+  return {
+    native: lines.filter((line) => line.startsWith("node:")),
+    files: urls.length,
+    code: urls.map((url) => readFileSync(new URL(url), "utf8")).join("\n"),
+  };
+}
+
+test("a plain list loads few files: neither prompts, spinner, table, settings, validation, undici nor ws", async () => {
   reservations = [];
-  const hook = `data:text/javascript,import { registerHooks } from "node:module";
-registerHooks({ load(url, context, next) { if (url.startsWith("file:")) process._rawDebug(url); return next(url, context); } });`;
-  const done = await start(process.execPath, ["--import", hook, bin, "list"]).done;
-  const files = done.stderr.split("\n").filter((line) => line.startsWith("file:") && line.includes("/dist/"));
-  expect(files.length).toBeGreaterThan(3);
-  const loaded = files.map((url) => readFileSync(new URL(url), "utf8")).join("\n");
+  const { native, files, code } = await loadedBy(bin, ["list"]);
+  expect(code).toContain("No reservations");
   for (const mark of ["$ZodType", "permessage-deflate", "undici", "ajv", "ora", "cli-table3"])
-    expect([mark, new RegExp(`["'/ ]${mark.replace("$", "\\$")}["'/]`).test(loaded)]).toEqual([mark, false]);
-  expect(loaded.length).toBeLessThan(150_000);
+    expect([mark, new RegExp(`["'/ ]${mark.replace("$", "\\$")}["'/]`).test(code)]).toEqual([mark, false]);
+  expect(code.length).toBeLessThan(150_000);
+  expect(files).toBeLessThanOrEqual(12);
+  expect(native).toContain("node:http");
+  for (const dear of ["tls", "crypto", "child_process", "worker_threads", "internal/deps/undici/undici"])
+    expect(native).not.toContain(`node:${dear}`);
+});
+
+test.each([["--version"], ["__complete", "reservations"]])(
+  "%s loads no network and hardly a file",
+  async (...args) => {
+    const { native, files } = await loadedBy(bin, args);
+    expect(files).toBeLessThanOrEqual(7);
+    for (const dear of ["net", "http", "crypto", "tty"]) expect(native).not.toContain(`node:${dear}`);
+  },
+);
+
+test("the ssh-proxy is one file, and loads TLS only for https", async () => {
+  const line = ["--context", "environment", "--domain", "gpu-dev.internal", "--retry", "0", "--"];
+  const { native, files } = await loadedBy(join(root, "bin", "gpu-dev-ssh-proxy.js"), [
+    ...line,
+    "abcdefghijklmnopqrst.gpu-dev.internal",
+    "22",
+  ]);
+  expect(asked).not.toEqual([]);
+  expect(files).toBe(1);
+  expect(native).toContain("node:http");
+  for (const dear of ["tls", "https", "child_process"]) expect(native).not.toContain(`node:${dear}`);
 });
 
 test("dist/ has a chunk for each command and nothing from a test", () => {

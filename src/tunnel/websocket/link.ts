@@ -3,7 +3,6 @@
  * messages, pings, and closing (RFC 6455). Own code, since the tunnel lives on what it costs: general libraries join the
  * pieces of a message before they hand it on, which takes a fifth of the receiver's time.
  */
-import { randomFillSync } from "node:crypto";
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import { FrameError, FrameReader, OPCODES } from "./frame-reader.ts";
@@ -154,7 +153,7 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
     if (this.#masking !== "random")
       return [headerOf(opcode, payload.length, this.#masking === "zero"), payload];
     const header = headerOf(opcode, payload.length, true);
-    const mask = randomFillSync(header.subarray(-4));
+    const mask = process.getBuiltinModule("node:crypto").randomFillSync(header.subarray(-4));
     return [header, masked(payload, mask)];
   }
 }
