@@ -1,6 +1,6 @@
 /** The steps of lifecycle.ts, done. Each either finds out a fact or makes one change; all may be repeated. */
 import { exactDuration } from "../api/duration.ts";
-import { DriverError, LaunchRefused } from "../drivers/driver.ts";
+import { LaunchRefused } from "../drivers/driver.ts";
 import { allocationsOf, release } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
@@ -337,7 +337,7 @@ async function note(
 
 /** The driver's words; what it did not intend to throw goes on as it is. */
 function wordsOf(error: unknown): string {
-  const words = error instanceof DriverError ? driverWords(error) : undefined;
+  const words = driverWords(error);
   if (words === undefined) throw error;
   return words;
 }

@@ -3,7 +3,7 @@ import { patchReservation } from "../../src/core/edit.ts";
 import { listEvents } from "../../src/core/listing.ts";
 import { localAndUtc } from "../../src/core/notices.ts";
 import { dueWarning, passedWarning, untilWarning } from "../../src/core/warnings.ts";
-import { DriverError } from "../../src/drivers/driver.ts";
+import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";
 
@@ -133,6 +133,18 @@ describe.each(engines)("warnings before the end on $engine", ({ create }) => {
     const text = (id: string) => world.driver.pods.get(`${id}-1`)?.updates.at(-1)?.notice;
     expect(text(all)).toContain("cannot be extended: save your work");
     expect(text(nearly)).toContain("--extend 15m");
+  });
+
+  test("L-10 a notice that the driver refuses is trouble in its words", async () => {
+    const id = await world.reserve({ duration_s: 3600 });
+    await world.after(0);
+    world.driver.faults.set("update", new LaunchRefused("the notice is too long"));
+    await world.after(30 * MIN);
+    expect(await world.show(id)).toMatchObject({
+      state: "active",
+      last_error: "the end that is near could not be told: the notice is too long",
+    });
+    world.driver.faults.clear();
   });
 
   test("L-10 a driver that cannot tell is asked again, and it is told once", async () => {
