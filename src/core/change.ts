@@ -19,13 +19,14 @@ export class LostRace extends Error {
 }
 
 export interface Writer {
-  /** A user's id, or "system". */
+  /** A user's id, "system", or "pod" for whoever is in the pod of what is changed. */
   readonly actor: string;
   /** The lease under which it writes, if it does. */
   readonly leasedBy?: string | undefined;
 }
 
 export const SYSTEM = "system";
+export const POD = "pod";
 
 /** One change of `row`, which grows its version by one. Throws LostRace when the row has changed since it was read. */
 export async function changeReservation(

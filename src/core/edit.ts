@@ -5,7 +5,7 @@ import type { Tx } from "../store/db.ts";
 import { nameInUse } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
-import { changeReservation, endedProblem, endReservation, isFinal, notActive } from "./change.ts";
+import { changeReservation, endedProblem, endReservation, isFinal, notActive, POD } from "./change.ts";
 import { changeCollaborators } from "./collaborators.ts";
 import type { Core } from "./core.ts";
 import { extend } from "./extend.ts";
@@ -20,7 +20,8 @@ export async function cancelReservation(core: Core, caller: Caller, id: string):
       const row = await ownReservation(tx.db, caller, id);
       if (row.end_state === "cancelled") return undefined;
       if (isFinal(row) || row.state === "ending") throw notActive(row);
-      return endReservation(tx, row, { actor: caller.id }, "cancelled", cancelledBy(caller));
+      const { actor, reason } = canceller(caller);
+      return endReservation(tx, row, { actor }, "cancelled", reason);
     }),
   );
   if (cancelled) {
@@ -30,8 +31,11 @@ export async function cancelReservation(core: Core, caller: Caller, id: string):
   return getReservation(core, caller, id);
 }
 
-const cancelledBy = ({ reservationId }: Caller): string =>
-  reservationId === undefined ? "cancelled by its owner" : "cancelled from inside its pod";
+/** Whoever is in the pod has its token: that need not be its owner. */
+const canceller = ({ id, reservationId }: Caller): { actor: string; reason: string } =>
+  reservationId === undefined
+    ? { actor: id, reason: "cancelled by its owner" }
+    : { actor: POD, reason: "cancelled from inside its pod" };
 
 /** Renames, extends, or both; or shares. Throws Problem not_found, name_taken, and those of extend and changeCollaborators. */
 export async function patchReservation(

@@ -51,6 +51,11 @@ describe.each(engines)("the token of a pod on $engine", (engine) => {
       state: "cancelled",
       reason: "cancelled from inside its pod",
     });
+    const audit = await rig.core.store.read((db) => db.selectFrom("audit").selectAll().execute());
+    expect(audit.filter((a) => a.subject === id).map((a) => [a.action, a.actor])).toContainEqual([
+      "reservation.ending",
+      "pod",
+    ]);
     const late = await problemOf(await rig.request({ token }, `/v1/reservations/${id}`, {}));
     expect(late).toMatchObject({ status: 401, code: "not_logged_in" });
     expect(rig.log.join("")).not.toContain(token);
@@ -77,6 +82,24 @@ describe.each(engines)("the token of a pod on $engine", (engine) => {
       expect(await problemOf(answer)).toMatchObject({ code: "not_found" });
     }
     expect((await alice.api.getReservation({ params: { id: other.id } })).state).toBe("queued");
+  });
+
+  test("X-01 T-08 it dies when somebody is removed, who may have kept it, and not when somebody is added", async () => {
+    const [bob, { id, token }] = [await rig.person("bob"), await active()];
+    const inside = rig.clientFor({ token });
+    await alice.api.patchReservation({ params: { id }, body: { add_users: ["bob"] } });
+    expect(await inside.getReservation({ params: { id } })).toMatchObject({ id, access: "pod" });
+    expect(await bob.api.getReservation({ params: { id } })).toMatchObject({ id });
+    await alice.api.patchReservation({ params: { id }, body: { remove_users: ["bob"] } });
+    for (const [method, path] of [
+      ["GET", `/v1/reservations/${id}`],
+      ["POST", `/v1/reservations/${id}/cancel`],
+    ] as const)
+      expect(await problemOf(await rig.request({ token }, path, { method }))).toMatchObject({
+        status: 401,
+        code: "not_logged_in",
+      });
+    expect((await alice.api.getReservation({ params: { id } })).state).toBe("active");
   });
 
   test("T-08 it opens no tunnel", async () => {
