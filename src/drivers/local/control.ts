@@ -1,5 +1,5 @@
 /** What driver and pod tell each other by files; see pod-dir.ts. */
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { control, isMissing, readIfThere } from "./pod-dir.ts";
 import { isScriptOf } from "./process-table.ts";
 
@@ -15,6 +15,17 @@ export async function readClaim(dir: string): Promise<Claim> {
 
 /** From now on no init can start in `dir`, also none that is already on its way. */
 export async function closeClaim(dir: string): Promise<void> {
+  try {
+    await takeClaim(dir);
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    // Nothing more starts without this file, and it makes room for the other.
+    await rm(control(dir, "start"), { force: true });
+    await takeClaim(dir);
+  }
+}
+
+async function takeClaim(dir: string): Promise<void> {
   try {
     await writeFile(control(dir, "claim"), "ended\n", { flag: "wx", mode: 0o600 });
   } catch (error) {

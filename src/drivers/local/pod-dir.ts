@@ -17,7 +17,7 @@
  *       notice     what the users were told last
  */
 import { randomUUID } from "node:crypto";
-import { chmod, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** What the programs of a pod are looked up in, and what its users begin with. */
@@ -40,10 +40,16 @@ export const control = (dir: string, file = ""): string => join(dir, "control", 
 /** Replaces a file in one step: a reader sees the old text or the new. */
 export async function writeWhole(path: string, text: string, mode = 0o600): Promise<void> {
   const next = `${path}.${randomUUID()}`;
-  await writeFile(next, text, { mode, flag: "wx" });
-  // Whatever the umask is, a pod's user has to read the keys.
-  await chmod(next, mode);
-  await rename(next, path);
+  try {
+    await writeFile(next, text, { mode, flag: "wx" });
+    // Whatever the umask is, a pod's user has to read the keys.
+    await chmod(next, mode);
+    await rename(next, path);
+  } catch (error) {
+    // On a full disk each try would leave one; what went wrong first is what is told.
+    await Promise.allSettled([rm(next, { force: true })]);
+    throw error;
+  }
 }
 
 /** The text of a file, or undefined when there is none. */
