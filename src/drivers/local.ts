@@ -28,6 +28,7 @@ import { gangOf, type Peers } from "./local/peers.ts";
 import { control, exists, isPodName, podDir, readIfThere, writeWhole } from "./local/pod-dir.ts";
 import { killAll } from "./local/process-table.ts";
 import type { Simulated } from "./local/simulated.ts";
+import { Smi } from "./local/smi.ts";
 import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.ts";
 import { keysText } from "./local/sshd-config.ts";
 import { removeTree } from "./local/tree.ts";
@@ -57,10 +58,11 @@ export interface LocalDriverOptions {
 export async function createLocalDriver(options: LocalDriverOptions): Promise<Driver> {
   await mkdir(join(options.dataDir, "pods"), { recursive: true, mode: 0o700 });
   const dataDir = await realpath(options.dataDir);
-  const capacity = new Capacity(options);
+  const smi = new Smi(options.nvidiaSmi ?? "nvidia-smi");
+  const capacity = new Capacity({ ...options, dataDir, smi });
   await capacity.check();
   const isolation = await chooseIsolation(options, dataDir);
-  return new LocalDriver({ ...options, dataDir }, isolation, capacity);
+  return new LocalDriver({ ...options, dataDir }, isolation, capacity, new ActivityWatch(smi));
 }
 
 async function chooseIsolation(options: LocalDriverOptions, dataDir: string): Promise<Isolation> {
@@ -93,11 +95,16 @@ class LocalDriver implements Driver {
   readonly #launching = new Set<string>();
   readonly #reported = new Set<string>();
 
-  constructor(options: LocalDriverOptions, isolation: Isolation, capacity: Capacity) {
+  constructor(
+    options: LocalDriverOptions,
+    isolation: Isolation,
+    capacity: Capacity,
+    activity: ActivityWatch,
+  ) {
     this.#options = options;
     this.#isolation = isolation;
     this.#capacity = capacity;
-    this.#activity = new ActivityWatch(options.nvidiaSmi ?? "nvidia-smi");
+    this.#activity = activity;
     this.#pods = join(options.dataDir, "pods");
     this.isolation = isolation.kind;
     this.sshUser = isolation.sshUser;
@@ -133,9 +140,19 @@ class LocalDriver implements Driver {
       const peers = await this.#peersOf(spec);
       await makePod({ dir, spec, isolation, openSsh, deploymentId, visible, devices, peers });
     } catch (error) {
+      await this.#takeBack(spec.name, dir);
+      throw error;
+    }
+  }
+
+  /** What cannot be taken away now is no pod all the same, and goes before the next launch or with terminate. */
+  async #takeBack(name: string, dir: string): Promise<void> {
+    try {
       await abandon(dir);
       await this.#remove(dir);
-      throw error;
+    } catch (error) {
+      const fault = wordsOf(error);
+      this.#options.log({ pod: name, fault }, "what a failed launch left is not taken away yet");
     }
   }
 

@@ -1,5 +1,5 @@
 /** What a machine offers, with a stand-in for nvidia-smi on disk. */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -8,6 +8,7 @@ import { ActivityWatch } from "../../src/drivers/local/activity.ts";
 import { Capacity, nodeName } from "../../src/drivers/local/capacity.ts";
 import { deviceNodes, typeOf } from "../../src/drivers/local/nvidia.ts";
 import type { Simulated } from "../../src/drivers/local/simulated.ts";
+import { Smi } from "../../src/drivers/local/smi.ts";
 import { newId } from "./contract.ts";
 import { temporaryDirectory } from "./ssh.ts";
 
@@ -37,7 +38,12 @@ const standIn = (lines: readonly string[], exit = 0) =>
   );
 
 const capacity = (simulate: Simulated[] = [], stated?: Partial<StatedTypes>) =>
-  new Capacity({ simulate, nvidiaSmi, log, stated: () => ({ withoutGpus: [], cuts: [], ...stated }) });
+  new Capacity({
+    dataDir: join(dir, "data"),
+    smi: new Smi(nvidiaSmi),
+    stated: () => ({ withoutGpus: [], cuts: [], ...stated }),
+    ...{ simulate, log },
+  });
 
 function spec(node: string, gpus: number[], gpuType = "h100", simulated = false): PodSpec {
   const reservationId = newId();
@@ -58,7 +64,7 @@ test("what the GPUs of a pod do is read from nvidia-smi; one that does not tell 
       { mode: 0o755 },
     );
   const activity = (gpus: string) =>
-    writeFile(join(pod, "control", "gpus"), gpus).then(() => new ActivityWatch(nvidiaSmi).of(pod));
+    writeFile(join(pod, "control", "gpus"), gpus).then(() => new ActivityWatch(new Smi(nvidiaSmi)).of(pod));
   await answer([`${UUIDS[0]}, 0`, `${UUIDS[1]}, 37`, `${UUIDS[2]}, [N/A]`]);
   expect(await activity(UUIDS[0])).toEqual({ sessions: 0, gpuBusy: false });
   expect(await activity(`${UUIDS[0]},${UUIDS[1]}`)).toEqual({ sessions: 0, gpuBusy: true });
@@ -66,6 +72,28 @@ test("what the GPUs of a pod do is read from nvidia-smi; one that does not tell 
   expect(await activity("")).toEqual({ sessions: 0, gpuBusy: false });
   await answer([], 9);
   expect(await activity(UUIDS[0])).toBeUndefined();
+  await rm(pod, { recursive: true });
+});
+
+test("a pod whose GPUs do not tell in time is told without, and the answer that comes later is good from then on", async () => {
+  const pod = await temporaryDirectory();
+  await mkdir(join(pod, "control"));
+  await writeFile(join(pod, "control", "port"), "1\n");
+  await writeFile(join(pod, "control", "gpus"), UUIDS[0]);
+  const [asks, go] = [join(dir, "asks"), join(dir, "go")];
+  await writeFile(
+    nvidiaSmi,
+    `#!/bin/sh\necho asked >>${asks}\nuntil [ -e ${go} ]; do sleep 0.05; done\necho '${UUIDS[0]}, 0'\n`,
+    { mode: 0o755 },
+  );
+  const watch = new ActivityWatch(new Smi(nvidiaSmi));
+  expect(await watch.of(pod)).toBeUndefined();
+  vi.advanceTimersByTime(20_000);
+  await writeFile(go, "");
+  const told = () => expect.poll(() => watch.of(pod), { timeout: 20_000 }).toMatchObject({ gpuBusy: false });
+  await told();
+  await told();
+  expect(await readFile(asks, "utf8")).toBe("asked\n");
   await rm(pod, { recursive: true });
 });
 
@@ -127,6 +155,34 @@ test("a GPU that goes missing keeps its index, and its type gets nothing new", a
   vi.advanceTimersByTime(20_000);
   expect(await machine.nodes()).toMatchObject([{ gpuType: "h100", places: 2, healthy: false }]);
   expect(log.mock.calls[0]?.[0]).toMatchObject({ fault: expect.stringContaining(UUIDS[0]) });
+});
+
+test("S-01 L-05 after a restart without one of its GPUs the others keep their indices, and nothing new is placed", async () => {
+  await standIn([H100(0), H100(1), H100(2)]);
+  await capacity().nodes();
+  await standIn([H100(2), H100(1)]);
+  const restarted = capacity();
+  expect(await restarted.nodes()).toMatchObject([{ gpuType: "h100", places: 3, healthy: false }]);
+  expect(log.mock.calls[0]?.[0]).toMatchObject({ fault: expect.stringContaining(UUIDS[0]) });
+  await expect(restarted.share(spec(restarted.node, [1]))).rejects.toMatchObject({ name: "DriverError" });
+  await rm(nvidiaSmi);
+  expect(await capacity().nodes()).toMatchObject([{ gpuType: "h100", places: 3, healthy: false }]);
+  await standIn([H100(2), H100(0), H100(1)]);
+  vi.advanceTimersByTime(20_000);
+  expect(await restarted.nodes()).toMatchObject([{ gpuType: "h100", places: 3, healthy: true }]);
+  const { visible } = await restarted.share(spec(restarted.node, [0, 1, 2]));
+  expect(visible).toBe(UUIDS.join(","));
+});
+
+test("pods without real GPUs do not wait for nvidia-smi", async () => {
+  const asks = join(dir, "asks");
+  await writeFile(nvidiaSmi, `#!/bin/sh\necho asked >>${asks}\n`, { mode: 0o755 });
+  const machine = capacity([{ gpuType: "a100", count: 2 }]);
+  await machine.share(spec(machine.node, [], "cpu"));
+  expect((await machine.share(spec(machine.node, [1], "a100", true))).visible).toBe("1");
+  await expect(readFile(asks)).rejects.toThrow("ENOENT");
+  await machine.nodes();
+  expect(await readFile(asks, "utf8")).toBe("asked\n");
 });
 
 test("a simulated type that is real, given twice, misnamed or uncounted is an error that says so", async () => {

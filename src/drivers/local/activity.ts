@@ -4,11 +4,14 @@ import type { Activity } from "../driver.ts";
 import { readPort } from "./control.ts";
 import { askGpuUse } from "./nvidia.ts";
 import { control, readIfThere, unlessMissing } from "./pod-dir.ts";
+import type { Smi } from "./smi.ts";
 
 /** All pods are looked at one after the other; the table of connections is read once for that. */
 const FRESH_CONNECTIONS_MS = 500;
 /** nvidia-smi takes up to seconds. */
 const FRESH_GPUS_MS = 5000;
+/** What takes longer is not known this time: how the pod is does not wait for it. */
+const PATIENCE_MS = 2000;
 const LISTENER = "0100007F";
 const ESTABLISHED = "01";
 
@@ -16,8 +19,8 @@ export class ActivityWatch {
   readonly #connections = new Cached(connections, FRESH_CONNECTIONS_MS);
   readonly #gpuUse: Cached<ReadonlyMap<string, number> | undefined>;
 
-  constructor(nvidiaSmi: string) {
-    this.#gpuUse = new Cached(() => askGpuUse(nvidiaSmi), FRESH_GPUS_MS);
+  constructor(smi: Smi) {
+    this.#gpuUse = new Cached(() => askGpuUse(smi), FRESH_GPUS_MS);
   }
 
   /** Of the pod in `dir`; undefined when it cannot be known. */
@@ -34,7 +37,7 @@ export class ActivityWatch {
 
   async #isBusy(uuids: readonly string[]): Promise<boolean | undefined> {
     if (uuids.length === 0) return false;
-    const use = await this.#gpuUse.get();
+    const use = await unlessLate(this.#gpuUse.get(), PATIENCE_MS);
     const percents = uuids.map((uuid) => use?.get(uuid.trim()));
     if (percents.some((percent) => percent === undefined)) return undefined;
     return percents.some((percent) => percent !== 0);
@@ -60,16 +63,36 @@ async function connections(): Promise<ReadonlyMap<number, number> | undefined> {
 class Cached<T> {
   readonly #ask: () => Promise<T>;
   readonly #freshMs: number;
-  #last: { readonly at: number; readonly answer: Promise<T> } | undefined;
+  #last: { readonly at: number; readonly answer: T } | undefined;
+  #asking: Promise<T> | undefined;
 
   constructor(ask: () => Promise<T>, freshMs: number) {
     this.#ask = ask;
     this.#freshMs = freshMs;
   }
 
-  get(): Promise<T> {
-    const now = performance.now();
-    if (!this.#last || now - this.#last.at > this.#freshMs) this.#last = { at: now, answer: this.#ask() };
-    return this.#last.answer;
+  async get(): Promise<T> {
+    if (this.#last && performance.now() - this.#last.at <= this.#freshMs) return this.#last.answer;
+    this.#asking ??= this.#renew().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #renew(): Promise<T> {
+    const answer = await this.#ask();
+    this.#last = { at: performance.now(), answer };
+    return answer;
+  }
+}
+
+/** Undefined when the answer is not there within `ms`; it may still come, and is good for who asks next. */
+async function unlessLate<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), ms);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -3,7 +3,9 @@ import { availableParallelism, hostname } from "node:os";
 import { DriverError, LaunchRefused, type NodeCapacity, type PodSpec, type StatedTypes } from "../driver.ts";
 import { askMig } from "./mig.ts";
 import { askNvidiaSmi, deviceNodes, type Gpu } from "./nvidia.ts";
+import { knownGpus } from "./order.ts";
 import { checkSimulated, type Simulated, simulatedNodes } from "./simulated.ts";
+import type { Smi } from "./smi.ts";
 import { cutOffers, faultsOf, NOTHING_STATED } from "./stated.ts";
 
 const HOUR_S = 3600;
@@ -13,10 +15,12 @@ const MAX_CPU_S = 7 * 24 * HOUR_S;
 const FRESH_MS = 10_000;
 
 interface CapacityOptions {
+  /** Keeps the order of the GPUs over restarts. */
+  readonly dataDir: string;
   readonly simulate: readonly Simulated[];
   /** Asked each time: it may change while the server runs. */
   readonly stated?: () => StatedTypes;
-  readonly nvidiaSmi?: string;
+  readonly smi: Smi;
   readonly maxDurationS?: number;
   log(fields: Record<string, unknown>, message: string): void;
 }
@@ -53,6 +57,11 @@ export class Capacity {
 
   async nodes(): Promise<NodeCapacity[]> {
     await this.#refresh();
+    return this.#offers();
+  }
+
+  /** By what was found out last. */
+  #offers(): NodeCapacity[] {
     const stated = this.#stated();
     const offers = [...this.#real(), ...this.#simulated()];
     this.#noteMisstated(faultsOf(offers, stated));
@@ -80,7 +89,9 @@ export class Capacity {
   }
 
   async #find(spec: PodSpec): Promise<NodeCapacity> {
-    const offers = await this.nodes();
+    // Without real GPUs there is nothing to ask nvidia-smi for, which may hang.
+    if (!spec.simulated && spec.gpus.length > 0) await this.#refresh();
+    const offers = this.#offers();
     const here = offers.filter((offer) => offer.node === spec.node);
     if (here.length === 0) throw new LaunchRefused(`this machine is ${this.node}, not ${spec.node}`);
     const entry = here.find((offer) => offer.gpuType === spec.gpuType);
@@ -153,13 +164,12 @@ export class Capacity {
   }
 
   async #ask(): Promise<void> {
-    const nvidiaSmi = this.#options.nvidiaSmi ?? "nvidia-smi";
-    const { gpus, fault } = await askNvidiaSmi(nvidiaSmi);
-    const fresh = gpus.filter((gpu) => !this.#known.some((known) => known.uuid === gpu.uuid));
+    const { dataDir, smi } = this.#options;
+    const { gpus, fault } = await askNvidiaSmi(smi);
+    this.#known = await knownGpus(dataDir, gpus);
     const lost = this.#known.filter((known) => !gpus.some((gpu) => gpu.uuid === known.uuid));
-    this.#known = [...this.#known, ...fresh];
     const cut = this.#stated().cuts.some(({ of }) => this.#types().includes(of));
-    this.#slices = cut ? await askMig(nvidiaSmi) : new Map();
+    this.#slices = cut ? await askMig(smi) : new Map();
     this.#asked = performance.now();
     this.#note(fault ?? (lost[0] && `nvidia-smi no longer lists ${lost.map((gpu) => gpu.uuid).join(", ")}`));
   }

@@ -1,12 +1,10 @@
 /** The GPUs of this machine, as nvidia-smi and the driver's files in /proc tell them. */
-import { execFile } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { readIfThere, SEARCH_PATH, unlessMissing } from "./pod-dir.ts";
+import { readIfThere, unlessMissing } from "./pod-dir.ts";
+import type { Smi } from "./smi.ts";
 
 const QUERY = ["--query-gpu=index,name,uuid", "--format=csv,noheader"];
-const TIMEOUT_MS = 30_000;
 /** nvidia-smi's exit code for a driver that works and has no devices. */
 const NO_DEVICES = 6;
 const PROC = "/proc/driver/nvidia/gpus";
@@ -31,13 +29,9 @@ export interface GpuReport {
 }
 
 /** Asks nvidia-smi; never throws, because a broken GPU must not hide the machine. */
-export async function askNvidiaSmi(command: string): Promise<GpuReport> {
+export async function askNvidiaSmi(smi: Smi): Promise<GpuReport> {
   try {
-    const { stdout } = await promisify(execFile)(command, QUERY, {
-      env: { PATH: SEARCH_PATH },
-      timeout: TIMEOUT_MS,
-    });
-    return parseReport(stdout);
+    return parseReport(await smi.run(QUERY));
   } catch (error) {
     const { code, stdout, stderr, message } = error as Error & Record<"code" | "stdout" | "stderr", unknown>;
     if (code === "ENOENT" || code === NO_DEVICES) return { gpus: [], fault: undefined };
@@ -50,12 +44,10 @@ export async function askNvidiaSmi(command: string): Promise<GpuReport> {
 }
 
 /** Percent of the last moment in which each GPU worked, by UUID; without those that do not tell. Undefined when nobody can be asked. */
-export async function askGpuUse(command: string): Promise<ReadonlyMap<string, number> | undefined> {
+export async function askGpuUse(smi: Smi): Promise<ReadonlyMap<string, number> | undefined> {
   const query = ["--query-gpu=uuid,utilization.gpu", "--format=csv,noheader,nounits"];
   try {
-    const env = { PATH: SEARCH_PATH };
-    const { stdout } = await promisify(execFile)(command, query, { env, timeout: TIMEOUT_MS });
-    const use = [...stdout.matchAll(/^(GPU-[0-9a-f-]+), (\d+)$/gim)];
+    const use = [...(await smi.run(query)).matchAll(/^(GPU-[0-9a-f-]+), (\d+)$/gim)];
     return new Map(use.map(([, uuid = "", percent]) => [uuid, Number(percent)]));
   } catch {
     // What is wrong with it is told by who asks for the GPUs themselves.
