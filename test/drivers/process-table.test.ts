@@ -1,5 +1,6 @@
 /** The table of processes is the whole machine's: what others put into it must not harm the server. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { afterEach, expect, test } from "vitest";
 import { POD_VARIABLE, podArgument, processesOf } from "../../src/drivers/local/process-table.ts";
@@ -13,8 +14,9 @@ afterEach(async () => {
   await Promise.all(gone);
 });
 
+/** Not bash: with a socket as stdin it reads its user's start files, and what those start would look like the pod's for a moment. */
 async function start(args: readonly string[], env: Record<string, string> = {}): Promise<number> {
-  const child = spawn("bash", ["-c", "read -r", "bash", ...args], {
+  const child = spawn("sh", ["-c", "read -r _", "sh", ...args], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ["pipe", "ignore", "ignore"],
   });
@@ -26,7 +28,8 @@ async function start(args: readonly string[], env: Record<string, string> = {}):
 test.skipIf(process.platform !== "linux")(
   "X-09 the arguments of one pod's processes do not fill the server's memory when another pod is ended",
   async () => {
-    const dir = "/nowhere/pods/p-1";
+    // Of this run alone: the table shows another run's processes as well.
+    const dir = `/nowhere/pods/${randomUUID()}`;
     const large = Array.from({ length: 15 }, () => "0".repeat(120_000));
     for (let i = 0; i < 20; i++) await start(large);
     const ours = [await start([podArgument(dir)]), await start([], { [POD_VARIABLE]: dir })];
