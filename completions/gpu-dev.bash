@@ -45,6 +45,7 @@ _gpu_dev() {
     "reserve --at") return ;;
     "reserve --priority") COMPREPLY=($(compgen -W "low normal high" -- "$cur")); return ;;
     "reserve --timeout") return ;;
+    "reserve --webhook") return ;;
     "reserve --exec") return ;;
     "reserve --fields") return ;;
     "reserve --context") return ;;
@@ -63,6 +64,7 @@ _gpu_dev() {
     "forward --context") return ;;
     "edit --name" | "edit -n") return ;;
     "edit --extend") return ;;
+    "edit --webhook") return ;;
     "edit --add-user") return ;;
     "edit --remove-user") return ;;
     "edit --fields") return ;;
@@ -118,12 +120,12 @@ _gpu_dev() {
       "admin") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
-      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --bell --exec --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --bell --webhook --exec --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "show") COMPREPLY=($(compgen -W "--watch --timeout --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--node --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "forward") COMPREPLY=($(compgen -W "--address --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
-      "edit") COMPREPLY=($(compgen -W "--name --extend --add-user --remove-user --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "edit") COMPREPLY=($(compgen -W "--name --extend --webhook --add-user --remove-user --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "cancel") COMPREPLY=($(compgen -W "--no-wait --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "avail") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;

@@ -33,6 +33,8 @@ export type State = (typeof STATES)[number];
 /** Who comes first when GPUs get free early; the first of them is the last to be served. */
 export const PRIORITIES = ["low", "normal", "high"] as const;
 
+const webhookUrl = z.url({ protocol: /^https?$/, error: "must be an http or https URL" }).max(2048);
+
 /** What a caller sees of one reservation. Times are instants in UTC; null is "not yet" or "none". */
 export const reservation = z.object({
   id: z.string(),
@@ -111,6 +113,12 @@ export const reservation = z.object({
     .describe("While preparing: which launch this is, how often ssh was tried, and what went wrong last"),
   ssh_attempts: z.int(),
   last_error: z.string().nullable(),
+  webhook: z
+    .object({ url: z.string(), secret: z.string(), last_error: z.string().nullable() })
+    .nullable()
+    .describe(
+      "Where what happens to it is posted, the secret that signs it, and why the last try failed; for its owner only",
+    ),
   version: z.int(),
 });
 export type Reservation = z.infer<typeof reservation>;
@@ -142,6 +150,9 @@ export const createReservation = z.strictObject({
     .describe(
       "Start then, not earlier; refused with `taken_then` when the GPUs are not free at that time. Default: as soon as possible",
     ),
+  webhook: webhookUrl
+    .optional()
+    .describe("Where the server posts what happens to it, signed (docs/webhooks.md)"),
 });
 export type CreateReservation = z.infer<typeof createReservation>;
 
@@ -158,6 +169,7 @@ export const patchReservation = z
       .literal(true)
       .optional()
       .describe("As far as the type's maximum and the promises made to others allow"),
+    webhook: webhookUrl.nullable().optional().describe("Another webhook, with another secret; null for none"),
     add_users: z
       .array(collaboratorWord)
       .min(1)
@@ -177,7 +189,7 @@ export const patchReservation = z
     ({ add_users, remove_users, ...others }) =>
       Object.values(others).every((value) => value === undefined) ||
       (add_users === undefined && remove_users === undefined),
-    "give add_users and remove_users without name and extension",
+    "give add_users and remove_users without the others",
   );
 export type PatchReservation = z.infer<typeof patchReservation>;
 

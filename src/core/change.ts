@@ -9,6 +9,7 @@ import { updateReservation } from "../store/reservations.ts";
 import { deleteSecrets } from "../store/secrets.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { deleteTokensOf } from "../store/users.ts";
+import { insertDelivery, webhooksOf } from "../store/webhooks.ts";
 import { newId } from "./ids.ts";
 import type { FinalState } from "./lifecycle.ts";
 import { bookUse } from "./share.ts";
@@ -27,6 +28,17 @@ export interface Writer {
 
 export const SYSTEM = "system";
 export const POD = "pod";
+
+/** The entries of the history of which a webhook is told. */
+const POSTED: readonly string[] = [
+  "preparing",
+  "active",
+  "warned",
+  "idle",
+  "delayed",
+  "requeued",
+  ...FINAL_STATES,
+];
 
 /** One change of `row`, which grows its version by one. Throws LostRace when the row has changed since it was read. */
 export async function changeReservation(
@@ -71,6 +83,15 @@ export async function recordChange(
     subject: row.id,
     detail,
   });
+  if (POSTED.includes(type)) await post(tx, row, type, detail);
+}
+
+/** What its webhook is told, as an entry of the history; sent once this transaction is committed. */
+async function post(tx: Tx, row: ReservationRow, event: string, detail: string | null): Promise<void> {
+  if ((await webhooksOf(tx.db, [row.id])).length === 0) return;
+  const { id: reservation_id, version } = row;
+  const delivery = { id: newId(), reservation_id, version, event, detail, at: tx.at };
+  await insertDelivery(tx, { ...delivery, tries: 0, next_try_at: tx.at });
 }
 
 /** Towards `as`: through `ending` if a pod may be there, at once if none was asked for. */

@@ -28,6 +28,26 @@ interface Signals {
   activated: [preparingMs: number];
   /** A first login was tried in vain. */
   unproved: [cause: ProbeCause];
+  /** A webhook was posted to. */
+  posted: [outcome: PostOutcome];
+}
+
+/** "retried": it was not taken, and is tried again. */
+export const POST_OUTCOMES = ["delivered", "retried", "given_up"] as const;
+type PostOutcome = (typeof POST_OUTCOMES)[number];
+
+export interface Post {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** How webhooks are reached. */
+export interface WebhookSender {
+  /** Why nothing is ever posted to this URL, in words, as far as the URL itself says; undefined when nothing speaks against it. */
+  fault(url: string): string | undefined;
+  /** Posts once, within a bounded time; why it was not taken, in words without the URL's secrets, or undefined when it was. */
+  post(post: Post, signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** The text of an account's keys, undefined when there is no such account. Throws Problem unavailable. */
@@ -42,6 +62,7 @@ export interface Core {
   readonly log: Log;
   readonly probe: Probe;
   readonly githubKeys?: GithubKeys | undefined;
+  readonly webhooks: WebhookSender;
   readonly signals: EventEmitter<Signals>;
 }
 
@@ -56,7 +77,12 @@ export interface CoreParts {
   readonly probe: Probe;
   /** How an account's published keys are had; without it, only users of this server can be added to a reservation. */
   readonly githubKeys?: GithubKeys | undefined;
+  /** Default: all are refused. */
+  readonly webhooks?: WebhookSender;
 }
+
+const REFUSED = "this server posts to no webhooks";
+const noWebhooks: WebhookSender = { fault: () => REFUSED, post: async () => REFUSED };
 
 /** The rules' context around a store and a driver. */
 export function createCore(parts: CoreParts): Core {
@@ -70,5 +96,5 @@ export function createCore(parts: CoreParts): Core {
       else log("info", {}, "changes by other servers are heard of again");
     },
   });
-  return { catalogue: () => NO_CATALOGUE, ...parts, signals };
+  return { catalogue: () => NO_CATALOGUE, webhooks: noWebhooks, ...parts, signals };
 }

@@ -7,6 +7,7 @@ import type { Tx } from "../store/db.ts";
 import { listKeys } from "../store/keys.ts";
 import { findReservation, insertReservation, nextSeq } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
+import { saveWebhook } from "../store/webhooks.ts";
 import type { Caller } from "./access.ts";
 import { recordChange } from "./change.ts";
 import type { Core } from "./core.ts";
@@ -21,6 +22,7 @@ import { promiseWords } from "./promises.ts";
 import { decided } from "./race.ts";
 import { checkStart, refuseLateStart } from "./start-time.ts";
 import { viewReservations } from "./view.ts";
+import { checkWebhook, newWebhook } from "./webhooks.ts";
 
 /** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, taken_then, idempotency_mismatch. */
 export async function createReservation(
@@ -71,6 +73,7 @@ export async function insertAndPlace(
     throw new Problem("name_taken", `you have a live reservation called ${input.name} already`, {
       hint: "choose another name, or cancel that one",
     });
+  if (input.webhook !== undefined) await saveWebhook(tx, newWebhook(row.id, input.webhook));
   const made = await makePlan(tx.db, type.name, tx.now);
   const its = plannedOf(made.plan, row.id);
   refuseLateStart(input, row, its);
@@ -89,6 +92,7 @@ async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateRes
     throw invalid("duration_s", `${type.name} is given for at most ${exactDuration(type.max_duration_s)}`);
   shapeOf(type, input.gpu_count ?? type.gpus_per_slot, input.multi_node);
   checkStart(input, tx.now);
+  if (input.webhook !== undefined) checkWebhook(core, input.webhook);
   if (input.priority === "high" && caller.role !== "admin")
     throw new Problem("not_allowed", "only administrators give the priority high");
   if ((await listKeys(tx.db, caller.id, 1)).length === 0)

@@ -12,6 +12,7 @@ import { extend } from "./extend.ts";
 import { getReservation } from "./listing.ts";
 import { ownReservation } from "./ownership.ts";
 import { decided } from "./race.ts";
+import { checkWebhook, setWebhook } from "./webhooks.ts";
 
 /** Ends it; doing it again answers the same and does nothing. Throws Problem not_found, or not_active when it ended otherwise. */
 export async function cancelReservation(core: Core, caller: Caller, id: string): Promise<Reservation> {
@@ -37,31 +38,48 @@ const canceller = ({ id, reservationId }: Caller): { actor: string; reason: stri
     ? { actor: id, reason: "cancelled by its owner" }
     : { actor: POD, reason: "cancelled from inside its pod" };
 
-/** Renames, extends, or both; or shares. Throws Problem not_found, name_taken, and those of extend and changeCollaborators. */
+/** Renames, extends, sets the webhook; or shares. Throws Problem not_found, name_taken, and those of extend and changeCollaborators. */
 export async function patchReservation(
   core: Core,
   caller: Caller,
   id: string,
   patch: PatchReservation,
 ): Promise<Reservation> {
-  const { name, extend_s, extend_max, add_users = [], remove_users = [] } = patch;
+  const { extend_s, extend_max, add_users = [], remove_users = [] } = patch;
   if (add_users.length + remove_users.length > 0) {
     await changeCollaborators(core, caller, id, add_users, remove_users);
     return getReservation(core, caller, id);
   }
   const wish = extend_max ? "max" : extend_s;
-  if (wish === undefined) await renameOnly(core, caller, id, name);
-  else await decided(() => extend(core, caller, id, wish, (tx, row) => rename(tx, row, caller, name)));
+  if (patch.webhook) checkWebhook(core, patch.webhook);
+  const also = (tx: Tx, row: ReservationRow) => changeOthers(tx, row, caller, patch);
+  if (wish === undefined) await changeOnly(core, caller, id, also);
+  else await decided(() => extend(core, caller, id, wish, also));
   return getReservation(core, caller, id);
 }
 
 /** Under the schedule lock, as creating is: so that two cannot take the same name at the same moment. */
-function renameOnly(core: Core, caller: Caller, id: string, name: string | undefined): Promise<unknown> {
+function changeOnly(
+  core: Core,
+  caller: Caller,
+  id: string,
+  change: (tx: Tx, row: ReservationRow) => Promise<unknown>,
+): Promise<unknown> {
   return decided(() =>
-    core.store.write(async (tx) => rename(tx, await ownReservation(tx.db, caller, id), caller, name), {
-      lock: "schedule",
-    }),
+    core.store.write(async (tx) => change(tx, await ownReservation(tx.db, caller, id)), { lock: "schedule" }),
   );
+}
+
+/** All but the end. */
+async function changeOthers(
+  tx: Tx,
+  row: ReservationRow,
+  caller: Caller,
+  { name, webhook }: PatchReservation,
+): Promise<ReservationRow> {
+  if (isFinal(row) || row.state === "ending") throw notActive(row);
+  const renamed = await rename(tx, row, caller, name);
+  return webhook === undefined ? renamed : setWebhook(tx, renamed, caller, webhook);
 }
 
 async function rename(
@@ -70,7 +88,6 @@ async function rename(
   caller: Caller,
   name: string | undefined,
 ): Promise<ReservationRow> {
-  if (isFinal(row) || row.state === "ending") throw notActive(row);
   if (name === undefined || name === row.name) return row;
   if (await nameInUse(tx.db, row.owner_id, name, row.id))
     throw new Problem("name_taken", `you have a live reservation called ${name} already`, {

@@ -5,9 +5,11 @@
 import { claimDue, dropLease, type Lease, nextDue, type Rest, renewLeases, settle } from "../store/leases.ts";
 import { findReservation } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
+import { nextDelivery } from "../store/webhooks.ts";
 import { isFinal, LostRace, SYSTEM } from "./change.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
+import { createCourier } from "./courier.ts";
 import { BUSY_STATES, glance, QUIET_STATES } from "./glance.ts";
 import { newId } from "./ids.ts";
 import { type Facts, nextStep } from "./lifecycle.ts";
@@ -63,6 +65,7 @@ class Run {
   readonly #conditions;
   readonly #planner;
   readonly #sweeper;
+  readonly #courier;
   readonly #wake = () => {
     this.#woken = true;
     this.#bell.resolve();
@@ -79,6 +82,7 @@ class Run {
     this.#conditions = createConditions(core.log);
     this.#planner = createPlanner(core, this.#conditions);
     this.#sweeper = createSweeper(core, this.#conditions);
+    this.#courier = createCourier(core, this.#conditions, this.#abort.signal, this.#wake);
     core.signals.on("wake", this.#wake);
     core.signals.on("changed", this.#onChanged);
     this.#loop = this.#run();
@@ -93,7 +97,7 @@ class Run {
     const late = new Promise<"late">((resolve) => {
       timer = setTimeout(resolve, STOP_MS, "late");
     });
-    const done = this.#loop.then(() => Promise.all(this.#inHand.values()));
+    const done = this.#loop.then(() => Promise.all([...this.#inHand.values(), this.#courier.done()]));
     if ((await Promise.race([done, late])) === "late")
       this.#core.log("warn", { steps: this.#inHand.size }, "stopped without waiting for steps in hand");
     clearTimeout(timer);
@@ -133,11 +137,15 @@ class Run {
     for (const id of busy) this.#takeUp(id);
     if (quiet.length > 0) this.#hold("glance", this.#glance(quiet));
     const open = this.#inHand.has("glance") ? BUSY_STATES : ALL_STATES;
-    const due = await this.#core.store.read((db) => nextDue(db, open));
-    const next = [due, start].filter((at) => at !== undefined).sort()[0];
+    const { due, delivery } = await this.#core.store.read(async (db) => ({
+      due: await nextDue(db, open),
+      delivery: await nextDelivery(db),
+    }));
+    const post = await this.#courier.begin(delivery, now);
+    const next = [due, start, post].filter((at) => at !== undefined).sort()[0];
     const ms = next === undefined ? TICK_MS : Date.parse(next) - now.getTime();
     // What ended during this look may have left something to do that it did not see.
-    if (ms > 0 && this.#inHand.size === 0 && !this.#woken) {
+    if (ms > 0 && this.#inHand.size === 0 && this.#courier.idle() && !this.#woken) {
       this.#rested.resolve();
       this.#rested = Promise.withResolvers<void>();
     }

@@ -5,15 +5,21 @@ import { collaboratorsOf } from "../store/collaborators.ts";
 import { queuePositions } from "../store/plans.ts";
 import type { AllocationRow, CollaboratorRow, Db, ReservationRow } from "../store/tables.ts";
 import { userNames } from "../store/users.ts";
+import { webhooksOf } from "../store/webhooks.ts";
 import type { Core } from "./core.ts";
 import { idleAfterS, idleEndMs } from "./idle.ts";
+
+interface Viewer {
+  readonly id: string;
+  readonly reservationId?: string;
+}
 
 /** The contract's objects for these rows, in their order, from the snapshot that `db` sees. */
 export async function viewReservations(
   core: Core,
   db: Db,
   rows: readonly ReservationRow[],
-  caller: { readonly id: string; readonly reservationId?: string },
+  caller: Viewer,
 ): Promise<Reservation[]> {
   const shared = Map.groupBy(
     await collaboratorsOf(
@@ -31,10 +37,12 @@ export async function viewReservations(
     (a) => a.reservation_id,
   );
   const positions = await positionsOf(db, rows);
+  const webhooks = await ownWebhooks(db, rows, caller);
   return rows.map((row) => ({
     ...view(core, row, owners.get(row.owner_id) ?? "", allocations.get(row.id) ?? [], positions.get(row.id)),
     access: accessOf(row, caller),
     collaborators: (shared.get(row.id) ?? []).map(viewCollaborator),
+    webhook: webhooks.get(row.id) ?? null,
   }));
 }
 
@@ -45,10 +53,18 @@ function idleEnd(core: Core, row: ReservationRow): string | null {
   return new Date(idleEndMs(row, afterS)).toISOString();
 }
 
-function accessOf(
-  row: ReservationRow,
-  caller: { id: string; reservationId?: string },
-): Reservation["access"] {
+/** Of whom they are, and not of a pod, whose token all that come in can read. */
+async function ownWebhooks(
+  db: Db,
+  rows: readonly ReservationRow[],
+  caller: Viewer,
+): Promise<Map<string, Reservation["webhook"]>> {
+  const own = rows.filter((row) => accessOf(row, caller) === "owner").map((row) => row.id);
+  const found = await webhooksOf(db, own);
+  return new Map(found.map(({ reservation_id, host: _, ...webhook }) => [reservation_id, webhook]));
+}
+
+function accessOf(row: ReservationRow, caller: Viewer): Reservation["access"] {
   if (caller.reservationId !== undefined) return "pod";
   return row.owner_id === caller.id ? "owner" : "collaborator";
 }
@@ -84,7 +100,7 @@ function view(
   owner: string,
   held: readonly AllocationRow[],
   position: number | undefined,
-): Omit<Reservation, "access" | "collaborators"> {
+): Omit<Reservation, "access" | "collaborators" | "webhook"> {
   const queued = row.state === "queued";
   return {
     id: row.id,

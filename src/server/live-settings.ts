@@ -1,8 +1,9 @@
-/** What the configuration file says and what may change while the server runs: the catalogue, the nodes' slices and the limits. */
+/** What the configuration file says and what may change while the server runs: the catalogue, the nodes' slices, the limits and where webhooks may go. */
 import { isDeepStrictEqual } from "node:util";
 import type { Catalogue, TypeSettings } from "../core/catalogue.ts";
 import type { StatedTypes } from "../drivers/driver.ts";
 import { liveKeys, type SettingsFile } from "./settings-schema.ts";
+import type { WebhookRules } from "./webhook-sender.ts";
 
 export interface Limits {
   readonly tunnelsPerReservation: number;
@@ -31,6 +32,11 @@ export class LiveSettings {
     tunnelsPerUser: this.#file.limits?.tunnels_per_user ?? DEFAULT_LIMITS.tunnelsPerUser,
   });
 
+  readonly webhooks = (): WebhookRules => ({
+    allowPrivate: this.#file.webhooks?.allow_private ?? false,
+    allowHosts: this.#file.webhooks?.allow_hosts ?? [],
+  });
+
   /** Called by `tell`; what it throws is the caller's of that. */
   onChange(listener: () => Promise<void>): void {
     this.#listeners.push(listener);
@@ -39,7 +45,7 @@ export class LiveSettings {
   /** Takes what may change; returns the keys that are different now and need a restart. */
   change(file: SettingsFile): string[] {
     const later = restartKeys(this.#file, file);
-    this.#file = { ...this.#file, gpu_types: file.gpu_types, nodes: file.nodes, limits: file.limits };
+    this.#file = { ...this.#file, ...Object.fromEntries(liveKeys.map((key) => [key, file[key]])) };
     this.#catalogue = catalogueOf(file);
     this.#stated = statedTypes(file);
     return later;

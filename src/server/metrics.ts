@@ -5,7 +5,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { ERRORS } from "../api/errors.ts";
 import { FINAL_STATES } from "../api/schemas.ts";
-import type { Core } from "../core/core.ts";
+import { type Core, POST_OUTCOMES } from "../core/core.ts";
 import { PROBE_CAUSES } from "../core/probe.ts";
 import { LIVE_STATES, readTotals, type Totals } from "../core/totals.ts";
 import { type Clock, realClock } from "../tunnel/clock.ts";
@@ -88,7 +88,15 @@ function listen(core: Core, registry: Registry): void {
     help: "First logins that were tried in vain by this process, by cause",
     labelNames: ["cause"],
   });
+  const posted = new Counter({
+    registers: [registry],
+    name: "gpu_dev_webhook_posts_total",
+    help: "Posts to webhooks by this process: delivered, not taken and tried again, or given up",
+    labelNames: ["outcome"],
+  });
   for (const cause of PROBE_CAUSES) unproved.inc({ cause }, 0);
+  for (const outcome of POST_OUTCOMES) posted.inc({ outcome }, 0);
+  core.signals.on("posted", (outcome) => posted.inc({ outcome }));
   core.signals.on("activated", (ms) => preparing.observe(ms / 1000));
   core.signals.on("unproved", (cause) => unproved.inc({ cause }));
 }

@@ -26,6 +26,7 @@ import { prepareDataDir } from "./data-dir.ts";
 import { createGithubKeys } from "./github-keys.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import type { Shutdown } from "./shutdown.ts";
+import { createWebhookSender } from "./webhook-sender.ts";
 
 /** What a stop closes first, and what lives on while there are sessions. */
 export interface Closing {
@@ -74,6 +75,7 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
     driver,
     probe: roles.has("worker") ? await openProbe(store, scratch, embedded) : noProbe,
     githubKeys: githubKeys(options.githubKeysUrl),
+    webhooks: createWebhookSender({ rules: options.live.webhooks }),
     settings: { domain: options.domain ?? DEFAULT_DOMAIN, idleAfterS: options.idleAfterS },
     catalogue: options.live.catalogue,
     log: (level, fields, message) => logger[level](fields, message),

@@ -108,8 +108,19 @@ const limits = z
   })
   .partial();
 
+const webhooks = z
+  .strictObject({
+    allow_private: z
+      .boolean()
+      .describe("Post to loopback, private and link-local addresses as well; default: public addresses only"),
+    allow_hosts: z
+      .array(z.string().min(1).max(253).toLowerCase())
+      .describe("Names or addresses that may be private: `[ci.internal]`"),
+  })
+  .partial();
+
 /** What is read again on SIGHUP. */
-export const liveKeys = ["gpu_types", "nodes", "limits"] as const;
+export const liveKeys = ["gpu_types", "nodes", "limits", "webhooks"] as const;
 
 export const settingsFile = z
   .strictObject({
@@ -157,6 +168,7 @@ export const settingsFile = z
       .describe("By name of the type, as the driver reports it or as you make it up"),
     nodes: z.record(nodeName, node).describe("By name of the node, as `gpu-dev show` has it"),
     limits: limits.describe("Bounds for users"),
+    webhooks: webhooks.describe("Where reservations may be posted to ([webhooks](webhooks.md))"),
   })
   .partial()
   .superRefine((file, ctx) => {

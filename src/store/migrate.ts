@@ -14,6 +14,7 @@ import { idle } from "./migrations/0010-idle.ts";
 import { cordons } from "./migrations/0011-cordons.ts";
 import { planIndexes } from "./migrations/0012-plan-indexes.ts";
 import { openTunnels } from "./migrations/0013-open-tunnels.ts";
+import { webhooks } from "./migrations/0014-webhooks.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -39,6 +40,7 @@ export const MIGRATIONS: readonly Migration[] = [
   cordons,
   planIndexes,
   openTunnels,
+  webhooks,
 ];
 
 /**

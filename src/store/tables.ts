@@ -165,6 +165,32 @@ export const collaboratorShape = {
   added_at: instant,
 };
 
+/** Where what happens to a reservation is posted. */
+export const webhookShape = {
+  reservation_id: text,
+  url: text,
+  /** Of the URL, with the port: those of one host are posted to in turns. */
+  host: text,
+  /** Signs what is posted, so that it cannot be only a hash. */
+  secret: text,
+  /** Why the last try failed; null when it was taken. */
+  last_error: nullable(text),
+};
+
+/** What is to be posted: an entry of the history. */
+export const deliveryShape = {
+  id: text,
+  reservation_id: text,
+  version: int,
+  event: text,
+  at: instant,
+  detail: nullable(text),
+  /** Begun so far. */
+  tries: int,
+  /** While it is being tried: when others may take it for lost. */
+  next_try_at: instant,
+};
+
 /** What each GPU that was ever given is used as: its own type, or that of its slices. */
 const deviceShape = { node: text, device_type: text, device_index: int, used_as: text };
 
@@ -224,6 +250,8 @@ export type ReservationRow = Row<typeof reservationShape>;
 export type CollaboratorRow = Row<typeof collaboratorShape>;
 export type AllocationRow = Row<typeof allocationShape>;
 export type DeviceRow = Row<typeof deviceShape>;
+export type WebhookRow = Row<typeof webhookShape>;
+export type DeliveryRow = Row<typeof deliveryShape>;
 export type SecretRow = Row<typeof secretShape>;
 export type EventRow = Row<typeof eventShape>;
 export type AuditRow = Row<typeof auditShape>;
@@ -239,6 +267,8 @@ export interface Tables {
   cordons: CordonRow;
   reservations: ReservationRow;
   collaborators: CollaboratorRow;
+  webhooks: WebhookRow;
+  deliveries: DeliveryRow;
   allocations: AllocationRow;
   devices: DeviceRow;
   secrets: SecretRow;

@@ -44,8 +44,8 @@ describe("sharing", () => {
     ["--add-user github:-x", 'names nobody: "-" stands neither at an end nor twice in a row'],
     [`--remove-user github:${"x".repeat(40)}`, "40 characters are too many; at most 39"],
     ["--add-user github:a_b", '"_" is not allowed'],
-    ["--add-user bob --extend 1h", "do not go with --name and --extend"],
-    ["", "Nothing to change: give --name, --extend, --add-user or --remove-user"],
+    ["--add-user bob --extend 1h", "do not go with --name, --extend and --webhook"],
+    ["", "Nothing to change: give --name, --extend, --webhook, --add-user or --remove-user"],
   ])("C-10 edit hello %s is refused before anything is sent", async (flags, why) => {
     const w = world(mine);
     const done = await w.gpuDev(`edit hello ${flags}`);

@@ -54,7 +54,7 @@ describe("C-02 a line that cannot be carried out is exit 2 with the reason", () 
     ["reserve --gpus two", "--gpus"],
     ["reserve --disk mine", "is none of none"],
     ["reserve --name Hello", 'Try "hello"'],
-    ["edit hello", "give --name, --extend, --add-user or --remove-user"],
+    ["edit hello", "give --name, --extend, --webhook, --add-user or --remove-user"],
     ["server --listen nowhere", "is not HOST:PORT"],
     ["server --listen 127.0.0.1:99999", "is not HOST:PORT"],
     ["server --simulate h100", "is not TYPE:COUNT"],

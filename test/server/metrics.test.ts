@@ -167,6 +167,7 @@ describe.each(engines)("on $engine", (engine) => {
     await alice.api.cancelReservation({ params: { id: over.id } });
     rig.core.signals.emit("unproved", "timeout");
     observer.opened({} as Parameters<typeof observer.opened>[0]);
+    rig.core.signals.emit("posted", "delivered");
     observer.resumed();
     observer.refused("not_found");
     observer.firstByte(12);

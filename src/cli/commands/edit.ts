@@ -7,6 +7,7 @@ import { collaborator, duration, name, parsed, repeated } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { label } from "../output/reservation.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
+import { webhookOrNone } from "../webhook.ts";
 import { describe } from "./show.ts";
 
 const extension = (given: string): number | "max" => (given === "max" ? "max" : duration(given));
@@ -17,6 +18,11 @@ const options = {
     "--extend <DURATION>",
     "Add this to its end: 30m, 1h30m, 2d; max: as much as its GPU type and the promises to others allow",
     extension,
+  ),
+  webhook: parsed(
+    "--webhook <URL>",
+    "Have the server post what happens to it here, with a new secret; none: nowhere",
+    webhookOrNone,
   ),
   addUser: repeated(
     "--add-user <NAME>",
@@ -43,6 +49,10 @@ export const command = defineCommand({
     { line: "gpu-dev edit train --extend 2h", meaning: "Two more hours, within the maximum of its GPU type" },
     { line: "gpu-dev edit train --extend max", meaning: "As long as nobody who waits starts later for it" },
     { line: "gpu-dev edit train --name eval", meaning: "Another name" },
+    {
+      line: "gpu-dev edit train --webhook https://ci.example.org/gpu-dev",
+      meaning: "CI is told what happens to it from now on",
+    },
     { line: "gpu-dev edit train --add-user bob", meaning: "bob can connect to it, within seconds" },
     {
       line: "gpu-dev edit train --remove-user bob",
@@ -62,20 +72,21 @@ export const command = defineCommand({
   },
 });
 
-function bodyOf({ name, extend, addUser, removeUser }: Given): PatchReservation {
-  const changes = name !== undefined || extend !== undefined;
+function bodyOf({ name, extend, webhook, addUser, removeUser }: Given): PatchReservation {
+  const changes = [name, extend, webhook].some((value) => value !== undefined);
   const shares = addUser !== undefined || removeUser !== undefined;
   if (!changes && !shares)
-    throw new UsageError("Nothing to change: give --name, --extend, --add-user or --remove-user");
+    throw new UsageError("Nothing to change: give --name, --extend, --webhook, --add-user or --remove-user");
   if (changes && shares)
     throw new UsageError(
-      "--add-user and --remove-user do not go with --name and --extend: all of a change is done, or nothing",
+      "--add-user and --remove-user do not go with --name, --extend and --webhook: all of a change is done, or nothing",
       "Type two commands.",
     );
   return {
     ...(name === undefined ? {} : { name }),
     ...(extend === "max" ? { extend_max: true as const } : {}),
     ...(typeof extend === "number" ? { extend_s: extend } : {}),
+    ...(webhook === undefined ? {} : { webhook: webhook === "none" ? null : webhook }),
     ...(addUser === undefined ? {} : { add_users: [...addUser] }),
     ...(removeUser === undefined ? {} : { remove_users: [...removeUser] }),
   };

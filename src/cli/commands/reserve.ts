@@ -17,6 +17,7 @@ import { wallClock } from "../output/time.ts";
 import { setting } from "../settings.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 import { waitUntilActive } from "../wait.ts";
+import { webhookUrl } from "../webhook.ts";
 import { describe } from "./show.ts";
 
 // Not from the schemas, which would load zod; the compiler checks it against them.
@@ -55,13 +56,18 @@ const options = {
     duration,
   ),
   bell: flag("--bell", "Ring the terminal's bell when the wait is over, well or not"),
+  webhook: parsed(
+    "--webhook <URL>",
+    "Have the server post what happens to it: its turn, active, warnings, its end",
+    webhookUrl,
+  ),
   exec: text("--exec <COMMAND>", "Run this by sh when ssh works, with GPU_DEV_RESERVATION_ID set"),
 };
 
 export const command = defineCommand({
   options,
   details:
-    "Ctrl-C while waiting asks whether to keep or cancel; without a terminal the reservation stays. The command of --exec also has GPU_DEV_RESERVATION_NAME and GPU_DEV_SSH_HOST; what it prints goes to stderr, and when it fails reserve exits 1.",
+    "Ctrl-C while waiting asks whether to keep or cancel; without a terminal the reservation stays. The command of --exec also has GPU_DEV_RESERVATION_NAME and GPU_DEV_SSH_HOST; what it prints goes to stderr, and when it fails reserve exits 1. What is posted to --webhook is signed with a secret, which `gpu-dev show --json` has.",
   examples: [
     {
       line: "gpu-dev reserve --gpu-type h100 --gpus 2 --time 4h --name train",
@@ -86,6 +92,10 @@ export const command = defineCommand({
     {
       line: `gpu-dev reserve --gpu-type h100 --time 4h --bell --exec 'gpu-dev connect "$GPU_DEV_RESERVATION_ID" -- ./train'`,
       meaning: "Starts the training when its turn comes, and rings",
+    },
+    {
+      line: "gpu-dev reserve --gpu-type h100 --gpus 8 --time 4h --no-wait --webhook https://ci.example.org/gpu-dev",
+      meaning: "CI is told when it can begin, and when the end is near",
     },
   ],
   async run(_args, given, ctx): Promise<Output> {
@@ -136,6 +146,7 @@ async function requestOf(given: Given, ctx: Context): Promise<CreateReservation>
     ...(given.disk === undefined ? {} : { disk: null }),
     ...(given.noQueue ? { queue: false } : {}),
     ...(given.priority === undefined ? {} : { priority: given.priority }),
+    ...(given.webhook === undefined ? {} : { webhook: given.webhook }),
     ...(start === undefined ? {} : { start_at: start.toISOString() }),
   };
 }

@@ -100,7 +100,7 @@ const options = {
 export const command = defineCommand({
   options,
   details:
-    "Prints one line with its URL when it is ready (with --json one document), and logs to stderr. The command line of the same user finds it by itself. Flags go before the configuration file (docs/configuration.md); SIGHUP reads its GPU types, nodes and limits again.",
+    "Prints one line with its URL when it is ready (with --json one document), and logs to stderr. The command line of the same user finds it by itself. Flags go before the configuration file (docs/configuration.md); SIGHUP reads its GPU types, nodes, limits and webhooks again.",
   examples: [
     { line: "gpu-dev server", meaning: "This machine's GPUs, or its CPUs when it has none" },
     {

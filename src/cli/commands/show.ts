@@ -11,6 +11,7 @@ import { phases, phaseWords } from "../output/phases.ts";
 import { gpus, idleWords, outlook, sshAlias, stateCell } from "../output/reservation.ts";
 import { ago, startBy } from "../output/time.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
+import { webhookWords } from "../webhook.ts";
 
 export const command = defineCommand({
   arguments: [
@@ -90,6 +91,7 @@ export function describe(r: Reservation, now: Date): Output {
     ["started", ago(r.started_at, now)],
     ["ended", ago(r.ended_at, now)],
     ["idle", idleWords(r)],
+    ["webhook", webhookWords(r)],
     ["last error", r.last_error ?? ""],
     ["ssh", r.state === "active" ? `ssh ${sshAlias(r)}` : ""],
   ];

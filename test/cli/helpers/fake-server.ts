@@ -87,6 +87,7 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
     owner: "ada",
     access: "owner",
     collaborators: [],
+    webhook: null,
     state: "active",
     reason: null,
     gpu_type: "h100",
