@@ -133,7 +133,7 @@ test.skipIf(!canMakeNamespaces())(
       atEnd(() => scp.kill("SIGKILL"));
       const { code, stderr } = await outcome(scp);
       expect([code, stderr, faults.left], `GPU_DEV_SEED=${seed}`).toEqual([0, "", 0]);
-      expect(network.resumes() - before).toBeGreaterThanOrEqual(LONG ? 10 : 2);
+      expect(network.resumes() - before).toBeGreaterThanOrEqual(LONG ? 10 : 1);
     }
     expect(sumOf(back)).toBe(sumOf(file));
   },

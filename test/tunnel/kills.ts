@@ -14,21 +14,21 @@ import { freePort, type Sshd, startSshd } from "./sshd.ts";
 /** How long a session waits for its client here. */
 const DETACH_MS = 500;
 const GUARD = { timeout: 30_000 };
-/** In the remote command, to find what is left of it. */
-const MARK = "mark_of_the_kill_runs";
-
 const VICTIMS = ["ssh", "proxy", "gateway", "session", "sshd"] as const;
 
 export class KillRuns {
   readonly #sshd: Sshd;
   readonly #rig: Rig;
   readonly #port: number;
+  /** In the remote command, to find what is left of it. */
+  readonly #mark: string;
   #gateway: ChildProcess | undefined;
 
   private constructor(sshd: Sshd, rig: Rig, port: number) {
     this.#sshd = sshd;
     this.#rig = rig;
     this.#port = port;
+    this.#mark = `kill_runs_at_${port}`;
   }
 
   static async start(): Promise<KillRuns> {
@@ -47,7 +47,7 @@ export class KillRuns {
 
   /** One session, and one kill in its opening or while its bytes flow; then nothing may be left of it. */
   async round(dice: Dice, when: "opening" | "flowing"): Promise<void> {
-    const ssh = spawnSsh(this.#rig, `: ${MARK}; cat`);
+    const ssh = spawnSsh(this.#rig, `: ${this.#mark}; cat`);
     ssh.stderr?.resume();
     const exited = once(ssh, "exit");
     let echoed = 0;
@@ -98,7 +98,7 @@ export class KillRuns {
     await expect.poll(() => this.#state(), GUARD).toMatchObject(idle);
     const left = () => ({
       proxies: processesNaming(this.#rig.proxy),
-      commands: processesNaming(MARK),
+      commands: processesNaming(this.#mark),
       sessions: childrenOf(this.#sshd.pid),
       sockets: connections([this.#port, this.#sshd.port]),
     });
