@@ -103,16 +103,22 @@ async function bundle(outdir: string): Promise<void> {
     external: EXTERNAL,
     logLevel: "warning",
   } as const;
-  const [cli, proxy] = await Promise.all([
+  const [cli, alone] = await Promise.all([
     build({
       ...common,
       entryPoints: { main: "src/cli/main.ts" },
       splitting: true,
       plugins: [required, versionOnly, proxyApart, together],
     }),
-    build({ ...common, entryPoints: { "ssh-proxy": "src/tunnel/main.ts" } }),
+    build({
+      ...common,
+      entryPoints: {
+        "ssh-proxy": "src/tunnel/main.ts",
+        "disk-worker": "src/drivers/local-disks/worker.ts",
+      },
+    }),
   ]);
-  for (const { path, text } of [...cli.outputFiles, ...proxy.outputFiles])
+  for (const { path, text } of [...cli.outputFiles, ...alone.outputFiles])
     await writeFile(path, withoutDetours(text));
 }
 

@@ -66,6 +66,8 @@ export interface PodSpec {
   readonly environment: Readonly<Record<string, string>>;
   /** For one of several nodes; undefined for a pod that is alone. */
   readonly gang?: Gang;
+  /** Its home, by the id that the disk engine (disks.ts) knows it by; without it the home goes with the pod. */
+  readonly disk?: { readonly volume: string };
 }
 
 export interface PodUpdate {

@@ -3,12 +3,10 @@
  * of a pod is in its directory (local/pod-dir.ts) and in the table of processes, so that a restarted server finds all of it again.
  */
 import { mkdir, readdir, realpath } from "node:fs/promises";
-import { join } from "node:path";
-import { getSystemErrorMessage } from "node:util";
+import { basename, join } from "node:path";
 import {
   type Driver,
   DriverError,
-  LaunchRefused,
   type PodSpec,
   type PodUpdate,
   type PodView,
@@ -16,8 +14,10 @@ import {
 } from "./driver.ts";
 import { ActivityWatch } from "./local/activity.ts";
 import { blockOf, releaseBlock } from "./local/addresses.ts";
+import { asking, wordsOf } from "./local/asking.ts";
 import { Capacity } from "./local/capacity.ts";
 import { abandon, closeClaim, deadlineText, isAbandoned, readClaim } from "./local/control.ts";
+import { diskOf, untilReleased } from "./local/disk.ts";
 import { dialPod, viewPod } from "./local/inspect.ts";
 import { type Isolation, plainProcesses } from "./local/isolation.ts";
 import { makePod } from "./local/launch.ts";
@@ -25,7 +25,7 @@ import { namespaceFault, namespaces } from "./local/namespaces.ts";
 import { deliverNotice } from "./local/notice.ts";
 import { findOpenSsh } from "./local/openssh.ts";
 import { gangOf, type Peers } from "./local/peers.ts";
-import { control, exists, isPodName, podDir, readIfThere, writeWhole } from "./local/pod-dir.ts";
+import { control, exists, isPodName, podDir, readIfThere, volumeOf, writeWhole } from "./local/pod-dir.ts";
 import { killAll } from "./local/process-table.ts";
 import type { Simulated } from "./local/simulated.ts";
 import { Smi } from "./local/smi.ts";
@@ -134,11 +134,12 @@ class LocalDriver implements Driver {
     // What a server that was killed in the middle left is not finished but made again.
     await abandon(dir);
     await this.#remove(dir);
-    const { deploymentId } = this.#options;
+    const { deploymentId, dataDir } = this.#options;
+    const disk = await diskOf(spec, dataDir, this.#isolation);
     try {
       const isolation = this.#isolation;
       const peers = await this.#peersOf(spec);
-      await makePod({ dir, spec, isolation, openSsh, deploymentId, visible, devices, peers });
+      await makePod({ dir, spec, isolation, openSsh, deploymentId, visible, devices, peers, disk });
     } catch (error) {
       await this.#takeBack(spec.name, dir);
       throw error;
@@ -190,9 +191,14 @@ class LocalDriver implements Driver {
     }
     if (notice !== undefined) {
       checkNotice(notice);
-      const fault = await deliverNotice(dir, notice, () => this.#isolation.terminals(dir));
-      if (fault !== undefined) this.#options.log({ pod: name, fault }, "a notice is not in the pod's home");
+      await this.#tell(dir, notice);
     }
+  }
+
+  async #tell(dir: string, notice: string): Promise<void> {
+    const fault = await deliverNotice(dir, notice, () => this.#isolation.terminals(dir));
+    if (fault !== undefined)
+      this.#options.log({ pod: basename(dir), fault }, "a notice is not in the pod's home");
   }
 
   terminate(name: string): Promise<void> {
@@ -203,6 +209,8 @@ class LocalDriver implements Driver {
     const dir = podDir(this.#pods, name);
     if (!(await this.#isOurs(name)))
       throw new DriverError(`the pod ${name} belongs to another deployment and is left alone`);
+    // On a disk it would stay.
+    if ((await readClaim(dir)) === "alive" && (await volumeOf(dir)) !== undefined) await this.#tell(dir, "");
     await this.#remove(dir);
     const gang = gangOf(name);
     if (gang !== undefined) await this.#turns.take(`gang ${gang}`, () => this.#leave(gang));
@@ -219,6 +227,7 @@ class LocalDriver implements Driver {
     if (!(await exists(dir))) return;
     await closeClaim(dir);
     await killAll(dir);
+    await untilReleased(dir);
     await removeTree(dir);
   }
 
@@ -257,20 +266,4 @@ class LocalDriver implements Driver {
   close(): Promise<void> {
     return this.#turns.rest();
   }
-}
-
-/** Whatever goes wrong while asking is a DriverError: it never reads as "absent". */
-async function asking<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof DriverError || error instanceof LaunchRefused) throw error;
-    throw new DriverError(wordsOf(error), { cause: error });
-  }
-}
-
-/** Users read it: a system call's error without the path that it names (A-04). */
-function wordsOf(error: unknown): string {
-  const { message, code, errno } = error as NodeJS.ErrnoException;
-  return errno === undefined ? message : `${code}: ${getSystemErrorMessage(errno)}`;
 }

@@ -3,6 +3,9 @@
  * the pod's init. The root is an overlay of the host's, so that what is installed there is there; what must not be seen is covered.
  * See mount(8), pivot_root(8), setpriv(1), and Documentation/filesystems/overlayfs in the kernel.
  */
+import { NOTICE_FILE } from "../driver.ts";
+import { MOUNT_OPTIONS } from "../local-disks/image.ts";
+
 export const ENTER_SCRIPT = `set -eu
 umask 022
 pod=$1 hostname=$2 uid=$3
@@ -92,10 +95,26 @@ mount --bind -o nosuid,nodev ../tmp tmp
 mount --bind -o nosuid,nodev ../tmp var/tmp
 mount -t tmpfs -o nosuid,nodev,mode=755 home home
 mkdir home/dev
-cp -R /etc/skel/. ../home 2>/dev/null || :
-chown -R "$uid:$uid" ../home
-chmod 700 ../home
-mount --bind -o nosuid,nodev ../home home/dev
+homes=..
+if [ -e ../control/disk ]; then
+  IFS= read -r homes <../control/disk
+  if [ -e "$homes/image" ]; then
+    if ! mount -o ${MOUNT_OPTIONS} "$homes/image" "$homes/mnt"; then
+      echo "the disk cannot be mounted: its file system is damaged, or the machine has no loop device left" >../control/refused
+      exit 1
+    fi
+    homes=$homes/mnt
+  fi
+  # What the pod before was told; a directory of that name is not ours.
+  rm -f "$homes/home/${NOTICE_FILE}" 2>/dev/null || :
+fi
+# Nothing that depends on how many files there are: a disk may have millions.
+if [ -z "$(find "$homes/home" -mindepth 1 -print -quit)" ]; then
+  cp -R /etc/skel/. "$homes/home" 2>/dev/null || :
+  chown -R "$uid:$uid" "$homes/home"
+  chmod 700 "$homes/home"
+fi
+mount --bind -o nosuid,nodev "$homes/home" home/dev
 
 pivot_root . run/host
 umount -l /run/host

@@ -14,8 +14,8 @@ export interface Isolation {
   readonly directories: readonly string[];
   /** The control directory as the pod sees it. */
   controlInside(dir: string): string;
-  /** What every session sees, beside what the reservation brings. */
-  environment(dir: string): Record<string, string>;
+  /** What every session sees, beside what the reservation brings; `disk` is the directory of the disk that is its home. */
+  environment(dir: string, disk?: string): Record<string, string>;
   /** The script that sessions go through to get to their home, where the account has another. */
   session(dir: string): string | undefined;
   /** Files of the control directory; `devices` are the GPUs' nodes in /dev. */
@@ -33,7 +33,7 @@ export function plainProcesses(): Isolation {
     sshUser: userInfo().username,
     directories: ["home"],
     controlInside: (dir) => control(dir),
-    environment: (dir) => ({ HOME: join(dir, "home"), [POD_VARIABLE]: dir }),
+    environment: (dir, disk = dir) => ({ HOME: join(disk, "home"), [POD_VARIABLE]: dir }),
     session: (dir) => control(dir, "session"),
     files: () => ({ session: SESSION_SCRIPT }),
     terminals: terminalsOfProcesses,

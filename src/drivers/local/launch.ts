@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, open } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
-import { DriverError, type PodSpec } from "../driver.ts";
+import { DriverError, LaunchRefused, type PodSpec } from "../driver.ts";
 import { addressOf, PEER_PORT } from "./addresses.ts";
 import { deadlineText, lastLogLine, readClaim, readDeath } from "./control.ts";
 import { bootId } from "./death.ts";
@@ -12,7 +12,7 @@ import { INIT_SCRIPT } from "./init-script.ts";
 import type { Isolation } from "./isolation.ts";
 import type { OpenSsh } from "./openssh.ts";
 import { hostName, type Peers, peerEnvironment, peerFiles } from "./peers.ts";
-import { control, SEARCH_PATH, writeWhole } from "./pod-dir.ts";
+import { control, readIfThere, SEARCH_PATH, writeWhole } from "./pod-dir.ts";
 import { freePorts } from "./ports.ts";
 import { podArgument } from "./process-table.ts";
 import { keysText, sshdConfig } from "./sshd-config.ts";
@@ -36,6 +36,8 @@ export interface PodPlan {
   readonly devices: readonly string[];
   /** Undefined for a pod that is alone. */
   readonly peers: Peers | undefined;
+  /** The directory of the disk that is its home. */
+  readonly disk: string | undefined;
 }
 
 /** Makes the pod's directory and starts its init; resolves once that runs, throws DriverError when it does not. */
@@ -51,13 +53,16 @@ export async function makePod(plan: PodPlan): Promise<void> {
   // Last: one that was forked by a server that is dead by now finds everything else in place, or nothing to run.
   await writeWhole(control(dir, "start"), START_SCRIPT);
   await start(plan, await freePorts(PORTS_TO_TRY));
-  if ((await readClaim(dir)) !== "alive" && (await readDeath(dir)) === undefined)
-    throw new DriverError(`the pod could not be set up: ${await lastLogLine(dir)}`);
+  if ((await readClaim(dir)) === "alive" || (await readDeath(dir)) !== undefined) return;
+  const refused = await readIfThere(control(dir, "refused"));
+  if (refused !== undefined) throw new LaunchRefused(refused.trim());
+  throw new DriverError(`the pod could not be set up: ${await lastLogLine(dir)}`);
 }
 
-function files({ dir, spec, isolation, openSsh, visible, peers }: PodPlan): Record<string, string> {
+function files({ dir, spec, isolation, openSsh, visible, peers, disk }: PodPlan): Record<string, string> {
   return {
     ...(peers && peerFiles(spec, peers, isolation, dir)),
+    ...(disk !== undefined && { disk: `${disk}\n` }),
     init: INIT_SCRIPT,
     gpus: spec.simulated ? "" : visible,
     host_key: spec.hostKey.endsWith("\n") ? spec.hostKey : `${spec.hostKey}\n`,
@@ -71,7 +76,7 @@ function files({ dir, spec, isolation, openSsh, visible, peers }: PodPlan): Reco
         ...spec.environment,
         ...environment(spec, visible),
         ...(peers && peerEnvironment(spec, peers, isolation, dir)),
-        ...isolation.environment(dir),
+        ...isolation.environment(dir, disk),
       },
       peerAddress: peers && `${addressOf(peers.block, peers.gang.rank)}:${PEER_PORT}`,
       forced: isolation.session(dir) !== undefined,

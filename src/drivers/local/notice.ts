@@ -1,7 +1,9 @@
 /** Telling the users of a pod something: a line in each of its terminals, and a file in its home. */
-import { chown, rename, rm, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { NOTICE_FILE } from "../driver.ts";
+import { homeOf } from "./disk.ts";
 import { control, readIfThere, writeWhole } from "./pod-dir.ts";
 import { writeToTerminal } from "./terminals.ts";
 
@@ -27,13 +29,26 @@ export async function deliverNotice(
   }
 }
 
-/** The home belongs to the user, who may have put a link there: the file is made out of his reach and renamed, which follows none. */
+/**
+ * The home belongs to the user, who may have put a link there: the file is made under a name that nobody knows, which follows no
+ * link, is given away by its handle, and is renamed, which follows none either.
+ */
 async function intoHome(dir: string, text: string): Promise<void> {
-  const target = join(dir, "home", NOTICE_FILE);
+  const home = await homeOf(dir);
+  const target = join(home, NOTICE_FILE);
   if (text === "") return rm(target, { force: true });
-  const made = control(dir, NOTICE_FILE);
-  await writeWhole(made, `${text}\n`, 0o644);
-  const { uid, gid } = await stat(join(dir, "home"));
-  await chown(made, uid, gid);
-  await rename(made, target);
+  const { uid, gid } = await stat(home);
+  const made = join(home, `.${NOTICE_FILE}.${randomUUID()}`);
+  const file = await open(made, "wx", 0o644);
+  try {
+    await file.writeFile(`${text}\n`);
+    await file.chmod(0o644);
+    await file.chown(uid, gid);
+    await rename(made, target);
+  } catch (error) {
+    await rm(made, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
 }

@@ -15,6 +15,8 @@
  *       deadline   epoch seconds, read by the watchdog every second
  *       gpus       UUIDs of its GPUs, with commas; empty for one without real GPUs
  *       notice     what the users were told last
+ *       disk       the directory of the disk that is its home; without it, home is
+ *       refused    why the pod cannot be, found while it was being made
  */
 import { randomUUID } from "node:crypto";
 import { chmod, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -55,6 +57,10 @@ export async function writeWhole(path: string, text: string, mode = 0o600): Prom
 /** The text of a file, or undefined when there is none. */
 export const readIfThere = (path: string): Promise<string | undefined> =>
   unlessMissing(readFile(path, "utf8"));
+
+/** The directory of the disk that is the home of the pod in `dir`, if it has one. */
+export const volumeOf = async (dir: string): Promise<string | undefined> =>
+  (await readIfThere(control(dir, "disk")))?.replace(/\n$/, "");
 
 export const exists = async (path: string): Promise<boolean> =>
   (await unlessMissing(stat(path))) !== undefined;

@@ -31,6 +31,7 @@ export function checkSpec(spec: PodSpec): void {
     `the pod ${spec.name} does not say its rank`,
   );
   if (spec.gang) checkGang(spec.gang);
+  if (spec.disk) refuseUnless(isId(spec.disk.volume), `${quoted(spec.disk.volume)} is not the id of a disk`);
   refuseUnless(GPU_TYPE.test(spec.gpuType), `${quoted(spec.gpuType)} is not a GPU type`);
   refuseUnless(
     spec.gpus.every((gpu) => Number.isInteger(gpu) && gpu >= 0) &&

@@ -1,0 +1,265 @@
+/**
+ * Disks on this machine (local-disks/layout.ts). A disk is an image or a plain directory; a snapshot is a directory always, so that
+ * what is in it can be listed, and a disk of any size and kind can be made of it.
+ */
+import { mkdir, readFile, realpath, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { exactSize } from "../api/size.ts";
+import { type DiskEngine, type DiskInventory, DiskRefused, type DiskUse, type Progress } from "./disks.ts";
+import { DriverError } from "./driver.ts";
+import { asking } from "./local/asking.ts";
+import { exists } from "./local/pod-dir.ts";
+import { removeTree } from "./local/tree.ts";
+import { Turns } from "./local/turns.ts";
+import { entriesOf, type Page } from "./local-disks/contents.ts";
+import { makeImage, SMALLEST, usedInImage } from "./local-disks/image.ts";
+import { inventoryOf } from "./local-disks/inventory.ts";
+import { inUse, isBusy, type Job, runJob } from "./local-disks/job.ts";
+import {
+  beingDeleted,
+  beingMade,
+  homeIn,
+  imageOf,
+  isHalfMade,
+  KINDS,
+  type Kind,
+  makePlaces,
+  placeOf,
+  settle,
+} from "./local-disks/layout.ts";
+import { findLimits } from "./local-disks/limits.ts";
+import { expireQuarantine, quarantine } from "./local-disks/quarantine.ts";
+import { resizeImage } from "./local-disks/resize.ts";
+
+export interface LocalDisksOptions {
+  /** That of the local driver. */
+  readonly dataDir: string;
+  /** That of the local driver: only pods in namespaces can have an image mounted for them alone. */
+  readonly isolation: "namespaces" | "processes";
+}
+
+/** At most so many trees are copied at the same time. */
+const AT_ONCE = 2;
+
+/** The disks below a data directory. Throws DriverError when it cannot be written. */
+export function createLocalDisks({ dataDir, isolation }: LocalDisksOptions): Promise<DiskEngine> {
+  return asking(async () => {
+    await makePlaces(dataDir);
+    const real = await realpath(dataDir);
+    return new LocalDisks(real, await findLimits(real, isolation));
+  });
+}
+
+class LocalDisks implements DiskEngine {
+  readonly limits: DiskEngine["limits"];
+  readonly #dataDir: string;
+  readonly #turns = new Turns();
+  readonly #making = new Set<string>();
+  #copies = 0;
+
+  constructor(dataDir: string, limits: DiskEngine["limits"]) {
+    this.#dataDir = dataDir;
+    this.limits = limits;
+  }
+
+  create(disk: string, sizeBytes: number): Promise<void> {
+    return this.#make("disks", disk, (made) => this.#empty(made, sizeBytes));
+  }
+
+  snapshot(disk: string, snapshot: string, progress: Progress): Promise<DiskUse> {
+    return asking(async () => {
+      const place = placeOf(this.#dataDir, "snapshots", snapshot);
+      await this.#make("snapshots", snapshot, async (made) => {
+        const source = await this.#there("disks", disk);
+        const to = join(made, "home");
+        await mkdir(to, { mode: 0o700 });
+        const job = { from: await homeIn(source), to, list: join(made, "list") };
+        const use = await this.#copy(job, [source, made], progress);
+        await writeFile(join(made, "use.json"), JSON.stringify(use), { flush: true });
+      });
+      return useOf(place);
+    });
+  }
+
+  restore(snapshot: string, target: string, sizeBytes: number, progress: Progress): Promise<DiskUse> {
+    return asking(async () => {
+      const source = await this.#there("snapshots", snapshot);
+      const use = await useOf(source);
+      const job = { from: join(source, "home"), against: join(source, "list") };
+      await this.#fill(target, sizeBytes, use, job, [], progress);
+      return use;
+    });
+  }
+
+  clone(source: string, target: string, sizeBytes: number, progress: Progress): Promise<DiskUse> {
+    return asking(async () => {
+      const place = await this.#there("disks", source);
+      const use = await this.#measure(place);
+      await this.#fill(target, sizeBytes, use, { from: await homeIn(place) }, [place], progress);
+      return use;
+    });
+  }
+
+  /** A new disk with what a job brings. */
+  async #fill(
+    target: string,
+    sizeBytes: number,
+    use: DiskUse,
+    job: Job,
+    volumes: readonly string[],
+    progress: Progress,
+  ): Promise<void> {
+    if (use.usedBytes > sizeBytes) throw tooSmall(sizeBytes, use);
+    await this.#make("disks", target, async (made) => {
+      await this.#empty(made, sizeBytes);
+      await this.#copy({ ...job, to: await homeIn(made) }, [...volumes, made], progress).catch((error) => {
+        // On an image it is the image that is full: a full medium below it is an error of the device.
+        if (this.limits.enforced && /No space left/.test(error.message)) throw tooSmall(sizeBytes, use);
+        throw error;
+      });
+    });
+  }
+
+  async #empty(made: string, sizeBytes: number): Promise<void> {
+    checkSize(sizeBytes);
+    if (this.limits.enforced) await makeImage(made, sizeBytes);
+    else await mkdir(join(made, "home"), { mode: 0o700 });
+  }
+
+  resize(disk: string, sizeBytes: number, progress?: Progress): Promise<void> {
+    return this.#alone("disks", disk, async (place) => {
+      checkSize(sizeBytes);
+      await this.#there("disks", disk);
+      if (await isBusy(place)) throw inUse();
+      const use = await this.#measure(place);
+      if (use.usedBytes > sizeBytes) throw tooSmall(sizeBytes, use);
+      if (await exists(imageOf(place))) await this.#oneOf(() => resizeImage(place, sizeBytes, progress));
+    });
+  }
+
+  measure(disk: string): Promise<DiskUse | "absent"> {
+    return asking(async () => {
+      const place = placeOf(this.#dataDir, "disks", disk);
+      return (await exists(place)) ? this.#measure(place) : "absent";
+    });
+  }
+
+  async #measure(place: string): Promise<DiskUse> {
+    const image = imageOf(place);
+    return (await exists(image)) ? usedInImage(image) : runJob({ from: await homeIn(place) }, []);
+  }
+
+  contents(snapshot: string, path: string, page: Page) {
+    return asking(async () => {
+      const place = placeOf(this.#dataDir, "snapshots", snapshot);
+      return (await exists(place)) ? entriesOf(join(place, "home"), path, page) : "absent";
+    });
+  }
+
+  remove(volume: { readonly disk: string } | { readonly snapshot: string }): Promise<void> {
+    const [kind, id] =
+      "disk" in volume ? (["disks", volume.disk] as const) : (["snapshots", volume.snapshot] as const);
+    return this.#alone(kind, id, async (place) => {
+      await removeTree(beingMade(place));
+      await removeTree(beingDeleted(place));
+      if (!(await exists(place))) return;
+      if (await isBusy(place)) throw inUse();
+      await rename(place, beingDeleted(place));
+      await removeTree(beingDeleted(place));
+    });
+  }
+
+  list(): Promise<DiskInventory> {
+    return asking(() => inventoryOf(this.#dataDir, this.#making));
+  }
+
+  quarantine(id: string): Promise<void> {
+    return asking(async () => {
+      for (const kind of KINDS)
+        await this.#alone(kind, id, async (place) => {
+          if (!(await exists(place))) return;
+          if (await isBusy(place)) throw inUse();
+          await quarantine(this.#dataDir, kind, id);
+        });
+    });
+  }
+
+  expireQuarantine(olderThanS: number): Promise<string[]> {
+    return asking(() => expireQuarantine(this.#dataDir, olderThanS));
+  }
+
+  discardHalfMade(name: string): Promise<void> {
+    return asking(async () => {
+      const [kind, file = ""] = name.split("/");
+      if (!KINDS.some((k) => k === kind) || !isHalfMade(file))
+        throw new TypeError(`${JSON.stringify(name)} is not the name of something half made`);
+      const [id = ""] = file.split(".");
+      await this.#alone(kind as Kind, id, async () => {
+        const path = join(this.#dataDir, name);
+        if (!(await exists(path))) return;
+        if (await isBusy(path))
+          throw new DriverError("it is still being worked on, by a server that is gone");
+        await removeTree(path);
+      });
+    });
+  }
+
+  /** The place of a disk or snapshot that is there. */
+  async #there(kind: Kind, id: string): Promise<string> {
+    const place = placeOf(this.#dataDir, kind, id);
+    if (await exists(place)) return place;
+    throw new DiskRefused(`the data of the ${kind === "disks" ? "disk" : "snapshot"} are not there`);
+  }
+
+  /** Makes what is not there yet: under another name first, of which nothing is left when it fails. */
+  #make(kind: Kind, id: string, work: (made: string) => Promise<void>): Promise<void> {
+    return this.#alone(kind, id, async (place) => {
+      if (await exists(place)) return;
+      const made = beingMade(place);
+      await removeTree(made);
+      try {
+        await mkdir(made, { mode: 0o700 });
+        await work(made);
+        await settle(made, place);
+      } catch (error) {
+        await removeTree(made);
+        throw error;
+      }
+    });
+  }
+
+  /** Work that changes a disk or snapshot takes turns, and is not taken for something that a crash left. */
+  #alone<T>(kind: Kind, id: string, work: (place: string) => Promise<T>): Promise<T> {
+    return asking(async () => {
+      const place = placeOf(this.#dataDir, kind, id);
+      return this.#turns.take(id, async () => {
+        this.#making.add(beingMade(place));
+        try {
+          return await work(place);
+        } finally {
+          this.#making.delete(beingMade(place));
+        }
+      });
+    });
+  }
+
+  #copy(job: Job, volumes: readonly string[], progress: Progress): Promise<DiskUse> {
+    return this.#oneOf(() => runJob(job, volumes, progress));
+  }
+
+  #oneOf<T>(work: () => Promise<T>): Promise<T> {
+    this.#copies += 1;
+    return this.#turns.take(`copy ${this.#copies % AT_ONCE}`, work);
+  }
+}
+
+const useOf = async (snapshot: string): Promise<DiskUse> =>
+  JSON.parse(await readFile(join(snapshot, "use.json"), "utf8"));
+
+function checkSize(sizeBytes: number): void {
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < SMALLEST)
+    throw new DiskRefused(`a disk has at least ${exactSize(SMALLEST)}`);
+}
+
+const tooSmall = (sizeBytes: number, { usedBytes }: DiskUse): DiskRefused =>
+  new DiskRefused(`${exactSize(sizeBytes)} are too few: the files take ${exactSize(usedBytes)}`);

@@ -1,0 +1,149 @@
+/** Work on trees of files, in a process of its own: under a lock on the disks concerned, and with their images mounted for it alone. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { DiskUse, Progress } from "../disks.ts";
+import { DriverError } from "../driver.ts";
+import { exists, SEARCH_PATH } from "../local/pod-dir.ts";
+import { MOUNT_OPTIONS, untilDetached } from "./image.ts";
+import { imageOf } from "./layout.ts";
+
+export interface Job {
+  readonly from: string;
+  /** An empty directory to copy to; without it, `from` is only measured. */
+  readonly to?: string;
+  /** A list (tree-list.ts) that the copy has to agree with, instead of with `from`. */
+  readonly against?: string;
+  /** Where to write the list. */
+  readonly list?: string;
+}
+
+export type Told =
+  | { readonly done: number; readonly total: number }
+  | { readonly use: DiskUse }
+  | { readonly fault: string };
+
+/** Beside dist/main.js once it is bundled. */
+const WORKER = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./disk-worker.js", import.meta.url),
+);
+const BUSY = 75;
+const CANNOT_MOUNT = 76;
+
+/** `VOLUME… -- COMMAND…`: the command inherits the locks, so that they end with it. Where there is no flock, there is only one server. */
+const SCRIPT = `set -eu
+fd=7
+while [ "$1" != -- ]; do
+  eval "exec $fd<\\"\\$1\\""
+  if command -v flock >/dev/null; then flock -n $fd || exit ${BUSY}; fi
+  if [ -e "$1/image" ]; then mount -o ${MOUNT_OPTIONS} "$1/image" "$1/mnt" || exit ${CANNOT_MOUNT}; fi
+  fd=$((fd + 1))
+  shift
+done
+shift
+exec nice -n 10 "$@"
+`;
+
+/** Where standard input is a socket, which Node's pipes are, bash would read what root's sessions begin with. */
+const BASH = ["bash", "--norc", "-c"];
+
+/** What is mounted in it, and all of its processes, go with its first process, and that goes with unshare. */
+const UNSHARE = "unshare --mount --pid --fork --kill-child --mount-proc --propagation private --".split(" ");
+
+/** Runs a job that needs these volumes, of which no pod may have any. */
+export async function runJob(job: Job, volumes: readonly string[], progress?: Progress): Promise<DiskUse> {
+  progress?.signal?.throwIfAborted();
+  const worker = await inside(volumes, [process.execPath, WORKER, JSON.stringify(job)]);
+  let use: DiskUse | undefined;
+  let fault: string | undefined;
+  const stop = () => end(worker);
+  progress?.signal?.addEventListener("abort", stop);
+  try {
+    const ended = once(worker, "close");
+    for await (const line of createInterface(worker.stdout)) {
+      const told: Told = JSON.parse(line);
+      if ("use" in told) use = told.use;
+      else if ("fault" in told) fault = told.fault;
+      else progress?.(told.done, told.total);
+    }
+    const [code] = await ended;
+    progress?.signal?.throwIfAborted();
+    if (use === undefined) throw faultOf(code, fault ?? worker.said(), volumes);
+    if (job.to !== undefined) progress?.(use.usedBytes, use.usedBytes);
+    return use;
+  } finally {
+    progress?.signal?.removeEventListener("abort", stop);
+    // When it was killed, what it started may still be there.
+    if (use === undefined) end(worker);
+  }
+}
+
+/** Runs a program with these volumes, of which no pod may have any; throws with what it said when it fails. */
+export async function runInside(volumes: readonly string[], command: readonly string[]): Promise<void> {
+  const child = await inside(volumes, command);
+  child.stdout.resume();
+  const [code] = await once(child, "close");
+  if (code !== 0) throw faultOf(code, child.said(), volumes);
+}
+
+type Inside = ChildProcess & { readonly stdout: Readable; readonly said: () => string };
+
+async function inside(volumes: readonly string[], command: readonly string[]): Promise<Inside> {
+  const images = await imagesOf(volumes);
+  if ((await Promise.all(volumes.map(isBusy))).includes(true)) throw inUse();
+  await Promise.all(images.map(untilDetached));
+  const [program = "", ...args] = [...(images.length > 0 ? UNSHARE : []), ...BASH, SCRIPT, "bash"];
+  const child = spawn(program, [...args, ...volumes, "--", ...command], {
+    cwd: "/",
+    // A group of its own, so that all of it can be killed.
+    detached: true,
+    env: { PATH: SEARCH_PATH, LC_ALL: "C" },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    said = (said + chunk).slice(-2000);
+  });
+  return Object.assign(child, { said: () => said.trim() });
+}
+
+async function imagesOf(volumes: readonly string[]): Promise<string[]> {
+  const images = volumes.map(imageOf);
+  const there = await Promise.all(images.map(exists));
+  return images.filter((_, i) => there[i]);
+}
+
+function end({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+function faultOf(code: number | null, said: string, volumes: readonly string[]): Error {
+  if (code === BUSY) return inUse();
+  // Users read it: without the server's paths (A-04).
+  const words = volumes.reduce((text, volume) => text.replaceAll(volume, "disk"), said.split("\n")[0] ?? "");
+  if (code === CANNOT_MOUNT) return new DriverError(`the disk cannot be mounted: ${words}`);
+  return new DriverError(words || "the process that works on the disk was killed");
+}
+
+export const inUse = (): DriverError =>
+  new DriverError("the disk is in use by a pod, or by other work on it");
+
+/** Whether a pod, or work on it, has the volume now. */
+export async function isBusy(volume: string): Promise<boolean> {
+  try {
+    await promisify(execFile)("flock", ["--nonblock", "--conflict-exit-code", String(BUSY), volume, "true"]);
+    return false;
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code === BUSY) return true;
+    if (code === "ENOENT") return false;
+    throw error;
+  }
+}
