@@ -11,6 +11,9 @@ import { FakeClock } from "./fake-clock.ts";
 import { ID, outcome, pointTo } from "./rig.ts";
 import { given, listen, start } from "./scene.ts";
 
+/** One second is the promise; this tells hanging from a busy machine. */
+const HANGING_MS = 25_000;
+
 const SIZE = 64 * 1024 * 1024;
 const CHUNK = Buffer.alloc(1024 * 1024, "gpu-dev moves bytes. ");
 
@@ -163,7 +166,7 @@ test.each(["SIGTERM", "SIGHUP", "the end of stdin"] as const)(
     const { stderr, stdout, code } = await ended;
     expect([stderr, stdout.length]).toEqual(["", 0]);
     expect(code).not.toBe(0);
-    expect(Date.now() - since).toBeLessThan(5_000);
+    expect(Date.now() - since).toBeLessThan(HANGING_MS);
   },
 );
 
@@ -184,7 +187,7 @@ test.each(["SIGTERM", "SIGHUP", "the end of stdin"] as const)(
     const { stderr, stdout, code } = await ended;
     expect([stderr, stdout.length]).toEqual(["", 0]);
     expect(code).not.toBe(0);
-    expect(Date.now() - since).toBeLessThan(5_000);
+    expect(Date.now() - since).toBeLessThan(HANGING_MS);
   },
 );
 
