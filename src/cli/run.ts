@@ -37,12 +37,16 @@ async function reportFailure(error: unknown, ctx: Context): Promise<number> {
   } else {
     ctx.io.stderr.write(await mark(ctx));
     ctx.say(failure.message);
-    if (failure.hint !== undefined) ctx.say(failure.hint);
+    if (failure.hint !== undefined) ctx.say(asSentence(failure.hint));
   }
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     ctx.detail(cause.stack ?? cause.message);
   return failure.exit;
 }
+
+/** The server's hints begin as its details do, in the middle of a sentence; names and flags stay as they are. */
+const asSentence = (hint: string): string =>
+  /^[a-z]+(?![\w-])/.test(hint) ? hint.charAt(0).toUpperCase() + hint.slice(1) : hint;
 
 /** The word that starts a failure; red where colours are wanted. */
 async function mark(ctx: Context): Promise<string> {

@@ -14,7 +14,7 @@ describe("C-02 each error of the server has the exit code of the table", () => {
     const plain = await world.gpuDev("whoami");
     expect(plain).toMatchObject({ code: ERRORS[code].exit, stdout: "" });
     expect(plain.stderr).toContain("what happened");
-    expect(plain.stderr).toContain("do this");
+    expect(plain.stderr).toContain("Do this");
     const json = await world.gpuDev("whoami --json");
     expect(json).toMatchObject({ code: ERRORS[code].exit, stderr: "" });
     expect(JSON.parse(json.stdout)).toEqual(

@@ -55,7 +55,7 @@ async function watchList(ctx: Context, given: Values<typeof options>): Promise<n
 const output = (items: readonly Reservation[], now: Date): Output => ({
   json: { items },
   header: ["NAME", "ID", "STATE", "GPUS", "TIME", "CREATED", "REASON", "OWNER"],
-  spare: ["CREATED"],
+  spare: ["CREATED", "REASON"],
   rows: items.map((r) => row(r, now)),
   empty: EMPTY,
 });

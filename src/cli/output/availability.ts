@@ -28,6 +28,9 @@ export const availabilityTable = (
   rows: items.map((item) => row(item, now)),
 });
 
+/** A pipe gets the instant. */
+const nowOf = ({ latest_start_at }: Availability): Cell => ({ text: "now", value: latest_start_at ?? "now" });
+
 function row(a: Availability, now: Date): Cell[] {
   const counts = [
     String(a.total),
@@ -36,7 +39,7 @@ function row(a: Availability, now: Date): Cell[] {
     toned(String(a.unavailable), a.unavailable > 0 ? "warn" : undefined),
     String(a.queued),
   ];
-  const start = a.free > 0 && a.queued === 0 ? "now" : startBy(a.latest_start_at, now);
+  const start = a.free > 0 && a.queued === 0 ? nowOf(a) : startBy(a.latest_start_at, now);
   const longest = { text: formatDuration(a.max_duration_s, "down"), value: String(a.max_duration_s) };
   return [a.gpu_type, ...counts, a.unit, start, longest, a.isolation, a.simulated ? "simulated" : ""];
 }

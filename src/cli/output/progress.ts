@@ -32,7 +32,7 @@ async function spinner(ctx: Context, timed: Timed): Promise<Progress> {
   const shown = ora({
     stream: process.stderr,
     discardStdin: false,
-    color: ctx.colour.stderr ? "cyan" : false,
+    color: ctx.colour.stderr ? "magenta" : false,
   });
   return {
     update(_phase, words) {

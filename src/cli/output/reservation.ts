@@ -28,7 +28,9 @@ export function outlook(r: Reservation, now: Date): Cell {
   if (r.state !== "queued") return "";
   const start = startOf(r, now);
   const place = r.queue_position === null ? "" : `#${r.queue_position}, `;
-  return typeof start === "string" ? start : { text: `${place}start ${start.text}`, value: start.value };
+  if (typeof start === "string") return start;
+  const words = start.value === "unknown" ? "start unknown" : start.text;
+  return { text: `${place}${words}`, value: start.value };
 }
 
 /** When one that is queued starts: at its own time, or by the promised one. */

@@ -42,11 +42,13 @@ export interface WorldOptions {
   /** Answers to prompts, in order; a prompt without one fails the test. */
   readonly answers?: (string | boolean | Error)[];
   readonly runProgram?: RunProgram;
+  /** The home directory; one of its own unless told. */
+  readonly home?: string;
 }
 
 /** A world of its own, with its files in a temporary directory that goes with the test. */
 export function createWorld(options: WorldOptions = {}): World {
-  const home = mkdtempSync(join(tmpdir(), "gd-cli-"));
+  const home = options.home ?? mkdtempSync(join(tmpdir(), "gd-cli-"));
   onTestFinished(() => rmSync(home, { recursive: true, force: true }));
   const world: World = {
     server: fakeServer(options.handlers ?? {}),

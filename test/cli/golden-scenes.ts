@@ -1,0 +1,230 @@
+/** What the golden files show: for every command the lines that are typed, and the server that answers them. */
+
+import type { Node } from "../../src/api/schemas.ts";
+import type { CommandPath } from "../../src/cli/catalogue.ts";
+import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
+
+interface Scene {
+  /** Typed after `gpu-dev`, each in three forms. */
+  readonly lines: readonly string[];
+  readonly handlers?: Handlers;
+}
+
+/** Where a command's forms are shown, when not here. */
+interface Elsewhere {
+  readonly because: string;
+}
+
+const train = reservation({
+  id: "trainbcdefghijklmnop",
+  name: "train-llama-8b",
+  gpu_count: 8,
+  gpus: [0, 1, 2, 3, 4, 5, 6, 7],
+  collaborators: [
+    { kind: "user", name: "bob", keys: null },
+    { kind: "github", name: "octocat", keys: 2 },
+  ],
+});
+const waiting = queued({
+  id: "waitbcdefghijklmnopq",
+  name: "eval",
+  reason: "waits for 8 h100; 2 reservations with 16 GPUs are ahead of it",
+  latest_start_at: "2026-01-01T14:10:00.000Z",
+  estimated_start_at: "2026-01-01T14:00:00.000Z",
+});
+const shared = reservation({
+  id: "sharedcdefghijklmnop",
+  name: null,
+  owner: "carol",
+  access: "collaborator",
+  simulated: true,
+});
+const over = reservation({
+  id: "failedcdefghijklmnop",
+  name: "broken",
+  state: "failed",
+  reason: "its memory ran out",
+  ended_at: "2026-01-01T11:50:00.000Z",
+  ending_at: "2026-01-01T11:49:00.000Z",
+});
+const mine = [waiting, train, shared, over];
+
+const deployment = { id: "d", version: "1.0.0", min_cli: "0.1.0", domain: "gpu-dev.internal" };
+const availability = page(
+  {
+    gpu_type: "h100",
+    unit: "gpu" as const,
+    total: 16,
+    free: 0,
+    used: 12,
+    unavailable: 4,
+    queued: 3,
+    simulated: false,
+    isolation: "namespaces",
+    max_duration_s: 172_800,
+    latest_start_at: "2026-01-01T14:10:00.000Z",
+  },
+  {
+    gpu_type: "cpu",
+    unit: "place" as const,
+    total: 8,
+    free: 6,
+    used: 2,
+    unavailable: 0,
+    queued: 0,
+    simulated: false,
+    isolation: "namespaces",
+    max_duration_s: 86_400,
+    latest_start_at: "2026-01-01T12:00:00.000Z",
+  },
+);
+const nodes: [Node, Node, Node] = [
+  {
+    name: "gpu-host-1",
+    healthy: true,
+    cordoned_at: null,
+    gpu_types: [{ name: "h100", places: 8, simulated: false }],
+    reservations: 2,
+  },
+  {
+    name: "gpu-host-2",
+    healthy: true,
+    cordoned_at: "2026-01-01T09:00:00.000Z",
+    gpu_types: [
+      { name: "h100", places: 4, simulated: false },
+      { name: "h100-1g", places: 28, simulated: true },
+    ],
+    reservations: 1,
+  },
+  { name: "gpu-host-3", healthy: false, cordoned_at: null, gpu_types: [], reservations: 0 },
+];
+const event = (
+  version: number,
+  at: string,
+  type: string,
+  state: "queued" | "preparing",
+  detail: string | null,
+) => ({
+  version,
+  at,
+  type,
+  state,
+  detail,
+});
+
+const common: Handlers = {
+  listReservations: ({ query: { state = "live", name, id_prefix } }) =>
+    page(
+      ...mine
+        .filter((r) => (state === "live" ? r.ended_at === null : state === "all" || state === r.state))
+        .filter((r) => name === undefined || r.name === name)
+        .filter((r) => id_prefix === undefined || r.id.startsWith(id_prefix)),
+    ),
+  getReservation: ({ params }) => mine.find((r) => r.id === params.id) ?? train,
+  getDeployment: () => deployment,
+  createKey: () => ({
+    id: "k",
+    type: "ssh-ed25519",
+    fingerprint: "SHA256:x",
+    comment: "",
+    created_at: train.created_at,
+  }),
+  listAvailability: () => availability,
+};
+
+export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
+  reserve: {
+    lines: [
+      "reserve --gpu-type h100 --gpus 8 --time 1h --name eval --no-wait",
+      "reserve --gpu-type h100 --gpus 8 --time 1h --dry-run",
+    ],
+    handlers: {
+      createReservation: () => waiting,
+      planReservation: () => ({
+        gpu_type: "h100",
+        gpu_count: 8,
+        duration_s: 3600,
+        simulated: false,
+        latest_start_at: "2026-01-01T14:10:00.000Z",
+        latest_end_at: "2026-01-01T15:15:00.000Z",
+        nodes: ["gpu-host-1"],
+        price: 20_000_000,
+        queue_position: 3,
+        reason: "waits for 8 h100; 2 are ahead",
+      }),
+    },
+  },
+  list: { lines: ["list", "list --state preparing"] },
+  show: {
+    lines: ["show eval", "show train-llama-8b"],
+    handlers: {
+      listEvents: () =>
+        page(
+          event(1, "2026-01-01T11:00:00.000Z", "created", "queued", "starts by 14:10 at the latest"),
+          event(2, "2026-01-01T11:29:59.000Z", "placed", "preparing", null),
+        ),
+      listAdvice: () =>
+        page({
+          change: "gpu_count" as const,
+          gpu_type: "h100",
+          gpu_count: 4,
+          simulated: false,
+          duration_s: 3600,
+          latest_start_at: "2026-01-01T12:20:00.000Z",
+        }),
+    },
+  },
+  connect: { lines: ["connect train-llama-8b -- nvidia-smi -L"] },
+  forward: { because: "it prints ports of this machine; test/cli/forward.test.ts has its forms" },
+  edit: { lines: ["edit train-llama-8b --extend 30m"], handlers: { patchReservation: () => train } },
+  cancel: {
+    lines: ["cancel train-llama-8b --no-wait", "cancel train-llama-8b eval --no-wait"],
+    handlers: {
+      cancelReservation: ({ params }) => ({
+        ...(params.id === train.id ? train : waiting),
+        state: "ending" as const,
+      }),
+    },
+  },
+  avail: { lines: ["avail"] },
+  status: {
+    lines: ["status"],
+    handlers: { getReady: () => ({ status: "ok" as const, checks: { database: "ok" } }) },
+  },
+  "disk list": {
+    lines: ["disk list"],
+    handlers: { listDisks: () => page({ id: "diskbcdefghijklmnopq", name: "home" }) },
+  },
+  server: { because: "it prints where it listens; test/e2e starts it in both forms" },
+  whoami: { lines: ["whoami"], handlers: { getMe: () => ({ id: "u", name: "ada", role: "user" as const }) } },
+  doctor: { because: "it looks at this machine; test/cli/doctor.test.ts has its forms" },
+  "config show": { lines: ["config show"] },
+  "ssh-config install": { lines: ["ssh-config install --yes"] },
+  "ssh-config remove": { lines: ["ssh-config remove"] },
+  "ssh-config show": { lines: ["ssh-config show"] },
+  completion: { because: "it prints a file of completions/, which test/cli/generated.test.ts compares" },
+  "admin types": {
+    lines: ["admin types"],
+    handlers: {
+      listGpuTypes: () =>
+        page(
+          gpuType({
+            description: "NVIDIA H100 80 GB",
+            gpu_memory_bytes: 80 * 2 ** 30,
+            cpus: 24,
+            memory_bytes: 200 * 2 ** 30,
+            price_per_hour: 2_500_000,
+          }),
+          gpuType({ name: "h100-1g", slice_of: "h100", slices_per_gpu: 7, simulated: true }),
+          gpuType({ name: "cpu", gpus_per_slot: 0, max_gpus_per_node: 0, max_duration_s: 86_400 }),
+        ),
+    },
+  },
+  "admin nodes": {
+    lines: ["admin nodes", "admin nodes cordon gpu-host-2"],
+    handlers: { listNodes: () => page(...nodes), cordonNode: () => nodes[1] },
+  },
+};
+
+/** All that a scene's server answers. */
+export const handlersOf = (scene: Scene): Handlers => ({ ...common, ...scene.handlers });
