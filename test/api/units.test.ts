@@ -16,9 +16,9 @@ test.each([
   ["-1G", undefined],
   ["1e3G", undefined],
   ["999999999T", undefined],
-])("the size %s is %s bytes", (text, bytes) => expect(parseSize(text)).toBe(bytes));
+])("C-26 the size %s is %s bytes", (text, bytes) => expect(parseSize(text)).toBe(bytes));
 
-test.each(["80G", "80Gi", "1536Mi", "100B", "1T"])("%s is written as it was read", (text) => {
+test.each(["80G", "80Gi", "1536Mi", "100B", "1T"])("C-26 %s is written as it was read", (text) => {
   expect(exactSize(parseSize(text) ?? 0)).toBe(text);
 });
 

@@ -1,6 +1,6 @@
 /** `gpu-dev list`: the caller's reservations and those shared with him, newest first. */
 import { id8 } from "../../api/names.ts";
-import type { ListReservationsQuery, Reservation, State } from "../../api/schemas.ts";
+import type { ListReservationsQuery, Page, Reservation, State } from "../../api/schemas.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { checkWatching, choice, flag, watching } from "../options.ts";
@@ -41,26 +41,30 @@ export const command = defineCommand({
     if (given.watch) return await watchList(ctx, given);
     const items = await all(ctx, filter(given));
     if (!given.all && given.state === undefined) await refreshSshFiles(ctx, items);
-    return output(items, ctx.clock.now());
+    return output(items, filter(given), ctx.clock.now());
   },
 });
 
 /** Loaded only when it is asked for: most lists are looked at once. */
 async function watchList(ctx: Context, given: Values<typeof options>): Promise<number> {
   const [{ watch }, { listFeed }] = await Promise.all([import("../watch.ts"), import("../feed.ts")]);
-  const feed = listFeed(filter(given));
-  return await watch(ctx, feed, ({ items }, now) => output(items, now), { timeoutS: given.timeout });
+  const query = filter(given);
+  const show = ({ items }: Page<Reservation>, now: Date): Output => output(items, query, now);
+  return await watch(ctx, listFeed(query), show, { timeoutS: given.timeout });
 }
 
-const output = (items: readonly Reservation[], now: Date): Output => ({
+const output = (items: readonly Reservation[], { state }: ListReservationsQuery, now: Date): Output => ({
   json: { items },
   header: ["NAME", "ID", "STATE", "GPUS", "TIME", "CREATED", "REASON", "OWNER"],
   spare: ["CREATED", "REASON"],
   rows: items.map((r) => row(r, now)),
-  empty: EMPTY,
+  empty:
+    state === "live" || state === "all"
+      ? NONE
+      : `None is ${state}; \`gpu-dev list --all\` shows all of yours.`,
 });
 
-const EMPTY =
+const NONE =
   "No reservations. Make one with `gpu-dev reserve --gpu-type TYPE --time 1h`; `gpu-dev avail` lists the types.";
 
 function filter(given: Values<typeof options>): ListReservationsQuery {

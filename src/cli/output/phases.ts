@@ -1,6 +1,7 @@
 /** What took how long in the life of a reservation: "queued 3m, preparing 0.9s (launch 0.2s, ssh 0.7s), active 1h". */
 import { formatElapsed } from "../../api/duration.ts";
 import type { Reservation } from "../../api/schemas.ts";
+import { parseInstant } from "./time.ts";
 
 export interface Phase {
   readonly phase: "queued" | "preparing" | "active" | "ending";
@@ -33,7 +34,13 @@ function phase(
   steps: Phase["steps"] = [],
 ): Phase | undefined {
   if (started_at === null) return undefined;
-  return { phase: name, started_at, ended_at, duration_ms: between(started_at, ended_at, now), steps };
+  return {
+    phase: name,
+    started_at,
+    ended_at,
+    duration_ms: between(started_at, ended_at ?? now.toISOString()),
+    steps,
+  };
 }
 
 function preparingSteps({ placed_at, launched_at, proved_at }: Reservation): Phase["steps"] {
@@ -42,13 +49,15 @@ function preparingSteps({ placed_at, launched_at, proved_at }: Reservation): Pha
     ["ssh", launched_at, proved_at],
   ] as const;
   return steps.flatMap(([step, from, to]) =>
-    from === null || to === null ? [] : [{ step, duration_ms: Date.parse(to) - Date.parse(from) }],
+    from === null || to === null ? [] : [{ step, duration_ms: between(from, to) }],
   );
 }
 
-/** A clock here that is behind the server's makes no negative time. */
-const between = (from: string, to: string | null, now: Date): number =>
-  Math.max(0, (to === null ? now.getTime() : Date.parse(to)) - Date.parse(from));
+/** Milliseconds. A clock here that is behind the server's makes no negative time, and what is no instant no time at all (C-15). */
+function between(from: string, to: string): number {
+  const [start, end] = [parseInstant(from), parseInstant(to)];
+  return start === undefined || end === undefined ? 0 : Math.max(0, end - start);
+}
 
 /** All of them in one line. */
 export const phaseWords = (list: readonly Phase[]): string => list.map(words).join(", ");

@@ -3,7 +3,7 @@ import { formatDuration } from "../../api/duration.ts";
 import type { Cell } from "./output.ts";
 
 /** Milliseconds since the epoch; one without a zone is UTC (C-15). Undefined for what is no instant. */
-function parseInstant(text: string): number | undefined {
+export function parseInstant(text: string): number | undefined {
   const zoned = /(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`;
   const ms = Date.parse(zoned);
   return Number.isNaN(ms) ? undefined : ms;
@@ -33,10 +33,11 @@ export function clockTime(instant: string): string {
   return ms === undefined ? instant : new Date(ms).toTimeString().slice(0, 5);
 }
 /** "2026-12-01 09:00", as a clock in `timeZone` shows an instant. */
-export const wallClock = (instant: string, timeZone: string): string =>
-  new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" }).format(
-    new Date(instant),
-  );
+export function wallClock(instant: string, timeZone: string): string {
+  const ms = parseInstant(instant);
+  if (ms === undefined) return instant;
+  return new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" }).format(ms);
+}
 
 function relative(instant: string | null, now: Date, words: (seconds: number) => string): Cell {
   if (instant === null) return "";
