@@ -31,6 +31,12 @@ const setting = z.object({
   name: z.string(),
   value: z.string().nullable().describe("Tokens are never shown whole"),
   origin: z.string().describe("The flag, variable or file that it comes from"),
+  used: z.boolean().describe("False for one that something before it overrides"),
+});
+
+const storedServer = z.object({
+  context: z.string().describe("The name of the server here"),
+  url: z.string(),
 });
 
 const finding = z.object({
@@ -70,8 +76,17 @@ export const documents = {
     url: z.string().describe("The server that says so"),
     context: z.string().describe("The name of that server here"),
   }),
+  login: s.me.extend({ url: z.string(), context: z.string().describe("The name of that server here") }),
+  logout: storedServer,
+  "context list": z.object({ items: z.array(storedServer.extend({ current: z.boolean() })) }),
+  "context use": storedServer,
   doctor: z.object({ ok: z.boolean().describe("Without a failure"), checks: z.array(finding) }),
   "config show": z.object({ settings: z.array(setting) }),
+  "config get": setting.omit({ used: true }),
+  "config set": z.object({ name: z.string(), value: z.string(), file: z.string() }),
+  "config unset": z.object({ name: z.string(), file: z.string() }),
+  "config path": z.object({ file: z.string() }),
+  "config edit": z.object({ file: z.string() }),
   "ssh-config install": z.object({ ...includeLine, added: z.boolean().describe("False when it was there") }),
   "ssh-config remove": z.object({
     ...includeLine,

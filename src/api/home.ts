@@ -26,7 +26,7 @@ export function homeOf(env: Env, homedir: string): Home {
 }
 
 /** credentials.json: tokens by context. */
-interface Credentials {
+export interface Credentials {
   readonly current?: string;
   readonly contexts: Readonly<Record<string, Stored>>;
 }
@@ -61,7 +61,16 @@ export interface Endpoint {
   readonly tunnelUrl?: string;
 }
 
-/** The server to talk to, or undefined when none is configured. Throws SyntaxError (with the path) for a corrupt file. */
+/** A file of ours that cannot be understood. */
+export class CorruptFile extends SyntaxError {
+  readonly file: string;
+  constructor(file: string, cause?: unknown) {
+    super(`${file} is not valid`, { cause });
+    this.file = file;
+  }
+}
+
+/** The server to talk to, or undefined when none is configured. Throws CorruptFile. */
 export function findEndpoint(env: Env, home: Home, wanted?: string): Endpoint | undefined {
   const context = wanted ?? env.GPU_DEV_CONTEXT;
   const found = fromFiles(home, context);
@@ -92,14 +101,24 @@ const tunnelOf = (url: string | undefined): { tunnelUrl?: string } =>
 
 function fromFiles(home: Home, context: string | undefined): Endpoint | undefined {
   const file = credentialsFile(home);
-  const credentials = readJson<Credentials>(file);
-  const name = context ?? credentials?.current;
-  const entry = name === undefined ? undefined : credentials?.contexts[name];
+  const credentials = readCredentials(home);
+  const name = context ?? credentials.current;
+  const entry = name === undefined ? undefined : credentials.contexts[name];
   if (name !== undefined && entry) {
     const { url, token, tunnel_url } = entry;
     return { context: name, url: trim(url), token, origin: file, ...tunnelOf(tunnel_url) };
   }
   return name === undefined || name === "local" ? fromLocalServer(home) : undefined;
+}
+
+/** What credentials.json says; nothing when it is not there. Throws CorruptFile. */
+export function readCredentials(home: Home): Credentials {
+  const file = credentialsFile(home);
+  const found = readJson<Partial<Credentials> | null>(file) ?? { contexts: {} };
+  const { current, contexts } = found;
+  const entries = typeof contexts === "object" && contexts !== null ? Object.values(contexts) : [undefined];
+  if (entries.some((entry) => typeof entry?.url !== "string")) throw new CorruptFile(file);
+  return { ...(current === undefined ? {} : { current }), contexts: contexts ?? {} };
 }
 
 function fromLocalServer(home: Home): Endpoint | undefined {
@@ -132,6 +151,6 @@ function readJson<T>(file: string): T | undefined {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new SyntaxError(`${file} is not valid JSON`, { cause });
+    throw new CorruptFile(file, cause);
   }
 }

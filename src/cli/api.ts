@@ -11,11 +11,16 @@ import { errorCode, withRetries } from "./retry.ts";
 export function endpointOf(outside: Outside, home: Home, global: GlobalOptions): Endpoint {
   const endpoint = readEndpoint(outside, home, global);
   if (!endpoint) throw notConfigured(global.context ?? outside.env.GPU_DEV_CONTEXT);
+  return checkEndpoint(endpoint);
+}
+
+/** Throws UsageError for a URL that no server can have. */
+export function checkEndpoint(endpoint: Endpoint): Endpoint {
   const { protocol = "", username = "", password = "" } = URL.parse(endpoint.url) ?? {};
   if (username + password !== "")
     throw new UsageError(
       `The URL set by ${endpoint.origin} has a user name or a password in it`,
-      "Who you are is said by a token alone: GPU_DEV_TOKEN.",
+      "Who you are is said by a token alone: `gpu-dev login URL` asks for it.",
     );
   if (!/^https?:$/.test(protocol))
     throw new UsageError(
@@ -38,7 +43,9 @@ function notConfigured(context: string | undefined): NotConfigured {
   const known = context === undefined || context === "local";
   return new NotConfigured(
     known ? "No server is configured" : `There is no context called ${JSON.stringify(context)}`,
-    "Start one here with `gpu-dev server`, or set GPU_DEV_URL and GPU_DEV_TOKEN to one that runs.",
+    known
+      ? "Start one here with `gpu-dev server`, or log in to one that runs: `gpu-dev login URL`."
+      : "`gpu-dev context list` shows those that you have; `gpu-dev login URL --name NAME` adds one.",
   );
 }
 

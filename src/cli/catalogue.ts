@@ -87,6 +87,31 @@ const entries = [
     load: async () => (await import("./commands/server.ts")).command,
   },
   {
+    path: "login",
+    summary: "Log in to a server with a token",
+    group: SETUP,
+    load: async () => (await import("./commands/login.ts")).command,
+  },
+  {
+    path: "logout",
+    summary: "Forget a server and its token",
+    group: SETUP,
+    load: async () => (await import("./commands/logout.ts")).command,
+  },
+  {
+    path: "context list",
+    aliases: ["ls"],
+    summary: "List the servers that you know",
+    group: SETUP,
+    load: async () => (await import("./commands/context/list.ts")).command,
+  },
+  {
+    path: "context use",
+    summary: "Choose the server that is meant from now on",
+    group: SETUP,
+    load: async () => (await import("./commands/context/use.ts")).command,
+  },
+  {
     path: "whoami",
     summary: "Show who you are to the server",
     group: SETUP,
@@ -103,6 +128,36 @@ const entries = [
     summary: "Show the settings and where each comes from",
     group: SETUP,
     load: async () => (await import("./commands/config/show.ts")).command,
+  },
+  {
+    path: "config get",
+    summary: "Print one setting",
+    group: SETUP,
+    load: async () => (await import("./commands/config/get.ts")).command,
+  },
+  {
+    path: "config set",
+    summary: "Set what `reserve` takes when a flag is not given",
+    group: SETUP,
+    load: async () => (await import("./commands/config/set.ts")).command,
+  },
+  {
+    path: "config unset",
+    summary: "Take a setting out",
+    group: SETUP,
+    load: async () => (await import("./commands/config/unset.ts")).command,
+  },
+  {
+    path: "config path",
+    summary: "Print where the settings are stored",
+    group: SETUP,
+    load: async () => (await import("./commands/config/path.ts")).command,
+  },
+  {
+    path: "config edit",
+    summary: "Open the settings in your editor",
+    group: SETUP,
+    load: async () => (await import("./commands/config/edit.ts")).command,
   },
   {
     path: "ssh-config install",
@@ -153,6 +208,7 @@ export const catalogue: readonly CatalogueEntry[] = entries;
 export const topics: Readonly<Record<string, { readonly summary: string; readonly group: string }>> = {
   disk: { summary: "Your disks", group: INVENTORY },
   admin: { summary: "What administrators look at", group: ADMIN },
+  context: { summary: "The servers that you know", group: SETUP },
   config: { summary: "The settings of this command line", group: SETUP },
   "ssh-config": { summary: "The ssh configuration of your reservations", group: SETUP },
 };

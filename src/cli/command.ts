@@ -6,7 +6,13 @@ import type { Context } from "./context.ts";
 import type { Output } from "./output/output.ts";
 
 /** Which live values a shell offers for a word, from the local cache. */
-export type Completes = "reservations" | "gpu-types" | "files" | "directories" | readonly string[];
+export type Completes =
+  | "reservations"
+  | "gpu-types"
+  | "contexts"
+  | "files"
+  | "directories"
+  | readonly string[];
 
 export interface Option<T> {
   /** As commander reads it: `--gpu-type <TYPE>`, `-y, --yes`, `--no-wait`. */

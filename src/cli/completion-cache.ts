@@ -6,6 +6,7 @@ import type { Context } from "./context.ts";
 export interface CompletionCache {
   readonly reservations: readonly string[];
   readonly gpuTypes: readonly string[];
+  readonly contexts: readonly string[];
 }
 
 const completionCacheFile = (stateDir: string): string => join(stateDir, "completion.json");
@@ -13,11 +14,15 @@ const completionCacheFile = (stateDir: string): string => join(stateDir, "comple
 /** What the cache has; nothing when it is missing or damaged: it is only a convenience. */
 export function readCompletionCache(stateDir: string): CompletionCache {
   try {
-    const { reservations, gpuTypes } = JSON.parse(readFileSync(completionCacheFile(stateDir), "utf8"));
-    return { reservations: strings(reservations), gpuTypes: strings(gpuTypes) };
+    const cache = JSON.parse(readFileSync(completionCacheFile(stateDir), "utf8"));
+    return {
+      reservations: strings(cache.reservations),
+      gpuTypes: strings(cache.gpuTypes),
+      contexts: strings(cache.contexts),
+    };
   } catch {
     // Whatever is wrong with the file, a shell in the middle of a line is no place to say it.
-    return { reservations: [], gpuTypes: [] };
+    return { reservations: [], gpuTypes: [], contexts: [] };
   }
 }
 

@@ -13,7 +13,11 @@ interface Sink {
 }
 
 export interface Io {
-  readonly stdin: { readonly isTTY: boolean };
+  readonly stdin: {
+    readonly isTTY: boolean;
+    /** All of it; what is piped in is small. Throws UsageError for too much. */
+    text(): Promise<string>;
+  };
   readonly stdout: Sink;
   readonly stderr: Sink;
 }
@@ -27,6 +31,8 @@ export interface Clock {
 /** Questions on a terminal; each throws Declined on Ctrl-C. */
 export interface Prompts {
   confirm(question: string): Promise<boolean>;
+  /** What is typed is not shown. */
+  secret(question: string): Promise<string>;
   select<T extends string>(question: string, choices: readonly { name: string; value: T }[]): Promise<T>;
 }
 

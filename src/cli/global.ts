@@ -11,7 +11,7 @@ export const GLOBAL_OPTIONS: readonly Options[string][] = [
     "Print only these fields as JSON: id,state; `--fields help` lists them",
     fieldList,
   ),
-  text("--context <NAME>", "Which of the configured servers to talk to"),
+  text("--context <NAME>", "Which of the servers that you know to talk to", "contexts"),
   flag("-v, --verbose", "Say more on stderr: requests, retries, causes"),
   flag("--no-color", "No colours"),
 ];

@@ -53,7 +53,7 @@ function processIo(): Io {
     };
   };
   return {
-    stdin: { isTTY: isatty(0) },
+    stdin: { isTTY: isatty(0), text: async () => (await import("./read-stdin.ts")).readStdin() },
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),
   };
@@ -82,6 +82,7 @@ function findProxy(env: Outside["env"], url: string): HttpProxy | undefined {
 function lazyPrompts(): Prompts {
   return {
     confirm: async (question) => (await import("./prompts.ts")).confirm(question),
+    secret: async (question) => (await import("./prompts.ts")).secret(question),
     select: async (question, choices) => (await import("./prompts.ts")).select(question, choices),
   };
 }

@@ -6,6 +6,10 @@ import { Declined } from "./errors.ts";
 export const confirm = (question: string): Promise<boolean> =>
   asked(inquirer.confirm({ message: question, default: false }, { output: process.stderr }));
 
+/** A text that is not shown. */
+export const secret = (question: string): Promise<string> =>
+  asked(inquirer.password({ message: question }, { output: process.stderr }));
+
 /** One of `choices`. */
 export const select = <T extends string>(
   question: string,

@@ -1,6 +1,7 @@
 /** One run of the command line: parse, run, print; a failure becomes its message and its exit code. */
 import { EXIT } from "../api/errors.ts";
 import type { Context, Outside } from "./context.ts";
+import { setAside } from "./corrupt-file.ts";
 import { createContext } from "./create-context.ts";
 import { failureOf } from "./errors.ts";
 import { guessGlobal } from "./global.ts";
@@ -31,7 +32,7 @@ async function carryOut(call: Call, ctx: Context): Promise<number> {
 }
 
 async function reportFailure(error: unknown, ctx: Context): Promise<number> {
-  const failure = failureOf(error);
+  const failure = failureOf(setAside(error, ctx.clock));
   if (ctx.global.json) {
     printJson(ctx, failure.document);
   } else {

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isId, nameFault } from "../api/names.ts";
 import type { Reservation } from "../api/schemas.ts";
-import type { SshConfig } from "../tunnel/ssh-config.ts";
+import type { SshConfig, SshContext } from "../tunnel/ssh-config.ts";
 import { readCompletionCache, rememberNames } from "./completion-cache.ts";
 import type { Context } from "./context.ts";
+import { currentContext, keepSshContext, readSshContexts } from "./ssh-contexts.ts";
 
 export const sshConfigFile = (stateDir: string): string => join(stateDir, "ssh_config");
 
@@ -33,30 +34,42 @@ export async function refreshSshFiles(ctx: Context, given?: readonly Reservation
 
 const rank = (r: Reservation): number => (r.access === "collaborator" ? 1 : 0);
 
+/** Brings the files in line with another choice of servers, without asking any of them. */
+export async function rewriteSshFiles(ctx: Context): Promise<void> {
+  if (existsSync(sshConfigFile(ctx.home.stateDir))) await writeAll(ctx, await keepSshContext(ctx));
+}
+
 /** Most calls of `list` find nothing reserved, as the last one did: they need neither the domain nor the writer. */
 function nothingToWrite(ctx: Context, live: readonly Reservation[]): boolean {
   const { stateDir } = ctx.home;
-  return (
-    live.length === 0 &&
-    readCompletionCache(stateDir).reservations.length === 0 &&
-    existsSync(sshConfigFile(stateDir))
-  );
+  if (live.length > 0 || readCompletionCache(stateDir).reservations.length > 0) return false;
+  const { context } = ctx.endpoint();
+  const known = readSshContexts(stateDir).find((one) => one.context === context);
+  return known?.entries.length === 0 && existsSync(sshConfigFile(stateDir));
 }
 
 async function writeSsh(ctx: Context, live: readonly Reservation[]): Promise<void> {
-  const { writeSshConfig } = await import("../tunnel/ssh-config.ts");
   const all = live.flatMap(entriesOf);
   const entries = all.filter(isReadable);
   for (const { id } of all.filter((entry) => !isReadable(entry)))
     ctx.say(
       `ssh is not told of the reservation ${JSON.stringify(id)}: its words must not stand in a configuration`,
     );
+  const domain = await domainOf(ctx, live);
+  await writeAll(ctx, await keepSshContext(ctx, { context: ctx.endpoint().context, domain, entries }));
+}
+
+async function writeAll(ctx: Context, [first, ...others]: readonly SshContext[]): Promise<void> {
+  if (!first) return;
+  const isCurrent = first.context === currentContext(ctx);
+  const { writeSshConfig } = await import("../tunnel/ssh-config.ts");
   await writeSshConfig(ctx.home, {
-    context: ctx.endpoint().context,
-    domain: await domainOf(ctx, live),
+    ...first,
+    // Names belong to the current server, of which nothing may be known yet.
+    entries: isCurrent ? first.entries : first.entries.map((entry) => ({ ...entry, name: null })),
+    others,
     node: process.execPath,
     proxyScript: fileURLToPath(new URL(PROXY_SCRIPT, import.meta.url)),
-    entries,
     env: { GPU_DEV_HOME: ctx.env.GPU_DEV_HOME },
   });
 }

@@ -18,15 +18,22 @@ interface SshEntry {
   readonly hostKey: string;
 }
 
-export interface SshConfig {
-  /** The context by which the ssh-proxy finds URL and token. */
+/** What ssh is told of one server. */
+export interface SshContext {
+  /** The name by which the ssh-proxy finds URL and token. */
   readonly context: string;
   readonly domain: string;
+  readonly entries: readonly SshEntry[];
+}
+
+/** The current server, whose reservations answer to their names as well, and which is asked for those made elsewhere. */
+export interface SshConfig extends SshContext {
+  /** Of these only the aliases by id are known. */
+  readonly others?: readonly SshContext[];
   /** Absolute path of the node binary. */
   readonly node: string;
   /** Absolute path of bin/gpu-dev-ssh-proxy.js. */
   readonly proxyScript: string;
-  readonly entries: readonly SshEntry[];
   /** GPU_DEV_HOME, if it is set, goes along to the ssh-proxy: ssh may run in another environment. */
   readonly env?: { readonly GPU_DEV_HOME?: string | undefined };
 }
@@ -41,22 +48,32 @@ export const sshConfigFile = (home: Home): string => join(home.stateDir, "ssh_co
 
 /**
  * Writes `ssh_config` and `known_hosts` below the state directory, by write and rename, mode 0600 in 0700.
- * Keys of other domains stay; those of this domain's other hosts go, and the ssh-proxy fetches them again if needed.
+ * Keys of other domains stay; those of these domains' other hosts go, and the ssh-proxy fetches them again if needed.
  */
 export async function writeSshConfig(home: Home, given: SshConfig): Promise<void> {
-  const hosts = new Map(given.entries.map(({ host, hostKey }) => [host, hostKey]));
-  await changeHosts(home, hosts, (host) => !host.endsWith(`.${given.domain}`));
+  const all = [given, ...(given.others ?? [])];
+  const hosts = new Map(all.flatMap(({ entries }) => entries.map(({ host, hostKey }) => [host, hostKey])));
+  await changeHosts(home, hosts, (host) => !all.some(({ domain }) => host.endsWith(`.${domain}`)));
   await writeOwnFile(sshConfigFile(home), renderSshConfig(home, given));
 }
 
 /** The text of `ssh_config`. Throws for a path that ssh_config cannot say. */
 function renderSshConfig(home: Home, given: SshConfig): string {
-  const common = commonLines(home, given);
   const user = given.entries[0]?.user ?? DEFAULT_USER;
   const blocks = [
-    ...given.entries.map((entry) => block(aliases(entry), [...ownLines(entry), ...common])),
+    ...contextBlocks(home, given, given),
+    ...(given.others ?? []).flatMap((other) =>
+      contextBlocks(home, given, {
+        ...other,
+        entries: other.entries.map((entry) => ({ ...entry, name: null })),
+      }),
+    ),
     // Reservations made elsewhere. A name with a quote is kept out: ssh pastes names into the ProxyCommand's shell line.
-    block(`gpu-dev-* "!*'*"`, [`HostName %h.${given.domain}`, `User ${user}`, ...common]),
+    block(`gpu-dev-* "!*'*"`, [
+      `HostName %h.${given.domain}`,
+      `User ${user}`,
+      ...commonLines(home, given, given),
+    ]),
   ];
   return [
     "# Written by gpu-dev, and written anew as reservations come and go: changes here are lost.",
@@ -64,6 +81,11 @@ function renderSshConfig(home: Home, given: SshConfig): string {
   ]
     .join("\n\n")
     .concat("\n");
+}
+
+function contextBlocks(home: Home, given: SshConfig, of: SshContext): string[] {
+  const common = commonLines(home, given, of);
+  return of.entries.map((entry) => block(aliases(entry), [...ownLines(entry), ...common]));
 }
 
 const block = (hosts: string, lines: readonly string[]): string =>
@@ -82,7 +104,7 @@ const ownLines = ({ host, user }: SshEntry): string[] => [
   `User ${user}`,
 ];
 
-function commonLines(home: Home, given: SshConfig): string[] {
+function commonLines(home: Home, given: SshConfig, of: SshContext): string[] {
   return [
     `UserKnownHostsFile ${path(knownHostsFile(home))}`,
     "StrictHostKeyChecking yes",
@@ -93,7 +115,7 @@ function commonLines(home: Home, given: SshConfig): string[] {
     // The tunnel keeps itself alive; ssh would give up after three missed answers.
     "ServerAliveInterval 0",
     ...controlLines(home.stateDir),
-    `ProxyCommand ${proxyCommand(given)}`,
+    `ProxyCommand ${proxyCommand(given, of)}`,
   ];
 }
 
@@ -103,7 +125,7 @@ function controlLines(dir: string): string[] {
   return ["ControlMaster auto", `ControlPath ${path(join(dir, "%C"), "%C")}`, "ControlPersist 10m"];
 }
 
-function proxyCommand({ node, proxyScript, context, domain, env }: SshConfig): string {
+function proxyCommand({ node, proxyScript, env }: SshConfig, { context, domain }: SshContext): string {
   const home = env?.GPU_DEV_HOME ? ["--home", env.GPU_DEV_HOME] : [];
   const words = [node, proxyScript, "--context", context, "--domain", domain, ...home];
   return [...words.map((word) => shellWord(word)), "--", "'%h'", "%p"].join(" ");

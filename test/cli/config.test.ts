@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { queued } from "./helpers/fake-server.ts";
@@ -74,7 +74,7 @@ test("reserve takes type and time from config.json, and a flag beats both", asyn
 });
 
 test.each([
-  ["{", "not valid"],
+  ["{", "was set aside as config.json.corrupt-"],
   ['{"colour":"red"}', "not valid"],
   ['{"time":5}', "not valid"],
   ['{"gpu_type":"a100","time":"90"}', '"90" has no unit'],
@@ -93,4 +93,85 @@ test("a corrupt credentials.json is a usage error that names the file", async ()
   const done = await world.gpuDev("list");
   expect(done.code).toBe(2);
   expect(done.stderr).toContain(join(world.home, "gd", "credentials.json"));
+});
+
+test("config set, get and unset keep what else is in the file, which only the user can read", async () => {
+  const world = createWorld();
+  const file = join(world.home, "gd", "config.json");
+  expect((await world.gpuDev("config set gpu_type h100")).stdout).toBe("gpu_type\th100\n");
+  expect((await world.gpuDev("config set time 90m")).code).toBe(0);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(statSync(join(world.home, "gd")).mode & 0o777).toBe(0o700);
+  expect((await world.gpuDev("config get time")).stdout).toBe("90m\n");
+  expect(JSON.parse((await world.gpuDev("config get time --json")).stdout)).toEqual({
+    name: "time",
+    value: "90m",
+    origin: file,
+  });
+  expect((await world.gpuDev("config unset time")).code).toBe(0);
+  expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ gpu_type: "h100" });
+  expect(await world.gpuDev("config get time")).toMatchObject({
+    code: 0,
+    stdout: "",
+    stderr: expect.stringContaining("gpu-dev config set time VALUE"),
+  });
+});
+
+test.each([
+  ["config set colour red", 'There is no setting "colour"'],
+  ["config get colour", "There are: gpu_type, time."],
+  ["config set time 90", '"90" has no unit'],
+  ["config edit", "needs a terminal"],
+])("%s is a usage error", async (line, words) => {
+  const world = createWorld();
+  expect(await world.gpuDev(line)).toMatchObject({ code: 2, stderr: expect.stringContaining(words) });
+});
+
+test("a variable that goes before what was set is told", async () => {
+  const world = createWorld({ env: { GPU_DEV_TIME: "2h" } });
+  expect((await world.gpuDev("config set time 3h")).stderr).toContain(
+    "GPU_DEV_TIME is set, and goes before it",
+  );
+  expect((await world.gpuDev("config get time")).stdout).toBe("2h\n");
+});
+
+test("config show --origin has every place that sets something, the one that counts first", async () => {
+  const world = createWorld({ env: { GPU_DEV_TIME: "2h", GPU_DEV_CONTEXT: "corp" } });
+  const credentials = {
+    current: "lab",
+    contexts: { lab: { url: "https://lab", token: "l" }, corp: { url: "https://corp", token: "c" } },
+  };
+  writeFiles(world, { "config.json": { time: "9h" }, "credentials.json": credentials });
+  const rows = (await world.gpuDev("config show --origin --context lab")).stdout.split("\n");
+  const of = (name: string): string[] =>
+    rows.filter((row) => row.startsWith(`${name}\t`)).map((row) => row.split("\t").slice(1).join(" "));
+  const file = (name: string): string => join(world.home, "gd", name);
+  expect(of("context")).toEqual([
+    "lab --context yes",
+    "environment GPU_DEV_URL overridden",
+    "corp GPU_DEV_CONTEXT overridden",
+    `lab ${file("credentials.json")} overridden`,
+  ]);
+  expect(of("url")[0]).toBe(`https://lab ${file("credentials.json")} yes`);
+  expect(of("token")).toEqual(["gd_sec… GPU_DEV_TOKEN yes", `… ${file("credentials.json")} overridden`]);
+  expect(of("time")).toEqual(["2h GPU_DEV_TIME yes", `9h ${file("config.json")} overridden`]);
+});
+
+test("config path names the file; config edit opens it in the editor and checks it", async () => {
+  const world = createWorld({
+    terminal: true,
+    env: { VISUAL: "my-editor --wait" },
+    runProgram: async (_program, args) => {
+      writeFileSync(args.at(-1) ?? "", '{"colour":"red"}');
+      return { code: 0, stdout: "", stderr: "" };
+    },
+  });
+  const file = join(world.home, "gd", "config.json");
+  expect((await world.gpuDev("config path --json")).stdout).toContain(JSON.stringify(file));
+  expect(await world.gpuDev("config edit")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`${file} is not valid`),
+  });
+  expect(world.programs).toEqual([["my-editor", "--wait", file]]);
+  expect(readFileSync(file, "utf8")).toBe('{"colour":"red"}');
 });

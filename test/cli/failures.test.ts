@@ -125,7 +125,7 @@ test("nothing configured names both ways to configure it, exit 4", async () => {
   const done = await createWorld({ env: { GPU_DEV_URL: "", GPU_DEV_TOKEN: "" } }).gpuDev("list");
   expect(done.code).toBe(4);
   expect(done.stderr).toContain("gpu-dev server");
-  expect(done.stderr).toContain("GPU_DEV_URL");
+  expect(done.stderr).toContain("gpu-dev login URL");
 });
 
 test.each([

@@ -37,6 +37,8 @@ export interface WorldOptions {
   readonly handlers?: Handlers;
   readonly env?: Record<string, string>;
   readonly terminal?: boolean;
+  /** What is piped in. */
+  readonly stdin?: string;
   /** How wide the terminal is; 100 unless told. */
   readonly columns?: number;
   /** Answers to prompts, in order; a prompt without one fails the test. */
@@ -80,7 +82,11 @@ async function gpuDev(world: World, options: WorldOptions, argv: readonly string
     },
   });
   const outside: Outside = {
-    io: { stdin: { isTTY: options.terminal ?? false }, stdout: sink("stdout"), stderr: sink("stderr") },
+    io: {
+      stdin: { isTTY: options.terminal ?? false, text: async () => options.stdin ?? "" },
+      stdout: sink("stdout"),
+      stderr: sink("stderr"),
+    },
     env: world.env,
     homedir: world.home,
     clock: {
@@ -121,6 +127,7 @@ function prompts(world: World, answers: (string | boolean | Error)[]): Prompts {
   };
   return {
     confirm: async (question) => (await next(question)) === true,
+    secret: async (question) => String(await next(question)),
     select: async <T extends string>(question: string) => (await next(question)) as T,
   };
 }
