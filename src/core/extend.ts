@@ -141,7 +141,7 @@ const tooBig = (most: number) => ({
 async function movePodDeadline(core: Core, row: ReservationRow, deadlineS: number): Promise<void> {
   try {
     // What was said about the old end is taken back.
-    const notice = row.warned_s === null ? {} : { notice: "" };
+    const notice = row.warned_s === null ? {} : { endNotice: "" };
     await bounded("update", updatePods(core.driver, row, { deadlineS, ...notice }), UPDATE_MS);
   } catch (cause) {
     const words = driverWords(cause);

@@ -202,7 +202,7 @@ async function warn(
 ): Promise<Progress> {
   const notice = await core.store.read((db) => endNotice(core, db, row, aheadS));
   try {
-    await bounded("update", updatePods(core.driver, row, { notice }));
+    await bounded("update", updatePods(core.driver, row, { endNotice: notice }));
   } catch (error) {
     return { row, facts: { failure: `the end that is near could not be told: ${wordsOf(error)}` } };
   }
@@ -228,7 +228,7 @@ async function changeIdle(
   const told = idle === "told";
   const notice = told ? idleNotice(row, idleAfterS(core, row.gpu_type) ?? 0) : "";
   try {
-    await bounded("update", updatePods(core.driver, row, { notice }));
+    await bounded("update", updatePods(core.driver, row, { idleNotice: notice }));
   } catch (error) {
     return { row, facts: { failure: `what is said of its use could not be told: ${wordsOf(error)}` } };
   }

@@ -75,10 +75,11 @@ export interface PodUpdate {
   readonly deadlineS?: number;
   readonly authorizedKeys?: readonly string[];
   /**
-   * Lines of text for whoever is in the pod: shown once in each of its terminals, and kept in the file NOTICE_FILE of its home.
-   * The same text again does nothing; an empty one takes the file away.
+   * Lines of text for whoever is in the pod, about its end and about its idleness: shown once in each of its terminals, and kept, both,
+   * in the file NOTICE_FILE of its home. The same text again does nothing; an empty one takes what was said about that away.
    */
-  readonly notice?: string;
+  readonly endNotice?: string;
+  readonly idleNotice?: string;
 }
 
 /** In the home of a pod. */

@@ -22,7 +22,7 @@ import { dialPod, viewPod } from "./local/inspect.ts";
 import { type Isolation, plainProcesses } from "./local/isolation.ts";
 import { makePod } from "./local/launch.ts";
 import { namespaceFault, namespaces } from "./local/namespaces.ts";
-import { deliverNotice } from "./local/notice.ts";
+import { ABOUT, type About, deliverNotice } from "./local/notice.ts";
 import { findOpenSsh } from "./local/openssh.ts";
 import { gangOf, type Peers } from "./local/peers.ts";
 import { control, exists, isPodName, podDir, readIfThere, volumeOf, writeWhole } from "./local/pod-dir.ts";
@@ -177,7 +177,10 @@ class LocalDriver implements Driver {
     return this.#turns.take(name, () => asking(() => this.#update(name, change)));
   }
 
-  async #update(name: string, { deadlineS, authorizedKeys, notice }: PodUpdate): Promise<void> {
+  async #update(
+    name: string,
+    { deadlineS, authorizedKeys, endNotice, idleNotice }: PodUpdate,
+  ): Promise<void> {
     const dir = podDir(this.#pods, name);
     if ((await readClaim(dir)) !== "alive") throw new DriverError(`the pod ${name} does not run`);
     if (deadlineS !== undefined) {
@@ -189,14 +192,14 @@ class LocalDriver implements Driver {
       const text = keysText(authorizedKeys, this.#isolation.session(dir));
       await writeWhole(control(dir, "authorized_keys"), text, 0o644);
     }
-    if (notice !== undefined) {
-      checkNotice(notice);
-      await this.#tell(dir, notice);
-    }
+    await this.#tell(dir, "end", endNotice);
+    await this.#tell(dir, "idle", idleNotice);
   }
 
-  async #tell(dir: string, notice: string): Promise<void> {
-    const fault = await deliverNotice(dir, notice, () => this.#isolation.terminals(dir));
+  async #tell(dir: string, about: About, notice: string | undefined): Promise<void> {
+    if (notice === undefined) return;
+    checkNotice(notice);
+    const fault = await deliverNotice(dir, about, notice, () => this.#isolation.terminals(dir));
     if (fault !== undefined)
       this.#options.log({ pod: basename(dir), fault }, "a notice is not in the pod's home");
   }
@@ -210,7 +213,8 @@ class LocalDriver implements Driver {
     if (!(await this.#isOurs(name)))
       throw new DriverError(`the pod ${name} belongs to another deployment and is left alone`);
     // On a disk it would stay.
-    if ((await readClaim(dir)) === "alive" && (await volumeOf(dir)) !== undefined) await this.#tell(dir, "");
+    if ((await readClaim(dir)) === "alive" && (await volumeOf(dir)) !== undefined)
+      for (const about of ABOUT) await this.#tell(dir, about, "");
     await this.#remove(dir);
     const gang = gangOf(name);
     if (gang !== undefined) await this.#turns.take(`gang ${gang}`, () => this.#leave(gang));

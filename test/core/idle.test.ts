@@ -88,7 +88,7 @@ describe.each(engines)("the idle rule on $engine", ({ create }) => {
     return id;
   };
   const notices = (id: string) =>
-    (world.driver.pods.get(`${id}-1`)?.updates ?? []).flatMap(({ notice }) => notice ?? []);
+    (world.driver.pods.get(`${id}-1`)?.updates ?? []).flatMap(({ idleNotice }) => idleNotice ?? []);
   const history = async (id: string) =>
     (await listEvents(world.core, world.ann, id)).items.map((e) => e.type).slice(3);
 
@@ -140,6 +140,21 @@ describe.each(engines)("the idle rule on $engine", ({ create }) => {
     expect(await history(id)).toEqual(["idle", "in use"]);
     await cancelReservation(world.core, world.ann, id);
     await world.after(0);
+  });
+
+  test("L-10 what was told of the end is not taken back with it", async () => {
+    const id = await world.reserve({ duration_s: 70 * 60 });
+    await world.after(0);
+    world.driver.activity = IDLE;
+    await world.after(8000);
+    await world.after(51 * MIN);
+    world.driver.activity = SESSION;
+    await world.after(8000);
+    const updates = world.driver.pods.get(`${id}-1`)?.updates ?? [];
+    expect(updates.flatMap(({ endNotice }) => endNotice ?? [])).toEqual([
+      expect.stringContaining("ends within 30 minutes"),
+    ]);
+    expect(notices(id)).toEqual([expect.stringContaining("idle"), ""]);
   });
 
   test("use in between, before anything was told, costs no entry in the history", async () => {

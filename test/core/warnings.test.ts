@@ -53,7 +53,9 @@ describe.each(engines)("warnings before the end on $engine", ({ create }) => {
 
   /** First lines of what the pod was told, in order. */
   const told = (id: string) =>
-    (world.driver.pods.get(`${id}-1`)?.updates ?? []).flatMap(({ notice }) => notice?.split("\n")[0] ?? []);
+    (world.driver.pods.get(`${id}-1`)?.updates ?? []).flatMap(
+      ({ endNotice }) => endNotice?.split("\n")[0] ?? [],
+    );
   const within = (minutes: number) =>
     expect.stringContaining(`ends within ${minutes} minutes, at Mon 5 Jan, `);
 
@@ -64,7 +66,7 @@ describe.each(engines)("warnings before the end on $engine", ({ create }) => {
     expect(told(id)).toEqual([]);
     await world.after(1);
     expect(told(id)).toEqual([within(30)]);
-    const text = world.driver.pods.get(`${id}-1`)?.updates.at(-1)?.notice;
+    const text = world.driver.pods.get(`${id}-1`)?.updates.at(-1)?.endNotice;
     expect(text).toContain("the reservation train ends within 30 minutes");
     expect(text).toMatch(/10:00 UTC/);
     expect(text).toContain("the 2h that it has are over then");
@@ -116,7 +118,7 @@ describe.each(engines)("warnings before the end on $engine", ({ create }) => {
     await world.after(50 * MIN);
     expect(told(id)).toEqual([within(15)]);
     await patchReservation(world.core, world.ann, id, { extend_s: 3600 });
-    expect(world.driver.pods.get(`${id}-1`)?.updates.at(-1)).toEqual({ deadlineS: 70 * 60, notice: "" });
+    expect(world.driver.pods.get(`${id}-1`)?.updates.at(-1)).toEqual({ deadlineS: 70 * 60, endNotice: "" });
     await world.after(39 * MIN);
     expect(told(id)).toEqual([within(15), ""]);
     await world.after(MIN);
@@ -130,7 +132,7 @@ describe.each(engines)("warnings before the end on $engine", ({ create }) => {
     ];
     await world.after(0);
     await world.after(47 * 60 * MIN + 40 * MIN);
-    const text = (id: string) => world.driver.pods.get(`${id}-1`)?.updates.at(-1)?.notice;
+    const text = (id: string) => world.driver.pods.get(`${id}-1`)?.updates.at(-1)?.endNotice;
     expect(text(all)).toContain("cannot be extended: save your work");
     expect(text(nearly)).toContain("--extend 15m");
   });

@@ -275,28 +275,44 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       await Promise.all([...terminals, stopped].map((s) => new Promise((r) => s.stdout?.once("data", r))));
       // Its terminal fills up, and nobody reads it.
       stopped.kill("SIGSTOP");
-      await driver.update(spec.name, { notice: "it ends at 16:32\nextend it" });
-      await driver.update(spec.name, { notice: "it ends at 16:32\nextend it" });
+      await driver.update(spec.name, { endNotice: "it ends at 16:32\nextend it" });
+      await driver.update(spec.name, { endNotice: "it ends at 16:32\nextend it" });
       expect((await access.ssh(user, "cat GPU_DEV_NOTICE")).stdout).toBe("it ends at 16:32\nextend it\n");
       expect((await access.ssh(user, "rm GPU_DEV_NOTICE && mkdir -p GPU_DEV_NOTICE/mine")).code).toBe(0);
-      await driver.update(spec.name, { notice: "it ends at 17:00" });
+      await driver.update(spec.name, { endNotice: "it ends at 17:00" });
       const both = "up\n\nit ends at 16:32\nextend it\n\nit ends at 17:00\n";
       await expect.poll(() => seen, { timeout: 20_000 }).toEqual([both, both]);
       expect((await access.ssh(user, "rm -r GPU_DEV_NOTICE")).code).toBe(0);
-      await driver.update(spec.name, { notice: "it ends at 18:00" });
-      await driver.update(spec.name, { notice: "" });
+      await driver.update(spec.name, { endNotice: "it ends at 18:00" });
+      await driver.update(spec.name, { endNotice: "" });
       expect((await access.ssh(user, "ls")).stdout).toBe("");
+    });
+
+    test("what is said of its end stays when what is said of its idleness is taken back, and the other way", async () => {
+      await driver.launch(spec);
+      const access = await enter();
+      const told = async () => (await access.ssh(user, "cat GPU_DEV_NOTICE || true")).stdout;
+      await driver.update(spec.name, { endNotice: "it ends" });
+      await driver.update(spec.name, { idleNotice: "it is idle" });
+      expect(await told()).toBe("it ends\nit is idle\n");
+      await driver.update(spec.name, { idleNotice: "" });
+      expect(await told()).toBe("it ends\n");
+      await driver.update(spec.name, { idleNotice: "it is idle" });
+      await driver.update(spec.name, { endNotice: "" });
+      expect(await told()).toBe("it is idle\n");
+      await driver.update(spec.name, { idleNotice: "" });
+      expect(await told()).toBe("");
     });
 
     test("X-03 a notice can neither move a cursor nor write where a link of the user's leads", async () => {
       await driver.launch(spec);
       const access = await enter();
       for (const notice of ["a\rb", "\x1b[2J", "\x9b2J", "a\tb", "x".repeat(2001)])
-        await expect(driver.update(spec.name, { notice }), notice).rejects.toThrow(LaunchRefused);
+        await expect(driver.update(spec.name, { endNotice: notice }), notice).rejects.toThrow(LaunchRefused);
       const victim = join(dir, "victim");
       await writeFile(victim, "mine");
       await access.ssh(user, `ln -s '${victim}' GPU_DEV_NOTICE`);
-      await driver.update(spec.name, { notice: "it ends" });
+      await driver.update(spec.name, { endNotice: "it ends" });
       expect(await readFile(victim, "utf8")).toBe("mine");
       expect((await access.ssh(user, "cat GPU_DEV_NOTICE")).stdout).toBe("it ends\n");
     });

@@ -14,7 +14,7 @@
  *       hosts, ssh_config, peer_key, peer_hosts   how it reaches the others (one of several only)
  *       deadline   epoch seconds, read by the watchdog every second
  *       gpus       UUIDs of its GPUs, with commas; empty for one without real GPUs
- *       notice     what the users were told last
+ *       notice-end, notice-idle   what the users were told last about that
  *       disk       the directory of the disk that is its home; without it, home is
  *       refused    why the pod cannot be, found while it was being made
  */
