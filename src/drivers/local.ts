@@ -2,7 +2,7 @@
  * The local driver: each pod is an OpenSSH server of its own on this machine, detached from the life of this process. What is known
  * of a pod is in its directory (local/pod-dir.ts) and in the table of processes, so that a restarted server finds all of it again.
  */
-import { mkdir, readdir, realpath } from "node:fs/promises";
+import { lstat, mkdir, readdir, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
   type Driver,
@@ -25,7 +25,16 @@ import { namespaceFault, namespaces } from "./local/namespaces.ts";
 import { ABOUT, type About, deliverNotice } from "./local/notice.ts";
 import { findOpenSsh } from "./local/openssh.ts";
 import { gangOf, type Peers } from "./local/peers.ts";
-import { control, exists, isPodName, podDir, readIfThere, volumeOf, writeWhole } from "./local/pod-dir.ts";
+import {
+  control,
+  exists,
+  isPodName,
+  podDir,
+  readIfThere,
+  unlessMissing,
+  volumeOf,
+  writeWhole,
+} from "./local/pod-dir.ts";
 import { killAll } from "./local/process-table.ts";
 import type { Simulated } from "./local/simulated.ts";
 import { Smi } from "./local/smi.ts";
@@ -127,6 +136,7 @@ class LocalDriver implements Driver {
 
   async #launch(spec: PodSpec): Promise<void> {
     checkSpec(spec);
+    await this.#checkOurs(spec.name);
     const dir = podDir(this.#pods, spec.name);
     if ((await readClaim(dir)) !== "unclaimed" && !(await isAbandoned(dir))) return;
     const openSsh = await findOpenSsh();
@@ -210,8 +220,7 @@ class LocalDriver implements Driver {
 
   async #terminate(name: string): Promise<void> {
     const dir = podDir(this.#pods, name);
-    if (!(await this.#isOurs(name)))
-      throw new DriverError(`the pod ${name} belongs to another deployment and is left alone`);
+    await this.#checkOurs(name);
     // On a disk it would stay.
     if ((await readClaim(dir)) === "alive" && (await volumeOf(dir)) !== undefined)
       for (const about of ABOUT) await this.#tell(dir, about, "");
@@ -246,10 +255,17 @@ class LocalDriver implements Driver {
     });
   }
 
-  /** A launch that was cut off before it signed its directory was ours: nobody else writes here. */
+  /** A launch that was cut off before it signed its directory was ours; a file or a link in its place was not. */
   async #isOurs(name: string): Promise<boolean> {
-    const owner = await readIfThere(join(this.#pods, name, "deployment"));
-    return owner === undefined || owner === this.#options.deploymentId;
+    const dir = podDir(this.#pods, name);
+    const owner = await readIfThere(join(dir, "deployment"));
+    if (owner !== undefined && owner !== this.#options.deploymentId) return false;
+    return (await unlessMissing(lstat(dir)))?.isDirectory() ?? true;
+  }
+
+  async #checkOurs(name: string): Promise<void> {
+    if (await this.#isOurs(name)) return;
+    throw new DriverError(`what is called ${name} is no pod of this deployment and is left alone`);
   }
 
   #report(names: readonly string[]): void {

@@ -1,11 +1,12 @@
 /** What can go wrong on one machine, beside what all drivers share. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Driver, LaunchRefused, type PodSpec } from "../../src/drivers/driver.ts";
+import { blockOf, releaseBlock } from "../../src/drivers/local/addresses.ts";
 import { abandon, readPort } from "../../src/drivers/local/control.ts";
 import { findOpenSsh } from "../../src/drivers/local/openssh.ts";
 import { freePorts } from "../../src/drivers/local/ports.ts";
@@ -90,9 +91,39 @@ test("L-12 L-13 what is not a pod of this deployment is told once and left alone
   await writeFile(join(pods, "notes.txt"), "keep me");
   expect(await driver.list()).toEqual([]);
   expect(await driver.list()).toEqual([]);
-  await expect(driver.terminate(foreign)).rejects.toThrow(/another deployment/);
+  await expect(driver.terminate(foreign)).rejects.toThrow(/is no pod of this deployment and is left alone/);
   expect(rig.logged.filter((line) => line.includes("left alone"))).toHaveLength(2);
   expect((await run("ls", [pods])).stdout.split("\n").sort()).toEqual(["", foreign, "notes.txt"].sort());
+});
+
+test("L-13 a file or a link that is called like a pod is told once, and neither removed nor followed", async () => {
+  const pods = join(rig.options.dataDir, "pods");
+  const [file, link] = [`${newId()}-1`, `${newId()}-2`];
+  const elsewhere = join(rig.options.dataDir, "elsewhere");
+  await mkdir(elsewhere);
+  await writeFile(join(elsewhere, "mine"), "keep me");
+  await writeFile(join(pods, file), "keep me");
+  await symlink(elsewhere, join(pods, link));
+  for (let i = 0; i < 2; i++) expect(await driver.list()).toEqual([]);
+  for (const name of [file, link]) {
+    await expect(driver.terminate(name)).rejects.toThrow(/left alone/);
+    await expect(driver.launch({ ...spec, name, reservationId: name.slice(0, 20) })).rejects.toThrow(
+      /left alone/,
+    );
+  }
+  expect(rig.logged.filter((line) => line.includes("left alone"))).toHaveLength(2);
+  expect(await readFile(join(pods, file), "utf8")).toBe("keep me");
+  expect(await readFile(join(pods, link, "mine"), "utf8")).toBe("keep me");
+});
+
+test("L-13 what is no link among the addresses of gangs is in nobody's way", async () => {
+  const gangs = join(rig.options.dataDir, "gangs");
+  await mkdir(join(gangs, "lost+found"), { recursive: true });
+  await writeFile(join(gangs, "7"), "not a link");
+  const block = await blockOf(rig.options.dataDir, "a-gang");
+  expect(await blockOf(rig.options.dataDir, "a-gang")).toBe(block);
+  await releaseBlock(rig.options.dataDir, "a-gang");
+  expect((await run("ls", [gangs])).stdout).toBe("7\nlost+found\n");
 });
 
 test("L-04 a directory that a launch left half made is listed, is no pod, and is made again", async () => {

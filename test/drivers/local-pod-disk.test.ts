@@ -66,7 +66,7 @@ describe.each(WAYS)("pods in %s, disks for %s: %s", (isolation, disksFor) => {
       expect(made).toMatchObject({ code: 0, stderr: "" });
       const [home, size] = made.stdout.split("\n");
       if (disksFor === "namespaces") expect(Number(size?.split(/\s+/)[1])).toBeLessThan(32 * 1024);
-      await driver.update(first.name, { notice: "it ends at 16:32" });
+      await driver.update(first.name, { endNotice: "it ends at 16:32" });
       expect((await access.ssh(user, "cat GPU_DEV_NOTICE")).stdout).toBe("it ends at 16:32\n");
       await access.close();
       await driver.terminate(first.name);
@@ -87,7 +87,7 @@ describe.each(WAYS)("pods in %s, disks for %s: %s", (isolation, disksFor) => {
     test("a notice of a pod that was killed is not shown to the next one, and a directory of that name stays", async () => {
       const first = await specWithDisk();
       const access = await launch(first);
-      await driver.update(first.name, { notice: "it ends at 16:32" });
+      await driver.update(first.name, { endNotice: "it ends at 16:32" });
       await rig.kill(first.name);
       await access.close();
       await driver.terminate(first.name);

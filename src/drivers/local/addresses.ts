@@ -47,9 +47,9 @@ async function blocksOf(dataDir: string, gang: string): Promise<number[]> {
   return names.flatMap((name, i) => (owners[i] === gang ? [Number(name)] : []));
 }
 
-/** What went away meanwhile is nobody's. */
+/** What went away meanwhile is nobody's, and so is what is no link. */
 function nothingWhereMissing(error: NodeJS.ErrnoException): [] {
-  if (error.code === "ENOENT") return [];
+  if (error.code === "ENOENT" || error.code === "EINVAL") return [];
   throw error;
 }
 
