@@ -1,13 +1,13 @@
 /** Every field that a command prints with `--json`, a line for each: what scripts may rely on. */
 import { readFile } from "node:fs/promises";
-import { documents } from "../../src/api/documents.ts";
+import { documents, failure } from "../../src/api/documents.ts";
 import { alternativesOf, elementOf, membersOf, type Schema, typeOf } from "../../src/api/shape.ts";
 
 export const CONTRACT_FILE = "test/cli/json-contract.txt";
 
 /** "list: items[].state string", of every command. */
 export const contractLines = (): string[] =>
-  Object.entries(documents).flatMap(([path, schema]) => [
+  Object.entries({ ...documents, "(any failure)": failure }).flatMap(([path, schema]) => [
     ...new Set(fieldLines(schema, "").map((line) => `${path}: ${line}`)),
   ]);
 

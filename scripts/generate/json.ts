@@ -1,5 +1,5 @@
 /** docs/json.md: what each command prints with `--json`, from the schemas. */
-import { documents } from "../../src/api/documents.ts";
+import { documents, failure } from "../../src/api/documents.ts";
 import * as schemas from "../../src/api/schemas.ts";
 import {
   alternativesOf,
@@ -22,7 +22,7 @@ const NAMED: Readonly<Record<string, Schema>> = {
   Node: schemas.node,
   Deployment: schemas.deployment,
   Health: schemas.health,
-  Problem: schemas.problem,
+  Problem: failure,
 };
 
 /** The whole page. */
@@ -31,7 +31,7 @@ export const json = (): string => `# JSON
 Generated from the schemas by \`npm run generate\`; do not edit.
 
 - With \`--json\`, stdout is exactly one JSON document; with \`--watch\` one for each change, each on a line of its own. Everything else goes
-  to stderr. A failure is a document as well, a [Problem](#problem), and exits as it does without \`--json\`.
+  to stderr. A failure is a document as well, a [Problem](#problem) with perhaps more members, and exits as it does without \`--json\`.
 - \`--fields id,state\` prints only these fields, in this order: of a list those of its items. \`--fields help\` lists what a command has.
 - What is here stays: fields are added, but none is removed and none changes its type. Ignore what you do not know; where a field is
   one of several words, a newer server may know more of them.

@@ -5,6 +5,12 @@
 import * as z from "zod";
 import * as s from "./schemas.ts";
 
+/** What a failure prints: the server's problem, or one of the same shape that the command line noticed by itself. */
+export const failure = s.problem.extend({
+  title: z.string().optional().describe("The code in words; of what the server says"),
+  status: z.int().optional().describe("The HTTP status; of what the server says"),
+});
+
 const items = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item) });
 
 const phase = z.object({
@@ -25,7 +31,7 @@ const history = s.reservation.extend({
   events: z.array(s.event).describe("What happened, oldest first"),
 });
 
-const cancelled = z.union([s.reservation, items(z.union([s.reservation, z.object({ error: s.problem })]))]);
+const cancelled = z.union([s.reservation, items(z.union([s.reservation, z.object({ error: failure })]))]);
 
 const setting = z.object({
   name: z.string(),

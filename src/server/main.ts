@@ -179,12 +179,19 @@ async function run(
     return 0;
   } catch (error) {
     const why = whyNot(error);
-    if (flags.json)
-      io.stdout.write(`${JSON.stringify({ code: "start_failed", detail: why, retryable: false })}\n`);
+    if (flags.json) io.stdout.write(`${JSON.stringify(startFailed(why))}\n`);
     else io.stderr.write(`gpu-dev server: ${why}\n`);
     return 1;
   }
 }
+
+/** The document of every failure of the command line has these members. */
+const startFailed = (detail: string) => ({
+  type: "urn:gpu-dev:error:start_failed",
+  code: "start_failed",
+  detail,
+  retryable: false,
+});
 
 /** One line, whatever it was. */
 function whyNot(error: unknown): string {

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { failure } from "../../src/api/documents.ts";
 import { type ErrorCode, Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/schemas.ts";
 import { page, queued, reservation } from "./helpers/fake-server.ts";
@@ -158,7 +159,7 @@ test.each(table)(
     if (exit !== 0) expect(plain.written.stderr).toMatch(/^error: .+\n.+\n$/m);
     expect(await json.code).toBe(exit);
     const document = JSON.parse(json.written.stdout);
-    if (exit !== 0) expect(document).toMatchObject({ code: expect.any(String), detail: expect.any(String) });
+    if (exit !== 0) expect(failure.parse(document)).toMatchObject({ code: expect.any(String) });
   },
 );
 

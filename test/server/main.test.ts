@@ -206,6 +206,7 @@ test("a start that fails is one clear line and exit code 1", async () => {
   expect(text.err.split("\n")).toHaveLength(3);
   expect(await runServer({ ...options({ listen: "[::]:1" }), json: true }, io)).toBe(1);
   expect(JSON.parse(text.out)).toMatchObject({
+    type: "urn:gpu-dev:error:start_failed",
     code: "start_failed",
     detail: expect.stringContaining("TLS"),
   });
