@@ -3,6 +3,7 @@
  * removed or retyped. The command line loads it for `--fields` alone: a short command has run before zod is there.
  */
 import * as z from "zod";
+import * as d from "./disks.ts";
 import * as s from "./schemas.ts";
 
 /** What a failure prints: the server's problem, or one of the same shape that the command line noticed by itself. */
@@ -76,7 +77,7 @@ export const documents = {
     deployment: s.deployment,
     availability: z.array(s.availability),
   }),
-  "disk list": s.diskPage,
+  "disk list": d.diskPage,
   server: z.object({ url: z.string(), parts: z.string().describe("What it does"), pid: z.int() }),
   whoami: s.me.extend({
     url: z.string().describe("The server that says so"),

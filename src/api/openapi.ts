@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { contract } from "./contract.ts";
 import { ERRORS, type ErrorCode } from "./errors.ts";
-import { BODY_ERRORS, COMMON_ERRORS, type Route, type RouteName, routes } from "./routes.ts";
+import { BODY_ERRORS, COMMON_ERRORS, creates, type Route, type RouteName, routes } from "./routes.ts";
 import { problem } from "./schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -91,7 +91,7 @@ function parameters(where: "path" | "query", schema: z.ZodObject | undefined): J
 }
 
 const keyHeader = (route: Route): Json[] =>
-  route.method === "POST" && route.status === 201
+  creates(route)
     ? [{ name: "Idempotency-Key", in: "header", required: false, schema: { type: "string", maxLength: 255 } }]
     : [];
 

@@ -2,6 +2,7 @@
  * The table of routes: names, methods, paths and the errors of each. No schemas here (contract.ts adds them), so
  * that the command line's start path does not load zod.
  */
+import { diskRoutes } from "./disk-routes.ts";
 import type { ErrorCode } from "./errors.ts";
 
 export interface Route {
@@ -12,7 +13,7 @@ export interface Route {
   readonly public?: true;
   /** The token of a pod is good for these, on its own reservation; all others answer it with not_allowed. */
   readonly pods?: true;
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 202;
   readonly summary: string;
   /** Beside those that every route can answer (COMMON_ERRORS). */
   readonly errors: readonly ErrorCode[];
@@ -37,6 +38,12 @@ export const COMMON_ERRORS = [
 /** What every route that takes a body can answer beside those. */
 export const BODY_ERRORS = ["malformed_json", "body_too_large", "unsupported_media_type"] as const;
 
+/** What a reservation that asks for a disk can be answered. */
+const DISK_ERRORS = ["not_found", "disk_in_use", "disk_busy", "disk_deleted"] as const;
+
+/** A POST that makes something takes an Idempotency-Key. */
+export const creates = ({ method, status }: Route): boolean => method === "POST" && status !== 200;
+
 export const routes = {
   listReservations: {
     method: "GET",
@@ -60,6 +67,7 @@ export const routes = {
       "name_taken",
       "no_capacity",
       "taken_then",
+      ...DISK_ERRORS,
       "idempotency_mismatch",
     ],
   },
@@ -68,7 +76,15 @@ export const routes = {
     path: "/v1/reservations/plan",
     status: 200,
     summary: "What a request to reserve would come to; creates nothing",
-    errors: ["no_ssh_key", "impossible_request", "not_allowed", "name_taken", "no_capacity", "taken_then"],
+    errors: [
+      "no_ssh_key",
+      "impossible_request",
+      "not_allowed",
+      "name_taken",
+      "no_capacity",
+      "taken_then",
+      ...DISK_ERRORS,
+    ],
   },
   getReservation: {
     method: "GET",
@@ -145,7 +161,7 @@ export const routes = {
     summary: "Let a node take part again",
     errors: ["not_found"],
   },
-  listDisks: { method: "GET", path: "/v1/disks", status: 200, summary: "The caller's disks", errors: [] },
+  ...diskRoutes,
   listKeys: {
     method: "GET",
     path: "/v1/keys",

@@ -6,10 +6,10 @@ import { githubNameFault, isId, nameFault } from "./names.ts";
 const MAX_DURATION_S = 366 * 86_400;
 
 export const instant = z.iso.datetime({ precision: 3 });
-const reservationId = z.string().refine(isId, "not an id");
+const id = z.string().refine(isId, "not an id");
 
 /** A name by the rule of names.ts; the message shows the offending character and a name that would do. */
-const name = z.string().superRefine((value, ctx) => {
+export const name = z.string().superRefine((value, ctx) => {
   const fault = nameFault(value);
   if (!fault) return;
   const hint = fault.suggestion === undefined ? "" : `; try ${JSON.stringify(fault.suggestion)}`;
@@ -59,7 +59,11 @@ export const reservation = z.object({
   gpu_count: z.int().min(0),
   simulated: z.boolean().describe("True for GPUs that only exist for demonstrations and tests"),
   duration_s: z.int(),
-  disk: z.string().nullable(),
+  disk: z
+    .string()
+    .nullable()
+    .describe("The name of the disk that is its home, and its id; null for temporary storage"),
+  disk_id: z.string().nullable(),
   created_at: instant,
   placed_at: instant
     .nullable()
@@ -140,9 +144,14 @@ export const createReservation = z.strictObject({
   duration_s: z.int().min(60, "at least 60 (one minute)").max(MAX_DURATION_S),
   name: name.optional(),
   disk: z
-    .null()
+    .string()
+    .min(1)
+    .max(63)
+    .nullable()
     .optional()
-    .describe('null is "no disk" (temporary storage); named disks come with their own operations'),
+    .describe(
+      'The id or the name of one of the caller\'s disks; null is "no disk" (temporary storage), as is leaving it out',
+    ),
   queue: z.boolean().optional().describe("False: refuse with `no_capacity` instead of waiting in the queue"),
   priority: z.enum(PRIORITIES).optional().describe("Default: normal. Only administrators give high"),
   start_at: instant
@@ -319,7 +328,7 @@ export const health = z.object({
 export type Health = z.infer<typeof health>;
 
 /** A page of a list; `next_cursor` is null on the last one. */
-const page = <T extends z.ZodType>(item: T) =>
+export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), next_cursor: z.string().nullable() });
 
 export const reservationPage = page(reservation);
@@ -329,13 +338,12 @@ export const gpuTypePage = page(gpuType);
 export const availabilityPage = page(availability);
 export const nodePage = page(node);
 export const keyPage = page(key);
-export const diskPage = page(z.object({ id: z.string(), name: z.string() }));
 export interface Page<T> {
   readonly items: T[];
   readonly next_cursor: string | null;
 }
 
-export const reservationParams = z.strictObject({ id: reservationId });
+export const idParams = z.strictObject({ id });
 export const nodeParams = z.strictObject({
   node: z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/),
 });

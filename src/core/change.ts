@@ -10,6 +10,7 @@ import { deleteSecrets } from "../store/secrets.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { deleteTokensOf } from "../store/users.ts";
 import { insertDelivery, webhooksOf } from "../store/webhooks.ts";
+import { handOver } from "./disks/hold.ts";
 import { newId } from "./ids.ts";
 import type { FinalState } from "./lifecycle.ts";
 import { bookUse } from "./share.ts";
@@ -120,7 +121,7 @@ export function endReservation(
   );
 }
 
-/** The final state that the row names; its GPUs are free and its keys are gone with it. */
+/** The final state that the row names; its GPUs are free and its keys are gone with it; its disk is kept as it is until that is safe. */
 export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer): Promise<ReservationRow> {
   const state = row.end_state;
   if (state === null) throw new Error(`reservation ${row.id} ends without saying how`);
@@ -129,6 +130,7 @@ export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer)
   await deleteTokensOf(tx, row.id);
   await markPlan(tx, newId(), row.gpu_type);
   await bookUse(tx, row);
+  await handOver(tx, row, by.actor);
   return changeReservation(
     tx,
     row,
@@ -139,6 +141,7 @@ export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer)
       end_state: state,
       reason: row.reason,
       ended_at: tx.at,
+      disk_held: 0,
       last_error: null,
       next_step_at: null,
       leased_by: null,

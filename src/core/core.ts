@@ -1,6 +1,7 @@
 /** What every rule needs, in one plain object that is passed by hand. */
 import { EventEmitter } from "node:events";
 import type { Problem } from "../api/errors.ts";
+import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
 import { type Catalogue, NO_CATALOGUE } from "./catalogue.ts";
@@ -56,6 +57,8 @@ export type GithubKeys = (name: string) => Promise<string | undefined>;
 export interface Core {
   readonly store: Store;
   readonly driver: Driver;
+  /** Where named disks live; undefined when there are none. */
+  readonly disks?: DiskEngine | undefined;
   readonly settings: Settings;
   /** What the operator says of GPU types; asked each time, since it may change. */
   readonly catalogue: () => Catalogue;
@@ -69,6 +72,7 @@ export interface Core {
 export interface CoreParts {
   readonly store: Store;
   readonly driver: Driver;
+  readonly disks?: DiskEngine | undefined;
   readonly settings: Settings;
   /** Default: nothing is said. */
   readonly catalogue?: () => Catalogue;

@@ -6,12 +6,13 @@ import type { CreateReservation, GpuType, Reservation } from "../api/schemas.ts"
 import type { Tx } from "../store/db.ts";
 import { listKeys } from "../store/keys.ts";
 import { findReservation, insertReservation, nextSeq } from "../store/reservations.ts";
-import type { ReservationRow } from "../store/tables.ts";
+import type { DiskRow, ReservationRow } from "../store/tables.ts";
 import { saveWebhook } from "../store/webhooks.ts";
 import type { Caller } from "./access.ts";
 import { recordChange } from "./change.ts";
 import type { Core } from "./core.ts";
 import { shapeOf } from "./counts.ts";
+import { refuseSeveral, takeFreeDisk } from "./disks/hold.ts";
 import { answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import { findGpuType, gpuTypeNames } from "./inventory.ts";
@@ -24,7 +25,7 @@ import { checkStart, refuseLateStart } from "./start-time.ts";
 import { viewReservations } from "./view.ts";
 import { checkWebhook, newWebhook } from "./webhooks.ts";
 
-/** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, taken_then, idempotency_mismatch. */
+/** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, taken_then, idempotency_mismatch, and of its disk not_found, disk_deleted, disk_in_use, disk_busy. */
 export async function createReservation(
   core: Core,
   caller: Caller,
@@ -68,7 +69,8 @@ export async function insertAndPlace(
   const type = await checkRequest(core, tx, caller, input);
   // What got free belongs to those who wait, before a newcomer is looked at.
   await planChanges(tx, core, type.name);
-  const row = await insertReservation(tx, await newRow(tx, caller, input, type));
+  const disk = typeof input.disk === "string" ? await takeFreeDisk(tx, caller, input.disk) : undefined;
+  const row = await insertReservation(tx, await newRow(tx, caller, input, type, disk));
   if (!row)
     throw new Problem("name_taken", `you have a live reservation called ${input.name} already`, {
       hint: "choose another name, or cancel that one",
@@ -90,7 +92,8 @@ async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateRes
   if (!type) throw unknownType(input.gpu_type, await gpuTypeNames(tx.db));
   if (input.duration_s > type.max_duration_s)
     throw invalid("duration_s", `${type.name} is given for at most ${exactDuration(type.max_duration_s)}`);
-  shapeOf(type, input.gpu_count ?? type.gpus_per_slot, input.multi_node);
+  const { node_count } = shapeOf(type, input.gpu_count ?? type.gpus_per_slot, input.multi_node);
+  if (typeof input.disk === "string") refuseSeveral(node_count);
   checkStart(input, tx.now);
   if (input.webhook !== undefined) checkWebhook(core, input.webhook);
   if (input.priority === "high" && caller.role !== "admin")
@@ -121,6 +124,7 @@ async function newRow(
   caller: Caller,
   input: CreateReservation,
   type: GpuType,
+  disk: DiskRow | undefined,
 ): Promise<ReservationRow> {
   const gpu_count = input.gpu_count ?? type.gpus_per_slot;
   return {
@@ -164,6 +168,8 @@ async function newRow(
     keys_stale: 0,
     idle_since: null,
     idle_warned_at: null,
+    disk_id: disk?.id ?? null,
+    disk_held: disk ? 1 : 0,
     version: 1,
     next_step_at: tx.at,
     leased_by: null,

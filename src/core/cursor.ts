@@ -26,11 +26,15 @@ export function cursorPosition(
   filter: unknown,
   sort: "number",
 ): number | undefined;
-export function cursorPosition(cursor: string | undefined, filter: unknown, sort: "text"): string | undefined;
 export function cursorPosition(
   cursor: string | undefined,
   filter: unknown,
-  sort: "number" | "text",
+  sort: "text" | "name",
+): string | undefined;
+export function cursorPosition(
+  cursor: string | undefined,
+  filter: unknown,
+  sort: "number" | "text" | "name",
 ): string | number | undefined {
   if (cursor === undefined) return undefined;
   const parts = decode(cursor);
@@ -38,13 +42,16 @@ export function cursorPosition(
   const [value, , hash] = parts;
   if (hash !== hashOf(filter)) throw badCursor("it belongs to another list or other filters");
   // Cursors are opaque, not signed: one that was made by hand must not reach the database unchecked.
-  const ok = sort === "number" ? Number.isSafeInteger(value) : isPlainText(value);
-  if (!ok) throw badCursor("it is not a cursor of this list");
+  if (!FITS[sort](value)) throw badCursor("it is not a cursor of this list");
   return value;
 }
 
-const isPlainText = (value: unknown): boolean =>
-  typeof value === "string" && /^[\x20-\x7e]{1,255}$/.test(value);
+/** What each kind of position can be; a name is that of a file, which no database is asked for. */
+const FITS: Record<"number" | "text" | "name", (value: unknown) => boolean> = {
+  number: (value) => Number.isSafeInteger(value),
+  text: (value) => typeof value === "string" && /^[\x20-\x7e]{1,255}$/.test(value),
+  name: (value) => typeof value === "string" && /^\P{Cc}{1,1020}$/u.test(value),
+};
 
 const encode = (parts: readonly unknown[]): string =>
   Buffer.from(JSON.stringify(parts)).toString("base64url");

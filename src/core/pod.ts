@@ -9,6 +9,7 @@ import { listKeys } from "../store/keys.ts";
 import { findSecrets } from "../store/secrets.ts";
 import type { Db, ReservationRow, SecretRow } from "../store/tables.ts";
 import type { Core } from "./core.ts";
+import { homeOf } from "./disks/hold.ts";
 import { podTokenEnvironment } from "./pod-token.ts";
 
 /** A driver that has not answered in this time could not be asked; what it was asked is idempotent. */
@@ -80,6 +81,7 @@ export async function podSpecs(db: Db, row: ReservationRow, now: Date): Promise<
     deadlineS: Math.ceil(preparingMs / 1000) + row.duration_s,
   };
   const token = await podTokenEnvironment(db, secrets);
+  const disk = await homeOf(db, row);
   return [...held].map(([rank, places]) => {
     const gpus = row.gpu_count === 0 ? [] : places.map((a) => a.gpu_index);
     return {
@@ -96,6 +98,7 @@ export async function podSpecs(db: Db, row: ReservationRow, now: Date): Promise<
         ...(row.node_count === 1 ? {} : rankEnvironment(row, rank)),
       },
       ...gangOf(row, secrets, rank),
+      ...(disk ? { disk } : {}),
     };
   });
 }

@@ -2,6 +2,7 @@
  * The loop that brings reservations forward. It looks at rows and takes those that are due under a lease; a signal only
  * wakes it earlier. Many servers may run it on one database.
  */
+import { nextOperation } from "../store/disk-operations.ts";
 import { claimDue, dropLease, type Lease, nextDue, type Rest, renewLeases, settle } from "../store/leases.ts";
 import { findReservation } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
@@ -10,6 +11,7 @@ import { isFinal, LostRace, SYSTEM } from "./change.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
 import { createCourier } from "./courier.ts";
+import { createDiskWorker } from "./disks/worker.ts";
 import { BUSY_STATES, glance, QUIET_STATES } from "./glance.ts";
 import { newId } from "./ids.ts";
 import { type Facts, nextStep } from "./lifecycle.ts";
@@ -60,12 +62,13 @@ class Run {
   readonly #core: Core;
   readonly #lease: Lease = { owner: newId(), ms: LEASE_MS };
   readonly #abort = new AbortController();
-  /** By reservation, and the sweep and the glance. */
+  /** By reservation or operation on a disk, and the sweep and the glance. */
   readonly #inHand = new Map<string, Promise<void>>();
   readonly #conditions;
   readonly #planner;
   readonly #sweeper;
   readonly #courier;
+  readonly #disks;
   readonly #wake = () => {
     this.#woken = true;
     this.#bell.resolve();
@@ -83,6 +86,7 @@ class Run {
     this.#planner = createPlanner(core, this.#conditions);
     this.#sweeper = createSweeper(core, this.#conditions);
     this.#courier = createCourier(core, this.#conditions, this.#abort.signal, this.#wake);
+    this.#disks = createDiskWorker(core, this.#lease, this.#abort.signal, this.#conditions);
     core.signals.on("wake", this.#wake);
     core.signals.on("changed", this.#onChanged);
     this.#loop = this.#run();
@@ -133,16 +137,17 @@ class Run {
     const sweep = this.#sweeper.due(now);
     if (sweep) this.#hold("sweep", sweep());
     const start = await this.#planner.look(now);
-    const { busy, quiet } = await this.#claim();
+    const { busy, quiet, disks } = await this.#claim();
     for (const id of busy) this.#takeUp(id);
+    for (const id of disks) if (!this.#inHand.has(id)) this.#hold(id, this.#disks.work(id));
     if (quiet.length > 0) this.#hold("glance", this.#glance(quiet));
     const open = this.#inHand.has("glance") ? BUSY_STATES : ALL_STATES;
-    const { due, delivery } = await this.#core.store.read(async (db) => ({
-      due: await nextDue(db, open),
+    const { dues, delivery } = await this.#core.store.read(async (db) => ({
+      dues: [await nextDue(db, open), await nextOperation(db)],
       delivery: await nextDelivery(db),
     }));
     const post = await this.#courier.begin(delivery, now);
-    const next = [due, start, post].filter((at) => at !== undefined).sort()[0];
+    const next = [...dues, start, post].filter((at) => at !== undefined).sort()[0];
     const ms = next === undefined ? TICK_MS : Date.parse(next) - now.getTime();
     // What ended during this look may have left something to do that it did not see.
     if (ms > 0 && this.#inHand.size === 0 && this.#courier.idle() && !this.#woken) {
@@ -171,16 +176,18 @@ class Run {
   }
 
   /** What is due: some to be worked on, and all that will hardly need it, for one glance at a time. */
-  async #claim(): Promise<{ busy: string[]; quiet: string[] }> {
+  async #claim(): Promise<{ busy: string[]; quiet: string[]; disks: string[] }> {
     const free = this.#free();
     const many = this.#inHand.has("glance") ? 0 : MAX_AT_A_GLANCE;
-    if (free + many === 0) return { busy: [], quiet: [] };
+    const none = { busy: [], quiet: [], disks: [] };
+    if (free + many === 0) return none;
     return this.#core.store.write(async (tx) => {
       // Looked at after the transaction read its time: what a stopped loop gave up is the next one's, from that instant on.
-      if (this.#abort.signal.aborted) return { busy: [], quiet: [] };
+      if (this.#abort.signal.aborted) return none;
       return {
         busy: await claimDue(tx, this.#lease, free, BUSY_STATES),
         quiet: await claimDue(tx, this.#lease, many, QUIET_STATES),
+        disks: await this.#disks.claim(tx),
       };
     });
   }

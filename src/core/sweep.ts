@@ -2,6 +2,7 @@
 import { livePods } from "../store/reservations.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
+import { createDiskSweep } from "./disks/sweep.ts";
 import { forgetOldAnswers } from "./idempotency.ts";
 import { syncCapacity } from "./inventory.ts";
 import { bounded, ownerOfPod } from "./pod.ts";
@@ -17,6 +18,7 @@ export interface Sweeper {
 
 export function createSweeper(core: Core, conditions: Conditions): Sweeper {
   const orphans = createOrphanWatch(core, conditions);
+  const disks = createDiskSweep(core, conditions);
   let last = Number.NEGATIVE_INFINITY;
   let sweeping = false;
   const sweep = async (now: Date): Promise<void> => {
@@ -26,6 +28,7 @@ export function createSweeper(core: Core, conditions: Conditions): Sweeper {
     await conditions.watch("answers", "old answers could not be deleted", () =>
       core.store.write(forgetOldAnswers),
     );
+    await disks();
     sweeping = false;
   };
   return {

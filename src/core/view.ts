@@ -2,6 +2,7 @@
 import type { Reservation } from "../api/schemas.ts";
 import { allocationsOf } from "../store/allocations.ts";
 import { collaboratorsOf } from "../store/collaborators.ts";
+import { diskNames } from "../store/disks.ts";
 import { queuePositions } from "../store/plans.ts";
 import type { AllocationRow, CollaboratorRow, Db, ReservationRow } from "../store/tables.ts";
 import { userNames } from "../store/users.ts";
@@ -38,8 +39,10 @@ export async function viewReservations(
   );
   const positions = await positionsOf(db, rows);
   const webhooks = await ownWebhooks(db, rows, caller);
+  const disks = await diskNames(db, [...new Set(rows.flatMap((r) => r.disk_id ?? []))]);
   return rows.map((row) => ({
     ...view(core, row, owners.get(row.owner_id) ?? "", allocations.get(row.id) ?? [], positions.get(row.id)),
+    disk: disks.get(row.disk_id ?? "") ?? null,
     access: accessOf(row, caller),
     collaborators: (shared.get(row.id) ?? []).map(viewCollaborator),
     webhook: webhooks.get(row.id) ?? null,
@@ -100,7 +103,7 @@ function view(
   owner: string,
   held: readonly AllocationRow[],
   position: number | undefined,
-): Omit<Reservation, "access" | "collaborators" | "webhook"> {
+): Omit<Reservation, "access" | "collaborators" | "webhook" | "disk"> {
   const queued = row.state === "queued";
   return {
     id: row.id,
@@ -112,7 +115,7 @@ function view(
     gpu_count: row.gpu_count,
     simulated: row.simulated === 1,
     duration_s: row.duration_s,
-    disk: null,
+    disk_id: row.disk_id,
     created_at: row.created_at,
     placed_at: row.placed_at,
     launched_at: row.launched_at,

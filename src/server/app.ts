@@ -12,6 +12,7 @@ import { bearerToken } from "./auth.ts";
 import { type AppEnv, bindRoutes, honoPath } from "./bind.ts";
 import { account } from "./handlers/account.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
+import { disks } from "./handlers/disks.ts";
 import { inventory } from "./handlers/inventory.ts";
 import { reservations } from "./handlers/reservations.ts";
 import type { Metrics } from "./metrics.ts";
@@ -60,6 +61,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...reservations,
     ...inventory,
     ...account,
+    ...disks,
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
   };
   bindRoutes(app, deps.core, handlers, deps.streams);

@@ -2,10 +2,11 @@
 import type { Context, Hono } from "hono";
 import type * as z from "zod";
 import { contract } from "../api/contract.ts";
-import { type Route, type RouteName, routes } from "../api/routes.ts";
+import { creates, type Route, type RouteName, routes } from "../api/routes.ts";
 import { noQuery } from "../api/schemas.ts";
 import { authenticate } from "../core/access.ts";
 import type { Core } from "../core/core.ts";
+import { unknownDisk } from "../core/disks/find.ts";
 import { notFound } from "../core/ownership.ts";
 import { bearerToken } from "./auth.ts";
 import { readJson } from "./body.ts";
@@ -59,17 +60,16 @@ async function serve(
   });
   c.set("userId", caller.id);
   const shape: Shape = contract[name];
-  const params = readParams(c, shape);
+  const params = readParams(c, shape, route);
   const { query, body } = await readInput(c, shape, route);
-  const creates = route.method === "POST" && route.status === 201;
-  const idempotency = creates ? readIdempotency(c.req.raw, c.req.path, body) : undefined;
+  const idempotency = creates(route) ? readIdempotency(c.req.raw, c.req.path, body) : undefined;
   const given = { core, caller, params, query, body, idempotency } as Given<RouteName>;
   if (route.stream && wantsEvents(c.req.header("accept")))
     return stream(c, streams, name as StreamRoute, given);
   const reply = await handler(given);
   if (reply.reservationId !== undefined) c.set("reservationId", reply.reservationId);
   if (reply.replayed) c.header("idempotency-replayed", "true");
-  return c.json(reply.body, route.status as 200 | 201);
+  return c.json(reply.body, route.status as 200);
 }
 
 /** HEAD gets the headers of a stream; nobody would ever read its body. */
@@ -89,11 +89,12 @@ async function stream(
 }
 
 /** A path that can name nothing names nothing: an impossible id is as unknown as a possible one. */
-function readParams(c: Context<AppEnv>, shape: Shape): unknown {
+function readParams(c: Context<AppEnv>, shape: Shape, route: Route): unknown {
   if (!shape.params) return undefined;
+  const ofDisk = route.path.startsWith("/v1/disk");
   const parsed = shape.params.safeParse(c.req.param());
-  if (!parsed.success) throw notFound(Object.values(c.req.param()).join("/"));
-  if (typeof parsed.data.id === "string") c.set("reservationId", parsed.data.id);
+  if (!parsed.success) throw (ofDisk ? unknownDisk : notFound)(Object.values(c.req.param()).join("/"));
+  if (typeof parsed.data.id === "string" && !ofDisk) c.set("reservationId", parsed.data.id);
   return parsed.data;
 }
 

@@ -4,6 +4,8 @@ import type { Tx } from "./db.ts";
 import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
 
 type State = ReservationRow["state"];
+/** Whose rows are jobs; their columns of leases are the same. */
+type Jobs = "reservations" | "disk_operations";
 
 export interface Lease {
   /** Random per running reconciler or request. */
@@ -56,9 +58,14 @@ export async function claimOne(tx: Tx, lease: Lease, id: string): Promise<Reserv
 }
 
 /** How many of these leases were renewed; the others are somebody else's by now, or nobody's. */
-export async function renewLeases(tx: Tx, lease: Lease, ids: readonly string[]): Promise<number> {
+export async function renewLeases(
+  tx: Tx,
+  lease: Lease,
+  ids: readonly string[],
+  of: Jobs = "reservations",
+): Promise<number> {
   const { numUpdatedRows } = await tx.db
-    .updateTable("reservations")
+    .updateTable(of)
     .set({ leased_until: until(tx, lease) })
     .where("id", "in", ids)
     .where("leased_by", "=", lease.owner)
@@ -93,9 +100,15 @@ export async function settle(tx: Tx, owner: string, rests: readonly Rest[]): Pro
 }
 
 /** Gives the work back as it is; whoever is next takes it up at `nextStepAt` (or when it was due anyway). */
-export async function dropLease(tx: Tx, owner: string, id: string, nextStepAt?: string): Promise<void> {
+export async function dropLease(
+  tx: Tx,
+  owner: string,
+  id: string,
+  nextStepAt?: string,
+  of: Jobs = "reservations",
+): Promise<void> {
   await tx.db
-    .updateTable("reservations")
+    .updateTable(of)
     .set({ leased_by: null, leased_until: null, ...(nextStepAt ? { next_step_at: nextStepAt } : {}) })
     .where("id", "=", id)
     .where("leased_by", "=", owner)
@@ -103,9 +116,10 @@ export async function dropLease(tx: Tx, owner: string, id: string, nextStepAt?: 
     .execute();
 }
 
-/** For the one process that may work on the reservations: whoever held these is dead. */
+/** For the one process that may work on all of it: whoever held these is dead. */
 export async function clearLeases(tx: Tx): Promise<void> {
-  await tx.db.updateTable("reservations").set({ leased_by: null, leased_until: null }).execute();
+  for (const of of ["reservations", "disk_operations"] as const)
+    await tx.db.updateTable(of).set({ leased_by: null, leased_until: null }).execute();
 }
 
 /** The next instant at which something in one of `states` can be claimed; undefined when nothing is open. */

@@ -15,6 +15,7 @@ import { cordons } from "./migrations/0011-cordons.ts";
 import { planIndexes } from "./migrations/0012-plan-indexes.ts";
 import { openTunnels } from "./migrations/0013-open-tunnels.ts";
 import { webhooks } from "./migrations/0014-webhooks.ts";
+import { disks } from "./migrations/0015-disks.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -41,6 +42,7 @@ export const MIGRATIONS: readonly Migration[] = [
   planIndexes,
   openTunnels,
   webhooks,
+  disks,
 ];
 
 /**

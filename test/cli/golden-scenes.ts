@@ -2,7 +2,7 @@
 
 import type { Node } from "../../src/api/schemas.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
-import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
+import { disk, gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 
 interface Scene {
   /** Typed after `gpu-dev`, each in three forms. */
@@ -193,7 +193,7 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
   },
   "disk list": {
     lines: ["disk list"],
-    handlers: { listDisks: () => page({ id: "diskbcdefghijklmnopq", name: "home" }) },
+    handlers: { listDisks: () => page(disk()) },
   },
   server: { because: "it prints where it listens; test/e2e starts it in both forms" },
   whoami: { lines: ["whoami"], handlers: { getMe: () => ({ id: "u", name: "ada", role: "user" as const }) } },

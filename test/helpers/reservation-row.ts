@@ -45,6 +45,8 @@ export function reservationRow(at: string, given: Partial<ReservationRow>): Rese
     keys_stale: 0,
     idle_since: null,
     idle_warned_at: null,
+    disk_id: null,
+    disk_held: 0,
     version: 1,
     next_step_at: at,
     leased_by: null,

@@ -33,6 +33,13 @@ describe.each(engines)("on $engine", (engine) => {
     createReservation: { gpu_type: "h100", duration_s: 3600 },
     patchReservation: { name: "other" },
     createKey: { public_key: "ssh-ed25519 AAAA" },
+    createDisk: { name: "other" },
+    patchDisk: { name: "other" },
+    undeleteDisk: {},
+    resizeDisk: { size_bytes: 1e9 },
+    cloneDisk: { name: "other" },
+    restoreDisk: { snapshot: UNKNOWN_ID },
+    createSnapshot: {},
   };
 
   test("A-01 A-03 an unknown id is 404 on every endpoint and method, whatever it looks like", async () => {

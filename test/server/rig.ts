@@ -25,6 +25,7 @@ import { createTunnels, isTunnel } from "../../src/server/tunnels.ts";
 import { openStore } from "../../src/store/db.ts";
 import { createClock, type TestClock } from "../helpers/clock.ts";
 import { engines, type TestDatabase, type TestEngine } from "../helpers/engines.ts";
+import { createFakeDisks, type FakeDisks } from "../helpers/fake-disks.ts";
 import { createFakeDriver, type FakeDriver, h100 } from "../helpers/fake-driver.ts";
 
 export interface Person {
@@ -38,6 +39,7 @@ export interface ApiRig {
   readonly app: Hono<AppEnv>;
   readonly clock: TestClock;
   readonly driver: FakeDriver;
+  readonly disks: FakeDisks;
   /** Lines of the log. */
   readonly log: string[];
   /** Somebody new with a token and an ssh key. */
@@ -83,9 +85,11 @@ async function rigOn(
   const logger = createLogger("debug", { write: (line) => log.push(line) });
   const store = await openStore({ url: database.url, clock });
   closers.unshift(() => store.close());
+  const disks = createFakeDisks();
   const core = createCore({
     store,
     driver,
+    disks,
     settings: { domain: "pods.test" },
     log: (level, fields, message) => logger[level](fields, message),
     probe: async () => ({ ok: true }),
@@ -134,6 +138,7 @@ async function rigOn(
     app,
     clock,
     driver,
+    disks,
     log,
     request,
     clientFor,

@@ -1,4 +1,4 @@
-/** What belongs to the caller: /v1/me, /v1/keys and /v1/disks */
+/** What belongs to the caller: /v1/me and /v1/keys */
 import { listKeys, registerKey } from "../../core/keys.ts";
 import type { Handlers } from "../handler.ts";
 
@@ -11,9 +11,5 @@ export const account = {
   },
   async createKey({ core, caller, body, idempotency }) {
     return registerKey(core, caller, body, idempotency);
-  },
-  // No driver of this release has disks, so every caller has none.
-  async listDisks() {
-    return { body: { items: [], next_cursor: null } };
   },
 } satisfies Partial<Handlers>;

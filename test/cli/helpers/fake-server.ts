@@ -2,6 +2,7 @@
 import type * as z from "zod";
 import type { Fetch } from "../../../src/api/client.ts";
 import { contract } from "../../../src/api/contract.ts";
+import type { Disk } from "../../../src/api/disks.ts";
 import { Problem } from "../../../src/api/errors.ts";
 import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
 import type { GpuType, Reservation } from "../../../src/api/schemas.ts";
@@ -78,6 +79,28 @@ const response = (status: number, text: string, type: string): Awaited<ReturnTyp
 
 export const page = <T>(...items: T[]): { items: T[]; next_cursor: null } => ({ items, next_cursor: null });
 
+/** A disk called "home", which is ready, with what the test says differently. */
+export const disk = (given: Partial<Disk> = {}): Disk => ({
+  id: "diskbcdefghijklmnopq",
+  name: "home",
+  state: "ready",
+  size_bytes: 100e9,
+  used_bytes: 3_200_000_000,
+  used_at: "2026-01-01T10:00:00.000Z",
+  limits_enforced: true,
+  limits: "each disk is a file system of its size",
+  snapshot_policy: "on_end",
+  held_by: null,
+  held_until: null,
+  operation_id: null,
+  last_used_at: "2026-01-01T10:00:00.000Z",
+  last_snapshot: { id: "snapbcdefghijklmnopq", taken_at: "2026-01-01T10:00:00.000Z" },
+  created_at: "2025-12-01T09:00:00.000Z",
+  deleted_at: null,
+  purge_at: null,
+  ...given,
+});
+
 /** An active reservation called "hello", with what the test says differently. */
 export function reservation(given: Partial<Reservation> = {}): Reservation {
   const id = given.id ?? "abcdefghijklmnopqrst";
@@ -95,6 +118,7 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
     simulated: false,
     duration_s: 3600,
     disk: null,
+    disk_id: null,
     created_at: "2026-01-01T11:00:00.000Z",
     placed_at: "2026-01-01T11:29:59.000Z",
     launched_at: "2026-01-01T11:29:59.200Z",

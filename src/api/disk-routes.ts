@@ -1,0 +1,121 @@
+/** The routes of disks; a part of the table of routes.ts. What takes time is answered with its operation. */
+import type { Route } from "./routes.ts";
+
+export const diskRoutes = {
+  listDisks: { method: "GET", path: "/v1/disks", status: 200, summary: "The caller's disks", errors: [] },
+  createDisk: {
+    method: "POST",
+    path: "/v1/disks",
+    status: 202,
+    summary: "Create a disk",
+    errors: ["name_taken", "impossible_request", "idempotency_mismatch"],
+  },
+  getDisk: {
+    method: "GET",
+    path: "/v1/disks/{id}",
+    status: 200,
+    summary: "Show a disk",
+    errors: ["not_found"],
+  },
+  patchDisk: {
+    method: "PATCH",
+    path: "/v1/disks/{id}",
+    status: 200,
+    summary: "Rename a disk, or change when snapshots are taken of it",
+    errors: ["not_found", "name_taken", "disk_deleted", "conflict"],
+  },
+  deleteDisk: {
+    method: "DELETE",
+    path: "/v1/disks/{id}",
+    status: 200,
+    summary: "Delete a disk; it can be undeleted for 30 days, and doing it again answers the same",
+    errors: ["not_found", "disk_in_use", "disk_busy", "conflict"],
+  },
+  undeleteDisk: {
+    method: "POST",
+    path: "/v1/disks/{id}/undelete",
+    status: 200,
+    summary: "Bring a deleted disk back; doing it again answers the same",
+    errors: ["not_found", "name_taken", "disk_busy", "conflict"],
+  },
+  resizeDisk: {
+    method: "POST",
+    path: "/v1/disks/{id}/resize",
+    status: 202,
+    summary: "Change the size of a disk that is not in use",
+    errors: ["not_found", "disk_deleted", "disk_in_use", "disk_busy", "idempotency_mismatch"],
+  },
+  cloneDisk: {
+    method: "POST",
+    path: "/v1/disks/{id}/clone",
+    status: 202,
+    summary: "Make a new disk with what is on this one",
+    errors: [
+      "not_found",
+      "name_taken",
+      "impossible_request",
+      "disk_deleted",
+      "disk_in_use",
+      "disk_busy",
+
+      "idempotency_mismatch",
+    ],
+  },
+  restoreDisk: {
+    method: "POST",
+    path: "/v1/disks/{id}/restore",
+    status: 202,
+    summary: "Bring a snapshot back, as a new disk or in place of what is on the disk",
+    errors: [
+      "not_found",
+      "name_taken",
+      "disk_deleted",
+      "disk_in_use",
+      "disk_busy",
+
+      "idempotency_mismatch",
+    ],
+  },
+  unlockDisk: {
+    method: "POST",
+    path: "/v1/disks/{id}/unlock",
+    status: 200,
+    summary: "For administrators: take a disk from a reservation whose end hangs",
+    errors: ["not_found", "disk_in_use", "conflict"],
+  },
+  listSnapshots: {
+    method: "GET",
+    path: "/v1/disks/{id}/snapshots",
+    status: 200,
+    summary: "The snapshots of a disk, newest first",
+    errors: ["not_found"],
+  },
+  createSnapshot: {
+    method: "POST",
+    path: "/v1/disks/{id}/snapshots",
+    status: 202,
+    summary: "Take a snapshot of a disk that is not in use",
+    errors: ["not_found", "disk_deleted", "disk_in_use", "disk_busy", "idempotency_mismatch"],
+  },
+  listContents: {
+    method: "GET",
+    path: "/v1/disks/{id}/contents",
+    status: 200,
+    summary: "What is in a directory of a disk, as of a snapshot",
+    errors: ["not_found", "no_snapshot"],
+  },
+  listDiskOperations: {
+    method: "GET",
+    path: "/v1/disks/{id}/operations",
+    status: 200,
+    summary: "What was done with a disk, and what goes on, newest first",
+    errors: ["not_found"],
+  },
+  getDiskOperation: {
+    method: "GET",
+    path: "/v1/disk-operations/{id}",
+    status: 200,
+    summary: "Show an operation: how far it is, or how it ended",
+    errors: ["not_found"],
+  },
+} as const satisfies Record<string, Route>;

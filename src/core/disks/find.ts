@@ -1,0 +1,94 @@
+/** Whose disk it is, and whether something can be done with it now. */
+import { Problem } from "../../api/errors.ts";
+import type { Tx } from "../../store/db.ts";
+import { openOperations } from "../../store/disk-operations.ts";
+import { findDisk, findDiskByName, type HolderRow, holdersOf, takeDisk } from "../../store/disks.ts";
+import type { Db, DiskRow, OperationRow } from "../../store/tables.ts";
+import { PREPARING_MS } from "../lifecycle.ts";
+
+interface Owner {
+  readonly id: string;
+}
+
+/** What is not yours does not exist (A-02). */
+export const unknownDisk = (id: string): Problem =>
+  new Problem("not_found", `there is no disk ${id} of yours`, {
+    hint: "gpu-dev disk list shows those that there are",
+  });
+
+/** One of the caller's, deleted or not. Throws Problem not_found. */
+export async function ownDisk(db: Db, caller: Owner, id: string): Promise<DiskRow> {
+  const row = await findDisk(db, id);
+  if (row?.owner_id === caller.id && row.state !== "gone") return row;
+  throw unknownDisk(id);
+}
+
+/** One of the caller's by its id, else the live one of that name. Throws Problem not_found. */
+export async function diskNamed(db: Db, caller: Owner, word: string): Promise<DiskRow> {
+  const byId = await findDisk(db, word);
+  if (byId?.owner_id === caller.id && byId.state !== "gone") return byId;
+  const byName = await findDiskByName(db, caller.id, word);
+  if (byName) return byName;
+  throw unknownDisk(word);
+}
+
+/** The same, locked until the end of the transaction. Throws Problem not_found. */
+export async function takeOwnDisk(tx: Tx, caller: Owner, id: string): Promise<DiskRow> {
+  await ownDisk(tx.db, caller, id);
+  const row = await takeDisk(tx, id);
+  if (row && row.state !== "gone") return row;
+  throw unknownDisk(id);
+}
+
+/** What goes on with a disk that was taken. */
+export async function openOperation(tx: Tx, disk: DiskRow): Promise<OperationRow | undefined> {
+  return (await openOperations(tx.db, [disk.id])).get(disk.id);
+}
+
+/** Throws Problem disk_deleted, disk_in_use or disk_busy, when nothing may begin with this disk, which was taken. */
+export async function requireFree(tx: Tx, disk: DiskRow): Promise<void> {
+  if (disk.deleted_at !== null)
+    throw new Problem("disk_deleted", `disk ${disk.name} was deleted at ${disk.deleted_at}`, {
+      hint: `bring it back first: gpu-dev disk undelete ${disk.id}`,
+    });
+  const holder = (await holdersOf(tx.db, [disk.id])).get(disk.id);
+  if (holder) throw inUse(disk, holder);
+  const operation = await openOperation(tx, disk);
+  if (operation) throw busy(disk, operation);
+}
+
+/** The end of who has it, as it stands (D-01); null when nobody can tell. */
+export function heldUntil(holder: HolderRow): string | null {
+  if (holder.ends_at !== null) return holder.ends_at;
+  const readyBy = holder.preparing_deadline ?? later(holder.promised_start_at, PREPARING_MS);
+  return later(readyBy, holder.duration_s * 1000);
+}
+
+const later = (at: string | null, ms: number): string | null =>
+  at === null ? null : new Date(Date.parse(at) + ms).toISOString();
+
+function inUse(disk: DiskRow, holder: HolderRow): Problem {
+  const until = heldUntil(holder);
+  const time = until === null ? "nobody can tell until when" : `until ${until}, as it stands`;
+  return new Problem(
+    "disk_in_use",
+    `disk ${disk.name} is in use by reservation ${holder.name ?? holder.id}, which is ${holder.state}: ${time}`,
+    { hint: "choose another disk, or cancel that reservation" },
+  );
+}
+
+const DOING = {
+  create: "is being created",
+  snapshot: "has a snapshot taken",
+  restore: "is being restored",
+  clone: "is being cloned",
+  resize: "is being resized",
+  purge: "is being purged",
+  measure: "is being measured",
+} as const;
+
+export const busy = (disk: DiskRow, { id, kind }: OperationRow): Problem =>
+  new Problem("disk_busy", `disk ${disk.name} ${DOING[kind]} now (operation ${id})`, {
+    hint: "try again when that is done",
+    retryAfter: 1,
+  });

@@ -1,0 +1,43 @@
+/** The disk of a reservation: held from its creation to its end, and then until the snapshot is taken (D-01). */
+import { Problem } from "../../api/errors.ts";
+import type { Tx } from "../../store/db.ts";
+import { findDisk, takeDisk, updateDisk } from "../../store/disks.ts";
+import type { Db, DiskRow, ReservationRow } from "../../store/tables.ts";
+import { diskNamed, requireFree } from "./find.ts";
+import { openNew, openSnapshot } from "./open.ts";
+
+/** The caller's disk of that id or name, for a reservation that is created in this transaction. Throws Problem not_found, disk_deleted, disk_in_use, disk_busy. */
+export async function takeFreeDisk(tx: Tx, caller: { readonly id: string }, word: string): Promise<DiskRow> {
+  const { id } = await diskNamed(tx.db, caller, word);
+  const disk = await takeDisk(tx, id);
+  if (!disk) throw new Error(`disk ${id} is gone`);
+  await requireFree(tx, disk);
+  return disk;
+}
+
+/** On several nodes it would be mounted several times. Throws Problem impossible_request. */
+export function refuseSeveral(nodes: number): void {
+  if (nodes === 1) return;
+  throw new Problem("impossible_request", `a disk is in one place at a time: not on ${nodes} nodes`, {
+    hint: "reserve several nodes without a disk, or one node with it",
+  });
+}
+
+/** What the pod's home is; undefined for temporary storage. */
+export async function homeOf(db: Db, row: ReservationRow): Promise<{ volume: string } | undefined> {
+  if (row.disk_id === null) return undefined;
+  const disk = await findDisk(db, row.disk_id);
+  if (!disk) throw new Error(`reservation ${row.id} has the disk ${row.disk_id}, of which there is no row`);
+  return { volume: disk.volume };
+}
+
+/** From the reservation, which ends in this transaction, to the operation that keeps what was done; nobody comes in between. */
+export async function handOver(tx: Tx, row: ReservationRow, actor: string): Promise<void> {
+  if (row.disk_held === 0 || row.disk_id === null) return;
+  const disk = await takeDisk(tx, row.disk_id);
+  // Nobody could write to it.
+  if (!disk || row.started_at === null) return;
+  const used = await updateDisk(tx, disk.id, { last_used_at: tx.at });
+  if (used.snapshot_policy === "on_end") await openSnapshot(tx, actor, used, { reservationId: row.id });
+  else await openNew(tx, actor, { kind: "measure", disk: used });
+}

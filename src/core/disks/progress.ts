@@ -1,0 +1,59 @@
+/** While an operation is worked on: its lease is renewed and its progress written, at most each second; who loses the lease stops. */
+import type { Progress } from "../../drivers/disks.ts";
+import { updateOperation } from "../../store/disk-operations.ts";
+import type { Lease } from "../../store/leases.ts";
+import type { OperationRow } from "../../store/tables.ts";
+import type { Conditions } from "../conditions.ts";
+import type { Core } from "../core.ts";
+
+const BEAT_MS = 1000;
+/** Without progress so many beats pass before the lease is renewed. */
+const QUIET_BEATS = 5;
+
+export interface Keeping {
+  readonly progress: Progress & { readonly signal: AbortSignal };
+  /** As far as it has come. */
+  seen(): Partial<OperationRow>;
+  stop(): Promise<void>;
+}
+
+export function keepLease(
+  core: Core,
+  lease: Lease,
+  id: string,
+  stopped: AbortSignal,
+  conditions: Conditions,
+): Keeping {
+  const lost = new AbortController();
+  let now: { done_bytes: number; total_bytes: number | null } | undefined;
+  let written: typeof now;
+  let quiet = 0;
+  let writing: Promise<unknown> | undefined;
+  const beat = async (): Promise<void> => {
+    if (now === written && ++quiet < QUIET_BEATS) return;
+    quiet = 0;
+    const telling = now;
+    const mine = await core.store.write((tx) => {
+      const leased_until = new Date(tx.now.getTime() + lease.ms).toISOString();
+      return updateOperation(tx, { id, leasedBy: lease.owner }, { ...telling, leased_until });
+    });
+    written = telling;
+    if (!mine) lost.abort();
+  };
+  const timer = setInterval(() => {
+    writing ??= conditions.watch("disk lease", "leases could not be renewed", beat).finally(() => {
+      writing = undefined;
+    });
+  }, BEAT_MS);
+  const told = (done: number, total: number | undefined): void => {
+    now = { done_bytes: Math.round(done), total_bytes: total === undefined ? null : Math.round(total) };
+  };
+  return {
+    progress: Object.assign(told, { signal: AbortSignal.any([stopped, lost.signal]) }),
+    seen: () => ({ ...now }),
+    async stop() {
+      clearInterval(timer);
+      await writing;
+    },
+  };
+}

@@ -1,0 +1,157 @@
+/** What a user asks for that takes time: it is written down and answered with its operation, which the reconciler works on. */
+import type { CreateDisk, DiskOperation, RestoreDisk } from "../../api/disks.ts";
+import { Problem } from "../../api/errors.ts";
+import type { Tx } from "../../store/db.ts";
+import { findSnapshot } from "../../store/snapshots.ts";
+import type { DiskRow, OperationRow, SnapshotRow } from "../../store/tables.ts";
+import type { Caller } from "../access.ts";
+import type { Core } from "../core.ts";
+import { type Answer, answerOnce, type Idempotency } from "../idempotency.ts";
+import { newId } from "../ids.ts";
+import { decided } from "../race.ts";
+import { openOperation, ownDisk, requireFree, takeOwnDisk } from "./find.ts";
+import { newDisk, openNew, openSnapshot } from "./open.ts";
+import { viewOperation } from "./view.ts";
+
+const DEFAULT_SIZE = 100e9;
+
+type Answering = Promise<Answer<DiskOperation>>;
+
+/** Throws Problem name_taken, impossible_request, idempotency_mismatch. */
+export function createDisk(
+  core: Core,
+  caller: Caller,
+  { name, size_bytes = DEFAULT_SIZE, snapshot_policy = "on_end" }: CreateDisk,
+  idempotency?: Idempotency,
+): Answering {
+  requireDisks(core);
+  return request(core, caller, idempotency, async (tx) => {
+    const disk = await newDisk(tx, caller.id, { name, size_bytes, snapshot_policy });
+    return openNew(tx, caller.id, { kind: "create", disk, newDisk: disk });
+  });
+}
+
+/** Throws Problem not_found, disk_deleted, disk_in_use, disk_busy, idempotency_mismatch. */
+export const createSnapshot = (
+  core: Core,
+  caller: Caller,
+  id: string,
+  { note }: { readonly note?: string | undefined },
+  idempotency?: Idempotency,
+): Answering =>
+  request(core, caller, idempotency, async (tx) => {
+    const disk = await takeOwnDisk(tx, caller, id);
+    const open = await sameOpen(tx, disk, (operation) => operation.kind === "snapshot");
+    return open ?? openSnapshot(tx, caller.id, disk, { note });
+  });
+
+/** Throws Problem not_found, disk_deleted, disk_in_use, disk_busy, idempotency_mismatch. */
+export const resizeDisk = (
+  core: Core,
+  caller: Caller,
+  id: string,
+  { size_bytes: sizeBytes }: { readonly size_bytes: number },
+  idempotency?: Idempotency,
+): Answering =>
+  request(core, caller, idempotency, async (tx) => {
+    const disk = await takeOwnDisk(tx, caller, id);
+    const open = await sameOpen(tx, disk, (o) => o.kind === "resize" && o.size_bytes === sizeBytes);
+    return open ?? openNew(tx, caller.id, { kind: "resize", disk, sizeBytes });
+  });
+
+/** Throws Problem not_found, name_taken, disk_deleted, disk_in_use, disk_busy, idempotency_mismatch. */
+export const cloneDisk = (
+  core: Core,
+  caller: Caller,
+  id: string,
+  { name, size_bytes }: { readonly name: string; readonly size_bytes?: number | undefined },
+  idempotency?: Idempotency,
+): Answering =>
+  request(core, caller, idempotency, async (tx) => {
+    // Names before disks, as everywhere, so that no two wait for each other.
+    const { snapshot_policy, size_bytes: old } = await ownDisk(tx.db, caller, id);
+    const made = await newDisk(tx, caller.id, { name, snapshot_policy, size_bytes: size_bytes ?? old });
+    const disk = await takeOwnDisk(tx, caller, id);
+    await requireFree(tx, disk);
+    return openNew(tx, caller.id, { kind: "clone", disk, newDisk: made });
+  });
+
+/** As a new disk, also while the old one is in use; or in place. Throws Problem as cloneDisk does. */
+export const restoreDisk = (
+  core: Core,
+  caller: Caller,
+  id: string,
+  wish: RestoreDisk,
+  idempotency?: Idempotency,
+): Answering =>
+  request(core, caller, idempotency, (tx) =>
+    wish.as === undefined
+      ? restoreInPlace(tx, caller, id, wish.snapshot)
+      : restoreAsNew(tx, caller, id, wish.snapshot, wish.as),
+  );
+
+async function restoreAsNew(
+  tx: Tx,
+  caller: Caller,
+  id: string,
+  snapshotId: string,
+  name: string,
+): Promise<OperationRow> {
+  const { size_bytes, snapshot_policy } = await ownDisk(tx.db, caller, id);
+  const made = await newDisk(tx, caller.id, { name, size_bytes, snapshot_policy });
+  // Taken, so that its snapshots stay where they are until this is written down.
+  const disk = await takeOwnDisk(tx, caller, id);
+  await readySnapshot(tx, disk, snapshotId);
+  if (disk.deleted_at !== null) await requireFree(tx, disk);
+  return openNew(tx, caller.id, { kind: "restore", disk, newDisk: made, locked: made, snapshotId });
+}
+
+async function restoreInPlace(tx: Tx, caller: Caller, id: string, snapshotId: string): Promise<OperationRow> {
+  const disk = await takeOwnDisk(tx, caller, id);
+  await readySnapshot(tx, disk, snapshotId);
+  const open = await sameOpen(tx, disk, (o) => o.kind === "restore" && o.snapshot_id === snapshotId);
+  const { size_bytes: sizeBytes } = disk;
+  return open ?? openNew(tx, caller.id, { kind: "restore", disk, snapshotId, volume: newId(), sizeBytes });
+}
+
+async function readySnapshot(tx: Tx, disk: DiskRow, id: string): Promise<SnapshotRow> {
+  const row = await findSnapshot(tx.db, id);
+  if (row?.disk_id === disk.id && row.state === "ready") return row;
+  throw unknownSnapshot(disk, id);
+}
+
+export const unknownSnapshot = (disk: DiskRow, id: string): Problem =>
+  new Problem("not_found", `disk ${disk.name} has no snapshot ${id} that could be read`, {
+    hint: `gpu-dev disk snapshots ${disk.name} lists those that there are`,
+  });
+
+/** Asking again for what goes on gets that (B-12); all else has to wait for it. */
+async function sameOpen(
+  tx: Tx,
+  disk: DiskRow,
+  same: (operation: OperationRow) => boolean,
+): Promise<OperationRow | undefined> {
+  const open = await openOperation(tx, disk);
+  if (open && same(open)) return open;
+  await requireFree(tx, disk);
+  return undefined;
+}
+
+/** One transaction, answered once for each key; then whoever works on disks is woken. */
+async function request(
+  core: Core,
+  caller: Caller,
+  idempotency: Idempotency | undefined,
+  write: (tx: Tx) => Promise<OperationRow>,
+): Answering {
+  const answer = await decided(() =>
+    core.store.write((tx) => answerOnce(tx, caller, idempotency, async () => viewOperation(await write(tx)))),
+  );
+  core.signals.emit("wake");
+  return answer;
+}
+
+/** Throws Problem impossible_request where there is nothing to keep disks on. */
+function requireDisks(core: Core): void {
+  if (!core.disks) throw new Problem("impossible_request", "this server has no disks");
+}

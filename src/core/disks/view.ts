@@ -1,0 +1,92 @@
+/** Disks, snapshots and operations as the contract shows them. */
+import type { Disk, DiskOperation, Snapshot } from "../../api/disks.ts";
+import { openOperations } from "../../store/disk-operations.ts";
+import { type HolderRow, holdersOf } from "../../store/disks.ts";
+import type { Db, DiskRow, OperationRow, SnapshotRow } from "../../store/tables.ts";
+import type { Core } from "../core.ts";
+import { heldUntil } from "./find.ts";
+
+/** In their order, from the snapshot that `db` sees. */
+export async function viewDisks(core: Core, db: Db, rows: readonly DiskRow[]): Promise<Disk[]> {
+  const ids = rows.map((row) => row.id);
+  const holders = await holdersOf(db, ids);
+  const operations = await openOperations(db, ids);
+  return rows.map((row) => view(core, row, holders.get(row.id), operations.get(row.id)));
+}
+
+/** The one, as it is now in this transaction. */
+export async function viewDisk(core: Core, db: Db, row: DiskRow): Promise<Disk> {
+  const [disk] = await viewDisks(core, db, [row]);
+  if (!disk) throw new Error(`disk ${row.id} cannot be shown`);
+  return disk;
+}
+
+function view(
+  core: Core,
+  row: DiskRow,
+  holder: HolderRow | undefined,
+  operation: OperationRow | undefined,
+): Disk {
+  const limits = core.disks?.limits ?? { enforced: false, how: "this server has no disks" };
+  return {
+    id: row.id,
+    name: row.name,
+    state: stateOf(row, holder, operation),
+    size_bytes: row.size_bytes,
+    used_bytes: row.used_bytes,
+    used_at: row.used_at,
+    limits_enforced: limits.enforced,
+    limits: limits.how,
+    snapshot_policy: row.snapshot_policy,
+    held_by: holder ? { id: holder.id, name: holder.name } : null,
+    held_until: holder ? heldUntil(holder) : null,
+    operation_id: operation?.id ?? null,
+    last_used_at: row.last_used_at,
+    last_snapshot:
+      row.last_snapshot_id !== null && row.last_snapshot_at !== null
+        ? { id: row.last_snapshot_id, taken_at: row.last_snapshot_at }
+        : null,
+    created_at: row.created_at,
+    deleted_at: row.deleted_at,
+    purge_at: row.purge_at,
+  };
+}
+
+function stateOf(
+  row: DiskRow,
+  holder: HolderRow | undefined,
+  operation: OperationRow | undefined,
+): Disk["state"] {
+  if (row.deleted_at !== null) return "deleted";
+  if (row.state === "creating") return "creating";
+  if (holder) return "in_use";
+  return operation ? "busy" : "ready";
+}
+
+export const viewSnapshot = (row: SnapshotRow): Snapshot => ({
+  id: row.id,
+  disk_id: row.disk_id,
+  state: row.state === "taking" ? "taking" : "ready",
+  note: row.note,
+  reservation_id: row.reservation_id,
+  used_bytes: row.used_bytes,
+  files: row.files,
+  created_at: row.created_at,
+  taken_at: row.taken_at,
+});
+
+export const viewOperation = (row: OperationRow): DiskOperation => ({
+  id: row.id,
+  kind: row.kind,
+  state:
+    row.finished_at !== null ? (row.outcome ?? "failed") : row.started_at === null ? "queued" : "running",
+  disk_id: row.disk_id,
+  new_disk_id: row.new_disk_id,
+  snapshot_id: row.snapshot_id,
+  done_bytes: row.done_bytes,
+  total_bytes: row.total_bytes,
+  error: row.error,
+  created_at: row.created_at,
+  started_at: row.started_at,
+  finished_at: row.finished_at,
+});

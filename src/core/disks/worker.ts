@@ -1,0 +1,190 @@
+/**
+ * Brings the operations on disks forward: each row is the job, worked on under a lease. It is done outside, then its outcome is written
+ * with all that it changes, then what is of no use any more is cleared away. Whoever takes over from a dead server begins again.
+ */
+import { type DiskEngine, DiskRefused, type DiskUse } from "../../drivers/disks.ts";
+import { DriverError } from "../../drivers/driver.ts";
+import type { Tx } from "../../store/db.ts";
+import { claimOperations, findOperation, updateOperation } from "../../store/disk-operations.ts";
+import { takeDisk } from "../../store/disks.ts";
+import { dropLease, type Lease } from "../../store/leases.ts";
+import type { OperationRow } from "../../store/tables.ts";
+import { SYSTEM } from "../change.ts";
+import type { Conditions } from "../conditions.ts";
+import type { Core } from "../core.ts";
+import { clearAway, cleared, JOBS, readAround, undo } from "./jobs.ts";
+import { auditDisk } from "./open.ts";
+import { type Keeping, keepLease } from "./progress.ts";
+
+/** So many are worked on at the same time by one server: they read and write the same media. */
+const HANDS = 2;
+/** After so many failures in a row it has failed. */
+const TRIES = 6;
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 60_000;
+/** After an error that nobody intended. */
+const ASIDE_MS = 10_000;
+
+export interface DiskWorker {
+  /** Leases what is due, as much as there are hands for; ids. */
+  claim(tx: Tx): Promise<string[]>;
+  /** Brings one that was claimed as far as it goes now; it never rejects. */
+  work(id: string): Promise<void>;
+}
+
+export function createDiskWorker(
+  core: Core,
+  lease: Lease,
+  signal: AbortSignal,
+  conditions: Conditions,
+): DiskWorker {
+  if (!core.disks) return { claim: async () => [], work: async () => undefined };
+  const work = new DiskWork(core, core.disks, lease);
+  const inHand = new Set<string>();
+  return {
+    claim: (tx) => claimOperations(tx, lease, HANDS - inHand.size),
+    async work(id) {
+      inHand.add(id);
+      const keeping = keepLease(core, lease, id, signal, conditions);
+      await conditions.watch(`disk operation ${id}`, "an operation on a disk rests a while", async () => {
+        try {
+          await work.advance(id, keeping);
+        } catch (error) {
+          await work.putAside(id, ASIDE_MS);
+          throw error;
+        }
+      });
+      await keeping.stop();
+      inHand.delete(id);
+    },
+  };
+}
+
+class DiskWork {
+  readonly #core: Core;
+  readonly #engine: DiskEngine;
+  readonly #lease: Lease;
+
+  constructor(core: Core, engine: DiskEngine, lease: Lease) {
+    this.#core = core;
+    this.#engine = engine;
+    this.#lease = lease;
+  }
+
+  async advance(id: string, keeping: Keeping): Promise<void> {
+    const operation = await this.#core.store.read((db) => findOperation(db, id));
+    if (operation?.leased_by !== this.#lease.owner) return;
+    const ended = operation.outcome === null ? await this.#run(operation, keeping) : operation;
+    if (ended) await this.#clear(ended);
+  }
+
+  /** Gives it back, to be taken up again after a while. */
+  putAside(id: string, ms: number): Promise<void> {
+    return this.#core.store.write((tx) => {
+      const at = new Date(tx.now.getTime() + ms).toISOString();
+      return dropLease(tx, this.#lease.owner, id, at, "disk_operations");
+    });
+  }
+
+  /** The operation with its outcome; undefined when it has none yet, or is somebody else's. */
+  async #run(operation: OperationRow, keeping: Keeping): Promise<OperationRow | undefined> {
+    const { store } = this.#core;
+    const around = await store.read((db) => readAround(db, operation));
+    let use: DiskUse | undefined;
+    try {
+      use = await JOBS[operation.kind].run(this.#engine, operation, around, keeping.progress);
+    } catch (error) {
+      return this.#failed(operation, keeping, error);
+    }
+    return store.write((tx) => this.#writeDone(tx, operation, keeping, use));
+  }
+
+  async #writeDone(tx: Tx, operation: OperationRow, keeping: Keeping, use: DiskUse | undefined) {
+    await takeDisk(tx, operation.locked_id);
+    const seen = { ...keeping.seen(), error: null, attempts: 0 };
+    const mine = await this.#update(tx, operation, { ...seen, outcome: "done" });
+    const more = mine && (await JOBS[operation.kind].done(tx, operation, use));
+    return more ? this.#update(tx, operation, more) : mine;
+  }
+
+  async #failed(
+    operation: OperationRow,
+    keeping: Keeping,
+    error: unknown,
+  ): Promise<OperationRow | undefined> {
+    const { store } = this.#core;
+    const { id } = operation;
+    if (keeping.progress.signal.aborted) {
+      await store.write((tx) => dropLease(tx, this.#lease.owner, id, undefined, "disk_operations"));
+      return undefined;
+    }
+    const words = this.#wordsOf(operation, error);
+    // What nobody may see any more is taken away in the end, however long that takes.
+    const final =
+      operation.kind !== "purge" && (error instanceof DiskRefused || operation.attempts + 1 >= TRIES);
+    if (final) return store.write((tx) => this.#writeFailed(tx, operation, words));
+    await this.#pause(operation, words);
+    return undefined;
+  }
+
+  async #writeFailed(tx: Tx, operation: OperationRow, error: string): Promise<OperationRow | undefined> {
+    await takeDisk(tx, operation.locked_id);
+    const mine = await this.#update(tx, operation, { outcome: "failed", error, attempts: 0 });
+    if (mine) await undo(tx, operation);
+    return mine;
+  }
+
+  async #pause(operation: OperationRow, error: string): Promise<void> {
+    const attempts = operation.attempts + 1;
+    const ms = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** operation.attempts);
+    await this.#core.store.write((tx) =>
+      this.#update(tx, operation, {
+        attempts,
+        error,
+        next_step_at: new Date(tx.now.getTime() + ms).toISOString(),
+        leased_by: null,
+        leased_until: null,
+      }),
+    );
+  }
+
+  /** What cannot be cleared away after many tries stays behind, for the sweep. */
+  async #clear(operation: OperationRow): Promise<void> {
+    try {
+      await clearAway(this.#engine, operation);
+    } catch (error) {
+      const words = this.#wordsOf(operation, error);
+      if (operation.attempts + 1 < TRIES) return this.#pause(operation, operation.error ?? words);
+    }
+    await this.#core.store.write((tx) => this.#finish(tx, operation));
+  }
+
+  async #finish(tx: Tx, operation: OperationRow): Promise<void> {
+    const { id, kind, outcome, error, disk_id, new_disk_id } = operation;
+    const finished = await this.#update(tx, operation, {
+      finished_at: tx.at,
+      next_step_at: null,
+      leased_by: null,
+      leased_until: null,
+    });
+    if (!finished) return;
+    await cleared(tx, operation);
+    const detail = `operation ${id}${error === null ? "" : `: ${error}`}`;
+    await auditDisk(tx, SYSTEM, `disk.${kind}.${outcome}`, new_disk_id ?? disk_id, detail);
+  }
+
+  #update(tx: Tx, { id }: OperationRow, change: Partial<OperationRow>): Promise<OperationRow | undefined> {
+    return updateOperation(tx, { id, leasedBy: this.#lease.owner }, change);
+  }
+
+  /** What an engine says on purpose is for users; all else is for the log. */
+  #wordsOf({ id, kind }: OperationRow, error: unknown): string {
+    const meant = error instanceof DiskRefused || error instanceof DriverError;
+    this.#core.log(
+      meant ? "warn" : "error",
+      { operation: id, kind, err: error },
+      "an operation on a disk failed",
+    );
+    return meant ? error.message : "an internal error; the server's log tells more";
+  }
+}

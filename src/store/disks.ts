@@ -1,0 +1,142 @@
+/** Statements on disks. Whoever changes one, or gives it away, takes its row first. */
+import { sql } from "kysely";
+import { checkRow } from "./columns.ts";
+import type { Tx } from "./db.ts";
+import { type Db, type DiskRow, diskShape, type ReservationRow } from "./tables.ts";
+
+const checked = (row: object): DiskRow => checkRow("disks", diskShape, row);
+
+/** Names of this owner's disks are given one after the other, until the end of the transaction. */
+export async function lockNames(tx: Tx, ownerId: string): Promise<void> {
+  await tx.db
+    .updateTable("users")
+    .set((eb) => ({ name: eb.ref("name") }))
+    .where("id", "=", ownerId)
+    .execute();
+}
+
+export async function insertDisk(tx: Tx, row: DiskRow): Promise<DiskRow> {
+  return checked(await tx.db.insertInto("disks").values(row).returningAll().executeTakeFirstOrThrow());
+}
+
+/** The row as it is now, and as it stays until the end of the transaction but for this one's changes. */
+export async function takeDisk(tx: Tx, id: string): Promise<DiskRow | undefined> {
+  const row = await tx.db
+    .updateTable("disks")
+    .set((eb) => ({ version: eb("version", "+", 1) }))
+    .where("id", "=", id)
+    .returningAll()
+    .executeTakeFirst();
+  return row && checked(row);
+}
+
+export async function updateDisk(
+  tx: Tx,
+  id: string,
+  change: Partial<Omit<DiskRow, "id" | "version">>,
+): Promise<DiskRow> {
+  return checked(
+    await tx.db
+      .updateTable("disks")
+      .set(change)
+      .where("id", "=", id)
+      .returningAll()
+      .executeTakeFirstOrThrow(),
+  );
+}
+
+export async function findDisk(db: Db, id: string): Promise<DiskRow | undefined> {
+  const row = await db.selectFrom("disks").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && checked(row);
+}
+
+/** The one that is not deleted. */
+export async function findDiskByName(db: Db, ownerId: string, name: string): Promise<DiskRow | undefined> {
+  const row = await db
+    .selectFrom("disks")
+    .selectAll()
+    .where("owner_id", "=", ownerId)
+    .where("name", "=", name)
+    .where("deleted_at", "is", null)
+    .executeTakeFirst();
+  return row && checked(row);
+}
+
+/** Names by id. */
+export async function diskNames(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom("disks").select(["id", "name"]).where("id", "in", ids).execute();
+  return new Map(rows.map((row) => [row.id, row.name]));
+}
+
+export interface DiskFilter {
+  readonly ownerId: string;
+  readonly state: "live" | "deleted" | "all";
+  readonly name?: string | undefined;
+  readonly idPrefix?: string | undefined;
+  /** `<name> <id>`: only those behind it. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+const position = sql<string>`name || ' ' || id`;
+
+/** By name; those of which there is nothing any more are left out. */
+export async function listDisks(db: Db, filter: DiskFilter): Promise<DiskRow[]> {
+  let query = db
+    .selectFrom("disks")
+    .selectAll()
+    .where("owner_id", "=", filter.ownerId)
+    .where("state", "<>", "gone");
+  if (filter.state !== "all")
+    query = query.where("deleted_at", filter.state === "live" ? "is" : "is not", null);
+  if (filter.name !== undefined) query = query.where("name", "=", filter.name);
+  if (filter.idPrefix !== undefined)
+    query = query.where("id", ">=", filter.idPrefix).where("id", "<", `${filter.idPrefix}~`);
+  const rows = await query
+    .where(position, ">", filter.after)
+    .orderBy("name")
+    .orderBy("id")
+    .limit(filter.limit)
+    .execute();
+  return rows.map(checked);
+}
+
+/** Those that can be undeleted no longer. */
+export async function disksToPurge(db: Db, at: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("disks")
+    .select("id")
+    .where("purge_at", "<=", at)
+    .where("deleted_at", "is not", null)
+    .where(sql<boolean>`state <> 'gone'`)
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+/** All volumes that a disk is on, by the disk's id, and whether they are there already. */
+export async function namedVolumes(db: Db): Promise<Pick<DiskRow, "id" | "volume" | "state">[]> {
+  return await db
+    .selectFrom("disks")
+    .select(["id", "volume", "state"])
+    .where("state", "<>", "gone")
+    .execute();
+}
+
+/** The live reservation that has each of these disks, by the disk's id. */
+export async function holdersOf(db: Db, ids: readonly string[]): Promise<Map<string, HolderRow>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db
+    .selectFrom("reservations")
+    .select(["id", "name", "state", "disk_id", "duration_s"])
+    .select(["ends_at", "preparing_deadline", "promised_start_at"])
+    .where(sql<boolean>`disk_held = 1`)
+    .where("disk_id", "in", ids)
+    .execute();
+  return new Map(rows.map((row) => [row.disk_id ?? "", row]));
+}
+
+export type HolderRow = Pick<
+  ReservationRow,
+  "id" | "name" | "state" | "duration_s" | "ends_at" | "preparing_deadline" | "promised_start_at"
+>;
