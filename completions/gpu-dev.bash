@@ -176,7 +176,7 @@ _gpu_dev() {
       "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config remove") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config show") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
-      "completion") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "completion") COMPREPLY=($(compgen -W "--install --uninstall --yes --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "admin types") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "admin nodes") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
     esac

@@ -25,6 +25,7 @@ ${all.map(leaf).join("\n")}
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
   _gpu_dev "$@"
 else
+  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
   compdef _gpu_dev gpu-dev
 fi
 `;

@@ -59,7 +59,10 @@ const forward = z.object({
   pod_port: z.int(),
 });
 
-const includeLine = { file: z.string().describe("The user's ssh configuration"), line: z.string() };
+const includeLine = {
+  file: z.string().describe("The file of another program that has it"),
+  line: z.string(),
+};
 
 /** By the words of the command. */
 export const documents = {
@@ -100,7 +103,10 @@ export const documents = {
     removed: z.boolean().describe("False when it was not there"),
   }),
   "ssh-config show": z.object({ file: z.string(), text: z.string() }),
-  completion: z.object({ shell: z.string(), script: z.string() }),
+  completion: z.union([
+    z.object({ shell: z.string(), script: z.string() }),
+    z.object({ ...includeLine, changed: z.boolean().describe("False when there was nothing to do") }),
+  ]),
   "admin types": s.gpuTypePage,
   "admin nodes": z.union([s.nodePage, s.node]),
 } as const satisfies Record<string, z.ZodType>;

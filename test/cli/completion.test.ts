@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { complete } from "../../src/cli/complete.ts";
 import { page, reservation } from "./helpers/fake-server.ts";
@@ -159,4 +159,69 @@ test.each(["bash", "zsh", "fish"])("completion %s prints the script", async (she
   const file = { bash: "gpu-dev.bash", zsh: "_gpu-dev", fish: "gpu-dev.fish" }[shell] ?? "";
   const done = await createWorld().gpuDev(`completion ${shell}`);
   expect(done).toEqual({ code: 0, stderr: "", stdout: readFileSync(join(completions, file), "utf8") });
+});
+
+describe("completion --install", () => {
+  const files = {
+    bash: ".bashrc",
+    zsh: ".zshrc",
+    fish: join(".config", "fish", "completions", "gpu-dev.fish"),
+  };
+
+  test.each(Object.entries(files))(
+    "C-22 %s: one line, last, after consent, once, and taken out again",
+    async (shell, name) => {
+      const world = createWorld();
+      const file = join(world.home, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, "# mine, without an end of line");
+      expect(await world.gpuDev(`completion ${shell} --install`)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("--yes is missing"),
+      });
+      expect((await world.gpuDev(`completion ${shell} --install -y`)).code).toBe(0);
+      const text = readFileSync(file, "utf8");
+      expect(text).toMatch(/^# mine, without an end of line\n[^\n]+\n$/);
+      expect((await world.gpuDev(`completion ${shell} --install -y`)).stderr).toContain("has it already");
+      expect(readFileSync(file, "utf8")).toBe(text);
+      expect((await world.gpuDev(`completion ${shell} --uninstall`)).code).toBe(0);
+      expect(readFileSync(file, "utf8")).toBe("# mine, without an end of line\n");
+      expect((await world.gpuDev(`completion ${shell} --uninstall`)).stderr).toContain("has no line of ours");
+    },
+  );
+
+  test("C-23 a new bash completes after it", async () => {
+    const world = createWorld();
+    await world.gpuDev("completion bash --install -y");
+    const script =
+      'COMP_WORDS=(gpu-dev reser); COMP_CWORD=1; _gpu_dev gpu-dev reser; printf "%s" "$COMPREPLY"';
+    const done = spawnSync("bash", ["--rcfile", join(world.home, ".bashrc"), "-i", "-c", script], {
+      env,
+      encoding: "utf8",
+    });
+    expect(done.stdout).toBe("reserve");
+  });
+
+  test.skipIf(!hasZsh)(
+    "C-23 a new zsh completes after it, also one that has set up no completions",
+    async () => {
+      const world = createWorld();
+      await world.gpuDev("completion zsh --install -y");
+      const done = spawnSync("zsh", ["-i", "-c", "print $_comps[gpu-dev]"], {
+        env: { ...env, ZDOTDIR: world.home },
+        encoding: "utf8",
+      });
+      expect(done).toMatchObject({ stdout: "_gpu_dev\n", stderr: "" });
+    },
+  );
+
+  test.skipIf(!hasFish)("C-23 a new fish completes after it", async () => {
+    const world = createWorld();
+    await world.gpuDev("completion fish --install -y");
+    const done = spawnSync("fish", ["-c", 'complete -C "gpu-dev reser"'], {
+      env: { ...env, HOME: world.home },
+      encoding: "utf8",
+    });
+    expect(done.stdout).toMatch(/^reserve\t/);
+  });
 });

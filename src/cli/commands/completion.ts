@@ -1,36 +1,89 @@
-/** `gpu-dev completion`: prints the script that the shell reads. */
+/** `gpu-dev completion`: the script that the shell reads, printed or made known to the shell. */
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { defineCommand } from "../command.ts";
+import { agreeToLine } from "../consent.ts";
+import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
+import { addLine, removeLine } from "../foreign-file.ts";
+import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
 
-/** The generated files, in completions/ of the package. */
-const FILES: Readonly<Record<string, string>> = {
-  bash: "gpu-dev.bash",
-  zsh: "_gpu-dev",
-  fish: "gpu-dev.fish",
+interface Shell {
+  /** The generated file, in completions/ of the package. */
+  readonly script: string;
+  /** What the shell reads when it starts, or when it completes. */
+  readonly reads: (ctx: Context) => string;
+  /** The line there: one that says nothing when the package is gone. */
+  readonly line: (script: string) => string;
+}
+
+const posix = (script: string): string => `[ -f ${quoted(script)} ] && . ${quoted(script)}`;
+
+const SHELLS: Readonly<Record<string, Shell>> = {
+  bash: { script: "gpu-dev.bash", reads: ({ homedir }) => join(homedir, ".bashrc"), line: posix },
+  zsh: {
+    script: "_gpu-dev",
+    reads: ({ env, homedir }) => join(env.ZDOTDIR || homedir, ".zshrc"),
+    line: posix,
+  },
+  fish: {
+    script: "gpu-dev.fish",
+    reads: ({ env, homedir }) =>
+      join(env.XDG_CONFIG_HOME || join(homedir, ".config"), "fish", "completions", "gpu-dev.fish"),
+    line: (script) => `test -f ${quoted(script)}; and source ${quoted(script)}`,
+  },
 };
 
 const DIRECTORY = import.meta.url.includes("/src/cli/") ? "../../../completions/" : "../completions/";
 
 export const command = defineCommand({
-  arguments: [{ name: "shell", summary: "bash, zsh or fish", required: true, completes: Object.keys(FILES) }],
-  options: {},
-  examples: [
-    { line: 'eval "$(gpu-dev completion bash)"', meaning: "In ~/.bashrc" },
-    { line: "source <(gpu-dev completion zsh)", meaning: "In ~/.zshrc, after compinit" },
-    { line: "gpu-dev completion fish > ~/.config/fish/completions/gpu-dev.fish", meaning: "Once, for fish" },
+  arguments: [
+    { name: "shell", summary: "bash, zsh or fish", required: true, completes: Object.keys(SHELLS) },
   ],
-  async run([shell = ""], _options, ctx): Promise<Output | undefined> {
-    const name = FILES[shell];
-    if (name === undefined)
+  options: {
+    install: flag("--install", "Let the shell read it: one line in its start file, after asking you"),
+    uninstall: flag("--uninstall", "Take that line out again"),
+    yes: flag("-y, --yes", "Do not ask"),
+  },
+  details:
+    "Names of reservations, GPU types and servers come from a local cache that other commands keep; completing never asks a server.",
+  examples: [
+    { line: "gpu-dev completion bash --install", meaning: "For every new shell; zsh and fish as well" },
+    { line: 'eval "$(gpu-dev completion bash)"', meaning: "For this shell" },
+  ],
+  async run([name = ""], { install, uninstall, yes }, ctx): Promise<Output | undefined> {
+    const shell = SHELLS[name];
+    if (shell === undefined)
       throw new UsageError(
-        `${JSON.stringify(shell)} has no completions`,
-        `There are: ${Object.keys(FILES).join(", ")}.`,
+        `${JSON.stringify(name)} has no completions`,
+        `There are: ${Object.keys(SHELLS).join(", ")}.`,
       );
-    const script = await readFile(new URL(DIRECTORY + name, import.meta.url), "utf8");
-    if (ctx.global.json) return { json: { shell, script }, rows: [] };
+    const file = fileURLToPath(new URL(DIRECTORY + shell.script, import.meta.url));
+    if (install && uninstall) throw new UsageError("--install and --uninstall cannot both be done");
+    if (install || uninstall) return await change(ctx, shell.reads(ctx), shell.line(file), { install, yes });
+    const script = await readFile(file, "utf8");
+    if (ctx.global.json) return { json: { shell: name, script }, rows: [] };
     ctx.io.stdout.write(script);
     return undefined;
   },
 });
+
+async function change(
+  ctx: Context,
+  file: string,
+  line: string,
+  { install, yes }: { install: boolean; yes: boolean },
+): Promise<Output> {
+  if (install) await agreeToLine(ctx, yes, file, line);
+  // Last: a zsh knows its completions only once its own set-up is done.
+  const changed = install ? await addLine(file, line, "last") : await removeLine(file, line);
+  const [done, nothing] = install ? ["Added to", "has it already"] : ["Taken out of", "has no line of ours"];
+  ctx.say(changed ? `${done} ${file}; a new shell reads it` : `${file} ${nothing}`);
+  return { json: { file, line, changed }, rows: [] };
+}
+
+/** One word, in all of the three shells. */
+const quoted = (path: string): string =>
+  /^[\w@+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;

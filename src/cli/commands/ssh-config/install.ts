@@ -1,10 +1,11 @@
 /** `gpu-dev ssh-config install`: one Include line in ~/.ssh/config, after consent. */
 import { defineCommand } from "../../command.ts";
-import { Declined, UsageError } from "../../errors.ts";
+import { agreeToLine } from "../../consent.ts";
+import { addLine } from "../../foreign-file.ts";
 import { flag } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { refreshSshFiles, sshConfigFile } from "../../ssh-files.ts";
-import { addLine, includeLine, userSshConfig } from "../../ssh-include.ts";
+import { includeLine, userSshConfig } from "../../ssh-include.ts";
 
 export const command = defineCommand({
   options: { yes: flag("-y, --yes", "Do not ask") },
@@ -18,12 +19,8 @@ export const command = defineCommand({
   async run(_args, given, ctx): Promise<Output> {
     const file = userSshConfig(ctx.homedir);
     const line = includeLine(ctx.homedir, sshConfigFile(ctx.home.stateDir));
-    if (!given.yes) {
-      if (!ctx.interactive)
-        throw new UsageError("--yes is missing", `It agrees to one line in ${file}: ${line}`);
-      if (!(await ctx.prompts.confirm(`Add one line to ${file}: ${line}?`))) throw new Declined();
-    }
-    const added = await addLine(file, line);
+    await agreeToLine(ctx, given.yes, file, line);
+    const added = await addLine(file, line, "first");
     await refreshSshFiles(ctx);
     ctx.say(added ? `Added to ${file}` : `${file} has it already`);
     return { json: { file, line, added }, rows: [[line]] };

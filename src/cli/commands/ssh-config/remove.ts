@@ -1,8 +1,9 @@
 /** `gpu-dev ssh-config remove`: takes our line out of ~/.ssh/config. */
 import { defineCommand } from "../../command.ts";
+import { removeLine } from "../../foreign-file.ts";
 import type { Output } from "../../output/output.ts";
 import { sshConfigFile } from "../../ssh-files.ts";
-import { includeLine, removeLine, userSshConfig } from "../../ssh-include.ts";
+import { includeLine, userSshConfig } from "../../ssh-include.ts";
 
 export const command = defineCommand({
   options: {},
