@@ -104,18 +104,19 @@ function checkActive(row: ReservationRow, now: Date): void {
 async function allowed(core: Core, db: Db, row: ReservationRow, wish: Extension, now: Date): Promise<number> {
   checkActive(row, now);
   const room = await roomOf(core, db, row, now);
-  const wished = wish === "max" ? Math.max(1, Math.min(room.byType, room.byPromises)) : wish;
-  if (wished > room.byType) throw overMaximum(row, room);
-  if (wished > room.byPromises) throw overPromise(row, room);
-  return wished;
+  const most = Math.min(room.byType, room.byPromises);
+  const wished = wish === "max" ? Math.max(1, most) : wish;
+  if (wished <= most) return wished;
+  // The tighter of the two is why no more is possible, also where the other one refuses as well.
+  throw room.byPromises < room.byType ? overPromise(row, room) : overMaximum(row, room);
 }
 
-function overMaximum(row: ReservationRow, { byType, byPromises, maximumS }: Room): Problem {
+function overMaximum(row: ReservationRow, { byType, maximumS }: Room): Problem {
   const [max, has] = [exactDuration(maximumS), exactDuration(row.duration_s)];
   return new Problem(
     "over_maximum",
-    `${row.gpu_type} is given for at most ${max} in all, this has ${has}: ${possible(Math.min(byType, byPromises))}`,
-    tooBig(Math.min(byType, byPromises)),
+    `${row.gpu_type} is given for at most ${max} in all, this has ${has}: ${possible(byType)}`,
+    tooBig(byType),
   );
 }
 

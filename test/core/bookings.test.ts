@@ -169,6 +169,11 @@ describe.each(engines)("times that are asked for on $engine", ({ create }) => {
         message: `its GPUs are promised to others: it can last until ${later(HOUR_MS)}, it cannot be extended`,
       });
       expect(await refusal(extend(id, { extend_max: true }))).toMatchObject({ code: "over_promise" });
+      // More than its type allows as well: what is in the way of any extension is said.
+      expect(await refusal(extend(id, { extend_s: 48 * HOUR }))).toMatchObject({
+        code: "over_promise",
+        errors: [{ field: "extend_s", code: "too_big", detail: "at most 0" }],
+      });
       await cancelReservation(world.core, world.ann, waiting);
       const at = later(3 * HOUR_MS);
       const booked = await world.reserve({ gpu_count: 1, start_at: at });
