@@ -231,6 +231,19 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     for (const secret of ["k3y", "pw@", "/hook", "whsec_"]) expect(told).not.toContain(secret);
   });
 
+  test("a change that is undone sets no webhook and posts nothing", async () => {
+    const id = await active();
+    const tooLong = { extend_s: 100 * 3600, webhook: OTHER, name: "eval" };
+    await expect(patchReservation(world.core, world.ann, id, tooLong)).rejects.toMatchObject({
+      code: "over_maximum",
+    });
+    expect(await world.show(id)).toMatchObject({ name: null, version: 3, webhook: { url: URL } });
+    await patchReservation(world.core, world.ann, id, { ...tooLong, extend_s: 3600 });
+    expect(await world.show(id)).toMatchObject({ name: "eval", duration_s: 7200, webhook: { url: OTHER } });
+    await world.after(0);
+    expect(receiver.events()).toEqual(["preparing", "active"]);
+  });
+
   test("what would never be posted to is refused, and nothing is created or changed", async () => {
     const refused = { code: "invalid_input", message: "webhook: private.test is not a public address" };
     await expect(world.reserve({ webhook: "http://private.test/" })).rejects.toMatchObject(refused);
