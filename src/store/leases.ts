@@ -62,10 +62,10 @@ export async function renewLeases(
   tx: Tx,
   lease: Lease,
   ids: readonly string[],
-  of: Jobs = "reservations",
+  jobs: Jobs = "reservations",
 ): Promise<number> {
   const { numUpdatedRows } = await tx.db
-    .updateTable(of)
+    .updateTable(jobs)
     .set({ leased_until: until(tx, lease) })
     .where("id", "in", ids)
     .where("leased_by", "=", lease.owner)
@@ -105,10 +105,10 @@ export async function dropLease(
   owner: string,
   id: string,
   nextStepAt?: string,
-  of: Jobs = "reservations",
+  jobs: Jobs = "reservations",
 ): Promise<void> {
   await tx.db
-    .updateTable(of)
+    .updateTable(jobs)
     .set({ leased_by: null, leased_until: null, ...(nextStepAt ? { next_step_at: nextStepAt } : {}) })
     .where("id", "=", id)
     .where("leased_by", "=", owner)
@@ -118,8 +118,8 @@ export async function dropLease(
 
 /** For the one process that may work on all of it: whoever held these is dead. */
 export async function clearLeases(tx: Tx): Promise<void> {
-  for (const of of ["reservations", "disk_operations"] as const)
-    await tx.db.updateTable(of).set({ leased_by: null, leased_until: null }).execute();
+  for (const jobs of ["reservations", "disk_operations"] as const)
+    await tx.db.updateTable(jobs).set({ leased_by: null, leased_until: null }).execute();
 }
 
 /** The next instant at which something in one of `states` can be claimed; undefined when nothing is open. */
