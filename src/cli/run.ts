@@ -7,6 +7,7 @@ import { failureOf } from "./errors.ts";
 import { guessGlobal } from "./global.ts";
 import { print, printJson } from "./output/output.ts";
 import { type Call, parse } from "./parse.ts";
+import { sayFailure } from "./say-failure.ts";
 
 /** Carries out `argv` (without node and script) and resolves with the exit code; never rejects. */
 export async function run(argv: readonly string[], outside: Outside): Promise<number> {
@@ -33,25 +34,9 @@ async function carryOut(call: Call, ctx: Context): Promise<number> {
 
 async function reportFailure(error: unknown, ctx: Context): Promise<number> {
   const failure = failureOf(setAside(error, ctx.clock));
-  if (ctx.global.json) {
-    printJson(ctx, failure.document);
-  } else {
-    ctx.io.stderr.write(await mark(ctx));
-    ctx.say(failure.message);
-    if (failure.hint !== undefined) ctx.say(asSentence(failure.hint));
-  }
+  if (ctx.global.json) printJson(ctx, failure.document);
+  else await sayFailure(ctx, failure);
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     ctx.detail(cause.stack ?? cause.message);
   return failure.exit;
-}
-
-/** The server's hints begin as its details do, in the middle of a sentence; names and flags stay as they are. */
-const asSentence = (hint: string): string =>
-  /^[a-z]+(?![\w-])/.test(hint) ? hint.charAt(0).toUpperCase() + hint.slice(1) : hint;
-
-/** The word that starts a failure; red where colours are wanted. */
-async function mark(ctx: Context): Promise<string> {
-  if (ctx.colour.stderr === 0) return "error: ";
-  const { createPaint } = await import("./output/paint.ts");
-  return createPaint(ctx.colour.stderr).tone("bad", "error: ");
 }

@@ -107,6 +107,10 @@ test("cancel takes several, tries each, and exits as the first failure", async (
   expect(items.map((item: { id?: string; error?: { code: string } }) => item.id ?? item.error?.code)).toEqual(
     [one.id, "not_found", two.id],
   );
+  expect(done.stderr).toBe("");
+  expect((await world.gpuDev("cancel hello helo")).stderr).toBe(
+    'error: helo: You have no reservation "helo"\nDid you mean hello? `gpu-dev list --all` shows all of yours.\n',
+  );
 });
 
 describe("cancel", () => {

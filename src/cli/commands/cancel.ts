@@ -8,6 +8,7 @@ import { findReservation, wordOrOwn } from "../find.ts";
 import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { gpus, label, stateCell } from "../output/reservation.ts";
+import { sayFailure } from "../say-failure.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 import { waitUntilOver } from "../wait.ts";
 
@@ -93,7 +94,7 @@ async function cancelEach(
       results.push(await cancel(ctx, word, given));
     } catch (error) {
       const failure = failureOf(error);
-      ctx.say(`${word}: ${failure.message}`);
+      if (!ctx.global.json) await sayFailure(ctx, failure, word);
       results.push(failure);
     }
   }
