@@ -17,6 +17,7 @@ import pg from "pg";
 import { createNotices, type Notices } from "./notices.ts";
 import { Sockets } from "./sockets.ts";
 import { keepRoom } from "./sqlite-room.ts";
+import { withKeptStatements } from "./statements.ts";
 import type { Db, Tables } from "./tables.ts";
 
 export interface Engine {
@@ -61,7 +62,7 @@ export function openEngine(url: string): Engine {
 class ImmediateDriver extends SqliteDriver {
   readonly #database: Database.Database;
   constructor(database: Database.Database) {
-    super({ database });
+    super({ database: withKeptStatements(database) });
     this.#database = database;
   }
   /** Another process may be writing: this one goes on with other things until it is done. */
@@ -98,7 +99,7 @@ function openSqlite(path: string): Engine {
   if (!existsSync(dirname(path))) throw new Error(`the directory of the database ${path} does not exist`);
   const [writing, reading] = openPair(path);
   const writer = new Kysely<Tables>({ dialect: new ImmediateDialect(writing) });
-  const reader = new Kysely<Tables>({ dialect: new SqliteDialect({ database: reading }) });
+  const reader = new Kysely<Tables>({ dialect: new SqliteDialect({ database: withKeptStatements(reading) }) });
   return {
     name: "sqlite",
     writer,
