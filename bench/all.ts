@@ -10,6 +10,7 @@ for (const script of [
   "far.ts",
   "commits.ts",
   "plan.ts",
+  "release.ts",
 ]) {
   console.log(`\n# bench/${script}`);
   const done = spawnSync(process.execPath, [join(import.meta.dirname, script)], { stdio: "inherit" });

@@ -141,5 +141,5 @@ const requestOf = (job: Job): PlanRequest => ({
   place: undefined,
   promised: undefined,
   priority: 0,
-  share: 0,
+  owner: "",
 });

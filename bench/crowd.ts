@@ -7,13 +7,16 @@ export interface Crowd {
   readonly holds: PlanHold[];
   readonly queue: PlanRequest[];
   readonly now: number;
+  readonly shares: ReadonlyMap<string, number>;
 }
 
 const HOUR = 3_600_000;
+const OWNERS = 100;
 
 /**
  * All GPUs are held until some time in the next 24 h. Of the requests 45 % want one GPU, 20 % two, 20 % four, 10 % a whole
  * node and 5 % a gang of 2 to 8 nodes, for 10 minutes to 48 h (log-uniform); 5 % start at a given time in the next three days.
+ * They belong to a hundred users, who used more or less before.
  */
 export function crowd(wanted: { nodes: number; queued: number; seed: number }): Crowd {
   const random = randomFrom(wanted.seed);
@@ -24,6 +27,7 @@ export function crowd(wanted: { nodes: number; queued: number; seed: number }): 
     nodes: names.map((node) => ({ node, places: 8, open: true })),
     holds: names.flatMap((node) => fullNode(node, now, random)),
     queue: Array.from({ length: wanted.queued }, (_, seq) => requestOf(seq, now, random)),
+    shares: new Map(Array.from({ length: OWNERS }, (_, i) => [`u${i}`, random()])),
   };
 }
 
@@ -50,6 +54,6 @@ function requestOf(seq: number, now: number, random: () => number): PlanRequest 
     place: undefined,
     promised: undefined,
     priority: Math.floor(random() * 3),
-    share: random(),
+    owner: `u${seq % OWNERS}`,
   };
 }

@@ -33,7 +33,7 @@ function releases(crowd: Crowd, first: Plan, count: number): number[] {
   return crowd.nodes.slice(0, count).map((node) => {
     now += 1000;
     const holds = (held.get(node.node) ?? []).slice(1);
-    const [next, took] = timed(() => replan(made, { now, nodes: [{ node, holds }] }));
+    const [next, took] = timed(() => replan(made, { now, nodes: [{ node, holds }], shares: crowd.shares }));
     made = next;
     return took;
   });
@@ -42,9 +42,9 @@ function releases(crowd: Crowd, first: Plan, count: number): number[] {
 console.log("queued   nodes   all new   all placed before   one release: p50     p99   ms");
 for (const thousands of [1, 3, 10, 30, 100].filter((n) => n <= Number(process.argv[2] ?? 100))) {
   const some = crowd({ nodes: thousands * 100, queued: thousands * 1000, seed: 1 });
-  const { nodes, holds, queue, now } = some;
-  const [made, cold] = timed(() => plan(nodes, holds, queue, now));
-  const [again, warm] = timed(() => plan(nodes, holds, told(some, made), now));
+  const { nodes, holds, queue, now, shares } = some;
+  const [made, cold] = timed(() => plan(nodes, holds, queue, now, shares));
+  const [again, warm] = timed(() => plan(nodes, holds, told(some, made), now, shares));
   const each = releases(some, again, 100);
   console.log(
     `${String(thousands * 1000).padStart(6)} ${String(nodes.length).padStart(7)} ${ms(cold)} ${ms(warm).padStart(19)} ${ms(quantile(each, 0.5)).padStart(22)} ${ms(quantile(each, 0.99))}`,

@@ -1,10 +1,8 @@
 /** Changes of a reservation: row, history and audit trail together, or nothing (L-01). */
 import { Problem } from "../api/errors.ts";
 import { FINAL_STATES } from "../api/schemas.ts";
-import { release } from "../store/allocations.ts";
 import type { Tx } from "../store/db.ts";
 import { insertAudit, insertEvent } from "../store/journal.ts";
-import { markPlan } from "../store/plans.ts";
 import { updateReservation } from "../store/reservations.ts";
 import { deleteSecrets } from "../store/secrets.ts";
 import type { ReservationRow } from "../store/tables.ts";
@@ -13,6 +11,7 @@ import { insertDelivery, webhooksOf } from "../store/webhooks.ts";
 import { handOver } from "./disks/hold.ts";
 import { newId } from "./ids.ts";
 import type { FinalState } from "./lifecycle.ts";
+import { giveBack, markHeld } from "./plan-marks.ts";
 import { bookUse } from "./share.ts";
 
 /** The row is not as it was when this was decided: undo, read again, decide again. */
@@ -96,7 +95,7 @@ async function post(tx: Tx, row: ReservationRow, event: string, detail: string |
 }
 
 /** Towards `as`: through `ending` if a pod may be there, at once if none was asked for. */
-export function endReservation(
+export async function endReservation(
   tx: Tx,
   row: ReservationRow,
   by: Writer,
@@ -104,6 +103,7 @@ export function endReservation(
   reason: string,
 ): Promise<ReservationRow> {
   if (row.state === "queued") return finishReservation(tx, { ...row, end_state: as, reason }, by);
+  await markHeld(tx, row);
   return changeReservation(
     tx,
     row,
@@ -125,10 +125,9 @@ export function endReservation(
 export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer): Promise<ReservationRow> {
   const state = row.end_state;
   if (state === null) throw new Error(`reservation ${row.id} ends without saying how`);
-  await release(tx, row.id);
+  await giveBack(tx, row);
   await deleteSecrets(tx, row.id);
   await deleteTokensOf(tx, row.id);
-  await markPlan(tx, newId(), row.gpu_type);
   await bookUse(tx, row);
   await handOver(tx, row, by.actor);
   return changeReservation(

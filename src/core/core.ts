@@ -5,6 +5,7 @@ import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
 import { type Catalogue, NO_CATALOGUE } from "./catalogue.ts";
+import type { KeptPlan } from "./kept-plan.ts";
 import type { Probe, ProbeCause } from "./probe.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
@@ -67,6 +68,8 @@ export interface Core {
   readonly githubKeys?: GithubKeys | undefined;
   readonly webhooks: WebhookSender;
   readonly signals: EventEmitter<Signals>;
+  /** By GPU type, the last plan that was made here. */
+  readonly plans: Map<string, KeptPlan>;
 }
 
 export interface CoreParts {
@@ -83,6 +86,8 @@ export interface CoreParts {
   readonly githubKeys?: GithubKeys | undefined;
   /** Default: all are refused. */
   readonly webhooks?: WebhookSender;
+  /** Default: none yet. */
+  readonly plans?: Map<string, KeptPlan>;
 }
 
 const REFUSED = "this server posts to no webhooks";
@@ -100,5 +105,5 @@ export function createCore(parts: CoreParts): Core {
       else log("info", {}, "changes by other servers are heard of again");
     },
   });
-  return { catalogue: () => NO_CATALOGUE, webhooks: noWebhooks, ...parts, signals };
+  return { catalogue: () => NO_CATALOGUE, webhooks: noWebhooks, plans: new Map(), ...parts, signals };
 }

@@ -18,7 +18,7 @@ import { newId } from "./ids.ts";
 import { findGpuType, gpuTypeNames } from "./inventory.ts";
 import { QUEUED_MS, wanted } from "./lifecycle.ts";
 import { reasonOf } from "./plan/reason.ts";
-import { carryOut, makePlan, planChanges, plannedOf } from "./planning.ts";
+import { carryOut, planChanges, plannedOf, planWith } from "./planning.ts";
 import { promiseWords } from "./promises.ts";
 import { decided } from "./race.ts";
 import { checkStart, refuseLateStart } from "./start-time.ts";
@@ -76,7 +76,7 @@ export async function insertAndPlace(
       hint: "choose another name, or cancel that one",
     });
   if (input.webhook !== undefined) await saveWebhook(tx, newWebhook(row.id, input.webhook));
-  const made = await makePlan(tx.db, type.name, tx.now);
+  const made = await planWith(tx, core, type.name, [{ about: "reservation", name: row.id }]);
   const its = plannedOf(made.plan, row.id);
   refuseLateStart(input, row, its);
   await recordChange(tx, row, caller.id, {

@@ -43,15 +43,13 @@ const FEW_NODES = 50;
 
 /**
  * Which of a type's offered places are taken, each once. One whose GPU is still used as something else (the operator cut it into
- * slices, or put it together again, while it was in use) is taken by who has the GPU, to the last of them. What is free of a cordoned
- * node is taken as well, by nobody and without an end: so it is neither planned nor given (S-07).
+ * slices, or put it together again, while it was in use) is taken by who has the GPU, to the last of them.
  */
 export async function takenPlaces(db: Db, offers: readonly CapacityRow[]): Promise<Taken[]> {
   const types = new Set(offers.map((o) => o.slice_of ?? o.gpu_type));
   const nodes = new Set(offers.map((o) => o.node));
   const few = nodes.size <= FEW_NODES ? [...nodes] : undefined;
   const holders = Map.groupBy(await takenDevices(db, [...types], few), deviceKey);
-  const closed = new Set((await listCordons(db)).map((cordon) => cordon.node));
   return offers.flatMap((offer) =>
     offeredIndices(offer).flatMap((gpu_index) => {
       const device = holders.get(deviceKey({ node: offer.node, ...deviceOf(offer, gpu_index) })) ?? [];
@@ -60,24 +58,11 @@ export async function takenPlaces(db: Db, offers: readonly CapacityRow[]): Promi
         .filter((t) => t.gpu_type !== offer.gpu_type)
         .toSorted(byEnd)
         .at(-1);
-      const taken = own ?? other ?? (closed.has(offer.node) ? nobody(offer.node) : undefined);
+      const taken = own ?? other;
       return taken ? [{ ...taken, gpu_type: offer.gpu_type, gpu_index }] : [];
     }),
   );
 }
-
-const nobody = (node: string): Omit<Taken, "gpu_type" | "gpu_index"> => ({
-  node,
-  device_type: "",
-  device_index: 0,
-  node_rank: 0,
-  reservation_id: `cordon of ${node}`,
-  state: "active",
-  ends_at: null,
-  preparing_deadline: null,
-  duration_s: 0,
-  state_since: new Date(0).toISOString(),
-});
 
 const deviceKey = (d: DeviceRow | Omit<DeviceRow, "used_as">): string =>
   `${d.node} ${d.device_type} ${d.device_index}`;
@@ -97,7 +82,7 @@ export async function freePlaces(
   row: Pick<ReservationRow, "id" | "gpu_type" | "places">,
   nodes: readonly string[],
 ): Promise<AllocationRow[] | undefined> {
-  const offers = (await listCapacity(db, row.gpu_type)).filter((offer) => nodes.includes(offer.node));
+  const offers = await listCapacity(db, row.gpu_type, nodes);
   const taken = new Set((await takenPlaces(db, offers)).map((t) => `${t.node} ${t.gpu_index}`));
   const rows: AllocationRow[] = [];
   for (const [node_rank, node] of nodes.entries()) {
@@ -110,15 +95,26 @@ export async function freePlaces(
   return rows;
 }
 
+/** The nodes of these offers that may get something new: healthy, and not cordoned (S-07). */
+export async function openNodes(db: Db, offers: readonly CapacityRow[]): Promise<Set<string>> {
+  const cordoned = new Set((await listCordons(db)).map((cordon) => cordon.node));
+  return new Set(
+    offers.filter((offer) => offer.healthy === 1 && !cordoned.has(offer.node)).map(({ node }) => node),
+  );
+}
+
 /** How many places of a type there are: total = free + used + unavailable. */
 export async function countPlaces(db: Db, offers: readonly CapacityRow[]) {
   const counts = { total: 0, free: 0, used: 0, unavailable: 0 };
   const held = await listTaken(db, offers[0]?.gpu_type ?? "");
   const taken = await takenPlaces(db, offers);
+  const giving = await openNodes(db, offers);
   for (const offer of offers) {
     // A node that shrank may hold more than it offers now, until those end.
     const used = held.filter((t) => t.node === offer.node).length;
-    const open = offer.healthy === 1 ? offer.places - taken.filter((t) => t.node === offer.node).length : 0;
+    const open = giving.has(offer.node)
+      ? offer.places - taken.filter((t) => t.node === offer.node).length
+      : 0;
     counts.total += Math.max(offer.places, used + open);
     counts.used += used;
     counts.free += open;

@@ -4,7 +4,6 @@ import { exactDuration } from "../api/duration.ts";
 import { Problem } from "../api/errors.ts";
 import type { Tx } from "../store/db.ts";
 import { claimOne, dropLease } from "../store/leases.ts";
-import { markPlan } from "../store/plans.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
 import { changeReservation, notActive, type Writer } from "./change.ts";
@@ -12,6 +11,7 @@ import type { Core } from "./core.ts";
 import { updatePods } from "./gang.ts";
 import { newId } from "./ids.ts";
 import { ownReservation } from "./ownership.ts";
+import { markHeld } from "./plan-marks.ts";
 import { bounded, driverWords } from "./pod.ts";
 import { type Room, roomOf } from "./room.ts";
 import { passedWarning } from "./warnings.ts";
@@ -157,7 +157,7 @@ async function movePodDeadline(core: Core, row: ReservationRow, deadlineS: numbe
 async function writeExtension(tx: Tx, row: ReservationRow, by: Writer, seconds: number): Promise<void> {
   const end = Date.parse(row.ends_at ?? "") + seconds * 1000;
   const ends_at = new Date(end).toISOString();
-  await markPlan(tx, newId(), row.gpu_type);
+  await markHeld(tx, row);
   await changeReservation(
     tx,
     row,

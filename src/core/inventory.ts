@@ -2,7 +2,7 @@
 import type { Availability, GpuType, Page } from "../api/schemas.ts";
 import { dropUnseen, listCapacity, saveCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
-import { markPlan } from "../store/plans.ts";
+import { ALL, markPlan } from "../store/plan-changes.ts";
 import { countQueued } from "../store/reservations.ts";
 import type { CapacityRow, Db } from "../store/tables.ts";
 import type { Core } from "./core.ts";
@@ -29,7 +29,8 @@ export async function syncCapacity(core: Core): Promise<void> {
 async function markChanges(tx: Tx, before: readonly CapacityRow[], after: readonly CapacityRow[]) {
   const [old, now] = [byType(before), byType(after)];
   for (const gpuType of new Set([...old.keys(), ...now.keys()]))
-    if (offerText(old.get(gpuType)) !== offerText(now.get(gpuType))) await markPlan(tx, newId(), gpuType);
+    if (offerText(old.get(gpuType)) !== offerText(now.get(gpuType)))
+      await markPlan(tx, newId(), gpuType, [ALL]);
 }
 
 const offerText = (rows: readonly CapacityRow[] = []): string =>

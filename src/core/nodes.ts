@@ -5,7 +5,7 @@ import { listHeld } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import { deleteCordon, insertCordon, listCordons } from "../store/cordons.ts";
 import { insertAudit } from "../store/journal.ts";
-import { markPlan } from "../store/plans.ts";
+import { ALL, markPlan } from "../store/plan-changes.ts";
 import type { Db } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
 import type { Core } from "./core.ts";
@@ -30,7 +30,7 @@ export async function setCordon(core: Core, caller: Caller, node: string, cordon
       const row = { node, since: tx.at, by_user: caller.id };
       const done = cordoned ? await insertCordon(tx, row) : await deleteCordon(tx, node);
       if (done) {
-        for (const type of known.gpu_types) await markPlan(tx, newId(), type.name);
+        for (const type of known.gpu_types) await markPlan(tx, newId(), type.name, [ALL]);
         const action = cordoned ? "node.cordon" : "node.uncordon";
         await insertAudit(tx, {
           id: newId(),

@@ -27,12 +27,23 @@ import {
 } from "./plan/board.ts";
 import { Freed } from "./plan/freed.ts";
 import { improve } from "./plan/improve.ts";
-import { LATE_MS, type PlanHold, type PlanNode, type Planned, type PlanRequest } from "./plan/model.ts";
+import {
+  LATE_MS,
+  type PlanHold,
+  type PlanNode,
+  type Planned,
+  type PlanRequest,
+  type Shares,
+} from "./plan/model.ts";
 import { namesOf, Schedule } from "./plan/schedule.ts";
 import { tell } from "./plan/tell.ts";
 
 export interface Plan {
   readonly planned: Map<string, Planned>;
+  /** Those of whom something else is said than by the plan before. */
+  readonly moved: readonly string[];
+  /** The others who may wait for something else than before. */
+  readonly shaken: readonly string[];
   /** More could be moved to earlier starts (none to now): plan again soon. */
   readonly more: boolean;
   readonly board: Board;
@@ -52,7 +63,10 @@ export interface PlanChange {
   readonly arrived?: readonly PlanRequest[];
   /** Those who wait no longer: started, cancelled, or failed. */
   readonly left?: readonly string[];
+  readonly shares?: Shares;
 }
+
+const NO_SHARES: Shares = new Map();
 
 /** The plan of one GPU type. Those with `startsNow` are to be started. */
 export function plan(
@@ -60,12 +74,13 @@ export function plan(
   holds: readonly PlanHold[],
   queue: readonly PlanRequest[],
   now: number,
+  shares: Shares = NO_SHARES,
 ): Plan {
   const schedule = new Schedule(now);
   const held = Map.groupBy(holds, (hold) => hold.node);
   for (const node of nodes) schedule.setHost(node, held.get(node.node) ?? []);
   const entries = new Map(queue.map((request) => [request.id, newEntry(request)]));
-  const order = [...entries.values()].sort(byTurn);
+  const order = [...entries.values()].sort(byTurn(shares));
   keepPlaces(schedule, order);
   // Nothing is known of what was free before: all that were kept are looked at.
   const unsure = new Set(order.filter((entry) => entry.booking));
@@ -94,6 +109,7 @@ export function replan({ board, planned }: Plan, change: PlanChange): Plan {
   });
   leave(board, planned, left);
   join(board, change.arrived ?? []);
+  board.order.sort(byTurn(change.shares ?? NO_SHARES));
   // Who is kept waiting by what should be gone may start earlier elsewhere by now.
   for (const entry of again)
     if (entry.booking && entry.booking.from > entry.booking.start) board.unsure.add(entry);
@@ -112,13 +128,11 @@ function leave(board: Board, planned: Map<string, Planned>, left: ReadonlySet<st
 }
 
 function join({ entries, order }: Board, arrived: readonly PlanRequest[]): void {
-  if (arrived.length === 0) return;
   for (const request of arrived) {
     const entry = newEntry(request);
     entries.set(request.id, entry);
     order.push(entry);
   }
-  order.sort(byTurn);
 }
 
 const nodesOf = (touched: ReadonlyMap<string, NodeChange>, entries: readonly Entry[]): Set<string> =>
@@ -151,15 +165,25 @@ function concerned(
 function settle(board: Board, planned: Map<string, Planned>): Plan {
   const { schedule } = board;
   const without = board.order.filter((entry) => !entry.booking);
-  const [moved, fresh] = [without.filter(wasPlaced), without.filter((entry) => !wasPlaced(entry))];
-  for (const entry of [...moved.sort(byStart), ...fresh.sort(byArrival)]) placeEarliest(schedule, entry);
+  const [lost, fresh] = [without.filter(wasPlaced), without.filter((entry) => !wasPlaced(entry))];
+  for (const entry of [...lost.sort(byStart), ...fresh.sort(byArrival)]) placeEarliest(schedule, entry);
   const more = improve(board);
+  const [moved, shaken]: [string[], string[]] = [[], []];
   for (const entry of board.entries.values()) {
     const { planned: last } = entry;
     const its = tell(entry, schedule.now);
-    if (its !== last) planned.set(its.id, its);
+    if (its !== last) {
+      planned.set(its.id, its);
+      moved.push(its.id);
+    } else if (mayWaitOtherwise(board, entry)) shaken.push(its.id);
   }
-  return { planned, more, board };
+  schedule.changed.clear();
+  return { planned, moved, shaken, more, board };
 }
+
+/** Whether it may wait for something else than before: something changed on its nodes, or its start came without its place. */
+const mayWaitOtherwise = ({ schedule }: Board, { booking }: Entry): boolean =>
+  booking !== undefined &&
+  (booking.start <= schedule.now || booking.hosts.some((host) => schedule.changed.has(host)));
 
 const wasPlaced = (entry: Entry): boolean => entry.place !== undefined || entry.promised !== undefined;

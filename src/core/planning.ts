@@ -3,98 +3,63 @@
  * the plan as out of date in its own transaction; whoever plans takes the marks, makes the plan anew, stores where everybody was
  * put, and gives out what starts now: all in one transaction under the schedule lock, so that there is one plan in all servers.
  */
-import type { Taken } from "../store/allocations.ts";
-import { listCapacity } from "../store/capacity.ts";
-import { listCordons } from "../store/cordons.ts";
 import type { Tx } from "../store/db.ts";
-import {
-  listWaiting,
-  markMore,
-  type PlaceRow,
-  savePlaces,
-  takeChanges,
-  type WaitingRow,
-} from "../store/plans.ts";
+import { markMore, type PlanChange, stampOf, stampPlan, takeChanges } from "../store/plan-changes.ts";
+import { listWaiting, type PlaceRow, savePlaces, type WaitingRow } from "../store/plans.ts";
 import { findReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import { changeReservation, SYSTEM } from "./change.ts";
 import type { Core } from "./core.ts";
-import { takenPlaces } from "./devices.ts";
-import { freeAt } from "./holds.ts";
 import { newId } from "./ids.ts";
+import { catchUp, type MadePlan } from "./kept-plan.ts";
 import { wanted } from "./lifecycle.ts";
 import { place } from "./placing.ts";
-import type { PlanHold, Planned, PlanRequest } from "./plan/model.ts";
+import type { Planned } from "./plan/model.ts";
 import { reasonOf } from "./plan/reason.ts";
 import { type Plan, plan } from "./plan.ts";
-import { nodesOf, tell, unchanged } from "./promises.ts";
-import { recentShares } from "./share.ts";
+import { readNodes, requestOf, sharesOf } from "./plan-input.ts";
+import { markGiven } from "./plan-marks.ts";
+import { tell, unchanged } from "./promises.ts";
 
-const RANKS = { low: 0, normal: 1, high: 2 } as const;
-
-/** A plan of a type, and the rows that wait for it. */
-export interface MadePlan {
-  readonly plan: Plan;
-  readonly waiting: readonly WaitingRow[];
-}
-
-/** The plan of a type as it comes out now; nothing is stored. */
+/** The plan of a type as it comes out now, made of all that there is; nothing is stored. */
 export async function makePlan(db: Db, gpuType: string, now: Date): Promise<MadePlan> {
-  const nodes = await listCapacity(db, gpuType);
-  const cordoned = new Set((await listCordons(db)).map((cordon) => cordon.node));
-  const taken = await takenPlaces(db, nodes);
+  const nodes = await readNodes(db, gpuType, now);
   const waiting = await listWaiting(db, gpuType);
-  const owners = [...new Set(waiting.map((w) => w.owner_id))];
-  // One alone comes before nobody.
-  const shares = owners.length < 2 ? new Map() : await recentShares(db, owners, now);
   const made = plan(
-    nodes.map(({ node, places, healthy }) => ({
-      node,
-      places,
-      open: healthy === 1 && !cordoned.has(node),
-    })),
-    holdsOf(taken, now.getTime()),
-    waiting.map((row) => requestOf(row, shares.get(row.owner_id) ?? 0)),
+    nodes.map(({ node }) => node),
+    nodes.flatMap(({ holds }) => holds),
+    waiting.map(requestOf),
     now.getTime(),
+    await sharesOf(db, waiting, now),
   );
-  return { plan: made, waiting };
-}
-
-function requestOf(row: WaitingRow, share: number): PlanRequest {
-  const start = row.planned_start_at;
-  return {
-    id: row.id,
-    seq: row.seq,
-    places: row.places,
-    nodes: row.node_count,
-    durationS: row.duration_s,
-    notBefore: instantOf(row.not_before),
-    place: start === null ? undefined : { start: Date.parse(start), nodes: nodesOf(row) },
-    promised: instantOf(row.promised_start_at),
-    priority: RANKS[row.priority],
-    share,
-  };
-}
-
-const instantOf = (at: string | null): number | undefined => (at === null ? undefined : Date.parse(at));
-
-/** One hold for each reservation and node. */
-function holdsOf(taken: readonly Taken[], now: number): PlanHold[] {
-  const groups = Map.groupBy(taken, (t) => `${t.reservation_id} ${t.node}`);
-  return [...groups.values()].flatMap(([first, ...more]) =>
-    first ? [{ node: first.node, places: 1 + more.length, freeAt: freeAt(first, now) }] : [],
-  );
+  return { plan: made, waiting: new Map(waiting.map((row) => [row.id, row])) };
 }
 
 /** Makes the plan of a type anew, if something of it has changed; those that were placed. */
 export async function planChanges(tx: Tx, core: Core, gpuType: string): Promise<ReservationRow[]> {
-  return (await takeChanges(tx, gpuType)) === 0 ? [] : planAnew(tx, core, gpuType);
+  const changes = await takeChanges(tx, gpuType);
+  return changes.length === 0 ? [] : carryOut(tx, core, gpuType, await planWith(tx, core, gpuType, changes));
 }
 
 /** Makes the plan of a type anew in any case, stores it, and places what starts now; those that were placed. */
 export async function planAnew(tx: Tx, core: Core, gpuType: string): Promise<ReservationRow[]> {
-  await takeChanges(tx, gpuType);
-  return carryOut(tx, core, gpuType, await makePlan(tx.db, gpuType, tx.now));
+  const changes = await takeChanges(tx, gpuType);
+  return carryOut(tx, core, gpuType, await planWith(tx, core, gpuType, changes));
+}
+
+/** The plan with these changes, which is to be carried out in the same transaction: of what was kept, if that is still good. */
+export async function planWith(
+  tx: Tx,
+  core: Core,
+  gpuType: string,
+  changes: readonly PlanChange[],
+): Promise<MadePlan> {
+  const kept = core.plans.get(gpuType);
+  // It is used up, and kept again once it is carried out.
+  core.plans.delete(gpuType);
+  const good =
+    kept?.stamp === (await stampOf(tx.db, gpuType)) && !changes.some(({ about }) => about === "all");
+  return kept && good ? catchUp(tx.db, gpuType, tx.now, kept, changes) : makePlan(tx.db, gpuType, tx.now);
 }
 
 /** Stores where everybody was put, and places those whose start has come; who is cancelled meanwhile is passed over. */
@@ -102,25 +67,52 @@ export async function carryOut(
   tx: Tx,
   core: Core,
   gpuType: string,
-  { plan: made, waiting }: MadePlan,
+  made: MadePlan,
 ): Promise<ReservationRow[]> {
+  const { plan, waiting } = made;
   const placed: ReservationRow[] = [];
-  const moved: PlaceRow[] = [];
-  for (const row of waiting) {
-    const its = plannedOf(made, row.id);
-    if (its.startsNow) {
-      const now = await findReservation(tx.db, row.id);
-      if (now?.state === "queued") placed.push(await place(tx, core, now, its.nodes));
-      continue;
-    }
-    const { place: to, loss } = tell(row, its, reasonOf(made, row.id, wanted(row)));
-    if (loss !== undefined) await tellLoss(tx, to, loss);
-    else if (!unchanged(row, to)) moved.push(to);
+  const given = new Set<string>();
+  for (const row of rowsOf(made, plan.moved)) {
+    const { startsNow, nodes } = plannedOf(plan, row.id);
+    const now = startsNow ? await findReservation(tx.db, row.id) : undefined;
+    if (now?.state !== "queued") continue;
+    placed.push(await place(tx, core, now, nodes));
+    waiting.delete(row.id);
+    for (const node of nodes) given.add(node);
   }
-  await savePlaces(tx, moved);
-  if (made.more) await markMore(tx, newId(), gpuType);
+  await storePlaces(tx, made);
+  if (given.size > 0) await markGiven(tx, gpuType, given);
+  if (plan.more) await markMore(tx, newId(), gpuType);
+  const stamp = newId();
+  await stampPlan(tx, gpuType, stamp);
+  core.plans.set(gpuType, { plan, waiting, stamp, placed: placed.map(({ id }) => id), given });
   return placed;
 }
+
+/** Where they were put and why they wait there, as far as it is something else than before. */
+async function storePlaces(tx: Tx, made: MadePlan): Promise<void> {
+  const { plan, waiting } = made;
+  const changed: PlaceRow[] = [];
+  for (const row of rowsOf(made, plan.moved)) {
+    const its = plannedOf(plan, row.id);
+    if (its.startsNow) continue;
+    const { place: to, loss } = tell(row, its, reasonOf(plan, row.id, wanted(row)));
+    if (loss !== undefined) await tellLoss(tx, to, loss);
+    else if (!unchanged(row, to)) changed.push(to);
+    waiting.set(row.id, { ...row, ...to });
+  }
+  for (const row of rowsOf(made, plan.shaken)) {
+    const reason = reasonOf(plan, row.id, wanted(row));
+    if (reason === row.reason) continue;
+    changed.push({ ...row, reason });
+    waiting.set(row.id, { ...row, reason });
+  }
+  await savePlaces(tx, changed);
+}
+
+/** In order of arrival, so that the same plan is always carried out the same way. */
+const rowsOf = ({ waiting }: MadePlan, ids: readonly string[]): WaitingRow[] =>
+  ids.flatMap((id) => waiting.get(id) ?? []).sort((a, b) => a.seq - b.seq);
 
 /** What the plan says of one that waits. */
 export function plannedOf({ planned }: Plan, id: string): Planned {

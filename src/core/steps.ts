@@ -1,19 +1,18 @@
 /** The steps of lifecycle.ts, done. Each either finds out a fact or makes one change; all may be repeated. */
 import { exactDuration } from "../api/duration.ts";
 import { LaunchRefused } from "../drivers/driver.ts";
-import { allocationsOf, release } from "../store/allocations.ts";
+import { allocationsOf } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
-import { markPlan } from "../store/plans.ts";
 import { updateReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
 import { inspectPods, launchPods, terminatePods, updatePods } from "./gang.ts";
 import { idleAfterS } from "./idle.ts";
-import { newId } from "./ids.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
 import { endNotice, idleNotice } from "./notices.ts";
+import { giveBack, markHeld } from "./plan-marks.ts";
 import { bounded, dialPod, driverWords, loginKeys, podKeys, podSpecs, secretsOf } from "./pod.ts";
 import type { ProbeResult } from "./probe.ts";
 import { passedWarning } from "./warnings.ts";
@@ -156,7 +155,7 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
   }
   const active = await core.store.write(async (tx) => {
     // It ends earlier than the plan had to assume.
-    await markPlan(tx, newId(), row.gpu_type);
+    await markHeld(tx, row);
     const ends_at = new Date(tx.now.getTime() + row.duration_s * 1000).toISOString();
     return change.changeReservation(
       tx,
@@ -252,8 +251,7 @@ async function terminate({ core }: Work, row: ReservationRow): Promise<Facts> {
 
 function requeue({ core, by }: Work, row: ReservationRow, reason: string): Promise<ReservationRow> {
   return core.store.write(async (tx) => {
-    await release(tx, row.id);
-    await markPlan(tx, newId(), row.gpu_type);
+    await giveBack(tx, row);
     return change.changeReservation(
       tx,
       row,

@@ -71,9 +71,11 @@ async function turnDevice(tx: Tx, { used_as, ...device }: DeviceRow): Promise<bo
   return turned !== undefined;
 }
 
-/** Gives back all that a reservation holds; doing it again does nothing. */
-export async function release(tx: Tx, reservationId: string): Promise<void> {
-  await tx.db.deleteFrom("allocations").where("reservation_id", "=", reservationId).execute();
+/** Gives back all that a reservation holds, and says on which nodes; doing it again does nothing. */
+export async function release(tx: Tx, reservationId: string): Promise<string[]> {
+  const given = tx.db.deleteFrom("allocations").where("reservation_id", "=", reservationId);
+  const rows = await given.returning("node").execute();
+  return [...new Set(rows.map((row) => row.node))];
 }
 
 /** By rank, then index. */

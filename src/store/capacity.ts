@@ -4,9 +4,15 @@ import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type CapacityRow, capacityShape, type Db } from "./tables.ts";
 
-export async function listCapacity(db: Db, gpuType?: string): Promise<CapacityRow[]> {
+/** All offers; of one type, and of some nodes, where those are given. */
+export async function listCapacity(
+  db: Db,
+  gpuType?: string,
+  nodes?: readonly string[],
+): Promise<CapacityRow[]> {
   let query = db.selectFrom("capacity").selectAll().orderBy("gpu_type").orderBy("node");
   if (gpuType !== undefined) query = query.where("gpu_type", "=", gpuType);
+  if (nodes !== undefined) query = query.where("node", "in", nodes);
   return (await query.execute()).map((row) => checkRow("capacity", capacityShape, row));
 }
 

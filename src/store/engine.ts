@@ -99,7 +99,9 @@ function openSqlite(path: string): Engine {
   if (!existsSync(dirname(path))) throw new Error(`the directory of the database ${path} does not exist`);
   const [writing, reading] = openPair(path);
   const writer = new Kysely<Tables>({ dialect: new ImmediateDialect(writing) });
-  const reader = new Kysely<Tables>({ dialect: new SqliteDialect({ database: withKeptStatements(reading) }) });
+  const reader = new Kysely<Tables>({
+    dialect: new SqliteDialect({ database: withKeptStatements(reading) }),
+  });
   return {
     name: "sqlite",
     writer,

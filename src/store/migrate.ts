@@ -16,6 +16,7 @@ import { planIndexes } from "./migrations/0012-plan-indexes.ts";
 import { openTunnels } from "./migrations/0013-open-tunnels.ts";
 import { webhooks } from "./migrations/0014-webhooks.ts";
 import { disks } from "./migrations/0015-disks.ts";
+import { planChanges } from "./migrations/0016-plan-changes.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -43,6 +44,7 @@ export const MIGRATIONS: readonly Migration[] = [
   openTunnels,
   webhooks,
   disks,
+  planChanges,
 ];
 
 /**

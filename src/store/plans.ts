@@ -19,8 +19,9 @@ export type WaitingRow = Row<typeof waitingShape>;
 /** Written out, because SQLite finds the partial indexes by it and not by a parameter. */
 const queued = sql<boolean>`state = 'queued'`;
 
-/** All that wait for a type, first come first. */
-export async function listWaiting(db: Db, gpuType: string): Promise<WaitingRow[]> {
+/** All that wait for a type, or those of `ids` that do, first come first. */
+export async function listWaiting(db: Db, gpuType: string, ids?: readonly string[]): Promise<WaitingRow[]> {
+  if (ids?.length === 0) return [];
   const rows = await db
     .selectFrom("reservations")
     .select([
@@ -39,6 +40,7 @@ export async function listWaiting(db: Db, gpuType: string): Promise<WaitingRow[]
     .select(["planned_start_at", "planned_nodes", "promised_start_at", "queue_deadline"])
     .where(queued)
     .where("gpu_type", "=", gpuType)
+    .$if(ids !== undefined, (query) => query.where("id", "in", ids ?? []))
     .orderBy("seq")
     .execute();
   return rows.map((row) => checkRow("reservations", waitingShape, row));
@@ -70,30 +72,6 @@ export async function savePlaces(tx: Tx, rows: readonly PlaceRow[]): Promise<voi
   }
 }
 
-/**
- * The plans of this type and of those that share GPUs with it are to be made anew: something that they count on has changed, in
- * this very transaction. Each has a mark of its own, which stays until its own plan is made, whatever becomes of the others'.
- */
-export async function markPlan(tx: Tx, changeId: string, gpuType: string): Promise<void> {
-  const types = new Set([gpuType, ...(await typesSharing(tx.db, gpuType))]);
-  const marks = [...types].map((type) => ({ id: `${changeId} ${type}`, gpu_type: type }));
-  await tx.db.insertInto("plan_changes").values(marks).execute();
-}
-
-/** The plan of this type is to be gone on with; it changes nothing that others count on. */
-export async function markMore(tx: Tx, changeId: string, gpuType: string): Promise<void> {
-  await tx.db.insertInto("plan_changes").values({ id: changeId, gpu_type: gpuType }).execute();
-}
-
-/** Takes what has changed of a type, to plan with it; how many changes there were. */
-export async function takeChanges(tx: Tx, gpuType: string): Promise<number> {
-  const { numDeletedRows } = await tx.db
-    .deleteFrom("plan_changes")
-    .where("gpu_type", "=", gpuType)
-    .executeTakeFirst();
-  return Number(numDeletedRows);
-}
-
 /** The types whose plan is not up to date, or names a start that has come since an instant. */
 export async function typesToPlan(db: Db, since: string, at: string): Promise<string[]> {
   const changed = await db.selectFrom("plan_changes").select("gpu_type").distinct().execute();
@@ -106,21 +84,6 @@ export async function typesToPlan(db: Db, since: string, at: string): Promise<st
     .where("planned_start_at", "<=", at)
     .execute();
   return [...new Set([...changed, ...due].map((row) => row.gpu_type))].sort();
-}
-
-/** The types that share GPUs with this one, as slices of them: what is given back of one may be a place of another. */
-async function typesSharing(db: Db, gpuType: string): Promise<string[]> {
-  const slices = await db
-    .selectFrom("capacity")
-    .select(["gpu_type", "slice_of"])
-    .distinct()
-    .where("slice_of", "is not", null)
-    .execute();
-  const devices = new Set<string | null>([gpuType]);
-  for (const slice of slices) if (slice.gpu_type === gpuType) devices.add(slice.slice_of);
-  return slices.flatMap(({ gpu_type, slice_of }) =>
-    slice_of !== null && devices.has(slice_of) ? [gpu_type, slice_of] : [],
-  );
 }
 
 /** The next start that is planned after an instant. */

@@ -298,7 +298,15 @@ export const idempotencyShape = {
   created_at: instant,
 };
 
-const planChangeShape = { id: text, gpu_type: text };
+export const planChangeShape = {
+  id: text,
+  gpu_type: text,
+  about: oneOf(["all", "node", "reservation", "more"]),
+  name: nullable(text),
+};
+
+/** The stamp that the last plan of a type was given by whoever made it. */
+const planShape = { gpu_type: text, stamp: text };
 
 /** GPU seconds of a user up to `as_of`, of which each counts half after a week. */
 export const usageShape = { user_id: text, gpu_seconds: int, as_of: instant };
@@ -349,6 +357,7 @@ export interface Tables {
   audit: AuditRow;
   idempotency_keys: IdempotencyRow;
   plan_changes: Row<typeof planChangeShape>;
+  plans: Row<typeof planShape>;
   usage: Row<typeof usageShape>;
   meta: Row<typeof metaShape>;
   schema_migrations: Row<typeof migrationShape>;

@@ -3,10 +3,12 @@ import { sql } from "kysely";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { listAvailability, syncCapacity } from "../../src/core/inventory.ts";
+import { markGiven } from "../../src/core/plan-marks.ts";
 import { allocate } from "../../src/store/allocations.ts";
 import { openEngine } from "../../src/store/engine.ts";
 import { MIGRATIONS, migrate } from "../../src/store/migrate.ts";
-import { markPlan, takeChanges, typesToPlan } from "../../src/store/plans.ts";
+import { ALL, markPlan, takeChanges } from "../../src/store/plan-changes.ts";
+import { typesToPlan } from "../../src/store/plans.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -151,7 +153,7 @@ describe.each(engines)("slices on $engine", ({ create }) => {
     async (type, other) => {
       const left = await world.core.store.write(
         async (tx) => {
-          await markPlan(tx, "change", type);
+          await markPlan(tx, "change", type, [ALL]);
           await takeChanges(tx, type);
           const types = await typesToPlan(tx.db, tx.at, tx.at);
           await takeChanges(tx, other);
@@ -162,6 +164,17 @@ describe.each(engines)("slices on $engine", ({ create }) => {
       expect(left).toEqual([other]);
     },
   );
+
+  test.each([
+    ["h100", "h100-1g"],
+    ["h100-1g", "h100"],
+  ])("S-01 what is given of %s goes into the plan of %s", async (type, other) => {
+    const marked = await world.core.store.write(async (tx) => {
+      await markGiven(tx, type, ["node-1"]);
+      return [await takeChanges(tx, type), await takeChanges(tx, other)];
+    });
+    expect(marked).toEqual([[], [{ about: "node", name: "node-1" }]]);
+  });
 });
 
 test.each(engines)(

@@ -131,12 +131,13 @@ describe("promises", () => {
   test("S-03 freed capacity is given on by class, then recent use, then arrival, and nobody gets later", () => {
     const behind = { place: placeIn(300, "a") };
     const queue = [
-      ask("first", 1, { place: placeIn(200, "a"), share: 5 }),
-      ask("light", 1, { ...behind, share: 1 }),
-      ask("light-too", 1, { place: placeIn(400, "a"), share: 1 }),
-      ask("high", 1, { place: placeIn(500, "a"), priority: 1, share: 9 }),
+      ask("first", 1, { place: placeIn(200, "a"), owner: "heavy" }),
+      ask("light", 1, { ...behind, owner: "light" }),
+      ask("light-too", 1, { place: placeIn(400, "a"), owner: "light" }),
+      ask("high", 1, { place: placeIn(500, "a"), priority: 1, owner: "heaviest" }),
     ];
-    const made = plan([node("a", 1)], [], queue, NOW);
+    const shares = new Map(Object.entries({ heavy: 5, light: 1, heaviest: 9 }));
+    const made = plan([node("a", 1)], [], queue, NOW, shares);
     expect(said(made)).toEqual([
       `first: a at ${2 * BOOKED}`,
       `light: a at ${BOOKED}`,

@@ -1,10 +1,6 @@
 /** What the whole test run shares: one PostgreSQL server, with a database per test file (helpers/postgres.ts). */
-import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { startPostgres } from "./postgres-server.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -14,70 +10,7 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject): Promise<() => void> {
-  const bin = findPostgres();
-  const dir = mkdtempSync(join(tmpdir(), "gpu-dev-postgres-"));
-  const port = await freePort();
-  handOver(dir);
-  const data = join(dir, "data");
-  run(bin, "initdb", ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-  const options = [
-    `-p ${port} -k ${dir} -c listen_addresses=127.0.0.1 -c max_connections=200`,
-    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off",
-  ].join(" ");
-  run(bin, "pg_ctl", ["-D", data, "-l", join(dir, "log"), "-w", "-o", options, "start"]);
-  project.provide("postgresUrl", `postgres://postgres@127.0.0.1:${port}`);
-  return () => {
-    run(bin, "pg_ctl", ["-D", data, "-m", "immediate", "-w", "stop"]);
-    rmSync(dir, { recursive: true, force: true });
-  };
-}
-
-const DEBIAN = "/usr/lib/postgresql";
-
-/** The directory of initdb: Debian's newest, or what is on the path. */
-function findPostgres(): string {
-  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN) : [];
-  const newest = versions.toSorted((a, b) => Number(b) - Number(a))[0];
-  const places = [
-    ...(newest ? [join(DEBIAN, newest, "bin")] : []),
-    ...(process.env.PATH ?? "").split(":").filter(Boolean),
-  ];
-  const found = places.find((place) => existsSync(join(place, "initdb")));
-  if (!found)
-    throw new Error("the tests need a PostgreSQL server on this machine: apt-get install -y postgresql");
-  return found;
-}
-
-const isRoot = process.getuid?.() === 0;
-
-/** PostgreSQL refuses to run as root: it gets its own account, and the directory with it. */
-function handOver(dir: string): void {
-  chmodSync(dir, 0o700);
-  if (!isRoot) return;
-  const account = statSync("/var/lib/postgresql");
-  chownSync(dir, account.uid, account.gid);
-}
-
-function run(bin: string, tool: string, args: readonly string[]): void {
-  const command = [join(bin, tool), ...args];
-  const [file = "", ...rest] = isRoot ? ["runuser", "-u", "postgres", "--", ...command] : command;
-  try {
-    // Its output must not stay open in the server that it starts.
-    execFileSync(file, rest, { stdio: ["ignore", "ignore", "ignore"], cwd: "/", timeout: 60_000 });
-  } catch (cause) {
-    throw new Error(`${tool} failed; the tests need a PostgreSQL server (apt-get install -y postgresql)`, {
-      cause,
-    });
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
+  const { url, stop } = await startPostgres();
+  project.provide("postgresUrl", url);
+  return stop;
 }

@@ -1,18 +1,19 @@
 import { type KyselyPlugin, type RootOperationNode, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allocationsOf, listTaken, release, takenDevices } from "../../src/store/allocations.ts";
+import { listCapacity } from "../../src/store/capacity.ts";
 import { collaboratorsOf, isSharedWith } from "../../src/store/collaborators.ts";
 import { openStore, type Store, type Tx } from "../../src/store/db.ts";
 import { forgetAnswers } from "../../src/store/idempotency.ts";
 import { listEvents } from "../../src/store/journal.ts";
 import { listKeys } from "../../src/store/keys.ts";
 import { claimDue, nextDue, renewLeases, settle } from "../../src/store/leases.ts";
+import { ALL, markSharing, stampOf, stampPlan, takeChanges } from "../../src/store/plan-changes.ts";
 import {
   listWaiting,
   nextPlannedStart,
   queuePositions,
   savePlaces,
-  takeChanges,
   typesToPlan,
 } from "../../src/store/plans.ts";
 import {
@@ -62,6 +63,12 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "a name": (tx) => nameInUse(tx.db, "u", "n", "x"),
   "the queue of a type": (tx) => listWaiting(tx.db, "h100"),
   "plans that are out of date": (tx) => typesToPlan(tx.db, "2026", "2027"),
+  "some who may wait": (tx) => listWaiting(tx.db, "h100", ["x", "y"]),
+  "the offers of a type": (tx) => listCapacity(tx.db, "h100"),
+  "the offers of some nodes": (tx) => listCapacity(tx.db, "h100", ["a", "b"]),
+  "whose plan it is": (tx) => stampOf(tx.db, "h100"),
+  "stamping a plan": (tx) => stampPlan(tx, "h100", "stamp"),
+  "who shares GPUs": (tx) => markSharing(tx, "change", "h100", [ALL]),
   "what changed of a plan": (tx) => takeChanges(tx, "h100"),
   "the next planned start": (tx) => nextPlannedStart(tx.db, "2026"),
   "places in the queue": (tx) => queuePositions(tx.db, "h100", ["x", "y"]),

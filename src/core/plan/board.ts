@@ -1,6 +1,6 @@
 /** The queue on the schedule: each request with its place, and the two ways to get one. */
 import type { Freed } from "./freed.ts";
-import { LATE_MS, type Planned, type PlanRequest, spanOf } from "./model.ts";
+import { LATE_MS, type Planned, type PlanRequest, type Shares, spanOf } from "./model.ts";
 import { type Booking, type Host, namesOf, type Schedule } from "./schedule.ts";
 
 export interface Entry {
@@ -44,8 +44,10 @@ export const byStart = (a: Entry, b: Entry): number =>
 export const byArrival = (a: Entry, b: Entry): number => a.request.seq - b.request.seq;
 
 /** By class, then the owner's recent use, then arrival. */
-export const byTurn = ({ request: a }: Entry, { request: b }: Entry): number =>
-  b.priority - a.priority || a.share - b.share || a.seq - b.seq;
+export const byTurn =
+  (shares: Shares) =>
+  ({ request: a }: Entry, { request: b }: Entry): number =>
+    b.priority - a.priority || (shares.get(a.owner) ?? 0) - (shares.get(b.owner) ?? 0) || a.seq - b.seq;
 
 const startOf = (entry: Entry): number => entry.place?.start ?? entry.promised ?? Number.POSITIVE_INFINITY;
 

@@ -9,7 +9,7 @@ import { type Booking, namesOf, type Schedule } from "./schedule.ts";
  * One end can set off hundreds of moves far in the future, and each is a row that somebody has to write. So many are made
  * at once, beside those that start now; the next plan goes on.
  */
-export const MOVES = 32;
+export const MOVES = 8;
 
 /** True when there is more to give on. */
 export function improve(board: Board): boolean {

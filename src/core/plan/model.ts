@@ -37,8 +37,7 @@ export interface PlanRequest {
   readonly promised: number | undefined;
   /** Its class; the higher comes first when capacity frees. */
   readonly priority: number;
-  /** Recent use of its owner; the lower comes first when capacity frees. */
-  readonly share: number;
+  readonly owner: string;
 }
 
 export interface Planned {
@@ -54,6 +53,9 @@ export interface Planned {
   /** Which capacity was lost, in words, when the promise cannot be kept. */
   readonly lost?: string;
 }
+
+/** Recent use by owner, 0 for who is not in it; who had less comes first when capacity frees. */
+export type Shares = ReadonlyMap<string, number>;
 
 /** What it takes to be rid of a pod after its end. */
 export const CLEARING_MS = 60_000;

@@ -39,6 +39,8 @@ const COMPARED = 64;
 export class Schedule {
   now: number;
   readonly hosts = new Map<string, Host>();
+  /** Those of which anything changed since somebody last cleared this. */
+  readonly changed = new Set<Host>();
   readonly #levels = new Map<number, Windows<Host>>();
 
   constructor(now: number) {
@@ -64,6 +66,7 @@ export class Schedule {
     }
     const host: Host = { name: node.node, node, holds, dueAt, bookings: new Set(), profile, freed };
     this.hosts.set(host.name, host);
+    this.changed.add(host);
     for (const [places, windows] of this.#levels) for (const w of allWindows(host, places)) windows.add(w);
   }
 
@@ -142,6 +145,7 @@ export class Schedule {
 
   /** Changes a profile within a time, and the lists of windows with it. */
   #change(host: Host, from: number, until: number, act: () => void): void {
+    this.changed.add(host);
     const before = [...this.#levels.keys()].map((places) => host.profile.windows(host, places, from, until));
     act();
     let i = 0;

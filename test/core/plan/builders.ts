@@ -29,7 +29,7 @@ export const ask = (id: string, places = 1, its: Partial<PlanRequest> = {}): Pla
   place: undefined,
   promised: its.place && its.place.start + LATE_MS,
   priority: 0,
-  share: 0,
+  owner: "",
   ...its,
 });
 

@@ -12,7 +12,8 @@ const WORKLOADS = 150;
 /** What happens to a world by a seed: each step is planned in full and as a change, judged, and lived through. */
 function replay(seed: number, each: (world: World, full: Plan) => void): void {
   const world = new World(seed);
-  const planned = () => plan([...world.nodes.values()], world.holds, [...world.queue.values()], world.now);
+  const planned = () =>
+    plan([...world.nodes.values()], world.holds, [...world.queue.values()], world.now, world.shares);
   let kept = planned();
   for (let step = 0; step < STEPS; step++) {
     try {

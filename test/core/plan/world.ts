@@ -13,6 +13,7 @@ import type { NodeChange, PlanChange } from "../../../src/core/plan.ts";
 import { randomFrom } from "../../helpers/random.ts";
 
 const MINUTE = 60_000;
+const OWNERS = ["ann", "bob", "cy"];
 
 export interface Running {
   readonly id: string;
@@ -31,6 +32,7 @@ export class World {
   readonly nodes = new Map<string, PlanNode>();
   readonly running = new Map<string, Running>();
   readonly queue = new Map<string, PlanRequest>();
+  readonly shares = new Map<string, number>();
   /** Nodes on which capacity was lost in this step: only who was there may be told a later start. */
   readonly lossy = new Set<string>();
   readonly random: () => number;
@@ -77,6 +79,7 @@ export class World {
   /** Something happens, and time passes; what changed since the last step. */
   step(): PlanChange {
     this.lossy.clear();
+    for (const owner of OWNERS) this.shares.set(owner, this.below(5));
     this.#pass();
     const events = 1 + this.below(3);
     for (let i = 0; i < events; i++) this.#happen();
@@ -84,7 +87,7 @@ export class World {
       node: this.nodes.get(name) ?? { node: name, places: 0, open: false },
       holds: this.holds.filter((hold) => hold.node === name),
     }));
-    const change = { now: this.now, nodes, arrived: this.#arrived, left: this.#left };
+    const change = { now: this.now, nodes, arrived: this.#arrived, left: this.#left, shares: this.shares };
     this.#touched = new Set();
     this.#arrived = [];
     this.#left = [];
@@ -159,7 +162,7 @@ export class World {
       place: undefined,
       promised: undefined,
       priority: this.below(3),
-      share: this.below(5),
+      owner: this.pick(OWNERS),
     };
     this.queue.set(id, request);
     this.#arrived.push(request);
