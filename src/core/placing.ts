@@ -10,14 +10,16 @@ import { newKeyPair } from "./key-pair.ts";
 import { PREPARING_MS } from "./lifecycle.ts";
 import { insertPodToken } from "./pod-token.ts";
 
-/** Gives it places on these nodes; the attempt is stored here, before anything is asked for outside (L-04). Throws LostRace. */
+/** Gives it places on these nodes; the attempt is stored here, before anything is asked for outside (L-04). `late` says why it is later than it was promised, if it is. Throws LostRace. */
 export async function place(
   tx: Tx,
   core: Core,
   row: ReservationRow,
   nodes: readonly string[],
+  late?: string,
 ): Promise<ReservationRow> {
   const [node = ""] = nodes;
+  const where = `placed on ${nodes.join(", ")}`;
   const places = await freePlaces(tx.db, row, nodes);
   if (!places || !(await allocate(tx, places)))
     throw new LostRace(`a GPU of ${nodes.join(", ")} was given away meanwhile`);
@@ -26,7 +28,7 @@ export async function place(
     tx,
     row,
     { actor: SYSTEM },
-    { type: "preparing", detail: `placed on ${nodes.join(", ")}` },
+    { type: "preparing", detail: late === undefined ? where : `${where}, later than promised: ${late}` },
     {
       state: "preparing",
       reason: null,

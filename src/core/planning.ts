@@ -73,10 +73,10 @@ export async function carryOut(
   const placed: ReservationRow[] = [];
   const given = new Set<string>();
   for (const row of rowsOf(made, plan.moved)) {
-    const { startsNow, nodes } = plannedOf(plan, row.id);
+    const { startsNow, nodes, lost } = plannedOf(plan, row.id);
     const now = startsNow ? await findReservation(tx.db, row.id) : undefined;
     if (now?.state !== "queued") continue;
-    placed.push(await place(tx, core, now, nodes));
+    placed.push(await place(tx, core, now, nodes, lost));
     waiting.delete(row.id);
     for (const node of nodes) given.add(node);
   }

@@ -15,7 +15,7 @@ const changeShape = { about, name };
 export type PlanChange = Row<typeof changeShape>;
 
 export const ALL: PlanChange = { about: "all", name: null };
-export const MORE: PlanChange = { about: "more", name: null };
+const MORE: PlanChange = { about: "more", name: null };
 
 /**
  * The plans of this type and of those that share GPUs with it are to be made anew: something that they count on has changed, in

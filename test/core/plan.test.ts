@@ -210,7 +210,9 @@ describe("promises", () => {
     const queue = [0, 1, 2].map((i) => ask(`q${i}`, 1, { place: placeIn(i * BOOKED - away, "a") }));
     const made = plan([node("a", 1)], [], queue, NOW);
     expect(said(made)).toEqual(["q0: a at 0", `q1: a at ${BOOKED}`, `q2: a at ${2 * BOOKED}`]);
-    expect(made.planned.get("q1")?.lost).toBe("a start that was due was missed; the server was not running");
+    expect(made.planned.get("q1")?.lost).toBe(
+      "a start that was due was missed, because somebody left too late or the server was not running",
+    );
   });
 
   test("S-03 of many moves to later starts only some are made at once, and the next plans make the others", () => {

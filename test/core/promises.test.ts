@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { syncCapacity } from "../../src/core/inventory.ts";
 import { listEvents } from "../../src/core/listing.ts";
+import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -101,6 +102,21 @@ describe.each(engines)("promises on $engine", ({ create }) => {
     });
     await nodes(h100(4), h100(4, "node-2"));
     expect((await world.show(waiting)).latest_start_at).toBe(later(HOUR_MS + 2 * MINUTE_MS));
+  });
+
+  test("S-03 who starts later than promised, because another stayed too long, is told why", async () => {
+    await world.reserve({ gpu_count: 4 });
+    await world.after(0);
+    const waits = await world.reserve({ gpu_count: 4 });
+    world.driver.faults.set("terminate", new DriverError("the machine does not answer"));
+    await world.after(HOUR_MS + MINUTE_MS);
+    await world.after(MINUTE_MS - 20_000);
+    world.driver.faults.clear();
+    // Less than half a minute after the last look it is gone, and the promise is just over.
+    await world.after(20_001);
+    expect((await history(waits)).find(({ type }) => type === "preparing")?.detail).toBe(
+      "placed on node-1, later than promised: a start that was due was missed, because somebody left too late or the server was not running",
+    );
   });
 
   test("S-04 a short one runs before a large one that waits, if that gets no later for it", async () => {

@@ -63,7 +63,7 @@ export function keepPlaces(schedule: Schedule, entries: readonly Entry[]): void 
     const { start, nodes } = entry.place;
     if (start + LATE_MS < schedule.now) for (const node of nodes) missed.add(node);
     entry.cause = nodes.some((node) => missed.has(node))
-      ? "a start that was due was missed; the server was not running"
+      ? "a start that was due was missed, because somebody left too late or the server was not running"
       : keepPlace(schedule, entry, start, nodes);
   }
 }
