@@ -16,6 +16,11 @@ interface Clock {
   after(ms: number, act: () => void): () => void;
 }
 
+/**
+ * Each commit on SQLite holds the event loop, and so everybody's keystrokes, until the disk has it: there is one in a second
+ * at most, and none for the opening of a tunnel that is over by then.
+ */
+const GATHER_MS = 1_000;
 const BATCH = 100;
 /** A million tunnels that end while the database is away must not fill the memory. */
 const MAX_WAITING = 10_000;
@@ -86,12 +91,12 @@ export class TunnelAudit {
 
   async #writeAll(): Promise<void> {
     for (let failed = 0; this.#waiting.size > 0; ) {
+      if (failed > 0) await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** (failed - 1), LONGEST_PAUSE_MS));
+      else if (this.#waiting.size < BATCH) await this.#pause(GATHER_MS);
       const batch = [...this.#waiting].slice(0, BATCH);
       if (await this.#write(batch)) failed = 0;
-      else if (++failed < TRIES && !this.#closing) {
-        await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** (failed - 1), LONGEST_PAUSE_MS));
-        continue;
-      } else for (const [, waiting] of batch) this.#lose(waiting);
+      else if (++failed < TRIES && !this.#closing) continue;
+      else for (const [, waiting] of batch) this.#lose(waiting);
       // A tunnel that ended meanwhile has an entry, which is still to be written.
       for (const [session, waiting] of batch)
         if (this.#waiting.get(session) === waiting) this.#waiting.delete(session);
@@ -147,6 +152,7 @@ export class TunnelAudit {
   }
 
   async #pause(ms: number): Promise<void> {
+    if (this.#closing) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = this.#clock.after(ms, resolve);
     this.#endPause = resolve;
