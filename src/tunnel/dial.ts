@@ -1,7 +1,8 @@
 /** Opens the WebSocket of a tunnel. */
-import type { ClientRequest, IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import type { Socket } from "node:net";
-import { isThisMachine } from "../api/proxy.ts";
+import { BlockSocket } from "../api/block-socket.ts";
+import { isThisMachine, portOf } from "../api/proxy.ts";
 import type { Clock } from "./clock.ts";
 import { networkFailure, noAnswer, refusalFailure, type Server, TunnelFailure } from "./failure.ts";
 import {
@@ -18,7 +19,7 @@ import {
 } from "./opening.ts";
 import type { Wire } from "./pipe.ts";
 import { requesterFor } from "./requester.ts";
-import { throughProxy, type Way } from "./through-proxy.ts";
+import { bare, throughProxy, type Way } from "./through-proxy.ts";
 import type { Trace } from "./trace.ts";
 import { newHandshake } from "./websocket/handshake.ts";
 import { type Masking, SocketLink } from "./websocket/link.ts";
@@ -106,7 +107,12 @@ function openWebSocket(options: Dial, way: Way | undefined, signal: AbortSignal)
     const { window, ...opened } = opening;
     options.onOpen({
       ...opened,
-      wire: { ws, socket: way?.raw ?? socket, window },
+      wire: {
+        ws,
+        socket: way?.raw ?? socket,
+        lender: socket instanceof BlockSocket ? socket : undefined,
+        window,
+      },
       host: new URL(server.url).host,
     });
     resolve();
@@ -130,11 +136,15 @@ function ask({ server, to, attempt, resume }: Dial, handshake: object, way: Way 
     ...(resume ? { [SESSION]: resume.session, [RECEIVED]: String(resume.received) } : {}),
     ...(server.token === undefined ? {} : { authorization: `Bearer ${server.token}` }),
   };
-  // An agent would make connections of its own.
-  return requesterFor(url)(url, {
-    headers,
-    ...(way ? { createConnection: way.createConnection } : { agent: false }),
-  });
+  return requesterFor(url)(url, { headers, ...connection(url, way) });
+}
+
+/** One of its own: an agent would keep it. What TLS reads comes in pieces of 16 KiB anyway. */
+function connection(url: URL, way: Way | undefined): RequestOptions {
+  if (way) return { createConnection: way.createConnection };
+  if (url.protocol === "https:") return { agent: false };
+  const socket = new BlockSocket({ noDelay: true });
+  return { createConnection: () => socket.connect(Number(portOf(url)), bare(url)) };
 }
 
 function tracePhases(request: ClientRequest, trace: Trace): void {

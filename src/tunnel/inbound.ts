@@ -3,6 +3,7 @@
  * one answers no pings); the window bounds what waits here, and `ack` says what the sink has taken.
  */
 import type { Writable } from "node:stream";
+import type { Lender } from "../api/block-socket.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import type { Clock } from "./clock.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -41,6 +42,8 @@ export class Inbound {
   #cancelAck: (() => void) | undefined;
   readonly #onDrained: (() => void)[] = [];
   readonly #watch: Stopwatch | undefined;
+  /** Whose memory the bytes of the present wire are in, if it wants it back. */
+  lender: Lender | undefined;
 
   constructor(sink: Writable, window: number, clock: Clock, events: InboundEvents, watch?: Stopwatch) {
     this.#sink = sink;
@@ -65,6 +68,7 @@ export class Inbound {
     if (this.waiting === 0) this.#watch?.start();
     this.#received += data.length;
     this.#queue.push(data);
+    this.lender?.keep(this.#received);
     this.#hand();
     this.#events?.onProgress();
     return true;
@@ -117,6 +121,7 @@ export class Inbound {
   #taken(bytes: number): void {
     this.#watch?.stop();
     this.#consumed += bytes;
+    this.lender?.release(this.#consumed);
     this.#hand();
     this.#events?.onProgress();
     this.#afterTaking();

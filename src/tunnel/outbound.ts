@@ -3,6 +3,7 @@
  * The source is read until the window is full, even while there is no wire: that is how its end is noticed early.
  */
 import type { Readable } from "node:stream";
+import { BlockSocket, type Lender } from "../api/block-socket.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { byeLine, endLine } from "./frames.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -10,8 +11,6 @@ import type { Link } from "./websocket/link.ts";
 
 /** More than this is never left in the socket's own buffer, so that a keystroke never waits behind megabytes. */
 const SOCKET_BUFFER = 256 * 1024;
-/** What a read brings, so that it goes out as it came in; a general client's limit on messages is far above. */
-const MAX_MESSAGE = 64 * 1024;
 /** What is read before the wire is there and its window is known. */
 const EARLY_WINDOW = 256 * 1024;
 
@@ -26,6 +25,7 @@ export interface OutboundEvents {
 
 export class Outbound {
   readonly #source: Readable;
+  readonly #lender: Lender | undefined;
   readonly #events: OutboundEvents;
   readonly #queue = new ByteQueue();
   /** The last bytes before `#sent`: they may be lost with the wire, and are sent again on the next one. */
@@ -44,6 +44,7 @@ export class Outbound {
 
   constructor(source: Readable, events: OutboundEvents, watch?: Stopwatch) {
     this.#source = source;
+    if (source instanceof BlockSocket) this.#lender = source;
     this.#events = events;
     this.#watch = watch;
     source.on("data", this.#onData);
@@ -96,6 +97,7 @@ export class Outbound {
   acknowledge(bytes: number): boolean {
     if (bytes > this.#sent || bytes < this.#acked) return false;
     this.#acked = bytes;
+    this.#lender?.release(bytes);
     this.#replay.discard(Math.max(0, bytes - this.#kept));
     this.#flush();
     this.#steer();
@@ -119,6 +121,7 @@ export class Outbound {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#queue.length === 0 && this.#ws?.bufferedAmount === 0) this.#watch?.start();
     this.#queue.push(chunk);
+    this.#lender?.keep(this.#sent + this.#queue.length);
     this.#flush();
     this.#steer();
   };
@@ -156,8 +159,9 @@ export class Outbound {
   #flush(): void {
     const ws = this.#ws;
     if (!ws) return;
-    while (this.#queue.length > 0 && ws.bufferedAmount < SOCKET_BUFFER) {
-      const part = this.#queue.take(Math.min(this.#acked + this.#window - this.#sent, MAX_MESSAGE));
+    while (this.#queue.length > 0 && ws.bufferedAmount < SOCKET_BUFFER / 2) {
+      const room = SOCKET_BUFFER - ws.bufferedAmount;
+      const part = this.#queue.take(Math.min(this.#acked + this.#window - this.#sent, room));
       if (!part?.length) return;
       this.#sent += part.length;
       this.#replay.push(part);

@@ -4,6 +4,7 @@
  * Words: *received* is what came off the wire, *consumed* is what the sink has taken, *delivered* is all of it.
  */
 import type { Readable, Writable } from "node:stream";
+import type { Lender } from "../api/block-socket.ts";
 import type { Clock } from "./clock.ts";
 import { ackLine, byeLine, type Control, parseControl } from "./frames.ts";
 import { Inbound } from "./inbound.ts";
@@ -29,6 +30,8 @@ export interface Wire {
   readonly ws: Link;
   /** The socket below it, to see slow bytes arrive before a whole message is there. */
   readonly socket: { readonly bytesRead?: number; readonly localAddress?: string };
+  /** Whose memory the bytes are in that come off it, if it wants it back. */
+  readonly lender?: Lender | undefined;
   /** Bytes in flight allowed each way. */
   readonly window: number;
 }
@@ -126,6 +129,7 @@ export class Pipe {
     }
     this.#wire = wire;
     this.#inbound ??= this.#receive(wire.window);
+    this.#inbound.lender = wire.lender;
     wire.ws.on("bytes", this.#onBytes);
     wire.ws.on("text", this.#onText);
     // A peer that breaks the protocol is not asked again; a network that breaks is.

@@ -48,7 +48,8 @@ function connectRequest(proxy: HttpProxy, path: string, signal: AbortSignal): Cl
   return requesterFor(url)(url, { method: "CONNECT", path, headers, agent: false, signal });
 }
 
-const bare = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, "");
+/** The host as a socket takes it: an IPv6 address has no brackets there. */
+export const bare = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, "");
 
 const authority = (url: URL): string => `${url.hostname}:${portOf(url)}`;
 

@@ -2,10 +2,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { BlockSocket } from "../../src/api/block-socket.ts";
 
 const SSHD = "/usr/sbin/sshd";
 
@@ -114,7 +115,7 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 export async function dialPort(port: number): Promise<Socket> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  const socket = new BlockSocket({ noDelay: true }).connect(port, "127.0.0.1");
   await once(socket, "connect");
   return socket;
 }

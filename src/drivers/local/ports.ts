@@ -1,6 +1,7 @@
 /** Ports on the loopback address. */
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
+import { BlockSocket } from "../../api/block-socket.ts";
 import { DriverError } from "../driver.ts";
 
 const CONNECT_MS = 5000;
@@ -25,7 +26,7 @@ export async function freePorts(count: number): Promise<number[]> {
 
 /** A connection to a port of this machine. Throws DriverError when nothing answers within 5 s. */
 export async function connectTo(port: number): Promise<Socket> {
-  const socket = connect({ host: "127.0.0.1", port, noDelay: true, allowHalfOpen: true });
+  const socket = new BlockSocket({ allowHalfOpen: true, noDelay: true }).connect(port, "127.0.0.1");
   try {
     await once(socket, "connect", { signal: AbortSignal.timeout(CONNECT_MS) });
     return socket;

@@ -22,7 +22,7 @@ export class FrameError extends Error {
 }
 
 export interface FrameEvents {
-  /** The next bytes of the stream; never empty. They are the receiver's to keep. */
+  /** The next bytes of the stream; never empty. They are a part of what was read, and last as long as that. */
   onBytes(bytes: Buffer): void;
   onText(text: string): void;
   onPing(payload: Buffer): void;
@@ -54,7 +54,7 @@ export class FrameReader {
     this.#events = events;
   }
 
-  /** Takes the next bytes off the wire, which are its own from now on. Throws FrameError. */
+  /** Takes the next bytes off the wire, and undoes their mask in place. Throws FrameError. */
   push(chunk: Buffer): void {
     for (let at = 0; at < chunk.length; )
       at += this.#left > 0 ? this.#readPayload(chunk, at) : this.#readHeader(chunk, at);
@@ -66,8 +66,9 @@ export class FrameReader {
     if (this.#mask) unmask(piece, this.#mask, this.#read);
     this.#read += piece.length;
     this.#left -= piece.length;
-    if (this.#opcode >= OPCODES.close) this.#control.push(piece);
-    else if (this.#message === OPCODES.text) this.#text.push(piece);
+    // Copies: the memory of the first piece may hold other bytes when the last one comes.
+    if (this.#opcode >= OPCODES.close) this.#control.push(Buffer.from(piece));
+    else if (this.#message === OPCODES.text) this.#text.push(Buffer.from(piece));
     else this.#events.onBytes(piece);
     if (this.#left === 0) this.#endFrame();
     return piece.length;
