@@ -19,6 +19,7 @@ _gpu_dev() {
       " list" | " ls") command="list" ;;
       " show") command="show" ;;
       " connect" | " ssh") command="connect" ;;
+      " cp") command="cp" ;;
       " forward") command="forward" ;;
       " edit") command="edit" ;;
       " cancel" | " rm") command="cancel" ;;
@@ -69,7 +70,10 @@ _gpu_dev() {
     "connect --node") return ;;
     "connect --fields") return ;;
     "connect --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "cp --fields") return ;;
+    "cp --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "forward --address") return ;;
+    "forward --node") return ;;
     "forward --fields") return ;;
     "forward --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "edit --name" | "edit -n") return ;;
@@ -129,8 +133,10 @@ _gpu_dev() {
     "config path --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "config edit --fields") return ;;
     "config edit --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "ssh-config install --file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "ssh-config install --fields") return ;;
     "ssh-config install --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "ssh-config remove --file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "ssh-config remove --fields") return ;;
     "ssh-config remove --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "ssh-config show --fields") return ;;
@@ -153,8 +159,9 @@ _gpu_dev() {
       "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --bell --webhook --exec --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "show") COMPREPLY=($(compgen -W "--watch --timeout --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
-      "connect") COMPREPLY=($(compgen -W "--node --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
-      "forward") COMPREPLY=($(compgen -W "--address --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "connect") COMPREPLY=($(compgen -W "--node --code --cursor --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "cp") COMPREPLY=($(compgen -W "--recursive --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "forward") COMPREPLY=($(compgen -W "--address --node --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "edit") COMPREPLY=($(compgen -W "--name --extend --webhook --add-user --remove-user --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "cancel") COMPREPLY=($(compgen -W "--no-wait --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "avail") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
@@ -173,8 +180,8 @@ _gpu_dev() {
       "config unset") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "config path") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "config edit") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
-      "ssh-config install") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
-      "ssh-config remove") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "ssh-config install") COMPREPLY=($(compgen -W "--file --dry-run --yes --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "ssh-config remove") COMPREPLY=($(compgen -W "--file --dry-run --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config show") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "completion") COMPREPLY=($(compgen -W "--install --uninstall --yes --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "admin types") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
@@ -183,7 +190,7 @@ _gpu_dev() {
     return
   fi
   case "$command" in
-    "") COMPREPLY=($(compgen -W "reserve list show connect forward edit cancel avail status server login logout whoami doctor completion disk admin context config ssh-config" -- "$cur")); ;;
+    "") COMPREPLY=($(compgen -W "reserve list show connect cp forward edit cancel avail status server login logout whoami doctor completion disk admin context config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "list" -- "$cur")); ;;
     "admin") COMPREPLY=($(compgen -W "types nodes" -- "$cur")); ;;
     "context") COMPREPLY=($(compgen -W "list use" -- "$cur")); ;;
@@ -191,6 +198,7 @@ _gpu_dev() {
     "ssh-config") COMPREPLY=($(compgen -W "install remove show" -- "$cur")); ;;
     "show") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "connect") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
+    "cp") COMPREPLY=($(compgen -f -- "$cur")); ;;
     "forward") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "edit") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "cancel") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;

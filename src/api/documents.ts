@@ -70,6 +70,7 @@ export const documents = {
   list: items(s.reservation),
   show: history,
   connect: z.object({ id: z.string(), exit_code: z.int(), stdout: z.string(), stderr: z.string() }),
+  cp: z.object({ exit_code: z.int().describe("scp's"), stderr: z.string() }),
   forward: z.object({ id: z.string(), name: z.string().nullable(), forwards: z.array(forward) }),
   edit: s.reservation,
   cancel: cancelled,

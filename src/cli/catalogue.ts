@@ -43,6 +43,12 @@ const entries = [
     load: async () => (await import("./commands/connect.ts")).command,
   },
   {
+    path: "cp",
+    summary: "Copy files to and from reservations",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/cp.ts")).command,
+  },
+  {
     path: "forward",
     summary: "Open ports of a reservation on this machine",
     group: RESERVATIONS,

@@ -16,6 +16,8 @@ export interface PortPair {
 
 export interface ForwardOptions {
   readonly id: string;
+  /** Of several nodes, which. */
+  readonly node: number;
   /** The address to listen on. */
   readonly address: string;
   readonly server: TunnelOptions["server"];
@@ -69,10 +71,10 @@ export class Forwarding {
   }
 
   async #carry(socket: Socket, port: number, say: (why: string) => void): Promise<void> {
-    const { id, server, endsAll } = this.#options;
+    const { id, node, server, endsAll } = this.#options;
     const client = new TunnelClient({
       server,
-      pod: async () => ({ reservation: id, node: 0 }),
+      pod: async () => ({ reservation: id, node }),
       port,
       stdin: socket,
       stdout: socket,

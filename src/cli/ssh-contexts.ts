@@ -5,10 +5,19 @@ import { findEndpoint, readCredentials } from "../api/home.ts";
 import type { SshContext } from "../tunnel/ssh-config.ts";
 import type { Context } from "./context.ts";
 
+/** What `connect` needs to know without asking, beside what stands in ssh_config. */
+export type KnownEntry = SshContext["entries"][number] & {
+  /** Null for one that was not active yet. */
+  readonly endsAt: string | null;
+  /** False for one that is shared with this user, whose name may be another's. */
+  readonly own: boolean;
+};
+type KnownSshContext = Omit<SshContext, "entries"> & { readonly entries: readonly KnownEntry[] };
+
 const file = (stateDir: string): string => join(stateDir, "ssh_contexts.json");
 
 /** As they were written; none when the file is missing or damaged: the next list of each server writes it anew. */
-export function readSshContexts(stateDir: string): SshContext[] {
+export function readSshContexts(stateDir: string): KnownSshContext[] {
   try {
     const { contexts } = JSON.parse(readFileSync(file(stateDir), "utf8"));
     return Array.isArray(contexts) ? contexts : [];
@@ -19,7 +28,7 @@ export function readSshContexts(stateDir: string): SshContext[] {
 }
 
 /** Puts `changed` in the place of what was known of its server, and answers all servers that are still known, the current one first. */
-export async function keepSshContext(ctx: Context, changed?: SshContext): Promise<SshContext[]> {
+export async function keepSshContext(ctx: Context, changed?: KnownSshContext): Promise<SshContext[]> {
   const { stateDir } = ctx.home;
   const { whileLocked, writeOwnFile } = await import("../tunnel/own-file.ts");
   return await whileLocked(file(stateDir), async () => {

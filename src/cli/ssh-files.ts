@@ -7,7 +7,7 @@ import type { Reservation } from "../api/schemas.ts";
 import type { SshConfig, SshContext } from "../tunnel/ssh-config.ts";
 import { readCompletionCache, rememberNames } from "./completion-cache.ts";
 import type { Context } from "./context.ts";
-import { currentContext, keepSshContext, readSshContexts } from "./ssh-contexts.ts";
+import { currentContext, type KnownEntry, keepSshContext, readSshContexts } from "./ssh-contexts.ts";
 
 export const sshConfigFile = (stateDir: string): string => join(stateDir, "ssh_config");
 
@@ -75,11 +75,12 @@ async function writeAll(ctx: Context, [first, ...others]: readonly SshContext[])
 }
 
 /** One for each node; an older server tells of none, and has one. */
-function entriesOf(r: Reservation): SshConfig["entries"][number][] {
+function entriesOf(r: Reservation): KnownEntry[] {
   const { id, name, ssh_user: user, host_key: hostKey } = r;
   if (hostKey === null || user === null) return [];
-  if ((r.nodes?.length ?? 0) < 2) return [{ id, name, host: r.ssh_host, user, hostKey }];
-  return r.nodes.map(({ rank, ssh_host: host }) => ({ id, name, rank, host, user, hostKey }));
+  const known = { own: r.access === "owner", endsAt: r.state === "active" ? r.ends_at : null };
+  if ((r.nodes?.length ?? 0) < 2) return [{ id, name, host: r.ssh_host, user, hostKey, ...known }];
+  return r.nodes.map(({ rank, ssh_host: host }) => ({ id, name, rank, host, user, hostKey, ...known }));
 }
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i;

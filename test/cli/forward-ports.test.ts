@@ -36,6 +36,7 @@ async function given(
   await cutter.listen();
   const [lines, codes] = [[] as string[], [] as string[]];
   const forwarding = new Forwarding({
+    node: 0,
     id: ID,
     address: "127.0.0.1",
     server: () => ({ url: cutter.url, token: TOKEN, origin: "a test" }),

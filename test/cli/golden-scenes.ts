@@ -175,6 +175,7 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
     },
   },
   connect: { lines: ["connect train-llama-8b -- nvidia-smi -L"] },
+  cp: { because: "scp prints for itself; test/cli/cp.test.ts has its forms" },
   forward: { because: "it prints ports of this machine; test/cli/forward.test.ts has its forms" },
   edit: { lines: ["edit train-llama-8b --extend 30m"], handlers: { patchReservation: () => train } },
   cancel: {

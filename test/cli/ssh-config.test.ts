@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -167,4 +168,28 @@ test.each([
     expect(text).toContain(good.id);
     expect(text).not.toMatch(/abcdefgh|ProxyCommand (touch|id)|LocalCommand|BBBB/);
   }
+});
+
+test("C-22 --dry-run says what would be done, and changes nothing", async () => {
+  const world = createSshWorld();
+  const planned = await world.gpuDev("ssh-config install --dry-run");
+  expect(planned).toMatchObject({
+    code: 0,
+    stdout: `${LINE}\n`,
+    stderr: expect.stringContaining("Would be added"),
+  });
+  expect(existsSync(world.file)).toBe(false);
+  await world.gpuDev("ssh-config install -y");
+  expect((await world.gpuDev("ssh-config install --dry-run")).stderr).toContain("has it already");
+  expect((await world.gpuDev("ssh-config remove --dry-run")).stderr).toContain("Would be taken out");
+  expect(world.text()).toBe(`${LINE}\n`);
+});
+
+test("C-22 --file names the configuration of an editor that reads another one", async () => {
+  const world = createSshWorld();
+  expect((await world.gpuDev("ssh-config install -y --file ~/editor-ssh")).code).toBe(0);
+  expect(readFileSync(join(world.home, "editor-ssh"), "utf8")).toBe(`${LINE}\n`);
+  expect(existsSync(world.file)).toBe(false);
+  expect((await world.gpuDev("ssh-config remove --file ~/editor-ssh")).stdout).toBe(`${LINE}\n`);
+  expect(readFileSync(join(world.home, "editor-ssh"), "utf8")).toBe("");
 });

@@ -56,6 +56,19 @@ test("C-02 connect exits with the command's code", async () => {
   expect(await gpuDev(home, ["connect", "hello", "--", "true"])).toMatchObject({ code: 0, stderr: "" });
 });
 
+test("T-02 cp takes a directory there and back, names with blanks included", async () => {
+  const [here, back] = [join(home, "to copy"), join(home, "back")];
+  mkdirSync(here);
+  writeFileSync(join(here, "a b.bin"), randomBytes(100_000));
+  expect(await gpuDev(home, ["cp", "-r", here, "hello:there"])).toMatchObject({ code: 0, stderr: "" });
+  expect(await gpuDev(home, ["cp", "-r", "hello:there", back])).toMatchObject({ code: 0, stderr: "" });
+  expect(readFileSync(join(back, "a b.bin"))).toEqual(readFileSync(join(here, "a b.bin")));
+  expect(await gpuDev(home, ["cp", "hello:missing", back])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("No such file"),
+  });
+});
+
 test("T-02 bytes come back whole through connect, stdin ending first", async () => {
   const data = randomBytes(6 << 20).toString("base64");
   const done = await gpuDev(home, ["connect", "hello", "--", "cat"], data);

@@ -6,9 +6,10 @@ import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { findReservation } from "../find.ts";
 import { Forwarding, type PortPair } from "../forward-ports.ts";
-import { parsed } from "../options.ts";
+import { count, parsed } from "../options.ts";
 import { type Output, print } from "../output/output.ts";
 import { label } from "../output/reservation.ts";
+import { checkNode } from "../reach.ts";
 import { whenActive } from "../ready.ts";
 import { tunnelServer } from "../tunnel-server.ts";
 
@@ -16,6 +17,7 @@ const LOOPBACK = "127.0.0.1";
 
 const options = {
   address: parsed("--address <ADDRESS>", `Listen on this address instead of ${LOOPBACK}`, readAddress),
+  node: parsed("--node <N>", "Which of several nodes, from 0 (default: 0)", count),
 };
 
 export const command = defineCommand({
@@ -44,15 +46,17 @@ export const command = defineCommand({
       meaning: "Two ports; the second one on a free local port",
     },
   ],
-  async run([word = "", ...specs], { address = LOOPBACK }, ctx): Promise<number> {
+  async run([word = "", ...specs], { address = LOOPBACK, node = 0 }, ctx): Promise<number> {
     const pairs = specs.map(readPair);
     const reservation = await whenActive(ctx, await findReservation(ctx.api(), word));
+    checkNode(reservation, node);
     if (address !== LOOPBACK && address !== "::1")
       ctx.say(`Whoever reaches ${address} of this machine can use these ports.`);
     const watch = new AccessWatch(ctx, reservation);
     const interrupt = ctx.watchInterrupt(["SIGINT", "SIGTERM", "SIGHUP"]);
     const forwarding = new Forwarding({
       id: reservation.id,
+      node,
       address,
       server: tunnelServer(ctx),
       say: (line) => ctx.say(line),

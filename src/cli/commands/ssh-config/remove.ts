@@ -1,17 +1,18 @@
 /** `gpu-dev ssh-config remove`: takes our line out of ~/.ssh/config. */
 import { defineCommand } from "../../command.ts";
-import { removeLine } from "../../foreign-file.ts";
+import { hasLine, removeLine } from "../../foreign-file.ts";
 import type { Output } from "../../output/output.ts";
 import { sshConfigFile } from "../../ssh-files.ts";
-import { includeLine, userSshConfig } from "../../ssh-include.ts";
+import { includedBy, includeLine, includeOptions } from "../../ssh-include.ts";
 
 export const command = defineCommand({
-  options: {},
+  options: includeOptions,
   examples: [{ line: "gpu-dev ssh-config remove", meaning: "~/.ssh/config is as it was before" }],
-  async run(_args, _options, ctx): Promise<Output> {
-    const file = userSshConfig(ctx.homedir);
+  async run(_args, { file: given, dryRun }, ctx): Promise<Output> {
+    const file = includedBy(ctx, given);
     const line = includeLine(ctx.homedir, sshConfigFile(ctx.home.stateDir));
-    const removed = await removeLine(file, line);
+    const removed = dryRun ? await hasLine(file, line) : await removeLine(file, line);
+    if (dryRun && removed) ctx.say(`Would be taken out of ${file}`);
     return {
       json: { file, line, removed },
       rows: removed ? [[line]] : [],
