@@ -19,7 +19,7 @@ async function lane(seed: number): Promise<void> {
 }
 
 test("T-01 ssh, its proxy, the gateway, sshd and its sessions are killed at random: nothing is left after", {
-  timeout: 3_600_000,
+  timeout: ROUNDS * 60_000,
 }, async () => {
   const seed = chosenSeed();
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, (_, i) => lane(seed + i)));

@@ -1,6 +1,7 @@
 /** A client's machine and a server's, in network namespaces of their own with a cable between them (needs root and Linux). */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -26,6 +27,13 @@ export function canMakeNamespaces(): boolean {
   if (made.status === 0) ip("netns", "del", name);
   else console.warn(`tests with networks of their own are skipped: ${made.error ?? made.stderr}`);
   return made.status === 0;
+}
+
+/** False without the devices of which a lossy cable is made; then it says so. */
+export function hasTunDevices(): boolean {
+  const there = existsSync("/dev/net/tun");
+  if (!there) console.warn("tests with a lossy network are skipped: there is no /dev/net/tun");
+  return there;
 }
 
 /** Words for nsenter that run a command on the client's machine. */
@@ -64,7 +72,9 @@ export async function lossyCable(loss: number): Promise<{ drop(all: boolean): vo
     link.kill();
     return gone;
   });
-  await once(link.stdout ?? link, "data");
+  const up = once(link.stdout ?? link, "data");
+  if ((await Promise.race([up, gone.then(() => "gone")])) === "gone")
+    throw new Error("the lossy cable could not be made; its words are above");
   for (const name of [HERE, THERE]) ip("-n", name, "route", "replace", NETWORK, "dev", DEVICE);
   return { drop: (all) => link.kill(all ? "SIGUSR1" : "SIGUSR2") };
 }
