@@ -85,6 +85,7 @@ _gpu_dev() {
     "edit --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "cancel --fields") return ;;
     "cancel --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "avail --timeout") return ;;
     "avail --fields") return ;;
     "avail --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "status --fields") return ;;
@@ -164,7 +165,7 @@ _gpu_dev() {
       "forward") COMPREPLY=($(compgen -W "--address --node --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "edit") COMPREPLY=($(compgen -W "--name --extend --webhook --add-user --remove-user --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "cancel") COMPREPLY=($(compgen -W "--no-wait --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
-      "avail") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "avail") COMPREPLY=($(compgen -W "--watch --timeout --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "disk list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;

@@ -110,6 +110,8 @@ complete -c gpu-dev -n '__gpu_dev_at cancel' -l no-wait -d 'Do not wait until th
 complete -c gpu-dev -n '__gpu_dev_at cancel' -a '(gpu-dev __complete reservations 2>/dev/null)'
 complete -c gpu-dev -n '__gpu_dev_at rm' -l no-wait -d 'Do not wait until the GPUs are free again'
 complete -c gpu-dev -n '__gpu_dev_at rm' -a '(gpu-dev __complete reservations 2>/dev/null)'
+complete -c gpu-dev -n '__gpu_dev_at avail' -s w -l watch -d 'Show it again after each change, until Ctrl-C (exit 130)'
+complete -c gpu-dev -n '__gpu_dev_at avail' -l timeout -x -d 'With --watch: stop after this (exit 8; default: 24h)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l config -r -F -d 'Configuration file (default: server.yaml in the directory of your configuration, else /etc/gpu-dev/server.yaml)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l data-dir -x -a '(__fish_complete_directories)' -d 'Where its data are kept (default: ~/.local/share/gpu-dev)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l listen -x -d 'Address; port 0 picks a free one, as without the role api (default: 127.0.0.1:4780)'

@@ -1,6 +1,12 @@
 /** What can be followed: where its events come from, what they bring, and how the same is asked for without them. */
 import type { ServerEvent } from "../api/event-stream.ts";
-import type { ListReservationsQuery, Page, Reservation, ReservationEvent } from "../api/schemas.ts";
+import type {
+  Availability,
+  ListReservationsQuery,
+  Page,
+  Reservation,
+  ReservationEvent,
+} from "../api/schemas.ts";
 import type { Context } from "./context.ts";
 import { isFinal } from "./output/reservation.ts";
 
@@ -45,6 +51,13 @@ export function historyFeed(id: string): Feed<WithHistory> {
     isOver: ({ reservation }) => isFinal(reservation),
   };
 }
+
+/** What is free. It has no events of its own: it is asked for now and then. */
+export const availabilityFeed: Feed<Page<Availability>> = {
+  path: "/v1/availability",
+  take: () => undefined,
+  ask: (ctx, signal) => ctx.api().listAvailability({ signal }),
+};
 
 /** The newest of a list, as many as a page can have. */
 export function listFeed(given: ListReservationsQuery): Feed<Page<Reservation>> {

@@ -72,21 +72,23 @@ function writerFor(ctx: Context): Writer {
     return async (output) => screen.draw((await render(ctx, output)) || `${output.empty ?? ""}\n`);
   }
   let last: string | undefined;
-  return async (output) => {
+  return whenChanged(undefined, async (output) => {
     const block = await render(ctx, output);
-    if (block === last) return;
-    stdout.write(last === undefined ? block : `\n${block}`);
+    if (block !== last) stdout.write(last === undefined ? block : `\n${block}`);
     last = block;
-  };
+  });
 }
 
 /** What has only grown older is no change. */
-function whenChanged(fields: readonly string[] | undefined, write: (output: Output) => void): Writer {
+function whenChanged(
+  fields: readonly string[] | undefined,
+  write: (output: Output) => Promise<void> | void,
+): Writer {
   let last = "";
   return async (output) => {
     const state = JSON.stringify(pick(output.watched ?? output.json, fields));
     if (state === last) return;
     last = state;
-    write(output);
+    await write(output);
   };
 }

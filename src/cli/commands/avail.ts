@@ -1,24 +1,40 @@
 /** `gpu-dev avail`: what is free, by GPU type. */
+import type { Availability, Page } from "../../api/schemas.ts";
 import { defineCommand } from "../command.ts";
 import { rememberNames } from "../completion-cache.ts";
+import type { Context } from "../context.ts";
+import { checkWatching, watching } from "../options.ts";
 import { availabilityTable } from "../output/availability.ts";
 import type { Output } from "../output/output.ts";
 
 export const command = defineCommand({
-  options: {},
+  options: watching,
   details:
-    "Counts are GPUs; of a type without GPUs they are places for reservations. total = free + used + unavailable.",
+    "Counts are GPUs; of a type without GPUs they are places for reservations. total = free + used + unavailable. --watch asks every two seconds: on a terminal the table changes in place; with --json each change is one line of JSON, in a pipe one block of lines.",
   examples: [
     { line: "gpu-dev avail", meaning: "What could start now, and when the rest could" },
+    { line: "gpu-dev avail --watch", meaning: "The same as it changes" },
     { line: "gpu-dev avail --json", meaning: "The same as the API has it" },
   ],
-  async run(_args, _options, ctx): Promise<Output> {
+  async run(_args, given, ctx): Promise<Output | number> {
+    checkWatching(given);
+    if (given.watch) return await watchAvailability(ctx, given.timeout);
     const page = await ctx.api().listAvailability({});
     rememberNames(ctx, { gpuTypes: page.items.map((item) => item.gpu_type) });
-    return {
-      json: page,
-      ...availabilityTable(page.items, ctx.clock.now()),
-      empty: "The server has no GPUs at the moment; `gpu-dev status` says how it is.",
-    };
+    return output(page, ctx.clock.now());
   },
+});
+
+/** Loaded only when it is asked for. */
+async function watchAvailability(ctx: Context, timeoutS: number | undefined): Promise<number> {
+  const [{ watch }, { availabilityFeed }] = await Promise.all([import("../watch.ts"), import("../feed.ts")]);
+  return await watch(ctx, availabilityFeed, output, { timeoutS });
+}
+
+const output = (page: Page<Availability>, now: Date): Output => ({
+  json: page,
+  // A newcomer's start that moves with the time is no change.
+  watched: { items: page.items.map(({ latest_start_at: _, ...counts }) => counts) },
+  ...availabilityTable(page.items, now),
+  empty: "The server has no GPUs at the moment; `gpu-dev status` says how it is.",
 });
