@@ -11,6 +11,7 @@ for (const script of [
   "commits.ts",
   "plan.ts",
   "release.ts",
+  "disks.ts",
 ]) {
   console.log(`\n# bench/${script}`);
   const done = spawnSync(process.execPath, [join(import.meta.dirname, script)], { stdio: "inherit" });

@@ -16,7 +16,7 @@ for (const line of readFileSync(COPY, "utf8").split("\n")) {
 }
 
 const named = new Map<string, Set<string>>();
-for (const file of globSync("test/**/*.test.ts").concat(globSync("test/**/contract.ts")))
+for (const file of globSync("test/**/*.test.ts").concat(globSync("test/**/*contract.ts")))
   for (const title of readFileSync(file, "utf8").matchAll(TITLE))
     for (const id of title[2]?.match(ID) ?? []) named.set(id, (named.get(id) ?? new Set()).add(file));
 

@@ -2,7 +2,7 @@
  * Disks on this machine (local-disks/layout.ts). A disk is an image or a plain directory; a snapshot is a directory always, so that
  * what is in it can be listed, and a disk of any size and kind can be made of it.
  */
-import { mkdir, readFile, realpath, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, realpath, rename, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exactSize } from "../api/size.ts";
 import { type DiskEngine, type DiskInventory, DiskRefused, type DiskUse, type Progress } from "./disks.ts";
@@ -14,11 +14,12 @@ import { Turns } from "./local/turns.ts";
 import { entriesOf, type Page } from "./local-disks/contents.ts";
 import { makeImage, SMALLEST, usedInImage } from "./local-disks/image.ts";
 import { inventoryOf } from "./local-disks/inventory.ts";
-import { inUse, isBusy, type Job, runJob } from "./local-disks/job.ts";
+import { type Job, runJob } from "./local-disks/job.ts";
 import {
   beingDeleted,
   beingMade,
   homeIn,
+  idOf,
   imageOf,
   isHalfMade,
   KINDS,
@@ -27,26 +28,20 @@ import {
   placeOf,
   settle,
 } from "./local-disks/layout.ts";
-import { findLimits } from "./local-disks/limits.ts";
+import { findLimits, type LocalDisksOptions } from "./local-disks/limits.ts";
+import { inUse, isBusy } from "./local-disks/lock.ts";
 import { expireQuarantine, quarantine } from "./local-disks/quarantine.ts";
 import { resizeImage } from "./local-disks/resize.ts";
-
-export interface LocalDisksOptions {
-  /** That of the local driver. */
-  readonly dataDir: string;
-  /** That of the local driver: only pods in namespaces can have an image mounted for them alone. */
-  readonly isolation: "namespaces" | "processes";
-}
 
 /** At most so many trees are copied at the same time. */
 const AT_ONCE = 2;
 
 /** The disks below a data directory. Throws DriverError when it cannot be written. */
-export function createLocalDisks({ dataDir, isolation }: LocalDisksOptions): Promise<DiskEngine> {
+export function createLocalDisks(options: LocalDisksOptions): Promise<DiskEngine> {
   return asking(async () => {
-    await makePlaces(dataDir);
-    const real = await realpath(dataDir);
-    return new LocalDisks(real, await findLimits(real, isolation));
+    await makePlaces(options.dataDir);
+    const dataDir = await realpath(options.dataDir);
+    return new LocalDisks(dataDir, await findLimits({ ...options, dataDir }));
   });
 }
 
@@ -54,7 +49,7 @@ class LocalDisks implements DiskEngine {
   readonly limits: DiskEngine["limits"];
   readonly #dataDir: string;
   readonly #turns = new Turns();
-  readonly #making = new Set<string>();
+  readonly #inHand = new Set<string>();
   #copies = 0;
 
   constructor(dataDir: string, limits: DiskEngine["limits"]) {
@@ -112,12 +107,19 @@ class LocalDisks implements DiskEngine {
     if (use.usedBytes > sizeBytes) throw tooSmall(sizeBytes, use);
     await this.#make("disks", target, async (made) => {
       await this.#empty(made, sizeBytes);
-      await this.#copy({ ...job, to: await homeIn(made) }, [...volumes, made], progress).catch((error) => {
-        // On an image it is the image that is full: a full medium below it is an error of the device.
-        if (this.limits.enforced && /No space left/.test(error.message)) throw tooSmall(sizeBytes, use);
-        throw error;
-      });
+      await this.#copy({ ...job, to: await homeIn(made) }, [...volumes, made], progress).catch(
+        async (error) => {
+          const full = /No space left/.test(error.message) && this.limits.enforced;
+          throw full && !(await this.#isFull()) ? tooSmall(sizeBytes, use) : error;
+        },
+      );
     });
+  }
+
+  /** Whether it is the medium below the images that is full. */
+  async #isFull(): Promise<boolean> {
+    const { bavail, bsize } = await statfs(this.#dataDir);
+    return bavail * bsize < SMALLEST;
   }
 
   async #empty(made: string, sizeBytes: number): Promise<void> {
@@ -170,7 +172,7 @@ class LocalDisks implements DiskEngine {
   }
 
   list(): Promise<DiskInventory> {
-    return asking(() => inventoryOf(this.#dataDir, this.#making));
+    return asking(() => inventoryOf(this.#dataDir, this.#inHand));
   }
 
   quarantine(id: string): Promise<void> {
@@ -193,8 +195,7 @@ class LocalDisks implements DiskEngine {
       const [kind, file = ""] = name.split("/");
       if (!KINDS.some((k) => k === kind) || !isHalfMade(file))
         throw new TypeError(`${JSON.stringify(name)} is not the name of something half made`);
-      const [id = ""] = file.split(".");
-      await this.#alone(kind as Kind, id, async () => {
+      await this.#alone(kind as Kind, idOf(file), async () => {
         const path = join(this.#dataDir, name);
         if (!(await exists(path))) return;
         if (await isBusy(path))
@@ -233,11 +234,11 @@ class LocalDisks implements DiskEngine {
     return asking(async () => {
       const place = placeOf(this.#dataDir, kind, id);
       return this.#turns.take(id, async () => {
-        this.#making.add(beingMade(place));
+        this.#inHand.add(id);
         try {
           return await work(place);
         } finally {
-          this.#making.delete(beingMade(place));
+          this.#inHand.delete(id);
         }
       });
     });

@@ -5,7 +5,8 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { DiskEngine } from "../../src/drivers/disks.ts";
-import { createLocalDisks, type LocalDisksOptions } from "../../src/drivers/local-disks.ts";
+import type { LocalDisksOptions } from "../../src/drivers/local-disks/limits.ts";
+import { createLocalDisks } from "../../src/drivers/local-disks.ts";
 import type { DiskRig } from "./disks-contract.ts";
 import { type Result, run, temporaryDirectory } from "./ssh.ts";
 
@@ -16,16 +17,17 @@ export class LocalDiskRig implements DiskRig {
   readonly options: LocalDisksOptions;
   readonly base: string;
 
-  private constructor(base: string, isolation: "namespaces" | "processes") {
+  constructor(base: string, options: LocalDisksOptions) {
     this.base = base;
-    // What a path may be made of, a shell would trip over.
-    this.options = { dataDir: join(base, `data, of:the 'server' %h "x"`), isolation };
+    this.options = options;
   }
 
   static async make(isolation: "namespaces" | "processes"): Promise<LocalDiskRig> {
-    const rig = new LocalDiskRig(await temporaryDirectory(), isolation);
-    await mkdir(rig.options.dataDir);
-    return rig;
+    const base = await temporaryDirectory();
+    // What a path may be made of, a shell would trip over.
+    const dataDir = join(base, `data, of:the 'server' %h "x"`);
+    await mkdir(dataDir);
+    return new LocalDiskRig(base, { dataDir, isolation });
   }
 
   /** Without a mistake of ours, root always gets limits. */

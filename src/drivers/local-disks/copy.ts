@@ -14,7 +14,7 @@ export async function copyTree(from: string, to: string, onBytes: (written: numb
   const copying = start("cp", [...options, ".", to], from);
   const timer = setInterval(() => onBytes(writtenBy(copying.pid)), TELL_MS);
   // The server is gone.
-  process.stdin.once("end", () => copying.kill("SIGKILL"));
+  process.stdin.prependOnceListener("end", () => copying.kill("SIGKILL"));
   try {
     await finished(copying);
   } catch (error) {

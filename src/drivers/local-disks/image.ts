@@ -2,10 +2,8 @@
 import { execFile } from "node:child_process";
 import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DiskRefused, type DiskUse } from "../disks.ts";
-import { DriverError } from "../driver.ts";
 import { SEARCH_PATH } from "../local/pod-dir.ts";
 import { imageOf } from "./layout.ts";
 
@@ -14,8 +12,6 @@ const GIB = 1024 ** 3;
 export const SMALLEST = 16 * 1024 ** 2;
 /** Zeroing the tables of inodes would fill the image: there are zeros where it has holes. */
 export const MOUNT_OPTIONS = "loop,nosuid,nodev,discard,noinit_itable";
-const DETACH_MS = 30_000;
-const POLL_MS = 10;
 
 const run = (program: string, args: readonly string[]) =>
   promisify(execFile)(program, args, { env: { PATH: SEARCH_PATH, LC_ALL: "C" } });
@@ -48,15 +44,6 @@ export async function makeImage(volume: string, sizeBytes: number): Promise<void
   await file.sync();
   await file.close();
   await rm(skeleton, { recursive: true });
-}
-
-/** Resolves once nobody has it mounted: the last process of a pod is gone a moment before its mounts are. */
-export async function untilDetached(image: string): Promise<void> {
-  for (const end = Date.now() + DETACH_MS; ; await delay(POLL_MS)) {
-    const { stdout } = await run("losetup", ["--associated", image, "--noheadings", "--output", "NAME"]);
-    if (stdout.trim() === "") return;
-    if (Date.now() > end) throw new DriverError(`the disk is still mounted after ${DETACH_MS / 1000} s`);
-  }
 }
 
 /** From the superblock, since counting would take longer the more files there are; while it is mounted, of some time before. */

@@ -1,15 +1,15 @@
 /** Work on trees of files, in a process of its own: under a lock on the disks concerned, and with their images mounted for it alone. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import type { DiskUse, Progress } from "../disks.ts";
+import { DiskRefused, type DiskUse, type Progress } from "../disks.ts";
 import { DriverError } from "../driver.ts";
 import { exists, SEARCH_PATH } from "../local/pod-dir.ts";
-import { MOUNT_OPTIONS, untilDetached } from "./image.ts";
+import { MOUNT_OPTIONS } from "./image.ts";
 import { imageOf } from "./layout.ts";
+import { BUSY, inUse, isBusy, LOCK_WAIT_S, untilDetached } from "./lock.ts";
 
 export interface Job {
   readonly from: string;
@@ -21,16 +21,13 @@ export interface Job {
   readonly list?: string;
 }
 
-export type Told =
-  | { readonly done: number; readonly total: number }
-  | { readonly use: DiskUse }
-  | { readonly fault: string };
+type Result = { readonly use: DiskUse } | { readonly fault: string; readonly lasting: boolean };
+export type Told = Result | { readonly done: number; readonly total: number };
 
 /** Beside dist/main.js once it is bundled. */
 const WORKER = fileURLToPath(
   new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./disk-worker.js", import.meta.url),
 );
-const BUSY = 75;
 const CANNOT_MOUNT = 76;
 
 /** `VOLUME… -- COMMAND…`: the command inherits the locks, so that they end with it. Where there is no flock, there is only one server. */
@@ -38,7 +35,7 @@ const SCRIPT = `set -eu
 fd=7
 while [ "$1" != -- ]; do
   eval "exec $fd<\\"\\$1\\""
-  if command -v flock >/dev/null; then flock -n $fd || exit ${BUSY}; fi
+  if command -v flock >/dev/null; then flock -w ${LOCK_WAIT_S} $fd || exit ${BUSY}; fi
   if [ -e "$1/image" ]; then mount -o ${MOUNT_OPTIONS} "$1/image" "$1/mnt" || exit ${CANNOT_MOUNT}; fi
   fd=$((fd + 1))
   shift
@@ -57,28 +54,34 @@ const UNSHARE = "unshare --mount --pid --fork --kill-child --mount-proc --propag
 export async function runJob(job: Job, volumes: readonly string[], progress?: Progress): Promise<DiskUse> {
   progress?.signal?.throwIfAborted();
   const worker = await inside(volumes, [process.execPath, WORKER, JSON.stringify(job)]);
-  let use: DiskUse | undefined;
-  let fault: string | undefined;
   const stop = () => end(worker);
   progress?.signal?.addEventListener("abort", stop);
   try {
-    const ended = once(worker, "close");
-    for await (const line of createInterface(worker.stdout)) {
-      const told: Told = JSON.parse(line);
-      if ("use" in told) use = told.use;
-      else if ("fault" in told) fault = told.fault;
-      else progress?.(told.done, told.total);
-    }
-    const [code] = await ended;
+    const [result, [code]] = await Promise.all([resultOf(worker, progress), once(worker, "close")]);
     progress?.signal?.throwIfAborted();
-    if (use === undefined) throw faultOf(code, fault ?? worker.said(), volumes);
-    if (job.to !== undefined) progress?.(use.usedBytes, use.usedBytes);
-    return use;
+    if (result === undefined) throw exitFault(code, worker.said(), volumes);
+    if ("fault" in result)
+      throw result.lasting ? new DiskRefused(result.fault) : faultOf(result.fault, volumes);
+    if (job.to !== undefined) progress?.(result.use.usedBytes, result.use.usedBytes);
+    return result.use;
+  } catch (error) {
+    // When it was killed, what it started may still be there.
+    end(worker);
+    throw error;
   } finally {
     progress?.signal?.removeEventListener("abort", stop);
-    // When it was killed, what it started may still be there.
-    if (use === undefined) end(worker);
   }
+}
+
+/** What the worker told last, if it got that far. */
+async function resultOf(worker: Inside, progress?: Progress): Promise<Result | undefined> {
+  let result: Result | undefined;
+  for await (const line of createInterface(worker.stdout)) {
+    const told: Told = JSON.parse(line);
+    if ("done" in told) progress?.(told.done, told.total);
+    else result = told;
+  }
+  return result;
 }
 
 /** Runs a program with these volumes, of which no pod may have any; throws with what it said when it fails. */
@@ -86,7 +89,7 @@ export async function runInside(volumes: readonly string[], command: readonly st
   const child = await inside(volumes, command);
   child.stdout.resume();
   const [code] = await once(child, "close");
-  if (code !== 0) throw faultOf(code, child.said(), volumes);
+  if (code !== 0) throw exitFault(code, child.said(), volumes);
 }
 
 type Inside = ChildProcess & { readonly stdout: Readable; readonly said: () => string };
@@ -94,7 +97,7 @@ type Inside = ChildProcess & { readonly stdout: Readable; readonly said: () => s
 async function inside(volumes: readonly string[], command: readonly string[]): Promise<Inside> {
   const images = await imagesOf(volumes);
   if ((await Promise.all(volumes.map(isBusy))).includes(true)) throw inUse();
-  await Promise.all(images.map(untilDetached));
+  await Promise.all(volumes.map(untilDetached));
   const [program = "", ...args] = [...(images.length > 0 ? UNSHARE : []), ...BASH, SCRIPT, "bash"];
   const child = spawn(program, [...args, ...volumes, "--", ...command], {
     cwd: "/",
@@ -124,26 +127,13 @@ function end({ pid }: ChildProcess): void {
   }
 }
 
-function faultOf(code: number | null, said: string, volumes: readonly string[]): Error {
+function exitFault(code: number | null, said: string, volumes: readonly string[]): Error {
   if (code === BUSY) return inUse();
-  // Users read it: without the server's paths (A-04).
-  const words = volumes.reduce((text, volume) => text.replaceAll(volume, "disk"), said.split("\n")[0] ?? "");
-  if (code === CANNOT_MOUNT) return new DriverError(`the disk cannot be mounted: ${words}`);
-  return new DriverError(words || "the process that works on the disk was killed");
+  return faultOf(code === CANNOT_MOUNT ? `the disk cannot be mounted: ${said}` : said, volumes);
 }
 
-export const inUse = (): DriverError =>
-  new DriverError("the disk is in use by a pod, or by other work on it");
-
-/** Whether a pod, or work on it, has the volume now. */
-export async function isBusy(volume: string): Promise<boolean> {
-  try {
-    await promisify(execFile)("flock", ["--nonblock", "--conflict-exit-code", String(BUSY), volume, "true"]);
-    return false;
-  } catch (error) {
-    const { code } = error as { code?: unknown };
-    if (code === BUSY) return true;
-    if (code === "ENOENT") return false;
-    throw error;
-  }
+/** The first line, since the others follow from it, without the server's paths: users read it (A-04). */
+function faultOf(said: string, volumes: readonly string[]): DriverError {
+  const words = volumes.reduce((text, volume) => text.replaceAll(volume, "disk"), said.split("\n")[0] ?? "");
+  return new DriverError(words || "the process that works on the disk was killed");
 }

@@ -25,8 +25,9 @@ export function placeOf(dataDir: string, kind: Kind, id: string): string {
 
 export const beingMade = (place: string): string => `${place}.new`;
 export const beingDeleted = (place: string): string => `${place}.gone`;
-export const isHalfMade = (name: string): boolean =>
-  isId(name.replace(/\.(?:new|gone)$/, "")) && name.includes(".");
+/** Of the name of something half made. */
+export const idOf = (name: string): string => name.replace(/\.(?:new|gone)$/, "");
+export const isHalfMade = (name: string): boolean => !isId(name) && isId(idOf(name));
 
 export const imageOf = (volume: string): string => join(volume, "image");
 

@@ -7,12 +7,20 @@ import { removeTree } from "../local/tree.ts";
 import { makeImage, SMALLEST } from "./image.ts";
 import { runInside } from "./job.ts";
 
+export interface LocalDisksOptions {
+  /** That of the local driver. */
+  readonly dataDir: string;
+  /** That of the local driver: only pods in namespaces can have an image mounted for them alone. */
+  readonly isolation: "namespaces" | "processes";
+  log?(fields: Record<string, unknown>, message: string): void;
+}
+
 type Limits = DiskEngine["limits"];
 
 const ENFORCED: Limits = { enforced: true, how: "each disk is a file system of its size" };
 
 /** `dataDir` is where the disks are; what is tried there is gone afterwards, or with the probes of namespaces.ts. */
-export async function findLimits(dataDir: string, isolation: "namespaces" | "processes"): Promise<Limits> {
+export async function findLimits({ dataDir, isolation, log }: LocalDisksOptions): Promise<Limits> {
   if (isolation === "processes")
     return notEnforced("pods are plain processes here, which see the same mounts");
   const volume = join(dataDir, `probe-${randomUUID()}`);
@@ -22,7 +30,9 @@ export async function findLimits(dataDir: string, isolation: "namespaces" | "pro
     await runInside([volume], ["touch", join(volume, "mnt", "home", "written")]);
     return ENFORCED;
   } catch (error) {
-    return notEnforced(`images cannot be mounted here (${(error as Error).message})`);
+    const fault = (error as Error).message;
+    log?.({ fault }, "disks cannot have images here: their sizes are not enforced");
+    return notEnforced("disks cannot be file systems of their own on this server");
   } finally {
     await removeTree(volume);
   }

@@ -5,13 +5,13 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, openSync, readlinkSync, readSync } from "node:fs";
 import { textOf } from "./names.ts";
-import { type Visit, walk } from "./walk.ts";
+import { allocated, type Visit, walk } from "./walk.ts";
 
 const BUFFER = Buffer.allocUnsafe(1 << 20);
 /** A pipe that took the place of a file is not waited for. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** The lines of the tree below `root`; `read` is awaited with the bytes that were read. */
+/** The lines of the tree below `root`; `read` is awaited with what was dealt with, in bytes of the medium. */
 export async function* linesOf(root: string, read: (bytes: number) => Promise<void>): AsyncGenerator<string> {
   for (const visit of walk(root)) {
     const what = await contentOf(visit, read);
@@ -24,8 +24,8 @@ export async function* linesOf(root: string, read: (bytes: number) => Promise<vo
 
 async function contentOf(visit: Visit, read: (bytes: number) => Promise<void>): Promise<unknown> {
   const { stats, path, same } = visit;
-  await read(0);
   if (same !== undefined) return { same: textOf(same) };
+  await read(Math.max(0, allocated(stats) - (stats.isFile() ? stats.size : 0)));
   if (stats.isFile()) return { size: stats.size, sha256: await sha256Of(path, read) };
   if (stats.isSymbolicLink()) return { to: textOf(readlinkSync(path, { encoding: "latin1" })) };
   return stats.isCharacterDevice() || stats.isBlockDevice() ? { device: stats.rdev } : null;
@@ -53,7 +53,12 @@ export function kindOf(stats: Visit["stats"]): "file" | "directory" | "link" | "
   return stats.isSymbolicLink() ? "link" : "other";
 }
 
-/** The lines of two lists as long as they are equal; throws with the name of the first file that is not. */
+/** Two trees, or a tree and its list, are not the same. */
+export class Difference extends Error {
+  override readonly name = "Difference";
+}
+
+/** The lines of two lists as long as they are equal; throws Difference with the name of the first file that is not. */
 export async function* agreed(
   expected: AsyncIterable<string>,
   found: AsyncIterator<string>,
@@ -61,15 +66,17 @@ export async function* agreed(
   for await (const line of expected) {
     const next = await found.next();
     if (next.done || next.value !== line)
-      throw new Error(difference(line, next.done ? undefined : next.value));
+      throw new Difference(nameIn(line, next.done ? undefined : next.value));
     yield line;
   }
   const more = await found.next();
-  if (!more.done) throw new Error(difference(undefined, more.value));
+  if (!more.done) throw new Difference(nameIn(undefined, more.value));
 }
 
-function difference(expected: string | undefined, found: string | undefined): string {
-  const lines = [expected, found].flatMap((line) => (line === undefined ? [] : [line]));
-  const names = lines.map((line) => String(JSON.parse(line)[0])).sort();
-  return `${JSON.stringify(names[0] ?? "")} is not the same in the copy`;
+/** Of the file that comes first; a list that is damaged may have none. */
+function nameIn(...lines: (string | undefined)[]): string {
+  const names = lines.flatMap((line) => (line === undefined ? [] : [NAME.exec(line)?.[1] ?? "its list"]));
+  return names.sort()[0] ?? "";
 }
+
+const NAME = /^\[("(?:[^"\\]|\\.)*")/;

@@ -14,7 +14,7 @@ export interface Visit {
 
 /** Each directory before what is in it, that sorted by bytes. Holds the names of one directory to a level, and files with several names. */
 export function* walk(root: string): Generator<Visit> {
-  const names = new Map<string, string>();
+  const linked = new Map<string, string>();
   const left: Iterator<string>[] = [[""].values()];
   const top = latin1Of(root);
   for (let level = left.at(-1); level; level = left.at(-1)) {
@@ -25,21 +25,21 @@ export function* walk(root: string): Generator<Visit> {
     }
     const path = bytesOf(name === "" ? top : `${top}/${name}`);
     const stats = lstatSync(path);
-    yield { name, path, stats, same: firstName(names, name, stats) };
-    if (stats.isDirectory()) left.push(namesIn(path, name).values());
+    yield { name, path, stats, same: firstName(linked, name, stats) };
+    if (!stats.isDirectory()) continue;
+    left.push(within(name, readdirSync(path, { encoding: "latin1" }).sort()));
   }
 }
 
-function namesIn(path: Buffer, name: string): string[] {
-  const names = readdirSync(path, { encoding: "latin1" }).sort();
-  return name === "" ? names : names.map((n) => `${name}/${n}`);
+function* within(directory: string, names: readonly string[]): Generator<string> {
+  for (const name of names) yield directory === "" ? name : `${directory}/${name}`;
 }
 
-function firstName(names: Map<string, string>, name: string, stats: Stats): string | undefined {
+function firstName(linked: Map<string, string>, name: string, stats: Stats): string | undefined {
   if (stats.isDirectory() || stats.nlink < 2) return undefined;
   const file = `${stats.dev}:${stats.ino}`;
-  const first = names.get(file);
-  if (first === undefined) names.set(file, name);
+  const first = linked.get(file);
+  if (first === undefined) linked.set(file, name);
   return first;
 }
 
@@ -56,4 +56,4 @@ export async function measureTree(root: string, breathe: () => Promise<void>): P
 }
 
 /** stat(2): a block is 512 bytes, whatever the file system's are. */
-const allocated = (stats: Stats): number => stats.blocks * 512;
+export const allocated = (stats: Stats): number => stats.blocks * 512;

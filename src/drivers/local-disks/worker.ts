@@ -2,13 +2,14 @@
  * The process that copies and measures trees, so that the server's event loop is never held: `worker JOB`, started by job.ts. Tells
  * what it does in lines of JSON on standard output, and ends when its standard input does, that is with the server.
  */
-import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from "node:fs";
-import { createInterface } from "node:readline";
+import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
+import { getSystemErrorMessage } from "node:util";
 import type { DiskUse } from "../disks.ts";
 import { copyTree, syncTree } from "./copy.ts";
 import type { Job, Told } from "./job.ts";
-import { agreed, linesOf } from "./tree-list.ts";
+import { agreed, Difference, linesOf } from "./tree-list.ts";
 import { measureTree } from "./walk.ts";
 
 const TELL_MS = 200;
@@ -19,23 +20,21 @@ const tell = (told: Told): unknown => process.stdout.write(`${JSON.stringify(tol
 /** Copying is half of the work, and comparing the other half. */
 class Progress {
   readonly #total: number;
-  #half = 0;
   #told = 0;
-  #read = 0;
+  #compared = 0;
 
   constructor(total: number) {
     this.#total = total;
   }
 
   copied(bytes: number): void {
-    this.#half = Math.min(bytes, this.#total);
-    this.#tell(this.#half / 2);
+    this.#tell(Math.min(bytes, this.#total) / 2);
   }
 
-  /** Of both trees, one after the other by turns. */
-  compared(bytes: number): void {
-    this.#read += bytes / 2;
-    this.#tell((this.#total + Math.min(this.#read, this.#total)) / 2);
+  /** Of one tree of the `trees` that are compared. */
+  compared(bytes: number, trees: number): void {
+    this.#compared += bytes / trees;
+    this.#tell((this.#total + Math.min(this.#compared, this.#total)) / 2);
   }
 
   #tell(done: number): void {
@@ -60,17 +59,16 @@ async function work(job: Job): Promise<DiskUse> {
   const progress = new Progress(use.usedBytes);
   await copyTree(job.from, job.to, (bytes) => progress.copied(bytes));
   const read = (bytes: number): Promise<void> => {
-    progress.compared(bytes);
+    progress.compared(bytes, job.against === undefined ? 2 : 1);
     return breathe();
   };
-  const expected = job.against === undefined ? linesOf(job.from, read) : linesIn(job.against);
+  const expected = job.against === undefined ? linesOf(job.from, read) : await linesIn(job.against);
   await writeLines(agreed(expected, linesOf(job.to, read)), job.list);
   await syncTree(job.to);
   return use;
 }
 
-const linesIn = (file: string): AsyncIterable<string> =>
-  createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
+const linesIn = async (path: string): Promise<AsyncIterable<string>> => (await open(path)).readLines();
 
 async function writeLines(lines: AsyncIterable<string>, path: string | undefined): Promise<void> {
   const file = path === undefined ? undefined : openSync(path, "wx", 0o600);
@@ -89,10 +87,31 @@ async function writeLines(lines: AsyncIterable<string>, path: string | undefined
   closeSync(file);
 }
 
+/** A snapshot that is not what it was will not be; a disk that changed while it was copied may be still the next time. */
+function faultOf(error: unknown): Told {
+  const { message } = error as Error;
+  if (!(error instanceof Difference))
+    return { fault: wordsOf(error as NodeJS.ErrnoException), lasting: false };
+  return job.against === undefined
+    ? { fault: `${message} changed while it was copied`, lasting: false }
+    : { fault: `the snapshot is damaged: ${message} is not what it was`, lasting: true };
+}
+
+/** A system call's error names a path of the server's (A-04). */
+function wordsOf({ message, errno, path }: NodeJS.ErrnoException): string {
+  if (errno === undefined || path === undefined) return message;
+  const name = [job.from, job.to ?? ""].reduce((text, root) => text.replace(`${root}/`, ""), String(path));
+  const why = errno === EUCLEAN ? "the file system is damaged there" : getSystemErrorMessage(errno);
+  return `${JSON.stringify(name)} cannot be read: ${why}`;
+}
+
+/** For which Node has no words. */
+const EUCLEAN = -117;
+const job: Job = JSON.parse(process.argv[2] ?? "");
 process.stdin.on("end", () => process.exit()).resume();
 try {
-  tell({ use: await work(JSON.parse(process.argv[2] ?? "")) });
+  tell({ use: await work(job) });
 } catch (error) {
-  tell({ fault: (error as Error).message });
+  tell(faultOf(error));
 }
 process.stdin.destroy();

@@ -3,9 +3,9 @@ import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskRefused } from "../disks.ts";
 import { DriverError, LaunchRefused, NOTICE_FILE, type PodSpec } from "../driver.ts";
-import { untilDetached, usedInImage } from "../local-disks/image.ts";
-import { isBusy } from "../local-disks/job.ts";
+import { usedInImage } from "../local-disks/image.ts";
 import { imageOf, placeOf } from "../local-disks/layout.ts";
+import { isBusy, untilDetached } from "../local-disks/lock.ts";
 import { readPort } from "./control.ts";
 import type { Isolation } from "./isolation.ts";
 import { control, exists, readIfThere, unlessMissing, volumeOf } from "./pod-dir.ts";
@@ -20,6 +20,7 @@ export async function diskOf(
   const volume = placeOf(dataDir, "disks", disk.volume);
   if (!(await exists(volume))) throw new LaunchRefused("the data of the disk are not there");
   if (await isBusy(volume)) throw new LaunchRefused("another pod has the disk, or it is being copied");
+  await untilDetached(volume);
   if (await exists(imageOf(volume))) await checkImage(imageOf(volume), isolation);
   else if (!(await isDirectory(join(volume, "home"))))
     throw new LaunchRefused("the disk is damaged: the directory of its files is not there");
@@ -43,7 +44,6 @@ async function checkImage(image: string, { kind }: Isolation): Promise<void> {
     throw new LaunchRefused(
       "the disk is a file system of its own, which pods of plain processes cannot have; it needs --isolation namespaces",
     );
-  await untilDetached(image);
   try {
     await usedInImage(image);
   } catch (error) {
@@ -64,5 +64,5 @@ export async function homeOf(dir: string): Promise<string> {
 /** Resolves once a pod whose processes are gone has let its disk go. */
 export async function untilReleased(dir: string): Promise<void> {
   const volume = await volumeOf(dir);
-  if (volume !== undefined && (await exists(imageOf(volume)))) await untilDetached(imageOf(volume));
+  if (volume !== undefined) await untilDetached(volume);
 }

@@ -4,6 +4,8 @@
  * was killed meanwhile, finds it taken and goes. The pid in it stays right because the command is exec'ed. So does the lock on the
  * disk, which the kernel keeps for as long as the init lives; where there is no flock there is no second server either.
  */
+import { LOCK_WAIT_S } from "../local-disks/lock.ts";
+
 export const START_SCRIPT = `set -eu
 control=\${1#--pod=}/control
 shift
@@ -15,7 +17,7 @@ rm -f "$control/claim.$$"
 if [ -e "$control/disk" ]; then
   IFS= read -r volume <"$control/disk"
   exec 9<"$volume"
-  if command -v flock >/dev/null && ! flock -n 9; then
+  if command -v flock >/dev/null && ! flock -w ${LOCK_WAIT_S} 9; then
     echo "another pod has the disk, or it is being copied" >"$control/refused"
     exit 1
   fi

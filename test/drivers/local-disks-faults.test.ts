@@ -1,0 +1,137 @@
+/** A medium that is full or cannot be read, and what a crash left. */
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type DiskEngine, DiskRefused } from "../../src/drivers/disks.ts";
+import { DriverError } from "../../src/drivers/driver.ts";
+import { newId } from "./contract.ts";
+import { MIB, silent } from "./disks-contract.ts";
+import { LocalDiskRig } from "./disks-rig.ts";
+import { run } from "./ssh.ts";
+
+const root = process.getuid?.() === 0;
+
+describe.each(["processes", "namespaces"] as const)("%s", (isolation) => {
+  describe.skipIf(isolation === "namespaces" && !root)("(namespaces need root)", () => {
+    let rig: LocalDiskRig;
+    let engine: DiskEngine;
+    let disk: string;
+    let snapshot: string;
+
+    beforeEach(async () => {
+      rig = await LocalDiskRig.make(isolation);
+      [disk, snapshot] = [newId(), newId()];
+    });
+
+    afterEach(async () => {
+      expect(await rig.remains()).toEqual([]);
+      await rig.close();
+    });
+
+    const output = async (id: string, script: string): Promise<string> => {
+      const ran = await rig.onDisk(id, script);
+      expect(ran).toMatchObject({ code: 0, stderr: "" });
+      return ran.stdout;
+    };
+
+    test.skipIf(!root)(
+      "a full medium fails the copy, leaves nothing of it, and takes nothing with it",
+      async () => {
+        const { dataDir } = rig.options;
+        await run("mount", ["-t", "tmpfs", "-o", "size=10m", "full", dataDir]);
+        try {
+          engine = await rig.open();
+          await engine.create(disk, 32 * MIB);
+          const sum = await output(disk, "head -c 4000000 /dev/urandom >file; sha256sum file");
+          await engine.snapshot(disk, snapshot, silent);
+          const target = newId();
+          const restored = engine.restore(snapshot, target, 32 * MIB, silent);
+          await expect(restored).rejects.toThrow(DriverError);
+          await expect(restored).rejects.toThrow(/No space left on device|Input\/output error/);
+          await expect(restored).rejects.not.toThrow(dataDir);
+          expect(await engine.list()).toMatchObject({ disks: [disk], snapshots: [snapshot], halfMade: [] });
+          expect(await output(disk, "sha256sum file")).toBe(sum);
+          await run("mount", ["-o", "remount,size=64m", dataDir]);
+          await engine.restore(snapshot, target, 32 * MIB, silent);
+          expect(await output(target, "sha256sum file")).toBe(sum);
+        } finally {
+          await run("umount", [dataDir]);
+        }
+      },
+    );
+
+    test("a snapshot that is damaged is never restored, and the file is named", async () => {
+      engine = await rig.open();
+      await engine.create(disk, 32 * MIB);
+      await output(disk, "echo text >file; echo other >zfile");
+      await engine.snapshot(disk, snapshot, silent);
+      const file = join(rig.snapshot(snapshot), "home", "file");
+      const { atime, mtime } = await stat(file);
+      await writeFile(file, "tixt\n");
+      await utimes(file, atime, mtime);
+      const restored = engine.restore(snapshot, newId(), 32 * MIB, silent);
+      await expect(restored).rejects.toThrow(DiskRefused);
+      await expect(restored).rejects.toThrow('the snapshot is damaged: "file" is not what it was');
+      await writeFile(file, "text\n");
+      await utimes(file, atime, mtime);
+      await engine.restore(snapshot, newId(), 32 * MIB, silent);
+      const list = join(rig.snapshot(snapshot), "list");
+      await writeFile(list, (await readFile(list, "utf8")).split("\n").slice(0, 1).join("\n"));
+      const shortened = engine.restore(snapshot, newId(), 32 * MIB, silent);
+      await expect(shortened).rejects.toThrow('the snapshot is damaged: "file" is not what it was');
+      expect((await engine.list()).halfMade).toEqual([]);
+    });
+
+    test("what a crash left is told apart, replaced by the next try, or discarded", async () => {
+      engine = await rig.open();
+      const places = [rig.disk(`${disk}.new`), rig.snapshot(`${snapshot}.new`), rig.disk(`${newId()}.gone`)];
+      const halfMade = places.map((place) => place.slice(rig.options.dataDir.length + 1));
+      for (const place of [...places, rig.disk("lost+found"), rig.disk(`${disk}.new.new`)])
+        await mkdir(join(place, "home", "left"), { recursive: true });
+      const found = await engine.list();
+      expect(found).toMatchObject({ disks: [], snapshots: [] });
+      expect(found.halfMade.toSorted()).toEqual(halfMade.toSorted());
+      expect(await engine.measure(disk)).toBe("absent");
+      expect(await engine.contents(snapshot, "", { limit: 9 })).toBe("absent");
+      await engine.create(disk, 32 * MIB);
+      expect(await output(disk, "ls -A")).toBe("");
+      for (const name of halfMade) await engine.discardHalfMade(name);
+      for (const name of halfMade) await engine.discardHalfMade(name);
+      expect((await engine.list()).halfMade).toEqual([]);
+      for (const name of [disk, `disks/${disk}`, "disks/lost+found", `../disks/${disk}.new`, "disks/..new"])
+        await expect(engine.discardHalfMade(name), name).rejects.toThrow(
+          "is not the name of something half made",
+        );
+      expect((await readdir(rig.disk(""))).sort()).toEqual([disk, `${disk}.new.new`, "lost+found"].sort());
+    });
+  });
+});
+
+test.skipIf(!root)(
+  "a file that cannot be read fails the snapshot with its name, and nothing of it is left",
+  async () => {
+    const rig = await LocalDiskRig.make("namespaces");
+    const engine = await rig.open();
+    const [disk, snapshot] = [newId(), newId()];
+    await engine.create(disk, 32 * MIB);
+    await rig.onDisk(disk, "mkdir dir; head -c 3000000 /dev/urandom >dir/broken; echo text >well");
+    // The map of its blocks is no map: the kernel reads that as an error of the medium.
+    const image = join(rig.disk(disk), "image");
+    const damage = await run("debugfs", ["-w", "-R", "set_inode_field /home/dir/broken block[0] 0", image]);
+    expect(damage.code).toBe(0);
+    const failed = engine.snapshot(disk, snapshot, silent);
+    await expect(failed).rejects.toThrow(DriverError);
+    await expect(failed).rejects.toThrow('"dir/broken" cannot be read: the file system is damaged there');
+    await expect(failed).rejects.not.toThrow(rig.base);
+    expect(await engine.list()).toMatchObject({ disks: [disk], snapshots: [], halfMade: [] });
+    // Repaired is what is left of it.
+    await run("e2fsck", ["-f", "-y", image]);
+    await engine.snapshot(disk, snapshot, silent);
+    expect(await engine.contents(snapshot, "", { limit: 9 })).toMatchObject([
+      { name: "dir" },
+      { name: "well" },
+    ]);
+    expect(await rig.remains()).toEqual([]);
+    await rig.close();
+  },
+);
