@@ -2,7 +2,6 @@
  * The loop that brings reservations forward. It looks at rows and takes those that are due under a lease; a signal only
  * wakes it earlier. Many servers may run it on one database.
  */
-import { nextOperation } from "../store/disk-operations.ts";
 import { claimDue, dropLease, type Lease, nextDue, type Rest, renewLeases, settle } from "../store/leases.ts";
 import { findReservation } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
@@ -143,7 +142,7 @@ class Run {
     if (quiet.length > 0) this.#hold("glance", this.#glance(quiet));
     const open = this.#inHand.has("glance") ? BUSY_STATES : ALL_STATES;
     const { dues, delivery } = await this.#core.store.read(async (db) => ({
-      dues: [await nextDue(db, open), await nextOperation(db)],
+      dues: [await nextDue(db, open), await this.#disks.next(db)],
       delivery: await nextDelivery(db),
     }));
     const post = await this.#courier.begin(delivery, now);

@@ -13,6 +13,7 @@ import { knownServers } from "../core/presence.ts";
 import { createSshProbe, type Probe } from "../core/probe.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { createLocalDriver } from "../drivers/local.ts";
+import { createLocalDisks } from "../drivers/local-disks.ts";
 import { openStore, type Store } from "../store/db.ts";
 import { type Hold, holdAlone, holdTogether } from "../store/exclusive.ts";
 import {
@@ -68,11 +69,13 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
   const name = randomBytes(4).toString("hex");
   const driver = await openDriver(options, dataDir, id, roles, logger);
   closing.back.add("driver", 800, () => driver.close());
+  const worksOnDisks = roles.has("api") || roles.has("worker");
   const scratch = join(dataDir, "probes", name);
   closing.front.add("probe", 200, () => rm(scratch, { recursive: true, force: true }));
   const core = createCore({
     store,
     driver,
+    disks: worksOnDisks ? await createLocalDisks({ dataDir, isolation: driver.isolation }) : undefined,
     probe: roles.has("worker") ? await openProbe(store, scratch, embedded) : noProbe,
     githubKeys: githubKeys(options.githubKeysUrl),
     webhooks: createWebhookSender({ rules: options.live.webhooks }),

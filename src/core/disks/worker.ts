@@ -5,10 +5,15 @@
 import { type DiskEngine, DiskRefused, type DiskUse } from "../../drivers/disks.ts";
 import { DriverError } from "../../drivers/driver.ts";
 import type { Tx } from "../../store/db.ts";
-import { claimOperations, findOperation, updateOperation } from "../../store/disk-operations.ts";
+import {
+  claimOperations,
+  findOperation,
+  nextOperation,
+  updateOperation,
+} from "../../store/disk-operations.ts";
 import { takeDisk } from "../../store/disks.ts";
 import { dropLease, type Lease } from "../../store/leases.ts";
-import type { OperationRow } from "../../store/tables.ts";
+import type { Db, OperationRow } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
@@ -28,6 +33,8 @@ const ASIDE_MS = 10_000;
 export interface DiskWorker {
   /** Leases what is due, as much as there are hands for; ids. */
   claim(tx: Tx): Promise<string[]>;
+  /** When there is something to claim next; undefined while there are no hands for it. */
+  next(db: Db): Promise<string | undefined>;
   /** Brings one that was claimed as far as it goes now; it never rejects. */
   work(id: string): Promise<void>;
 }
@@ -38,11 +45,12 @@ export function createDiskWorker(
   signal: AbortSignal,
   conditions: Conditions,
 ): DiskWorker {
-  if (!core.disks) return { claim: async () => [], work: async () => undefined };
+  if (!core.disks) return { claim: async () => [], next: async () => undefined, work: async () => undefined };
   const work = new DiskWork(core, core.disks, lease);
   const inHand = new Set<string>();
   return {
     claim: (tx) => claimOperations(tx, lease, HANDS - inHand.size),
+    next: async (db) => (inHand.size < HANDS ? nextOperation(db) : undefined),
     async work(id) {
       inHand.add(id);
       const keeping = keepLease(core, lease, id, signal, conditions);
