@@ -65,17 +65,26 @@ export interface Claim {
   readonly until: string;
 }
 
-/** Takes what is due, the longest due first. The number of tries, which grows with it, tells later who may settle it. */
+/**
+ * Takes what is due, the longest due first; of one reservation the earliest, so that what need not be tried again comes in order. The
+ * number of tries, which grows with it, tells later who may settle it.
+ */
 export async function claimDeliveries(tx: Tx, claim: Claim): Promise<DeliveryRow[]> {
-  let places = tx.db
-    .selectFrom("deliveries")
-    .innerJoin("webhooks", "webhooks.reservation_id", "deliveries.reservation_id")
+  let turns = tx.db
+    .selectFrom("deliveries as d")
+    .innerJoin("webhooks as w", "w.reservation_id", "d.reservation_id")
     .select([
-      "deliveries.id",
-      sql<number>`row_number() over (partition by webhooks.host order by deliveries.next_try_at)`.as("place"),
+      "d.id",
+      "d.next_try_at",
+      "w.host",
+      sql<number>`row_number() over (partition by d.reservation_id order by d.version)`.as("turn"),
     ])
-    .where("deliveries.next_try_at", "<=", tx.at);
-  if (claim.busy.length > 0) places = places.where("webhooks.host", "not in", claim.busy);
+    .where("d.next_try_at", "<=", tx.at);
+  if (claim.busy.length > 0) turns = turns.where("w.host", "not in", claim.busy);
+  const places = tx.db
+    .selectFrom(turns.as("turns"))
+    .select(["id", sql<number>`row_number() over (partition by host order by next_try_at)`.as("place")])
+    .where("turn", "=", 1);
   const fair = tx.db.selectFrom(places.as("places")).select("id").where("place", "<=", claim.perHost);
   const due = tx.db
     .selectFrom("deliveries")
