@@ -12,6 +12,7 @@ _gpu_dev() {
     case "$command $word" in
       " disk") command="disk" ;;
       " admin") command="admin" ;;
+      " keys") command="keys" ;;
       " context") command="context" ;;
       " config") command="config" ;;
       " ssh-config") command="ssh-config" ;;
@@ -32,6 +33,9 @@ _gpu_dev() {
       "context list" | "context ls") command="context list" ;;
       "context use") command="context use" ;;
       " whoami") command="whoami" ;;
+      "keys list" | "keys ls") command="keys list" ;;
+      "keys add") command="keys add" ;;
+      "keys remove" | "keys rm") command="keys remove" ;;
       " doctor") command="doctor" ;;
       "config show") command="config show" ;;
       "config get") command="config get" ;;
@@ -120,6 +124,12 @@ _gpu_dev() {
     "context use --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "whoami --fields") return ;;
     "whoami --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "keys list --fields") return ;;
+    "keys list --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "keys add --fields") return ;;
+    "keys add --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "keys remove --fields") return ;;
+    "keys remove --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "doctor --fields") return ;;
     "doctor --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "config show --fields") return ;;
@@ -154,6 +164,7 @@ _gpu_dev() {
       "") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "disk") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "admin") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "keys") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "context") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
@@ -174,6 +185,9 @@ _gpu_dev() {
       "context list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "context use") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "whoami") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "keys list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "keys add") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
+      "keys remove") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "doctor") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--origin --json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
       "config get") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --help" -- "$cur")); return ;;
@@ -191,9 +205,10 @@ _gpu_dev() {
     return
   fi
   case "$command" in
-    "") COMPREPLY=($(compgen -W "reserve list show connect cp forward edit cancel avail status server login logout whoami doctor completion disk admin context config ssh-config" -- "$cur")); ;;
+    "") COMPREPLY=($(compgen -W "reserve list show connect cp forward edit cancel avail status server login logout whoami doctor completion disk admin keys context config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "list" -- "$cur")); ;;
     "admin") COMPREPLY=($(compgen -W "types nodes" -- "$cur")); ;;
+    "keys") COMPREPLY=($(compgen -W "list add remove" -- "$cur")); ;;
     "context") COMPREPLY=($(compgen -W "list use" -- "$cur")); ;;
     "config") COMPREPLY=($(compgen -W "show get set unset path edit" -- "$cur")); ;;
     "ssh-config") COMPREPLY=($(compgen -W "install remove show" -- "$cur")); ;;
@@ -205,6 +220,7 @@ _gpu_dev() {
     "cancel") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "logout") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); ;;
     "context use") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); ;;
+    "keys add") COMPREPLY=($(compgen -f -- "$cur")); ;;
     "config get") COMPREPLY=($(compgen -W "gpu_type time" -- "$cur")); ;;
     "config set") COMPREPLY=($(compgen -W "gpu_type time" -- "$cur")); ;;
     "config unset") COMPREPLY=($(compgen -W "gpu_type time" -- "$cur")); ;;

@@ -42,6 +42,7 @@ export const contract = {
   getDiskOperation: { params: s.idParams, reply: d.diskOperation },
   listKeys: { query: s.pageQuery, reply: s.keyPage },
   createKey: { body: s.createKey, reply: s.key },
+  deleteKey: { params: s.idParams, reply: s.key },
   getMe: { reply: s.me },
   getDeployment: { reply: s.deployment },
   getHealth: { reply: s.health },

@@ -176,6 +176,13 @@ export const routes = {
     summary: "Register an ssh public key; one that is known is answered as it is",
     errors: ["idempotency_mismatch"],
   },
+  deleteKey: {
+    method: "DELETE",
+    path: "/v1/keys/{id}",
+    status: 200,
+    summary: "Forget an ssh public key; it opens no pod any more, and sessions that are open stay so",
+    errors: ["not_found"],
+  },
   getMe: { method: "GET", path: "/v1/me", status: 200, summary: "Who the token belongs to", errors: [] },
   getDeployment: {
     method: "GET",

@@ -6,6 +6,7 @@ import { VERSION } from "../api/version.ts";
 import type { GlobalOptions, Outside } from "./context.ts";
 import { CliError, NotConfigured, Unreachable, UsageError } from "./errors.ts";
 import { errorCode, withRetries } from "./retry.ts";
+import { withVersionNotice } from "./versions.ts";
 
 /** The configured server. Throws NotConfigured, and UsageError for a file or URL that cannot be read. */
 export function endpointOf(outside: Outside, home: Home, global: GlobalOptions): Endpoint {
@@ -51,7 +52,7 @@ function notConfigured(context: string | undefined): NotConfigured {
 
 /** A client for `endpoint`. */
 export function clientFor(outside: Outside, endpoint: Endpoint, detail: (line: string) => void): Client {
-  const logged = withLog(outside.fetch, outside.clock, detail);
+  const logged = withLog(withVersionNotice(outside.fetch, outside), outside.clock, detail);
   const retried = withRetries(logged, {
     clock: outside.clock,
     random: Math.random,

@@ -124,6 +124,26 @@ const entries = [
     load: async () => (await import("./commands/whoami.ts")).command,
   },
   {
+    path: "keys list",
+    aliases: ["ls"],
+    summary: "List your ssh keys",
+    group: SETUP,
+    load: async () => (await import("./commands/keys/list.ts")).command,
+  },
+  {
+    path: "keys add",
+    summary: "Register another ssh key",
+    group: SETUP,
+    load: async () => (await import("./commands/keys/add.ts")).command,
+  },
+  {
+    path: "keys remove",
+    aliases: ["rm"],
+    summary: "Forget an ssh key",
+    group: SETUP,
+    load: async () => (await import("./commands/keys/remove.ts")).command,
+  },
+  {
     path: "doctor",
     summary: "Look for what is wrong between here and your pods",
     group: SETUP,
@@ -214,6 +234,7 @@ export const catalogue: readonly CatalogueEntry[] = entries;
 export const topics: Readonly<Record<string, { readonly summary: string; readonly group: string }>> = {
   disk: { summary: "Your disks", group: INVENTORY },
   admin: { summary: "What administrators look at", group: ADMIN },
+  keys: { summary: "Your ssh keys", group: SETUP },
   context: { summary: "The servers that you know", group: SETUP },
   config: { summary: "The settings of this command line", group: SETUP },
   "ssh-config": { summary: "The ssh configuration of your reservations", group: SETUP },

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EXIT } from "../api/errors.ts";
+import type { Key, Page } from "../api/schemas.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./errors.ts";
 
@@ -10,6 +11,18 @@ import { CliError } from "./errors.ts";
 export async function registerKey(ctx: Context): Promise<void> {
   const publicKey = await ensureKeyPair(ctx);
   await ctx.api().createKey({ body: { public_key: publicKey }, idempotencyKey: randomUUID() });
+}
+
+/** All keys that the server knows of this user. */
+export async function allKeys(ctx: Context): Promise<Key[]> {
+  const items: Key[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const query = { limit: "500", ...(cursor === "" ? {} : { cursor }) };
+    const page: Page<Key> = await ctx.api().listKeys({ query });
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  }
+  return items;
 }
 
 /** The public key line of `<stateDir>/id_ed25519`, which is made when it is missing. */

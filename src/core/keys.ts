@@ -1,8 +1,9 @@
 /** The users' ssh public keys: what lets them into their pods. */
+import { Problem } from "../api/errors.ts";
 import type { Key, Page } from "../api/schemas.ts";
 import type { Tx } from "../store/db.ts";
 import { insertAudit } from "../store/journal.ts";
-import { findKey, insertKey, listKeys as listRows } from "../store/keys.ts";
+import { deleteKey, findKey, insertKey, listKeys as listRows } from "../store/keys.ts";
 import { listEntered } from "../store/reservations.ts";
 import type { KeyRow } from "../store/tables.ts";
 import type { Caller } from "./access.ts";
@@ -35,17 +36,27 @@ async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
   const row = { id, user_id: caller.id, type, fingerprint, public_key: line, comment, created_at: tx.at };
   const made = await insertKey(tx, row);
   if (!made) return view((await findKey(tx.db, caller.id, fingerprint)) ?? row);
-  await insertAudit(tx, {
-    id: newId(),
-    at: tx.at,
-    actor: caller.id,
-    action: "key.create",
-    subject: id,
-    detail: fingerprint,
-  });
+  await audit(tx, caller, "key.create", made);
   await tellPods(tx, caller, `added ${fingerprint} of ${caller.name}`);
   return view(made);
 }
+
+/** Forgets a key, also in pods that run. Throws Problem not_found. */
+export async function removeKey(core: Core, caller: Caller, id: string): Promise<Key> {
+  const gone = await core.store.write(async (tx) => {
+    const row = await deleteKey(tx, caller.id, id);
+    if (!row)
+      throw new Problem("not_found", "You have no such key", { hint: "`gpu-dev keys list` shows yours." });
+    await audit(tx, caller, "key.delete", row);
+    await tellPods(tx, caller, `removed ${row.fingerprint} of ${caller.name}`);
+    return row;
+  });
+  core.signals.emit("wake");
+  return view(gone);
+}
+
+const audit = (tx: Tx, caller: Caller, action: string, { id, fingerprint }: KeyRow): Promise<void> =>
+  insertAudit(tx, { id: newId(), at: tx.at, actor: caller.id, action, subject: id, detail: fingerprint });
 
 /** Pods that run, or are about to, learn who may log in from now on. */
 async function tellPods(tx: Tx, caller: Caller, detail: string): Promise<void> {

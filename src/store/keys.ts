@@ -26,6 +26,17 @@ export async function findKey(db: Db, userId: string, fingerprint: string): Prom
   return row && checked(row);
 }
 
+/** The key that is gone; undefined when the user has none with this id. */
+export async function deleteKey(tx: Tx, userId: string, id: string): Promise<KeyRow | undefined> {
+  const row = await tx.db
+    .deleteFrom("ssh_keys")
+    .where("user_id", "=", userId)
+    .where("id", "=", id)
+    .returningAll()
+    .executeTakeFirst();
+  return row && checked(row);
+}
+
 /** A user's keys by fingerprint, at most `limit` after the one given. */
 export async function listKeys(db: Db, userId: string, limit: number, after = ""): Promise<KeyRow[]> {
   const rows = await db

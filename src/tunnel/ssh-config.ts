@@ -50,29 +50,41 @@ export const sshConfigFile = (home: Home): string => join(home.stateDir, "ssh_co
  * Writes `ssh_config` and `known_hosts` below the state directory, by write and rename, mode 0600 in 0700.
  * Keys of other domains stay; those of these domains' other hosts go, and the ssh-proxy fetches them again if needed.
  */
-export async function writeSshConfig(home: Home, given: SshConfig): Promise<void> {
+export async function writeSshConfig(
+  home: Home,
+  given: SshConfig,
+  platform: NodeJS.Platform = process.platform,
+): Promise<void> {
   const all = [given, ...(given.others ?? [])];
   const hosts = new Map(all.flatMap(({ entries }) => entries.map(({ host, hostKey }) => [host, hostKey])));
   await changeHosts(home, hosts, (host) => !all.some(({ domain }) => host.endsWith(`.${domain}`)));
-  await writeOwnFile(sshConfigFile(home), renderSshConfig(home, given));
+  await writeOwnFile(sshConfigFile(home), renderSshConfig({ home, given, platform }));
+}
+
+/** What all lines depend on. */
+interface Scene {
+  readonly home: Home;
+  readonly given: SshConfig;
+  readonly platform: NodeJS.Platform;
 }
 
 /** The text of `ssh_config`. Throws for a path that ssh_config cannot say. */
-function renderSshConfig(home: Home, given: SshConfig): string {
+function renderSshConfig(scene: Scene): string {
+  const { given } = scene;
   const user = given.entries[0]?.user ?? DEFAULT_USER;
   const blocks = [
-    ...contextBlocks(home, given, given),
+    ...contextBlocks(scene, given),
     ...(given.others ?? []).flatMap((other) =>
-      contextBlocks(home, given, {
+      contextBlocks(scene, {
         ...other,
         entries: other.entries.map((entry) => ({ ...entry, name: null })),
       }),
     ),
     // Reservations made elsewhere. A name with a quote is kept out: ssh pastes names into the ProxyCommand's shell line.
-    block(`gpu-dev-* "!*'*"`, [
+    block(`gpu-dev-* ${isWindows(scene) ? `'!*"*'` : `"!*'*"`}`, [
       `HostName %h.${given.domain}`,
       `User ${user}`,
-      ...commonLines(home, given, given),
+      ...commonLines(scene, given),
     ]),
   ];
   return [
@@ -83,8 +95,8 @@ function renderSshConfig(home: Home, given: SshConfig): string {
     .concat("\n");
 }
 
-function contextBlocks(home: Home, given: SshConfig, of: SshContext): string[] {
-  const common = commonLines(home, given, of);
+function contextBlocks(scene: Scene, of: SshContext): string[] {
+  const common = commonLines(scene, of);
   return of.entries.map((entry) => block(aliases(entry), [...ownLines(entry), ...common]));
 }
 
@@ -104,46 +116,56 @@ const ownLines = ({ host, user }: SshEntry): string[] => [
   `User ${user}`,
 ];
 
-function commonLines(home: Home, given: SshConfig, of: SshContext): string[] {
+function commonLines(scene: Scene, of: SshContext): string[] {
+  const { stateDir } = scene.home;
   return [
-    `UserKnownHostsFile ${path(knownHostsFile(home))}`,
+    `UserKnownHostsFile ${path(scene, knownHostsFile(scene.home))}`,
     "StrictHostKeyChecking yes",
     "UpdateHostKeys no",
-    `IdentityFile ${path(join(home.stateDir, "id_ed25519"))}`,
+    `IdentityFile ${path(scene, join(stateDir, "id_ed25519"))}`,
     // The keys of a full agent would use up the attempts that sshd allows before ours is tried.
     "IdentitiesOnly yes",
     // The tunnel keeps itself alive; ssh would give up after three missed answers.
     "ServerAliveInterval 0",
-    ...controlLines(home.stateDir),
-    `ProxyCommand ${proxyCommand(given, of)}`,
+    ...controlLines(scene),
+    `ProxyCommand ${proxyCommand(scene, of)}`,
   ];
 }
 
 /** Connection sharing, where the socket's path is short enough for one. OpenSSH on Windows has none. */
-function controlLines(dir: string): string[] {
-  if (process.platform === "win32" || Buffer.byteLength(dir) > MAX_CONTROL_DIR) return [];
-  return ["ControlMaster auto", `ControlPath ${path(join(dir, "%C"), "%C")}`, "ControlPersist 10m"];
+function controlLines(scene: Scene): string[] {
+  const dir = scene.home.stateDir;
+  if (isWindows(scene) || Buffer.byteLength(dir) > MAX_CONTROL_DIR) return [];
+  return ["ControlMaster auto", `ControlPath ${path(scene, join(dir, "%C"), "%C")}`, "ControlPersist 10m"];
 }
 
-function proxyCommand({ node, proxyScript, env }: SshConfig, { context, domain }: SshContext): string {
-  const home = env?.GPU_DEV_HOME ? ["--home", env.GPU_DEV_HOME] : [];
-  const words = [node, proxyScript, "--context", context, "--domain", domain, ...home];
-  return [...words.map((word) => shellWord(word)), "--", "'%h'", "%p"].join(" ");
+const isWindows = ({ platform }: Scene): boolean => platform === "win32";
+
+function proxyCommand(scene: Scene, { context, domain }: SshContext): string {
+  const { node, proxyScript, env } = scene.given;
+  const home = env?.GPU_DEV_HOME ? ["--home", slashed(scene, env.GPU_DEV_HOME)] : [];
+  const programs = [slashed(scene, node), slashed(scene, proxyScript)];
+  const words = [...programs, "--context", context, "--domain", domain, ...home];
+  const host = isWindows(scene) ? '"%h"' : "'%h'";
+  return [...words.map((word) => shellWord(scene, word)), "--", host, "%p"].join(" ");
 }
 
-/** One word of the user's shell, in which ssh has yet to replace `%` tokens. */
-function shellWord(word: string): string {
+/** One word of the user's shell (cmd.exe on Windows), in which ssh has yet to replace `%` tokens. */
+function shellWord(scene: Scene, word: string): string {
   const plain = word.replaceAll("%", "%%");
   if (/^[\w@+=:,./%-]+$/.test(plain)) return plain;
-  return process.platform === "win32" ? `"${plain}"` : `'${plain.replaceAll("'", `'\\''`)}'`;
+  return isWindows(scene) ? `"${plain}"` : `'${plain.replaceAll("'", `'\\''`)}'`;
 }
 
+/** Windows takes both slashes; for ssh and shells the backward one means something else. */
+const slashed = (scene: Scene, given: string): string =>
+  isWindows(scene) ? given.replaceAll("\\", "/") : given;
+
 /** A path as ssh_config reads it: quoted, with `%` tokens escaped (but `token`, when it ends in one). */
-function path(given: string, token = ""): string {
+function path(scene: Scene, given: string, token = ""): string {
   if (/["\n]|\$\{/.test(given))
     throw new Error(`ssh_config cannot name ${JSON.stringify(given)}; move it with GPU_DEV_HOME`);
-  const plain = given
-    .slice(0, given.length - token.length)
+  const plain = slashed(scene, given.slice(0, given.length - token.length))
     .replaceAll("\\", "\\\\")
     .replaceAll("%", "%%");
   return `"${plain}${token}"`;

@@ -198,6 +198,21 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
   },
   server: { because: "it prints where it listens; test/e2e starts it in both forms" },
   whoami: { lines: ["whoami"], handlers: { getMe: () => ({ id: "u", name: "ada", role: "user" as const }) } },
+  "keys list": {
+    lines: ["keys list"],
+    handlers: {
+      listKeys: () =>
+        page({
+          id: "keybcdefghijklmnopqr",
+          type: "ssh-ed25519",
+          fingerprint: "SHA256:x",
+          comment: "gpu-dev",
+          created_at: train.created_at,
+        }),
+    },
+  },
+  "keys add": { because: "it reads a file; test/cli/keys.test.ts has its form" },
+  "keys remove": { because: "it asks; test/cli/keys.test.ts has its forms" },
   doctor: { because: "it looks at this machine; test/cli/doctor.test.ts has its forms" },
   login: { because: "it needs a token; test/cli/login.test.ts has its forms" },
   logout: { because: "it needs a login before it; test/cli/login.test.ts has its forms" },

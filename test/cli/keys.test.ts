@@ -1,6 +1,6 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { queued } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
 
@@ -81,4 +81,66 @@ test("a machine without ssh-keygen is told what to install", async () => {
   const done = await world.gpuDev(RESERVE);
   expect(done.code).toBe(1);
   expect(done.stderr).toContain("apt install openssh-client");
+});
+
+describe("keys", () => {
+  const known = ["one", "two"].map((name) => ({
+    id: `${name.padEnd(3, "x")}defghijklmnopqrst`,
+    type: "ssh-ed25519",
+    fingerprint: `SHA256:${name}`,
+    comment: "laptop",
+    created_at: "2026-01-01T11:00:00.000Z",
+  }));
+  const withKeys = (options: WorldOptions = {}): World =>
+    createWorld({
+      handlers: {
+        // Two pages.
+        listKeys: ({ query }) =>
+          query.cursor
+            ? { items: known.slice(1), next_cursor: null }
+            : { items: known.slice(0, 1), next_cursor: "c" },
+        deleteKey: ({ params }) => known.find(({ id }) => id === params.id) ?? {},
+        createKey: () => known[0] ?? {},
+      },
+      ...options,
+    });
+
+  test("keys list has all pages", async () => {
+    expect((await withKeys().gpuDev("keys list")).stdout).toBe(
+      "SHA256:one\tssh-ed25519\tlaptop\t2026-01-01T11:00:00.000Z\nSHA256:two\tssh-ed25519\tlaptop\t2026-01-01T11:00:00.000Z\n",
+    );
+  });
+
+  test("keys add sends a public key, and no private one", async () => {
+    const world = withKeys();
+    const file = join(world.home, "mine");
+    writeFileSync(`${file}.pub`, "ssh-ed25519 AAAA me\n");
+    writeFileSync(file, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+    expect((await world.gpuDev(["keys", "add", `${file}.pub`])).code).toBe(0);
+    expect(world.server.requests.at(-1)?.body).toEqual({ public_key: "ssh-ed25519 AAAA me" });
+    world.server.requests.length = 0;
+    expect(await world.gpuDev(["keys", "add", file])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`Give ${file}.pub.`),
+    });
+    expect(world.server.requests).toEqual([]);
+  });
+
+  test.each(["SHA256:two", "twodefghijklmnopqrst"])("keys remove %s forgets that one", async (word) => {
+    const world = withKeys();
+    expect((await world.gpuDev(`keys remove ${word} -y`)).stderr).toBe(
+      "SHA256:two opens your pods no more\n",
+    );
+    expect(world.server.requests.at(-1)).toMatchObject({ route: "deleteKey", params: { id: known[1]?.id } });
+  });
+
+  test.each([
+    ["keys remove laptop -y", 2, "2 keys have the comment"],
+    ["keys remove SHA256:none -y", 5, "You have no key"],
+    ["keys remove SHA256:two", 2, "--yes is missing"],
+  ])("%s changes nothing", async (line, code, words) => {
+    const world = withKeys();
+    expect(await world.gpuDev(line)).toMatchObject({ code, stderr: expect.stringContaining(words) });
+    expect(world.server.requests.some(({ route }) => route === "deleteKey")).toBe(false);
+  });
 });

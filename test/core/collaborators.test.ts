@@ -4,7 +4,7 @@ import { admitTunnel, createUser, issueToken } from "../../src/core/access.ts";
 import type { GithubKeys } from "../../src/core/core.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { newKeyPair } from "../../src/core/key-pair.ts";
-import { registerKey } from "../../src/core/keys.ts";
+import { registerKey, removeKey } from "../../src/core/keys.ts";
 import { listEvents, listReservations } from "../../src/core/listing.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
@@ -185,6 +185,21 @@ describe.each(engines)("collaborators on $engine", ({ create }) => {
     const { items } = await listEvents(world.core, world.ann, id);
     const told = items.filter((e) => e.type === "keys").map((e) => e.detail?.replace(/SHA256:\S+/, "…"));
     expect(told).toEqual(["added … of ann", "added … of bob"]);
+  });
+
+  test("a key that is removed leaves the pods that run; another's is not found", async () => {
+    const id = await active();
+    const mine = key();
+    const { body } = await registerKey(world.core, world.ann, { public_key: mine });
+    await world.after(0);
+    expect(keysIn(id)).toContain(mine);
+    await expect(removeKey(world.core, world.bob, body.id)).rejects.toMatchObject({ code: "not_found" });
+    expect(await removeKey(world.core, world.ann, body.id)).toEqual(body);
+    await world.after(0);
+    expect(keysIn(id)).not.toContain(mine);
+    const { items } = await listEvents(world.core, world.ann, id);
+    expect(items.at(-1)).toMatchObject({ type: "keys", detail: `removed ${body.fingerprint} of ann` });
+    await expect(removeKey(world.core, world.ann, body.id)).rejects.toMatchObject({ code: "not_found" });
   });
 
   test("a pod that cannot be told is asked again until it knows", async () => {

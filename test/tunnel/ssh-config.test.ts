@@ -170,3 +170,20 @@ test("a lock whose owner died long ago is taken over; a write that fails leaves 
   await expect(writeOwnFile(join(base, "taken"), "text")).rejects.toThrow();
   expect(readdirSync(base)).toEqual(["taken"]);
 });
+
+test("on Windows paths are quoted with forward slashes, cmd.exe's quotes are used, and no connection is shared", async () => {
+  const windows = given({
+    node: "C:\\Program Files\\nodejs\\node.exe",
+    proxyScript: "C:\\Users\\Ada L\\gpu-dev\\bin\\gpu-dev-ssh-proxy.js",
+    env: { GPU_DEV_HOME: "C:\\gd" },
+  });
+  await writeSshConfig(homeAt(base), windows, "win32");
+  const text = readFileSync(join(base, "ssh_config"), "utf8");
+  expect(text).toContain(
+    '  ProxyCommand "C:/Program Files/nodejs/node.exe" "C:/Users/Ada L/gpu-dev/bin/gpu-dev-ssh-proxy.js" --context local --domain pods.test --home C:/gd -- "%h" %p\n',
+  );
+  expect(text).not.toContain("\\");
+  expect(text).not.toContain("Control");
+  // A real ssh reads it.
+  expect(understood(base, `gpu-dev-${ID.slice(0, 8)}`).hostname).toBe(HOST);
+});

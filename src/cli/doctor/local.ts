@@ -81,7 +81,7 @@ export async function checkSshConfig({ home, homedir }: Context): Promise<Findin
 /** The node and the script of the first ProxyCommand: an upgrade of Node may have moved them. */
 async function proxyWords(file: string): Promise<string[]> {
   const text = await readFile(file, "utf8");
-  const line = /^\s*ProxyCommand ((?:'[^']*'|\S+) (?:'[^']*'|\S+))/m.exec(text)?.[1] ?? "";
-  const words = line.match(/'[^']*'|\S+/g) ?? [];
-  return words.map((word) => word.replaceAll("'", "").replaceAll("%%", "%"));
+  const line = /^\s*ProxyCommand ((?:'[^']*'|"[^"]*"|\S+) (?:'[^']*'|"[^"]*"|\S+))/m.exec(text)?.[1] ?? "";
+  const words = line.match(/'[^']*'|"[^"]*"|\S+/g) ?? [];
+  return words.map((word) => word.replaceAll(/['"]/g, "").replaceAll("%%", "%"));
 }

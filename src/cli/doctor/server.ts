@@ -4,6 +4,8 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { VERSION } from "../../api/version.ts";
 import type { Context } from "../context.ts";
+import { allKeys } from "../keys.ts";
+import { compareVersions } from "../versions.ts";
 import { type Finding, failure, ok, skipped, warning } from "./finding.ts";
 
 /** The header has whole seconds. */
@@ -41,14 +43,8 @@ export async function checkToken(ctx: Context): Promise<Finding> {
 export async function checkVersion(ctx: Context): Promise<Finding> {
   const { version, min_cli } = await ctx.api().getDeployment({});
   const detail = `server ${version}, this ${VERSION}`;
-  if (compare(VERSION, min_cli) >= 0) return ok("version", detail);
+  if (compareVersions(VERSION, min_cli) >= 0) return ok("version", detail);
   return failure("version", `${detail}; the server wants ${min_cli} or newer`, "Upgrade gpu-dev here.");
-}
-
-function compare(one: string, other: string): number {
-  const [a, b] = [one, other].map((version) => version.split(/[.-]/).map(Number));
-  const at = [0, 1, 2].find((i) => a?.[i] !== b?.[i]);
-  return at === undefined ? 0 : (a?.[at] ?? 0) - (b?.[at] ?? 0);
 }
 
 /** The key pair for reservations, as ssh wants it, and known to the server. */
@@ -70,15 +66,8 @@ function fingerprintOf(line: string): string {
   return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 }
 
-async function isRegistered(ctx: Context, fingerprint: string): Promise<boolean> {
-  for (let cursor: string | undefined; ; ) {
-    const query = { limit: "500", ...(cursor === undefined ? {} : { cursor }) };
-    const { items, next_cursor } = await ctx.api().listKeys({ query });
-    if (items.some((key) => key.fingerprint === fingerprint)) return true;
-    if (next_cursor === null) return false;
-    cursor = next_cursor;
-  }
-}
+const isRegistered = async (ctx: Context, fingerprint: string): Promise<boolean> =>
+  (await allKeys(ctx)).some((key) => key.fingerprint === fingerprint);
 
 const modeOf = async (file: string): Promise<number | undefined> => (await stat(file).catch(absent))?.mode;
 

@@ -1,5 +1,5 @@
 /** What belongs to the caller: /v1/me and /v1/keys */
-import { listKeys, registerKey } from "../../core/keys.ts";
+import { listKeys, registerKey, removeKey } from "../../core/keys.ts";
 import type { Handlers } from "../handler.ts";
 
 export const account = {
@@ -11,5 +11,8 @@ export const account = {
   },
   async createKey({ core, caller, body, idempotency }) {
     return registerKey(core, caller, body, idempotency);
+  },
+  async deleteKey({ core, caller, params }) {
+    return { body: await removeKey(core, caller, params.id) };
   },
 } satisfies Partial<Handlers>;

@@ -26,6 +26,8 @@ export interface FakeServer {
   handlers: Handlers;
   /** The `Date` of its answers. */
   date: string | null;
+  /** The version that it says it has. */
+  version: string | null;
 }
 
 /** A server that answers by `handlers`; a request without a handler fails the test. */
@@ -34,13 +36,18 @@ export function fakeServer(handlers: Handlers): FakeServer {
     requests: [],
     handlers,
     date: null,
+    version: null,
     fetch: async (url, init) => {
       const request = read(url, init);
       server.requests.push(request);
       const handler = server.handlers[request.route];
       if (!handler) throw new Error(`unexpected request: ${request.route}`);
       const { status, text, headers } = reply(request, handler(request));
-      const others: Record<string, string | null> = { date: server.date, "x-request-id": "req-1" };
+      const others: Record<string, string | null> = {
+        date: server.date,
+        "gpu-dev-server": server.version,
+        "x-request-id": "req-1",
+      };
       const get = (name: string): string | null => others[name] ?? headers.get(name);
       return { status, text, headers: { get } };
     },

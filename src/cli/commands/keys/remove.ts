@@ -1,0 +1,39 @@
+/** `gpu-dev keys remove`: forgets a registered ssh key. */
+import { Problem } from "../../../api/errors.ts";
+import { defineCommand } from "../../command.ts";
+import { Declined, UsageError } from "../../errors.ts";
+import { allKeys } from "../../keys.ts";
+import { flag } from "../../options.ts";
+import type { Output } from "../../output/output.ts";
+
+export const command = defineCommand({
+  arguments: [
+    { name: "key", summary: "Its fingerprint or comment, as `keys list` has it, or its id", required: true },
+  ],
+  options: { yes: flag("-y, --yes", "Do not ask") },
+  details: "No pod lets it in any more, also of those that run; sessions that are open stay so.",
+  examples: [
+    { line: "gpu-dev keys remove SHA256:0y9… --yes", meaning: "The key of a machine that you lost" },
+  ],
+  async run([word = ""], { yes }, ctx): Promise<Output> {
+    const found = (await allKeys(ctx)).filter((key) => [key.id, key.fingerprint, key.comment].includes(word));
+    const [key, ...others] = found;
+    if (!key)
+      throw new Problem("not_found", `You have no key ${JSON.stringify(word)}`, {
+        hint: "`gpu-dev keys list` shows yours.",
+      });
+    if (others.length > 0)
+      throw new UsageError(
+        `${found.length} keys have the comment ${JSON.stringify(word)}`,
+        "Give the fingerprint.",
+      );
+    if (!yes) {
+      if (!ctx.interactive)
+        throw new UsageError("--yes is missing", `It agrees to forget ${key.fingerprint}.`);
+      if (!(await ctx.prompts.confirm(`Forget ${key.fingerprint} ${key.comment}?`))) throw new Declined();
+    }
+    const gone = await ctx.api().deleteKey({ params: { id: key.id } });
+    ctx.say(`${gone.fingerprint} opens your pods no more`);
+    return { json: gone, rows: [] };
+  },
+});
