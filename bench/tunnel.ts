@@ -1,6 +1,7 @@
 /**
- * The tunnel beside plain ssh and beside a socat ProxyCommand, all in one run, since only the ratios mean something: throughput,
- * CPU and memory up and down, the echo of 64 bytes idle and beside a bulk transfer, and the time to connect.
+ * The tunnel beside plain ssh, beside a socat ProxyCommand and beside a bare pipe of two Node processes, all in one run, since only
+ * the ratios mean something: throughput, CPU and memory up and down, the echo of 64 bytes idle and beside a bulk transfer, and the
+ * time to connect.
  * A throughput ratio is the median of the rounds' own ratios: other work on the machine hits all of a round.
  * Targets: throughput at least 0.7 of socat (wss 0.5); connect at most 60 ms over plain ssh, plus one round trip; echo of 64
  * bytes at most 0.2 ms (p50) and 2 ms (p99) over plain ssh.
@@ -10,7 +11,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { median, quantile } from "./median.ts";
-import { openWays, VARIANTS, type Variant } from "./ways.ts";
+import { type NodeVariant, openWays, VARIANTS, type Variant } from "./ways.ts";
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +27,7 @@ const MESSAGE = Buffer.alloc(64, "x");
 /** Until V8 has compiled what an echo runs through, at both ends. */
 const WARM_UP_ECHOES = 1000;
 type Figures = Record<Variant, number[]>;
-const noFigures = (): Figures => ({ plain: [], socat: [], ws: [], wss: [] });
+const noFigures = (): Figures => ({ plain: [], socat: [], node: [], ws: [], wss: [] });
 
 const ways = await openWays();
 
@@ -61,7 +62,7 @@ const down = async (variant: Variant): Promise<number> =>
 const connect = (variant: Variant): Promise<number> => ended(ways.ssh(variant, "true"));
 
 /** What the tunnel's two ends use for a GiB, one after the other; a client's start is in it. */
-async function cost(variant: "ws" | "wss", transfer: (variant: Variant) => Promise<number>): Promise<string> {
+async function cost(variant: NodeVariant, transfer: (variant: Variant) => Promise<number>): Promise<string> {
   const before = ways.gatewayUsage(variant);
   await transfer(variant);
   const client = await ways.clientUsage();
@@ -108,12 +109,13 @@ async function echoesBesideBulk(count: number): Promise<Figures> {
 
 function printRates(what: string, figures: Figures): void {
   for (const [variant, target] of [
-    ["ws", 0.7],
-    ["wss", 0.5],
+    ["node", "none: what a bare pipe costs"],
+    ["ws", "target 0.7"],
+    ["wss", "target 0.5"],
   ] as const) {
     const ratios = figures[variant].map((rate, round) => rate / (figures.socat[round] ?? Number.NaN));
     const range = `${quantile(ratios, 0).toFixed(2)} to ${quantile(ratios, 1).toFixed(2)}`;
-    console.log(`${what} ${variant}/socat ${median(ratios).toFixed(2)} (${range}, target ${target})`);
+    console.log(`${what} ${variant}/socat ${median(ratios).toFixed(2)} (${range}, ${target})`);
   }
   const rates = VARIANTS.map((variant) => `${variant} ${median(figures[variant]).toFixed(0)}`);
   console.log(`${what} ${rates.join(", ")} MiB/s`);
@@ -134,7 +136,7 @@ try {
   const rounds = Number(values.rounds);
   printRates("up", await each(rounds, up));
   printRates("down", await each(rounds, down));
-  for (const variant of ["ws", "wss"] as const)
+  for (const variant of ["node", "ws", "wss"] as const)
     for (const [direction, transfer] of Object.entries({ up, down }))
       console.log(`${direction} ${variant} ${await cost(variant, transfer)}`);
   printEchoes("echo", await echoes(Number(values.echoes)));

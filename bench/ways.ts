@@ -1,6 +1,6 @@
 /**
- * The ways from an ssh client to one sshd, for benchmarks: plain ssh, a socat ProxyCommand, and the tunnel over ws and over
- * wss. As in production the gateways are processes of their own. Needs the build, sshd, socat and openssl.
+ * The ways from an ssh client to one sshd, for benchmarks: plain ssh, a socat ProxyCommand, a bare pipe of two Node processes, and
+ * the tunnel over ws and over wss. As in production the gateways are processes of their own. Needs the build, sshd, socat and openssl.
  */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,12 +17,14 @@ import { cleanEnv, DOMAIN, HOST, ID, pointTo } from "../test/tunnel/rig.ts";
 import { type Sshd, startSshd } from "../test/tunnel/sshd.ts";
 import type { Usage } from "./usage.ts";
 
-export const VARIANTS = ["plain", "socat", "ws", "wss"] as const;
+export const VARIANTS = ["plain", "socat", "node", "ws", "wss"] as const;
 export type Variant = (typeof VARIANTS)[number];
+/** Those with a process of Node at each end. */
+export type NodeVariant = Exclude<Variant, "plain" | "socat">;
 
 interface Gateway {
   readonly child: ChildProcess;
-  readonly home: string;
+  readonly port: number;
 }
 
 export interface SshOptions {
@@ -37,7 +39,7 @@ export interface Ways {
   /** What the ProxyCommand used that was measured last; it ends a moment after its ssh. */
   clientUsage(): Promise<Usage>;
   /** Of a variant's gateway since it started; CPU in ticks of 10 ms. */
-  gatewayUsage(variant: "ws" | "wss"): Usage;
+  gatewayUsage(variant: NodeVariant): Usage;
   close(): Promise<void>;
 }
 
@@ -46,17 +48,21 @@ export async function openWays(address = "127.0.0.1", prefix: readonly string[] 
   checkBuild();
   const dir = mkdtempSync(join(tmpdir(), "gpu-dev-bench-"));
   const sshd = await startSshd(address);
+  const certificates = makeCertificates(dir, [address]);
   const gateways = {
-    ws: await startGateway(sshd, address, join(dir, "ws")),
-    wss: await startGateway(sshd, address, join(dir, "wss"), makeCertificates(dir, [address])),
+    node: await startGateway([BARE_PIPE, "relay", address, String(sshd.port)]),
+    ws: await startGateway([GATEWAY, String(sshd.port), address]),
+    wss: await startGateway([GATEWAY, String(sshd.port), address, certificates.dir]),
   };
+  await makeHome(join(dir, "ws"), sshd, `http://${address}:${gateways.ws.port}`);
+  await makeHome(join(dir, "wss"), sshd, `https://${address}:${gateways.wss.port}`);
   const usageFile = join(dir, "usage");
   return {
     ssh(variant, command, { stdin = "ignore", stdout = "ignore", measured = false } = {}) {
       const [program = "ssh", ...args] = [
         ...prefix,
         "ssh",
-        ...words(variant, address, sshd, gateways),
+        ...words(variant, { address, sshd, dir, relayPort: gateways.node.port }),
         command,
       ];
       if (measured) rmSync(usageFile, { force: true });
@@ -94,18 +100,15 @@ const preload = (file: string): NodeJS.ProcessEnv => ({
   GPU_DEV_BENCH_USAGE: file,
 });
 
-async function startGateway(
-  sshd: Sshd,
-  address: string,
-  home: string,
-  tls?: { readonly dir: string },
-): Promise<Gateway> {
-  const script = fileURLToPath(new URL("../test/tunnel/gateway-process.ts", import.meta.url));
-  const args = [script, String(sshd.port), address, ...(tls ? [tls.dir] : [])];
+const script = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const GATEWAY = script("../test/tunnel/gateway-process.ts");
+const BARE_PIPE = script("bare-pipe.ts");
+
+/** Starts a process that prints the port it listens at. */
+async function startGateway(args: readonly string[]): Promise<Gateway> {
   const child = spawn(process.execPath, args, { env: cleanEnv(), stdio: ["ignore", "pipe", "inherit"] });
   const [port] = (await once(child.stdout as Readable, "data")) as [Buffer];
-  await makeHome(home, sshd, `${tls ? "https" : "http"}://${address}:${port.toString().trim()}`);
-  return { child, home };
+  return { child, port: Number(port.toString()) };
 }
 
 /** A home whose ssh_config is written as users get it. */
@@ -125,24 +128,25 @@ async function makeHome(dir: string, sshd: Sshd, url: string): Promise<void> {
   });
 }
 
+interface Ends {
+  readonly address: string;
+  readonly sshd: Sshd;
+  /** Where the homes of the tunnels are. */
+  readonly dir: string;
+  readonly relayPort: number;
+}
+
 /** The arguments of ssh that lead to the same sshd one way or the other. */
-function words(
-  variant: Variant,
-  address: string,
-  sshd: Sshd,
-  gateways: Record<"ws" | "wss", Gateway>,
-): string[] {
+function words(variant: Variant, { address, sshd, dir, relayPort }: Ends): string[] {
   const common = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-c", "aes128-gcm@openssh.com"];
   if (variant === "ws" || variant === "wss")
-    return ["-F", join(gateways[variant].home, "ssh_config"), ...common, "bench"];
-  const known = [
-    "-o",
-    `HostKeyAlias=${HOST}`,
-    "-o",
-    `UserKnownHostsFile=${join(gateways.ws.home, "known_hosts")}`,
-  ];
-  const socat = ["-o", `ProxyCommand=socat - TCP:${address}:${sshd.port},nodelay`];
-  const through = variant === "socat" ? socat : ["-p", String(sshd.port)];
+    return ["-F", join(dir, variant, "ssh_config"), ...common, "bench"];
+  const known = ["-o", `HostKeyAlias=${HOST}`, "-o", `UserKnownHostsFile=${join(dir, "ws", "known_hosts")}`];
+  const through = {
+    plain: ["-p", String(sshd.port)],
+    socat: ["-o", `ProxyCommand=socat - TCP:${address}:${sshd.port},nodelay`],
+    node: ["-o", `ProxyCommand=${process.execPath} ${BARE_PIPE} client ${address} ${relayPort}`],
+  }[variant];
   return ["-F", "none", "-i", sshd.identity, ...known, ...common, ...through, "-l", sshd.user, address];
 }
 
