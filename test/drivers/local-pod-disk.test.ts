@@ -71,7 +71,11 @@ describe.each(WAYS)("pods in %s, disks for %s: %s", (isolation, disksFor) => {
       );
       expect(made).toMatchObject({ code: 0, stderr: "" });
       const [home, size] = made.stdout.split("\n");
-      if (disksFor === "namespaces") expect(Number(size?.split(/\s+/)[1])).toBeLessThan(32 * 1024);
+      if (disksFor === "namespaces") {
+        expect(Number(size?.split(/\s+/)[1])).toBeLessThan(32 * 1024);
+        const more = await access.ssh(user, "head -c 40000000 /dev/zero >more; rm more");
+        expect(more.stderr).toContain("No space left on device");
+      }
       await driver.update(first.name, { endNotice: "it ends at 16:32" });
       expect((await access.ssh(user, "cat GPU_DEV_NOTICE")).stdout).toBe("it ends at 16:32\n");
       await access.close();

@@ -9,7 +9,7 @@ import { DriverError } from "../driver.ts";
 import { exists, SEARCH_PATH } from "../local/pod-dir.ts";
 import { MOUNT_OPTIONS } from "./image.ts";
 import { imageOf } from "./layout.ts";
-import { BUSY, inUse, isBusy, LOCK_WAIT_S, untilDetached } from "./lock.ts";
+import { inUse, isBusy, LOCK_FUNCTION, untilDetached } from "./lock.ts";
 
 export interface Job {
   readonly from: string;
@@ -28,14 +28,16 @@ export type Told = Result | { readonly done: number; readonly total: number };
 const WORKER = fileURLToPath(
   new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./disk-worker.js", import.meta.url),
 );
+const BUSY = 75;
 const CANNOT_MOUNT = 76;
 
-/** `VOLUME… -- COMMAND…`: the command inherits the locks, so that they end with it. Where there is no flock, there is only one server. */
+/** `VOLUME… -- COMMAND…`: the command inherits the locks, so that they end with it. */
 const SCRIPT = `set -eu
+${LOCK_FUNCTION}
 fd=7
 while [ "$1" != -- ]; do
   eval "exec $fd<\\"\\$1\\""
-  if command -v flock >/dev/null; then flock -w ${LOCK_WAIT_S} $fd || exit ${BUSY}; fi
+  lock $fd || exit ${BUSY}
   if [ -e "$1/image" ]; then mount -o ${MOUNT_OPTIONS} "$1/image" "$1/mnt" || exit ${CANNOT_MOUNT}; fi
   fd=$((fd + 1))
   shift

@@ -6,10 +6,20 @@ import { DriverError } from "../driver.ts";
 import { exists, SEARCH_PATH } from "../local/pod-dir.ts";
 import { imageOf } from "./layout.ts";
 
-/** Who only looks (isBusy) has a disk for a moment; a pod has it for longer. */
-export const LOCK_WAIT_S = 2;
-/** What flock exits with, and what our scripts do then. */
-export const BUSY = 75;
+/**
+ * Takes the lock on a file descriptor, for scripts of bash. Tries for two seconds: who only looks (isBusy) has it for a moment. Where
+ * there is no flock there is no second server either.
+ */
+export const LOCK_FUNCTION = `lock() {
+  local tries=0
+  command -v flock >/dev/null || return 0
+  until flock -n "$1"; do
+    [ $((tries += 1)) -lt 20 ] || return 1
+    sleep 0.1
+  done
+}`;
+/** What flock exits with when somebody else has the lock, everywhere. */
+const TAKEN = 1;
 const DETACH_MS = 30_000;
 const POLL_MS = 10;
 
@@ -21,13 +31,12 @@ export const inUse = (): DriverError =>
 
 /** Whether a pod, or work on it, has the volume now; those who only ask are not in each other's way. */
 export async function isBusy(volume: string): Promise<boolean> {
-  const options = ["--shared", "--nonblock", "--conflict-exit-code", String(BUSY)];
   try {
-    await run("flock", [...options, volume, "true"]);
+    await run("flock", ["-s", "-n", volume, "true"]);
     return false;
   } catch (cause) {
     const { code } = cause as { code?: unknown };
-    if (code === BUSY) return true;
+    if (code === TAKEN) return true;
     if (code === "ENOENT") return false;
     throw new DriverError("nobody can tell whether the disk is in use", { cause });
   }

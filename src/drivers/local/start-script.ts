@@ -2,11 +2,12 @@
  * The first process of a pod, on the host's side: `start --pod=DIR COMMAND…`. It claims the directory and becomes the command.
  * The claim is a hard link, which only one process can ever make: whoever comes second, be it an init started by a server that
  * was killed meanwhile, finds it taken and goes. The pid in it stays right because the command is exec'ed. So does the lock on the
- * disk, which the kernel keeps for as long as the init lives; where there is no flock there is no second server either.
+ * disk, which the kernel keeps for as long as the init lives.
  */
-import { LOCK_WAIT_S } from "../local-disks/lock.ts";
+import { LOCK_FUNCTION } from "../local-disks/lock.ts";
 
 export const START_SCRIPT = `set -eu
+${LOCK_FUNCTION}
 control=\${1#--pod=}/control
 shift
 echo $$ >"$control/claim.$$"
@@ -17,7 +18,7 @@ rm -f "$control/claim.$$"
 if [ -e "$control/disk" ]; then
   IFS= read -r volume <"$control/disk"
   exec 9<"$volume"
-  if command -v flock >/dev/null && ! flock -w ${LOCK_WAIT_S} 9; then
+  if ! lock 9; then
     echo "another pod has the disk, or it is being copied" >"$control/refused"
     exit 1
   fi
