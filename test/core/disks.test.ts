@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Problem } from "../../src/api/errors.ts";
 import { deleteDisk, patchDisk, undeleteDisk, unlockDisk } from "../../src/core/disks/changes.ts";
@@ -12,13 +13,16 @@ import {
 import { cancelReservation } from "../../src/core/edit.ts";
 import { DiskRefused } from "../../src/drivers/disks.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
+import { lockNames, takeDisk } from "../../src/store/disks.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { type DiskWorld, makeDiskWorld } from "./disk-world.ts";
 
 const DAY = 86_400_000;
+/** Against hanging; what really happens is polled until then. */
+const GUARD = { timeout: 20_000 };
 const UNKNOWN = "a2345672345672345672";
 
-describe.each(engines)("disks on $engine", ({ create }) => {
+describe.each(engines)("disks on $engine", ({ engine, create }) => {
   let world: DiskWorld;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
@@ -144,6 +148,28 @@ describe.each(engines)("disks on $engine", ({ create }) => {
     });
   });
 
+  test("D-09 a lock that somebody else has is waited for, and a deadlock is tried again", async () => {
+    const id = await world.disk("work");
+    const [taken, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    // The other way round than everybody else: first the disk, then the names.
+    const other = world.core.store.write(async (tx) => {
+      await takeDisk(tx, id);
+      taken.resolve();
+      await go.promise;
+      await lockNames(tx, world.ann.id);
+    });
+    await taken.promise;
+    const renamed = patchDisk(world.core, world.ann, id, { name: "renamed" });
+    const waiting = sql<{ n: string }>`select count(*) as n from pg_locks where not granted`;
+    if (engine === "postgres")
+      await expect
+        .poll(() => world.core.store.read(async (db) => (await waiting.execute(db)).rows[0]?.n), GUARD)
+        .not.toBe("0");
+    go.resolve();
+    await other;
+    expect((await renamed).name).toBe("renamed");
+  });
+
   describe("snapshots", () => {
     test("D-03 the end of a reservation frees its GPUs first, and holds the disk until its snapshot is taken", async () => {
       const id = await world.disk("work");
@@ -153,12 +179,10 @@ describe.each(engines)("disks on $engine", ({ create }) => {
       await world.after(0);
       await world.write(id, { "src/a.txt": "hello" });
       await cancelReservation(world.core, world.ann, reservation);
-      await expect
-        .poll(async () => (await world.show(reservation)).state, { timeout: 20_000 })
-        .toBe("cancelled");
+      await expect.poll(async () => (await world.show(reservation)).state, GUARD).toBe("cancelled");
       expect(await world.rows("allocations")).toEqual([]);
       await expect
-        .poll(() => world.disks.calls.some((call) => call.startsWith("snapshot ")), { timeout: 20_000 })
+        .poll(() => world.disks.calls.some((call) => call.startsWith("snapshot ")), GUARD)
         .toBe(true);
       // Written down before it was taken.
       expect(await snapshots(id)).toMatchObject([

@@ -4,6 +4,13 @@ import { allocationsOf, listTaken, release, takenDevices } from "../../src/store
 import { listCapacity } from "../../src/store/capacity.ts";
 import { collaboratorsOf, isSharedWith } from "../../src/store/collaborators.ts";
 import { openStore, type Store, type Tx } from "../../src/store/db.ts";
+import {
+  claimOperations,
+  listOperations,
+  nextOperation,
+  openOperations,
+} from "../../src/store/disk-operations.ts";
+import { disksToPurge, findDiskByName, holdersOf, listDisks } from "../../src/store/disks.ts";
 import { forgetAnswers } from "../../src/store/idempotency.ts";
 import { listEvents } from "../../src/store/journal.ts";
 import { listKeys } from "../../src/store/keys.ts";
@@ -25,6 +32,7 @@ import {
   nameInUse,
   nextSeq,
 } from "../../src/store/reservations.ts";
+import { leavingSnapshots, listSnapshots } from "../../src/store/snapshots.ts";
 import type { Db } from "../../src/store/tables.ts";
 import { listRunning, listUsage } from "../../src/store/usage.ts";
 import { findToken } from "../../src/store/users.ts";
@@ -87,6 +95,16 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "a token": (tx) => findToken(tx.db, "hash"),
   "a user's keys": (tx) => listKeys(tx.db, "u", 10),
   "old answers": (tx) => forgetAnswers(tx, "2026-01-01T00:00:00.000Z"),
+  "claim the next operation on a disk": (tx) => claimOperations(tx, { owner: "me", ms: 1000 }, 2),
+  "when the next operation on a disk is due": (tx) => nextOperation(tx.db),
+  "open operations": (tx) => openOperations(tx.db, ["x", "y"]),
+  "operations on a disk": (tx) => listOperations(tx.db, "x", "~", 10),
+  "who has a disk": (tx) => holdersOf(tx.db, ["x", "y"]),
+  "disks of a user": (tx) => listDisks(tx.db, { ownerId: "u", state: "live", after: "", limit: 10 }),
+  "a disk's name": (tx) => findDiskByName(tx.db, "u", "n"),
+  "disks to purge": (tx) => disksToPurge(tx.db, "2026-01-01T00:00:00.000Z"),
+  "snapshots of a disk": (tx) => listSnapshots(tx.db, "x", "~", 10),
+  "snapshots to take away": (tx) => leavingSnapshots(tx.db),
   "audit by time": (tx) =>
     tx.db.selectFrom("audit").selectAll().where("at", ">", "2026").orderBy("at").limit(10).execute(),
 };
