@@ -25,6 +25,7 @@ complete -c gpu-dev -l fields -x -d 'Print only these fields as JSON: id,state; 
 complete -c gpu-dev -l context -x -a '(gpu-dev __complete contexts 2>/dev/null)' -d 'Which of the servers that you know to talk to'
 complete -c gpu-dev -s v -l verbose -d 'Say more on stderr: requests, retries, causes'
 complete -c gpu-dev -l no-color -d 'No colours'
+complete -c gpu-dev -l no-input -d 'Ask nothing: what is missing is an error that names its flag'
 complete -c gpu-dev -s h -l help -d 'Print this help'
 complete -c gpu-dev -n '__gpu_dev_at only' -a reserve -d 'Reserve GPUs and wait until ssh works'
 complete -c gpu-dev -n '__gpu_dev_at only' -a list -d 'List your reservations'

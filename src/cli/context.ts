@@ -28,12 +28,28 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+export interface Choice<T extends string = string> {
+  readonly name: string;
+  readonly value: T;
+  /** What stays on the screen once it is chosen; its name unless told. */
+  readonly short?: string;
+  /** Why it cannot be chosen. */
+  readonly disabled?: string;
+}
+
 /** Questions on a terminal; each throws Declined on Ctrl-C. */
 export interface Prompts {
   confirm(question: string): Promise<boolean>;
   /** What is typed is not shown. */
   secret(question: string): Promise<string>;
-  select<T extends string>(question: string, choices: readonly { name: string; value: T }[]): Promise<T>;
+  /** Asked again until `read` throws no UsageError. `suggestion` is the answer when nothing is typed. */
+  text<T>(question: string, read: (text: string) => T, suggestion?: string): Promise<T>;
+  /** `head` names the columns of the choices, `start` is where the cursor is. */
+  select<T extends string>(
+    question: string,
+    choices: readonly Choice<T>[],
+    more?: { readonly head?: string | undefined; readonly start?: T | undefined },
+  ): Promise<T>;
 }
 
 /** How a program ended: its exit code, or 128 plus the signal that killed it. Rejects when it cannot be started. */
@@ -64,6 +80,8 @@ export interface GlobalOptions {
   readonly json: boolean;
   readonly verbose: boolean;
   readonly color: boolean;
+  /** False when nobody is to be asked. */
+  readonly input: boolean;
   readonly context: string | undefined;
   /** Of the JSON document only these; all of them when it is not given. */
   readonly fields: readonly string[] | undefined;
@@ -90,7 +108,7 @@ export interface Context extends Outside {
   readonly global: GlobalOptions;
   readonly home: Home;
   readonly colour: { readonly stdout: ColourLevel; readonly stderr: ColourLevel };
-  /** True when a person can be asked: stdin and stderr are terminals and `--json` is not given (C-18). */
+  /** True when a person can be asked: stdin and stderr are terminals, and neither `--json` nor `--no-input` is given (C-18). */
   readonly interactive: boolean;
   /** The server to talk to; throws NotConfigured. */
   endpoint(): Endpoint;

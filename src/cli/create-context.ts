@@ -23,7 +23,7 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
     global,
     home,
     colour: { stdout: colourLevel(env, global, io.stdout), stderr: colourLevel(env, global, io.stderr) },
-    interactive: io.stdin.isTTY && io.stderr.isTTY && !global.json,
+    interactive: io.stdin.isTTY && io.stderr.isTTY && !global.json && global.input,
     endpoint,
     api,
     forgetEndpoint() {

@@ -14,6 +14,7 @@ export const GLOBAL_OPTIONS: readonly Options[string][] = [
   text("--context <NAME>", "Which of the servers that you know to talk to", "contexts"),
   flag("-v, --verbose", "Say more on stderr: requests, retries, causes"),
   flag("--no-color", "No colours"),
+  flag("--no-input", "Ask nothing: what is missing is an error that names its flag"),
 ];
 
 /** Whose values are the next word of the line. */
@@ -35,6 +36,7 @@ export function guessGlobal(argv: readonly string[]): GlobalOptions {
     json: own.includes("--json") || own.some((word) => word === "--fields" || word.startsWith("--fields=")),
     verbose: own.includes("-v") || own.includes("--verbose"),
     color: !own.includes("--no-color"),
+    input: !own.includes("--no-input"),
     context: undefined,
     // The document of a failure is printed whole.
     fields: undefined,

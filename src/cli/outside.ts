@@ -83,7 +83,8 @@ function lazyPrompts(): Prompts {
   return {
     confirm: async (question) => (await import("./prompts.ts")).confirm(question),
     secret: async (question) => (await import("./prompts.ts")).secret(question),
-    select: async (question, choices) => (await import("./prompts.ts")).select(question, choices),
+    text: async (...given) => (await import("./prompts.ts")).text(...given),
+    select: async (...given) => (await import("./prompts.ts")).select(...given),
   };
 }
 

@@ -9,6 +9,7 @@ import { UsageError } from "../errors.ts";
 import { addLine, removeLine } from "../foreign-file.ts";
 import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
+import { shellWord } from "../shell-word.ts";
 
 interface Shell {
   /** The generated file, in completions/ of the package. */
@@ -19,7 +20,7 @@ interface Shell {
   readonly line: (script: string) => string;
 }
 
-const posix = (script: string): string => `[ -f ${quoted(script)} ] && . ${quoted(script)}`;
+const posix = (script: string): string => `[ -f ${shellWord(script)} ] && . ${shellWord(script)}`;
 
 const SHELLS: Readonly<Record<string, Shell>> = {
   bash: { script: "gpu-dev.bash", reads: ({ homedir }) => join(homedir, ".bashrc"), line: posix },
@@ -32,7 +33,7 @@ const SHELLS: Readonly<Record<string, Shell>> = {
     script: "gpu-dev.fish",
     reads: ({ env, homedir }) =>
       join(env.XDG_CONFIG_HOME || join(homedir, ".config"), "fish", "completions", "gpu-dev.fish"),
-    line: (script) => `test -f ${quoted(script)}; and source ${quoted(script)}`,
+    line: (script) => `test -f ${shellWord(script)}; and source ${shellWord(script)}`,
   },
 };
 
@@ -83,7 +84,3 @@ async function change(
   ctx.say(changed ? `${done} ${file}; a new shell reads it` : `${file} ${nothing}`);
   return { json: { file, line, changed }, rows: [] };
 }
-
-/** One word, in all of the three shells. */
-const quoted = (path: string): string =>
-  /^[\w@+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { exactDuration } from "../../api/duration.ts";
 import { EXIT } from "../../api/errors.ts";
 import type { CreateReservation, Reservation } from "../../api/schemas.ts";
+import { commandLine } from "../ask/command-line.ts";
 import { AT_FORMS, parseAt } from "../at.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -15,6 +16,7 @@ import type { Output } from "../output/output.ts";
 import { gpus, label, sshAlias } from "../output/reservation.ts";
 import { wallClock } from "../output/time.ts";
 import { setting } from "../settings.ts";
+import { shellWord } from "../shell-word.ts";
 import { refreshSshFiles } from "../ssh-files.ts";
 import { waitUntilActive } from "../wait.ts";
 import { webhookUrl } from "../webhook.ts";
@@ -23,6 +25,8 @@ import { describe } from "./show.ts";
 // Not from the schemas, which would load zod; the compiler checks it against them.
 const PRIORITIES = ["low", "normal", "high"] as const satisfies readonly Reservation["priority"][];
 const DEFAULT_TIME = "1h";
+/** The options whose values are seconds. */
+const DURATIONS = ["time", "timeout"];
 /** Every wait has an end; a day is longer than anybody looks at a terminal. */
 const DEFAULT_TIMEOUT_S = 24 * 3600;
 
@@ -67,8 +71,9 @@ const options = {
 export const command = defineCommand({
   options,
   details:
-    "Ctrl-C while waiting asks whether to keep or cancel; without a terminal the reservation stays. The command of --exec also has GPU_DEV_RESERVATION_NAME and GPU_DEV_SSH_HOST; what it prints goes to stderr, and when it fails reserve exits 1. What is posted to --webhook is signed with a secret, which `gpu-dev show --json` has.",
+    "On a terminal, when --gpu-type or --time is missing, it asks for whatever is not given, and prints the line that would have asked nothing. Ctrl-C at a question changes nothing (exit 3). Ctrl-C while waiting asks whether to keep or cancel; without a terminal the reservation stays. The command of --exec also has GPU_DEV_RESERVATION_NAME and GPU_DEV_SSH_HOST; what it prints goes to stderr, and when it fails reserve exits 1. What is posted to --webhook is signed with a secret, which `gpu-dev show --json` has.",
   examples: [
+    { line: "gpu-dev reserve", meaning: "Asks for the type, with what is free now, and for all the rest" },
     {
       line: "gpu-dev reserve --gpu-type h100 --gpus 2 --time 4h --name train",
       meaning: "Two GPUs for four hours",
@@ -104,7 +109,9 @@ export const command = defineCommand({
         "--no-wait does not wait for what --bell and --exec tell",
         "Leave one of them out.",
       );
-    const body = await requestOf(given, ctx);
+    const wish = await complete(ctx, given);
+    const body = await requestOf(wish, ctx);
+    if (wish !== given) ctx.say(`The same without questions:\n  ${lineOf(ctx, wish, body)}`);
     if (given.dryRun) return dryRun(ctx, body);
     const interrupt = ctx.watchInterrupt();
     try {
@@ -125,6 +132,26 @@ type Given = Values<typeof options>;
 
 const startWords = (ctx: Context, { start_at }: Reservation): string =>
   start_at === null ? "" : ` from ${wallClock(start_at, ctx.timeZone())} (${ctx.timeZone()})`;
+
+/** With answers for what is missing, on a terminal; what the settings say is not missing. */
+async function complete(ctx: Context, given: Given): Promise<Given> {
+  const [type, time] = await Promise.all([setting(ctx, "gpu_type"), setting(ctx, "time")]);
+  const known = {
+    ...given,
+    gpuType: given.gpuType ?? type?.value,
+    time: given.time ?? (time && (await defaultTime(ctx))),
+  };
+  if (!ctx.interactive || (known.gpuType !== undefined && known.time !== undefined)) return given;
+  const { interview } = await import("../ask/interview.ts");
+  const answers = await interview(ctx, known, duration(DEFAULT_TIME));
+  return answers ? { ...given, ...answers } : given;
+}
+
+/** `body` says which disk was chosen. */
+function lineOf(ctx: Context, wish: Given, { disk }: CreateReservation): string {
+  const line = commandLine("reserve", options, { ...wish, disk: disk === null ? "none" : disk }, DURATIONS);
+  return ctx.global.context === undefined ? line : `${line} --context ${shellWord(ctx.global.context)}`;
+}
 
 /** What would happen, as the server says; it asks for the same things as reserving does. */
 async function dryRun(ctx: Context, body: CreateReservation): Promise<Output> {

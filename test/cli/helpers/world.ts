@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import type { OpenStream, Outside, Prompts, RunProgram } from "../../../src/cli/context.ts";
+import type { Choice, OpenStream, Outside, Prompts, RunProgram } from "../../../src/cli/context.ts";
 import { run } from "../../../src/cli/run.ts";
 import { runProgram } from "../../../src/cli/run-program.ts";
 import { type FakeServer, fakeServer, type Handlers } from "./fake-server.ts";
@@ -22,6 +22,8 @@ export interface World {
   readonly env: Record<string, string | undefined>;
   /** Questions that were asked. */
   readonly asked: string[];
+  /** What could be chosen from, for each question that offered something. */
+  readonly offered: (readonly Choice[])[];
   /** Runs that were asked of other programs. */
   readonly programs: string[][];
   /** Ctrl-C, as soon as something watches for it. */
@@ -62,6 +64,7 @@ export function createWorld(options: WorldOptions = {}): World {
       ...options.env,
     },
     asked: [],
+    offered: [],
     programs: [],
     interrupt: new AbortController(),
     onSleep: () => undefined,
@@ -128,6 +131,10 @@ function prompts(world: World, answers: (string | boolean | Error)[]): Prompts {
   return {
     confirm: async (question) => (await next(question)) === true,
     secret: async (question) => String(await next(question)),
-    select: async <T extends string>(question: string) => (await next(question)) as T,
+    text: async (question, read) => read(String(await next(question))),
+    select: async <T extends string>(question: string, choices: readonly Choice<T>[]) => {
+      world.offered.push(choices);
+      return (await next(question)) as T;
+    },
   };
 }

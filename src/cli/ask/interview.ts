@@ -1,0 +1,47 @@
+/** What `reserve` asks a person for: all that a flag could have said, when one that matters is missing. */
+import { exactDuration } from "../../api/duration.ts";
+import type { GpuType } from "../../api/schemas.ts";
+import type { Context } from "../context.ts";
+import { UsageError } from "../errors.ts";
+import { duration, name } from "../options.ts";
+import { askGpuCount } from "./gpu-count.ts";
+import { askGpuType } from "./gpu-type.ts";
+
+/** The values that can be asked for. */
+interface Asked {
+  readonly gpuType: string | undefined;
+  readonly gpus: number | undefined;
+  readonly multiNode: boolean;
+  /** Seconds. */
+  readonly time: number | undefined;
+  readonly name: string | undefined;
+}
+
+/**
+ * Those of `known`, and answers for the rest of them; undefined when the server has no such type, and says so itself. Changes nothing
+ * anywhere; throws Declined on Ctrl-C (C-17).
+ */
+export async function interview(ctx: Context, known: Asked, suggestedS: number): Promise<Asked | undefined> {
+  const gpuType = known.gpuType ?? (await askGpuType(ctx));
+  const { items } = await ctx.api().listGpuTypes({});
+  const type = items.find((item) => item.name === gpuType);
+  if (!type) return undefined;
+  const suggestion = Math.min(suggestedS, type.max_duration_s);
+  const count = known.gpus === undefined ? await askGpuCount(ctx, type, known.time ?? suggestion) : known;
+  const time = known.time ?? (await askTime(ctx, type, suggestion));
+  const called = known.name ?? (await ctx.prompts.text("Name (may be left empty):", optionalName));
+  return { gpuType, ...count, multiNode: count.multiNode || known.multiNode, time, name: called };
+}
+
+function askTime(ctx: Context, { max_duration_s: longest }: GpuType, suggestion: number): Promise<number> {
+  const read = (text: string): number => {
+    const seconds = duration(text.trim());
+    if (seconds <= longest) return seconds;
+    throw new UsageError(`at most ${exactDuration(longest)}`);
+  };
+  const question = `How long, such as 90m, 4h or 2d (at most ${exactDuration(longest)})?`;
+  return ctx.prompts.text(question, read, exactDuration(suggestion));
+}
+
+const optionalName = (text: string): string | undefined =>
+  text.trim() === "" ? undefined : name(text.trim());
