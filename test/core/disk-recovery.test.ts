@@ -178,10 +178,12 @@ describe.each(engines)("disks after a crash on $engine", ({ create }) => {
   });
 
   test("L-17 a server that stops gives back what it has in hand, and the next one begins at once", async () => {
-    world.disks.before = (_verb, progress) =>
-      new Promise((_, reject) => {
+    world.disks.before = async (verb, progress) => {
+      if (verb !== "clone") return;
+      await new Promise((_, reject) => {
         progress?.signal?.addEventListener("abort", () => reject(new Error("broken off")), { once: true });
       });
+    };
     const { body } = await cloneDisk(world.core, world.ann, id, { name: "copy" });
     world.reconciler.start();
     await expect
