@@ -3,6 +3,7 @@
  * `--context NAME --domain DOMAIN [--home DIR] [--retry SECONDS] -- HOST PORT`; --retry bounds the wait for what may pass.
  * stdout carries the ssh stream and nothing else; stderr gets at most one line.
  */
+import { closeSync } from "node:fs";
 import { homedir } from "node:os";
 import { parseArgs } from "node:util";
 import { type Endpoint, findEndpoint, type Home, homeOf, tunnelEndpoint } from "../api/home.ts";
@@ -19,6 +20,8 @@ import { openTrace, type Trace } from "./trace.ts";
 const FAILED = 255;
 /** A stderr that nobody reads must not keep us. */
 const LAST_WORD_MS = 200;
+/** What ends the proxy; ssh sends the second when it goes. */
+const ENDING = ["SIGTERM", "SIGHUP"] as const;
 
 interface Asked {
   readonly context: string;
@@ -30,16 +33,17 @@ interface Asked {
   readonly retryMs: number | undefined;
 }
 
-/** Runs the proxy and ends the process: 0 when the pod's stream has ended, 255 when the tunnel failed. */
+/** Runs the proxy and ends the process: 0 when the pod's stream has ended, 255 when the tunnel failed, else by the signal that it got. */
 export async function main(argv: string[]): Promise<void> {
   let client: TunnelClient | undefined;
   const trace = findTrace();
-  const hangUp = (signal: NodeJS.Signals, number: number): void => {
+  const hangUp = (signal: NodeJS.Signals): void => {
     trace?.("signal", { signal });
     client?.hangUp();
-    process.exit(128 + number);
+    endBySignals();
+    process.kill(process.pid, signal);
   };
-  process.on("SIGTERM", hangUp).on("SIGHUP", hangUp);
+  for (const signal of ENDING) process.on(signal, hangUp);
   // Ctrl-C is for what runs in the pod: ssh sends it there. A proxy that dies of it takes a shared connection along.
   process.on("SIGINT", () => undefined);
   const end = await run(argv, trace, (started) => {
@@ -179,7 +183,30 @@ const lineOf = (error: unknown): string =>
   error instanceof TunnelFailure ? error.message : `the tunnel failed: ${oneLine(String(error))}`;
 
 function leave({ exitCode, message }: TunnelEnd): void {
-  if (message === undefined) process.exit(exitCode);
-  setTimeout(() => process.exit(exitCode), LAST_WORD_MS);
-  process.stderr.write(`gpu-dev: ${message}\n`, () => process.exit(exitCode));
+  if (message === undefined) exit(exitCode);
+  setTimeout(() => exit(exitCode), LAST_WORD_MS);
+  process.stderr.write(`gpu-dev: ${message}\n`, () => exit(exitCode));
+}
+
+/**
+ * Now and then Node never comes back from process.exit (nodejs/node issue 54918: V8's threads are waited for). ssh must not wait for us then:
+ * it sees the end of the stream, and the signal that it sends to us ends what hangs.
+ */
+function exit(code: number): never {
+  endBySignals();
+  for (const fd of [0, 1]) closeOnce(fd);
+  process.exit(code);
+}
+
+function closeOnce(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EBADF") throw error;
+  }
+}
+
+/** From now on the kernel ends the process, which needs nothing of ours any more. */
+function endBySignals(): void {
+  for (const signal of ENDING) process.removeAllListeners(signal);
 }

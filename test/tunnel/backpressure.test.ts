@@ -119,6 +119,6 @@ test.each(["the reader of the proxy's stdout", "the pod's reader"])(
     await read(reader as Readable, OFFERED);
     const ended = outcome(proxy);
     proxy.kill("SIGTERM");
-    expect(await ended).toMatchObject({ code: 143, stderr: "" });
+    expect(await ended).toMatchObject({ signal: "SIGTERM", stderr: "" });
   },
 );
