@@ -175,7 +175,7 @@ _gpu_dev() {
       "cp") COMPREPLY=($(compgen -W "--recursive --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "forward") COMPREPLY=($(compgen -W "--address --node --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "edit") COMPREPLY=($(compgen -W "--name --extend --webhook --add-user --remove-user --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "cancel") COMPREPLY=($(compgen -W "--no-wait --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "cancel") COMPREPLY=($(compgen -W "--yes --no-wait --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "avail") COMPREPLY=($(compgen -W "--watch --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

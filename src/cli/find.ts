@@ -8,16 +8,27 @@ import type { Reservation } from "../api/schemas.ts";
 import type { Context } from "./context.ts";
 import { CliError, UsageError } from "./errors.ts";
 
-/** The word that was given; inside a pod, without one, the pod's own reservation. Throws UsageError anywhere else. */
-export function wordOrOwn(ctx: Pick<Context, "env">, word: string | undefined): string {
+/**
+ * The word that was given; without one, inside of a pod the pod's own reservation, and on a terminal the only one that `may` be meant or
+ * the one that is picked. Throws UsageError where nobody can be asked, Declined on Ctrl-C.
+ */
+export async function wordOrAsked(
+  ctx: Context,
+  word: string | undefined,
+  may: (r: Reservation) => boolean = () => true,
+): Promise<string> {
   // The id alone is no sign of a pod: commands of `reserve --exec` have it, too.
   const meant = word ?? (ctx.env.GPU_DEV_POD ? ctx.env.GPU_DEV_RESERVATION_ID : undefined);
   if (meant) return meant;
+  if (ctx.interactive) return await (await import("./ask/reservation.ts")).askReservation(ctx, may);
   throw new UsageError(
     "missing required argument 'reservation': its id or name",
-    "Only inside of a reservation's pod it may be left out.",
+    "`gpu-dev list` shows yours. Only on a terminal and inside of a reservation's pod it may be left out.",
   );
 }
+
+/** Who it is shared with changes nothing of it. */
+export const isOwn = (r: Reservation): boolean => r.access !== "collaborator";
 
 /** Finds it, live ones first. Throws Problem not_found, and CliError `ambiguous` with the candidates. */
 export async function findReservation(api: Client, word: string): Promise<Reservation> {
@@ -44,7 +55,7 @@ async function byId(api: Client, id: string): Promise<Reservation | undefined> {
 async function byName(api: Client, name: string, state: "live" | "all"): Promise<Reservation | undefined> {
   if (name.length > 63) return undefined;
   const { items } = await api.listReservations({ query: { name, state, limit: "10" } });
-  const own = items.filter((r) => r.access !== "collaborator");
+  const own = items.filter(isOwn);
   const meant = own.length > 0 ? own : items;
   if (state === "live" && meant.length > 1)
     throw ambiguous(name, meant, "the name of several", "Give its id.");

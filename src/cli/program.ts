@@ -7,12 +7,20 @@ import type { Io } from "./context.ts";
 import { UsageError } from "./errors.ts";
 import { GLOBAL_OPTIONS } from "./global.ts";
 
+const FIRST_STEPS = `
+First steps:
+  gpu-dev login URL      which server; none is needed for \`gpu-dev server\` on this machine
+  gpu-dev avail          what is free
+  gpu-dev reserve        asks for what it needs, and waits until ssh works
+  gpu-dev connect        a shell in it`;
+
 /** The parser of `entries`, without the arguments and options of each: help and suggestions need only their names. */
 export function createProgram(io: Io, entries: readonly Entry[]): Commander {
   const program = setUp(new Commander("gpu-dev"), io)
     .description("Reserve a GPU, ssh into it, keep the disk.")
     .usage("<command> [options]")
-    .version(VERSION, "-V, --version", "Print the version");
+    .version(VERSION, "-V, --version", "Print the version")
+    .addHelpText("after", FIRST_STEPS);
   for (const option of GLOBAL_OPTIONS) program.addOption(toCommander(option));
   for (const entry of entries) addEntry(program, entry);
   return program;

@@ -179,7 +179,7 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
   forward: { because: "it prints ports of this machine; test/cli/forward.test.ts has its forms" },
   edit: { lines: ["edit train-llama-8b --extend 30m"], handlers: { patchReservation: () => train } },
   cancel: {
-    lines: ["cancel train-llama-8b --no-wait", "cancel train-llama-8b eval --no-wait"],
+    lines: ["cancel train-llama-8b --no-wait --yes", "cancel train-llama-8b eval --no-wait --yes"],
     handlers: {
       cancelReservation: ({ params }) => ({
         ...(params.id === train.id ? train : waiting),

@@ -81,7 +81,7 @@ describe("sharing", () => {
   });
 
   test("C-18 outside of a pod cancel says what is missing", async () => {
-    const done = await world(mine).gpuDev("cancel");
+    const done = await world(mine).gpuDev("cancel --no-input");
     expect(done.code).toBe(2);
     expect(done.stderr).toContain("missing required argument 'reservation': its id or name");
   });

@@ -70,3 +70,15 @@ test("C-17 C-20 Ctrl-C ends a list that is watched in place, exit 130", async ()
   await expect.poll(screen, ended).toContain("exit 130");
   expect((await screen()).match(/a-name-of-some-length/g)).toHaveLength(1);
 });
+
+test.each(["cancel", "edit --name other", "connect", "show", "forward 8888"])(
+  "C-17 `%s` lets a person pick one, and Ctrl-C there changes nothing",
+  async (line) => {
+    const { screen, type } = await terminal(`pick-${line.split(" ")[0]}`, 60, line);
+    await expect.poll(screen, ended).toContain("navigate");
+    await type("Down");
+    await expect.poll(screen, ended).toMatch(/❯ eval /);
+    await type("C-c");
+    await expect.poll(screen, ended).toContain("exit 3");
+  },
+);

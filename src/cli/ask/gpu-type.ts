@@ -1,12 +1,10 @@
 /** Which GPU type: a table of what the server has now, which can be looked up again. */
 import type { Context } from "../context.ts";
 import { availabilityTable } from "../output/availability.ts";
-import { table } from "../output/table.ts";
+import { tableChoices } from "./table-choices.ts";
 
 /** No GPU type is called so. */
 const AGAIN = "";
-/** Before each line stands the cursor. */
-const MARGIN = 2;
 
 /** The name of a type; undefined when the server has none. Throws Declined. */
 export async function askGpuType(ctx: Context): Promise<string | undefined> {
@@ -15,15 +13,13 @@ export async function askGpuType(ctx: Context): Promise<string | undefined> {
     const offered = items.filter(({ total }) => total > 0);
     if (offered.length === 0) return undefined;
     const { header = [], spare = [], rows } = availabilityTable(offered, ctx.clock.now());
-    const [head, ...lines] = table(
-      { json: offered, header, spare: ["USED", "UNAVAILABLE", ...spare], rows },
-      { columns: (ctx.io.stderr.columns ?? 80) - MARGIN, colour: 0 },
-    )
-      .trimEnd()
-      .split("\n");
-    const types = offered.map(({ gpu_type: value }, i) => ({ name: lines[i] ?? value, short: value, value }));
+    const { head, choices } = tableChoices(
+      ctx,
+      { header, spare: ["USED", "UNAVAILABLE", ...spare], rows },
+      offered.map(({ gpu_type: value }) => ({ value, short: value })),
+    );
     const again = { name: "Look again", value: AGAIN };
-    chosen = await ctx.prompts.select("Which GPU type?", [...types, again], { head, start: chosen });
+    chosen = await ctx.prompts.select("Which GPU type?", [...choices, again], { head, start: chosen });
     if (chosen !== AGAIN) return chosen;
   }
 }

@@ -1,6 +1,7 @@
 /** `gpu-dev connect`: the real ssh client, with our own configuration file. */
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
+import { wordOrAsked } from "../find.ts";
 import { openEditor } from "../open-editor.ts";
 import { explainFailure, runOpenSsh, SSH_FAILED } from "../openssh.ts";
 import { count, flag, parsed } from "../options.ts";
@@ -11,8 +12,8 @@ export const command = defineCommand({
   arguments: [
     {
       name: "reservation",
-      summary: "Id, name, or the first 4 or more characters of the id",
-      required: true,
+      summary:
+        "Id, name, or the first 4 or more characters of the id; may be left out on a terminal, for a shell",
       completes: "reservations",
     },
     { name: "command", summary: "What to run there, after `--`; without it, a shell", variadic: true },
@@ -30,7 +31,7 @@ export const command = defineCommand({
     { line: "gpu-dev connect train --code", meaning: "VS Code on the pod, by its Remote SSH extension" },
     { line: "gpu-dev connect train -- nvidia-smi -L", meaning: "Runs one command and exits with its code" },
   ],
-  async run([word = "", ...words], { node = 0, code, cursor }, ctx): Promise<number | Output> {
+  async run([word, ...words], { node = 0, code, cursor }, ctx): Promise<number | Output> {
     if ((code || cursor) && words.length > 0)
       throw new UsageError(
         "An editor runs no command",
@@ -41,7 +42,7 @@ export const command = defineCommand({
         "connect --json needs a command after `--`: a shell is no document",
         "Such as: gpu-dev connect hello --json -- nvidia-smi -L",
       );
-    const target = await reach(ctx, word, node);
+    const target = await reach(ctx, await wordOrAsked(ctx, word), node);
     if (code || cursor) return await openEditor(ctx, code ? "code" : "cursor", target);
     const command = words.length > 0 ? ["--", ...words] : [];
     const stdio = ctx.global.json ? "capture" : "inherit";

@@ -2,7 +2,7 @@
 import type { PatchReservation } from "../../api/schemas.ts";
 import { defineCommand, type Values } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { findReservation } from "../find.ts";
+import { findReservation, isOwn, wordOrAsked } from "../find.ts";
 import { collaborator, duration, name, parsed, repeated } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { label } from "../output/reservation.ts";
@@ -37,8 +37,7 @@ export const command = defineCommand({
   arguments: [
     {
       name: "reservation",
-      summary: "Id, name, or the first 4 or more characters of the id",
-      required: true,
+      summary: "Id, name, or the first 4 or more characters of the id; may be left out on a terminal",
       completes: "reservations",
     },
   ],
@@ -59,9 +58,9 @@ export const command = defineCommand({
       meaning: "bob is out: his tunnels are closed, his keys are gone",
     },
   ],
-  async run([word = ""], given, ctx): Promise<Output> {
+  async run([word], given, ctx): Promise<Output> {
     const body = bodyOf(given);
-    const found = await findReservation(ctx.api(), word);
+    const found = await findReservation(ctx.api(), await wordOrAsked(ctx, word, isOwn));
     const changed = await ctx.api().patchReservation({
       params: { id: found.id },
       body,

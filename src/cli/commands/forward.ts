@@ -4,7 +4,7 @@ import type { Reservation } from "../../api/schemas.ts";
 import { AccessWatch } from "../access-watch.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { findReservation } from "../find.ts";
+import { findReservation, wordOrAsked } from "../find.ts";
 import { Forwarding, type PortPair } from "../forward-ports.ts";
 import { count, parsed } from "../options.ts";
 import { type Output, print } from "../output/output.ts";
@@ -24,15 +24,14 @@ export const command = defineCommand({
   arguments: [
     {
       name: "reservation",
-      summary: "Id, name, or the first 4 or more characters of the id",
-      required: true,
+      summary:
+        "Id, name, or the first 4 or more characters of the id; may be left out on a terminal, before one port",
       completes: "reservations",
     },
     {
       name: "ports",
       summary:
         "[LOCAL:]PORT: a port of the pod, and the local one if it is another; `:PORT` takes a free one",
-      required: true,
       variadic: true,
     },
   ],
@@ -46,9 +45,9 @@ export const command = defineCommand({
       meaning: "Two ports; the second one on a free local port",
     },
   ],
-  async run([word = "", ...specs], { address = LOOPBACK, node = 0 }, ctx): Promise<number> {
-    const pairs = specs.map(readPair);
-    const reservation = await whenActive(ctx, await findReservation(ctx.api(), word));
+  async run(words, { address = LOOPBACK, node = 0 }, ctx): Promise<number> {
+    const { word, pairs } = understand(words);
+    const reservation = await whenActive(ctx, await findReservation(ctx.api(), await wordOrAsked(ctx, word)));
     checkNode(reservation, node);
     if (address !== LOOPBACK && address !== "::1")
       ctx.say(`Whoever reaches ${address} of this machine can use these ports.`);
@@ -89,6 +88,15 @@ function output(r: Reservation, address: string, bound: readonly PortPair[]): Ou
 
 const withPort = (address: string, port: number): string =>
   `${address.includes(":") ? `[${address}]` : address}:${port}`;
+
+/** A word alone that is a port, or one with a colon, names no reservation. */
+function understand(words: readonly string[]): { word: string | undefined; pairs: readonly PortPair[] } {
+  const [first = "", ...rest] = words;
+  const isUnnamed = first.includes(":") || (rest.length === 0 && /^\d+$/.test(first));
+  const [word, specs] = isUnnamed ? [undefined, words] : [words[0], rest];
+  if (specs.length > 0) return { word, pairs: specs.map(readPair) };
+  throw new UsageError("Missing required argument 'ports'", "Such as: gpu-dev forward hello 8888");
+}
 
 function readPair(spec: string): PortPair {
   const [, local, remote = ""] = /^(?:(\d*):)?(\d+)$/.exec(spec) ?? [];

@@ -4,7 +4,7 @@ import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import type { WithHistory } from "../feed.ts";
-import { findReservation, wordOrOwn } from "../find.ts";
+import { findReservation, wordOrAsked } from "../find.ts";
 import { checkWatching, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { phases, phaseWords } from "../output/phases.ts";
@@ -17,7 +17,8 @@ export const command = defineCommand({
   arguments: [
     {
       name: "reservation",
-      summary: "Id, name, or the first 4 or more characters of the id; inside a pod its own may be left out",
+      summary:
+        "Id, name, or the first 4 or more characters of the id; may be left out on a terminal and inside a pod",
       completes: "reservations",
     },
   ],
@@ -37,7 +38,7 @@ export const command = defineCommand({
   ],
   async run([word], given, ctx): Promise<Output | number> {
     checkWatching(given);
-    const found = await findReservation(ctx.api(), wordOrOwn(ctx, word));
+    const found = await findReservation(ctx.api(), await wordOrAsked(ctx, word));
     if (given.watch) return await watchOne(ctx, found.id, given.timeout);
     const params = { id: found.id };
     const { items: events } = await ctx.api().listEvents({ params, query: {} });
