@@ -11,6 +11,7 @@ import { deploymentId, forgetLeases, localDriverPlace } from "../core/deployment
 import { syncCapacity } from "../core/inventory.ts";
 import { knownServers } from "../core/presence.ts";
 import { createSshProbe, type Probe } from "../core/probe.ts";
+import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { createLocalDriver } from "../drivers/local.ts";
 import { createLocalDisks } from "../drivers/local-disks.ts";
@@ -75,7 +76,7 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
   const core = createCore({
     store,
     driver,
-    disks: worksOnDisks ? await createLocalDisks({ dataDir, isolation: driver.isolation }) : undefined,
+    disks: worksOnDisks ? await openDisks(dataDir, driver, logger) : undefined,
     probe: roles.has("worker") ? await openProbe(store, scratch, embedded) : noProbe,
     githubKeys: githubKeys(options.githubKeysUrl),
     webhooks: createWebhookSender({ rules: options.live.webhooks }),
@@ -90,6 +91,9 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
   }
   return { core, deploymentId: id, name, dataDir, roles, alone: embedded && roles.has("api") };
 }
+
+const openDisks = (dataDir: string, { isolation }: Driver, logger: Logger): Promise<DiskEngine> =>
+  createLocalDisks({ dataDir, isolation, log: (fields, message) => logger.warn(fields, message) });
 
 const githubKeys = (url = DEFAULT_GITHUB): GithubKeys | undefined =>
   url === "none" ? undefined : createGithubKeys(url);

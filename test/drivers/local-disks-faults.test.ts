@@ -1,5 +1,7 @@
 /** A medium that is full or cannot be read, and what a crash left. */
+import { statfsSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type DiskEngine, DiskRefused } from "../../src/drivers/disks.ts";
@@ -10,6 +12,8 @@ import { LocalDiskRig } from "./disks-rig.ts";
 import { run } from "./ssh.ts";
 
 const root = process.getuid?.() === 0;
+/** The magic number of its superblock: its files have 16 TiB at most. */
+const EXT4 = 0xef53;
 
 describe.each(["processes", "namespaces"] as const)("%s", (isolation) => {
   describe.skipIf(isolation === "namespaces" && !root)("(namespaces need root)", () => {
@@ -57,6 +61,17 @@ describe.each(["processes", "namespaces"] as const)("%s", (isolation) => {
         } finally {
           await run("umount", [dataDir]);
         }
+      },
+    );
+
+    test.skipIf(isolation === "processes" || statfsSync(tmpdir()).type !== EXT4)(
+      "a disk that no file can hold is refused, in words, and leaves nothing",
+      async () => {
+        engine = await rig.open();
+        const created = engine.create(disk, 1024 ** 5);
+        await expect(created).rejects.toThrow(DiskRefused);
+        await expect(created).rejects.toThrow("larger than a file can be");
+        expect(await engine.list()).toMatchObject({ disks: [], halfMade: [] });
       },
     );
 

@@ -41,7 +41,10 @@ export async function listen(server: Server | TcpServer): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => sockets.add(socket));
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   cleanups.push(() => {
     for (const socket of sockets) socket.destroy();
     server.close();

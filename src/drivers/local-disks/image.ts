@@ -23,7 +23,22 @@ export async function makeImage(volume: string, sizeBytes: number): Promise<void
   await mkdir(join(skeleton, "home"), { recursive: true, mode: 0o700 });
   await mkdir(join(volume, "mnt"), { mode: 0o700 });
   const file = await open(image, "wx", 0o600);
-  await file.truncate(sizeBytes);
+  try {
+    await file.truncate(sizeBytes).catch(tooLarge);
+    await makeFileSystem(image, sizeBytes, skeleton);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rm(skeleton, { recursive: true });
+}
+
+function tooLarge(error: NodeJS.ErrnoException): never {
+  if (error.code !== "EFBIG") throw error;
+  throw new DiskRefused("it is larger than a file can be on the server's file system");
+}
+
+async function makeFileSystem(image: string, sizeBytes: number, skeleton: string): Promise<void> {
   // A file for every 8 KiB, where the usual 16 are too few for package caches; the journal bounds what a start after a crash replays.
   const journal = sizeBytes < GIB ? [] : ["-J", "size=64"];
   const lazily = "lazy_itable_init=1,lazy_journal_init=1,nodiscard";
@@ -41,9 +56,6 @@ export async function makeImage(volume: string, sizeBytes: number): Promise<void
     skeleton,
     image,
   ]);
-  await file.sync();
-  await file.close();
-  await rm(skeleton, { recursive: true });
 }
 
 /** From the superblock, since counting would take longer the more files there are; while it is mounted, of some time before. */
