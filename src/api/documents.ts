@@ -64,6 +64,9 @@ const includeLine = {
   line: z.string(),
 };
 
+/** The operation with --no-wait. */
+const diskOrOperation = z.union([d.disk, d.diskOperation]);
+
 /** By the words of the command. */
 export const documents = {
   reserve: z.union([s.reservation, s.forecast]),
@@ -81,7 +84,23 @@ export const documents = {
     deployment: s.deployment,
     availability: z.array(s.availability),
   }),
+  "disk create": diskOrOperation,
   "disk list": d.diskPage,
+  "disk show": d.disk.extend({
+    operations: z.array(d.diskOperation).describe("What was done with it, newest first"),
+  }),
+  "disk contents": d.contentsPage,
+  "disk snapshot": d.diskOperation,
+  "disk snapshots": d.snapshotPage,
+  "disk restore": diskOrOperation,
+  "disk clone": diskOrOperation,
+  "disk wait": d.disk,
+  "disk rename": d.disk,
+  "disk resize": diskOrOperation,
+  "disk edit": d.disk,
+  "disk delete": d.disk,
+  "disk undelete": d.disk,
+  "disk unlock": d.disk,
   server: z.object({ url: z.string(), parts: z.string().describe("What it does"), pid: z.int() }),
   whoami: s.me.extend({
     url: z.string().describe("The server that says so"),

@@ -9,6 +9,7 @@ import type { Output } from "./output/output.ts";
 export type Completes =
   | "reservations"
   | "gpu-types"
+  | "disks"
   | "contexts"
   | "files"
   | "directories"

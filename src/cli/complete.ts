@@ -7,6 +7,7 @@ const KINDS = new Map<string, keyof CompletionCache>([
   ["reservations", "reservations"],
   ["gpu-types", "gpuTypes"],
   ["contexts", "contexts"],
+  ["disks", "disks"],
 ]);
 
 /** The names of `kind`, one on each line; none for a kind that there is not. */

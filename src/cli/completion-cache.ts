@@ -7,6 +7,7 @@ export interface CompletionCache {
   readonly reservations: readonly string[];
   readonly gpuTypes: readonly string[];
   readonly contexts: readonly string[];
+  readonly disks: readonly string[];
 }
 
 const completionCacheFile = (stateDir: string): string => join(stateDir, "completion.json");
@@ -19,10 +20,11 @@ export function readCompletionCache(stateDir: string): CompletionCache {
       reservations: strings(cache.reservations),
       gpuTypes: strings(cache.gpuTypes),
       contexts: strings(cache.contexts),
+      disks: strings(cache.disks),
     };
   } catch {
     // Whatever is wrong with the file, a shell in the middle of a line is no place to say it.
-    return { reservations: [], gpuTypes: [], contexts: [] };
+    return { reservations: [], gpuTypes: [], contexts: [], disks: [] };
   }
 }
 

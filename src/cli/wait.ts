@@ -5,14 +5,8 @@ import type { Reservation } from "../api/schemas.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./errors.ts";
 import { reservationFeed } from "./feed.ts";
-import { follow } from "./follow.ts";
-import { type Progress, startProgress } from "./output/progress.ts";
 import { endedWords, gpus, isFinal, label, startOf } from "./output/reservation.ts";
-
-export interface WaitOptions {
-  readonly timeoutS: number;
-  readonly signal: AbortSignal;
-}
+import { settle, type WaitOptions } from "./settle.ts";
 
 /**
  * Resolves with the reservation as soon as it is active. Throws CliError `still_pending` (exit 8) at the bound, `ended`
@@ -32,52 +26,24 @@ export const waitUntilActive = (
 export const waitUntilOver = (ctx: Context, first: Reservation, options: WaitOptions): Promise<Reservation> =>
   watch(ctx, first, options, isFinal);
 
-async function watch(
+const watch = (
   ctx: Context,
   first: Reservation,
   options: WaitOptions,
-  settled: (r: Reservation) => boolean,
-): Promise<Reservation> {
-  const progress = await startProgress(ctx);
-  try {
-    return await waitFor(ctx, first, options, progress, settled);
-  } finally {
-    progress.stop();
-  }
-}
-
-async function waitFor(
-  ctx: Context,
-  first: Reservation,
-  { timeoutS, signal }: WaitOptions,
-  progress: Progress,
-  settled: (r: Reservation) => boolean,
-): Promise<Reservation> {
-  const startMs = ctx.clock.now().getTime();
-  const elapsedS = (): number => (ctx.clock.now().getTime() - startMs) / 1000;
-  const news = follow(ctx, reservationFeed(first.id), {
-    signal,
-    until: startMs + timeoutS * 1000,
-    onOutage: () => progress.interrupt("The server does not answer now; asking again"),
-  });
-  let current = first;
-  try {
-    for (;;) {
-      if (settled(current)) return current;
-      if (elapsedS() >= timeoutS) throw stillPending(current, timeoutS);
-      progress.update(phaseOf(current), phaseWords(ctx, current));
-      const { value, done } = await news.next();
-      if (done)
-        throw new Error(`the server says that nothing follows for ${current.id}, which is ${current.state}`);
-      current = value ?? current;
-    }
-  } finally {
-    await news.return();
-  }
-}
-
-/** What is news: not an estimate that moves by a minute. */
-const phaseOf = (r: Reservation): string => [r.state, r.queue_position, r.node, r.last_error].join(" ");
+  isSettled: (r: Reservation) => boolean,
+): Promise<Reservation> =>
+  settle(
+    ctx,
+    first,
+    {
+      feed: reservationFeed(first.id),
+      isSettled,
+      phaseOf: (r) => [r.state, r.queue_position, r.node, r.last_error].join(" "),
+      wordsOf: (r) => phaseWords(ctx, r),
+      stillPending: (r) => stillPending(r, options.timeoutS),
+    },
+    options,
+  );
 
 function phaseWords(ctx: Context, r: Reservation): string {
   if (r.state === "preparing") {

@@ -26,7 +26,7 @@ beforeAll(() => {
   chmodSync(join(home, "gpu-dev"), 0o755);
   writeFileSync(
     join(home, "completion.json"),
-    '{"reservations":["hello","train"],"gpuTypes":["cpu","h100"]}',
+    '{"reservations":["hello","train"],"gpuTypes":["cpu","h100"],"disks":["data","home"]}',
   );
   env = { PATH: `${home}${delimiter}${process.env.PATH}`, HOME: home, GPU_DEV_HOME: home, TERM: "dumb" };
   return () => rmSync(home, { recursive: true, force: true });
@@ -56,7 +56,9 @@ const offeredByFish = (line: string): string[] => {
 
 const LINES: [string, string[]][] = [
   ["gpu-dev reser", ["reserve"]],
-  ["gpu-dev disk ", ["list"]],
+  ["gpu-dev disk l", ["list"]],
+  ["gpu-dev disk show ", ["data", "home"]],
+  ["gpu-dev reserve --disk h", ["home"]],
   ["gpu-dev ssh-config ", ["install", "remove", "show"]],
   ["gpu-dev reserve --g", ["--gpu-type", "--gpus"]],
   ["gpu-dev reserve --gpu-type ", ["cpu", "h100"]],

@@ -2,7 +2,8 @@
 
 import type { Node } from "../../src/api/schemas.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
-import { disk, gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
+import { diskScenes } from "./golden-disk-scenes.ts";
+import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 
 interface Scene {
   /** Typed after `gpu-dev`, each in three forms. */
@@ -192,10 +193,7 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
     lines: ["status"],
     handlers: { getReady: () => ({ status: "ok" as const, checks: { database: "ok" } }) },
   },
-  "disk list": {
-    lines: ["disk list"],
-    handlers: { listDisks: () => page(disk()) },
-  },
+  ...diskScenes,
   server: { because: "it prints where it listens; test/e2e starts it in both forms" },
   whoami: { lines: ["whoami"], handlers: { getMe: () => ({ id: "u", name: "ada", role: "user" as const }) } },
   "keys list": {

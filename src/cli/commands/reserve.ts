@@ -7,6 +7,7 @@ import { commandLine } from "../ask/command-line.ts";
 import { AT_FORMS, parseAt } from "../at.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
+import { chooseDisk } from "../disks/choose.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { registerKey } from "../keys.ts";
 import { ring, runWhenActive } from "../notify.ts";
@@ -44,7 +45,7 @@ const options = {
     duration,
   ),
   name: parsed("-n, --name <NAME>", "Name, unique among your live reservations", name),
-  disk: choice("--disk <NAME>", "Disk to keep files on; so far only temporary storage", ["none"]),
+  disk: text("--disk <NAME>", "The disk that is its home and stays; none: temporary storage", "disks"),
   at: text("--at <TIME>", `Start then, not earlier; refused if nothing is free then: ${AT_FORMS}`),
   priority: choice(
     "--priority <CLASS>",
@@ -77,6 +78,10 @@ export const command = defineCommand({
     {
       line: "gpu-dev reserve --gpu-type h100 --gpus 2 --time 4h --name train",
       meaning: "Two GPUs for four hours",
+    },
+    {
+      line: "gpu-dev reserve --gpu-type h100 --time 4h --disk home",
+      meaning: "With the disk home, whose files stay (`gpu-dev disk create home`)",
     },
     {
       line: "gpu-dev reserve --gpu-type h100 --gpus 16 --multi-node --time 4h",
@@ -170,13 +175,17 @@ async function requestOf(given: Given, ctx: Context): Promise<CreateReservation>
     ...(given.gpus === undefined ? {} : { gpu_count: given.gpus }),
     ...(given.multiNode ? { multi_node: true } : {}),
     ...(given.name === undefined ? {} : { name: given.name }),
-    ...(given.disk === undefined ? {} : { disk: null }),
+    ...(given.dryRun ? {} : diskOf(await chooseDisk(ctx, given.disk))),
     ...(given.noQueue ? { queue: false } : {}),
     ...(given.priority === undefined ? {} : { priority: given.priority }),
     ...(given.webhook === undefined ? {} : { webhook: given.webhook }),
     ...(start === undefined ? {} : { start_at: start.toISOString() }),
   };
 }
+
+/** Three distinct choices (C-07): not said, none, and this one. */
+const diskOf = (disk: string | null | undefined): Pick<CreateReservation, "disk"> =>
+  disk === undefined ? {} : { disk };
 
 async function missingType(ctx: Context): Promise<never> {
   const { items } = await ctx.api().listGpuTypes({});

@@ -83,6 +83,7 @@ export function describe(r: Reservation, now: Date): Output {
     ["state", stateCell(r)],
     ["reason", r.reason ?? ""],
     ["gpus", gpus(r)],
+    ["disk", r.disk ?? ""],
     ...nodeRows(r),
     ["isolation", r.isolation === "processes" ? "processes (one trust domain)" : (r.isolation ?? "")],
     ["time", exactDuration(r.duration_s)],

@@ -30,11 +30,11 @@ export interface FakeServer {
   version: string | null;
 }
 
-/** A server that answers by `handlers`; a request without a handler fails the test. */
+/** A server that answers by `handlers`; a request without a handler fails the test. Nobody has disks unless a handler says so. */
 export function fakeServer(handlers: Handlers): FakeServer {
   const server: FakeServer = {
     requests: [],
-    handlers,
+    handlers: { listDisks: () => page(), ...handlers },
     date: null,
     version: null,
     fetch: async (url, init) => {

@@ -1,0 +1,35 @@
+/** `gpu-dev disk create`: a disk of the caller's. */
+import { randomUUID } from "node:crypto";
+import { defineCommand } from "../../command.ts";
+import { finish, WAITING, waiting } from "../../disks/operation.ts";
+import { policy, size } from "../../disks/options.ts";
+import { showNew } from "../../disks/show-new.ts";
+import { name as checkName, parsed } from "../../options.ts";
+import type { Output } from "../../output/output.ts";
+
+export const command = defineCommand({
+  arguments: [{ name: "name", summary: "Its name, unique among your disks", required: true }],
+  options: {
+    size: parsed("--size <SIZE>", "How much fits: 100G, 80Gi (default: 100G)", size),
+    snapshots: policy,
+    ...waiting,
+  },
+  details: WAITING,
+  examples: [
+    {
+      line: "gpu-dev disk create home",
+      meaning: "A disk for 100 GB, with a snapshot after each reservation",
+    },
+    { line: "gpu-dev disk create data --size 2T --snapshots never", meaning: "Large, and without snapshots" },
+  ],
+  async run([word = ""], { size: size_bytes, snapshots, ...given }, ctx): Promise<Output> {
+    const name = checkName(word);
+    const body = {
+      name,
+      ...(size_bytes === undefined ? {} : { size_bytes }),
+      ...(snapshots === undefined ? {} : { snapshot_policy: snapshots }),
+    };
+    const begun = await ctx.api().createDisk({ body, idempotencyKey: randomUUID() });
+    return showNew(ctx, await finish(ctx, begun, name, given));
+  },
+});

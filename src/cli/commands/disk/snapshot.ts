@@ -1,0 +1,26 @@
+/** `gpu-dev disk snapshot`: keeps what is on a disk now. */
+import { randomUUID } from "node:crypto";
+import { defineCommand } from "../../command.ts";
+import { findDisk } from "../../disks/find.ts";
+import { describeOperation, finish, WAITING, waiting } from "../../disks/operation.ts";
+import { diskArgument } from "../../disks/options.ts";
+import { text } from "../../options.ts";
+import type { Output } from "../../output/output.ts";
+
+export const command = defineCommand({
+  arguments: [diskArgument],
+  options: { note: text("--note <TEXT>", "A line to know it by"), ...waiting },
+  details: `Of a disk that no reservation has: after each one a snapshot is taken by itself. ${WAITING}`,
+  examples: [
+    { line: 'gpu-dev disk snapshot home --note "before the upgrade"', meaning: "Something to go back to" },
+  ],
+  async run([word = ""], { note, ...given }, ctx): Promise<Output> {
+    const disk = await findDisk(ctx.api(), word);
+    const begun = await ctx.api().createSnapshot({
+      params: { id: disk.id },
+      body: note === undefined ? {} : { note },
+      idempotencyKey: randomUUID(),
+    });
+    return describeOperation(await finish(ctx, begun, disk.name, given));
+  },
+});
