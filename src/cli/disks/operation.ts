@@ -69,21 +69,24 @@ async function waitFor(
     {
       feed: operationFeed(begun.id),
       isSettled: isOver,
-      phaseOf: ({ state, error }) => `${state} ${error}`,
+      phaseOf: ({ error }) => error ?? "",
       wordsOf: (operation) => progressWords(ctx, operation, disk),
       stillPending: (operation) =>
         new CliError(
           "still_pending",
           EXIT.pending,
-          `The ${operation.kind} of ${disk} still goes on after ${exactDuration(timeoutS)}`,
+          `${doing(operation, disk)} still goes on after ${exactDuration(timeoutS)}`,
           { hint: following(disk), extra: { operation } },
         ),
     },
     { timeoutS, signal },
   );
   if (done.state !== "failed") return done;
-  throw new CliError("operation_failed", EXIT.error, `The ${done.kind} of ${disk} failed: ${done.error}`, {
-    hint: `What was there before is still there. \`gpu-dev disk show ${disk}\` has what was done with it.`,
+  throw new CliError("operation_failed", EXIT.error, `${doing(done, disk)} failed: ${done.error}`, {
+    hint:
+      done.new_disk_id === null
+        ? `What was there before is still there. \`gpu-dev disk show ${disk}\` has what was done with it.`
+        : "Nothing is left of the new disk, and what was there before is still there.",
     extra: { operation: done },
   });
 }
@@ -108,11 +111,11 @@ const DOING: Readonly<Record<OperationKind, string>> = {
   measure: "Measuring",
 };
 
+const doing = ({ kind }: DiskOperation, disk: string): string => `${DOING[kind]} ${disk}`;
+
 function progressWords(ctx: Context, operation: DiskOperation, disk: string): string {
-  const doing = `${DOING[operation.kind]} ${disk}`;
-  if (operation.state === "queued") return `${doing}: waits for its turn`;
   const trouble = operation.error === null ? "" : `; last try: ${operation.error}`;
-  return `${doing}${bar(operation)}${rate(ctx, operation)}${trouble}`;
+  return `${doing(operation, disk)}${bar(operation)}${rate(ctx, operation)}${trouble}`;
 }
 
 /** " [#####...............] 1.2G of 4.7G"; nothing while nobody knows how much it is. */

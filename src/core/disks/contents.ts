@@ -48,6 +48,7 @@ export async function listContents(
     throw new Problem(
       "not_found",
       `there is no directory ${path || "/"} in snapshot ${snapshot.id} of ${disk.name}`,
+      { hint: `its top: gpu-dev disk contents ${disk.name} --snapshot ${snapshot.id}` },
     );
   const page = pageOf(entries, entries.map(viewEntry), limit, filter, (entry) => [entry.name, id]);
   return { ...page, snapshot: viewSnapshot(snapshot), path };
