@@ -175,7 +175,7 @@ async function requestOf(given: Given, ctx: Context): Promise<CreateReservation>
     ...(given.gpus === undefined ? {} : { gpu_count: given.gpus }),
     ...(given.multiNode ? { multi_node: true } : {}),
     ...(given.name === undefined ? {} : { name: given.name }),
-    ...(given.dryRun ? {} : diskOf(await chooseDisk(ctx, given.disk))),
+    ...(given.dryRun && given.disk === undefined ? {} : diskOf(await chooseDisk(ctx, given.disk))),
     ...(given.noQueue ? { queue: false } : {}),
     ...(given.priority === undefined ? {} : { priority: given.priority }),
     ...(given.webhook === undefined ? {} : { webhook: given.webhook }),
