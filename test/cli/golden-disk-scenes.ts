@@ -11,7 +11,7 @@ const data = disk({
   used_bytes: null,
   used_at: null,
   limits_enforced: false,
-  limits: "the server's file system has no limits for directories",
+  limits: "not enforced: pods are plain processes here, which see the same mounts",
   snapshot_policy: "never",
   held_by: { id: "abcdefghijklmnopqrst", name: "train-llama-8b" },
   held_until: "2026-01-01T14:00:00.000Z",

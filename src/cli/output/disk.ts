@@ -51,7 +51,7 @@ export function describeDisk(disk: Disk, now: Date, operations: readonly DiskOpe
     ["holder", holder(disk)],
     ["held for", timeLeft(disk.held_until, now)],
     ["size", size(disk.size_bytes)],
-    ["limit", `${disk.limits_enforced ? "" : "not enforced: "}${disk.limits}`],
+    ["limit", disk.limits],
     ["used", usedWords(disk, now)],
     ["snapshots", disk.snapshot_policy === "on_end" ? "after each reservation" : "only when asked for"],
     ["last snapshot", lastSnapshot(disk, now)],
