@@ -140,6 +140,13 @@ test.each([
   expect(failure.document).toMatchObject({ code: "file_error", retryable: false });
 });
 
+test("C-02 a directory that a read-only file system does not let node make is no bug either", () => {
+  const path = "/home/ada/.config/gpu-dev";
+  const error = Object.assign(new Error("ENOENT"), { code: "ENOENT", syscall: "mkdir", path });
+  const { exit, message } = failureOf(error);
+  expect([exit, message]).toEqual([1, expect.stringContaining(`${path} cannot be used: it cannot be made`)]);
+});
+
 test("C-21 a password in the URL is refused and not repeated", async () => {
   const done = await createWorld({ env: { GPU_DEV_URL: "http://ada:hunter2@gpu.test" } }).gpuDev("list");
   expect(done).toMatchObject({ code: 2, stdout: "" });
