@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Availability, Forecast } from "../../src/api/schemas.ts";
 import { Declined } from "../../src/cli/errors.ts";
-import { gpuType, type Handlers, page, queued } from "./helpers/fake-server.ts";
+import { disk as aDisk, gpuType, type Handlers, page, queued } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
 
 const available = (given: Partial<Availability> = {}): Availability => ({
@@ -79,6 +79,25 @@ test("the printed line asks nothing, and asks the server for the same", async ()
   const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
   expect((await again.gpuDev(words)).code).toBe(0);
   expect(sent(again)).toEqual(sent(world));
+});
+
+test.each([
+  ["home", "home", " --disk home "],
+  ["", null, " --disk none "],
+])("C-07 the disk that is answered with %j is sent, and is in the line", async (answer, disk, words) => {
+  const listDisks = () => page(aDisk(), aDisk({ name: "taken", state: "in_use" }));
+  const world = asking({ answers: ["h100", "2", "1h", "", answer], handlers: { listDisks } });
+  const done = await world.gpuDev("reserve --no-wait");
+  expect(world.offered.at(-1)?.map(({ value }) => value)).toEqual(["", "home"]);
+  expect(sent(world)).toMatchObject({ disk });
+  expect(done.stderr).toContain(words);
+});
+
+test("C-07 where there is no disk none is asked for, sent or printed", async () => {
+  const world = asking({ answers: ["h100", "2", "1h", ""] });
+  const done = await world.gpuDev("reserve --no-wait");
+  expect(sent(world)).not.toHaveProperty("disk");
+  expect(done.stderr).not.toMatch(/gpu-dev reserve.* --disk/);
 });
 
 test("C-18 what a flag says is not asked for", async () => {

@@ -140,13 +140,14 @@ const startWords = (ctx: Context, { start_at }: Reservation): string =>
 
 /** With answers for what is missing, on a terminal; what the settings say is not missing. */
 async function complete(ctx: Context, given: Given): Promise<Given> {
+  if (!ctx.interactive || (given.gpuType !== undefined && given.time !== undefined)) return given;
   const [type, time] = await Promise.all([setting(ctx, "gpu_type"), setting(ctx, "time")]);
   const known = {
     ...given,
     gpuType: given.gpuType ?? type?.value,
     time: given.time ?? (time && (await defaultTime(ctx))),
   };
-  if (!ctx.interactive || (known.gpuType !== undefined && known.time !== undefined)) return given;
+  if (known.gpuType !== undefined && known.time !== undefined) return given;
   const { interview } = await import("../ask/interview.ts");
   const answers = await interview(ctx, known, duration(DEFAULT_TIME));
   return answers ? { ...given, ...answers } : given;
