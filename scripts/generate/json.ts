@@ -1,5 +1,7 @@
 /** docs/json.md: what each command prints with `--json`, from the schemas. */
 import { documents, failure } from "../../src/api/documents.ts";
+import * as g from "../../src/api/inventory.ts";
+import * as r from "../../src/api/reservations.ts";
 import * as schemas from "../../src/api/schemas.ts";
 import {
   alternativesOf,
@@ -13,13 +15,13 @@ import {
 
 /** Shapes that several commands print, each told once. */
 const NAMED: Readonly<Record<string, Schema>> = {
-  Reservation: schemas.reservation,
-  Event: schemas.event,
-  "Way to start sooner": schemas.wayToStartSooner,
-  Forecast: schemas.forecast,
-  "GPU type": schemas.gpuType,
-  Availability: schemas.availability,
-  Node: schemas.node,
+  Reservation: r.reservation,
+  Event: r.event,
+  "Way to start sooner": r.wayToStartSooner,
+  Forecast: r.forecast,
+  "GPU type": g.gpuType,
+  Availability: g.availability,
+  Node: g.node,
   Deployment: schemas.deployment,
   Health: schemas.health,
   Problem: failure,

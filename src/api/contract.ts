@@ -1,6 +1,8 @@
 /** Routes and schemas together: what the server validates with and what the OpenAPI document is made of. */
 import type * as z from "zod";
 import * as d from "./disks.ts";
+import * as g from "./inventory.ts";
+import * as r from "./reservations.ts";
 import type { RouteName } from "./routes.ts";
 import * as s from "./schemas.ts";
 
@@ -12,19 +14,19 @@ interface Shape {
 }
 
 export const contract = {
-  listReservations: { query: s.listReservationsQuery, reply: s.reservationPage },
-  createReservation: { body: s.createReservation, reply: s.reservation },
-  planReservation: { body: s.createReservation, reply: s.forecast },
-  getReservation: { params: s.idParams, reply: s.reservation },
-  patchReservation: { params: s.idParams, body: s.patchReservation, reply: s.reservation },
-  cancelReservation: { params: s.idParams, reply: s.reservation },
-  listAdvice: { params: s.idParams, reply: s.advicePage },
-  listEvents: { params: s.idParams, query: s.listEventsQuery, reply: s.eventPage },
-  listGpuTypes: { reply: s.gpuTypePage },
-  listAvailability: { reply: s.availabilityPage },
-  listNodes: { reply: s.nodePage },
-  cordonNode: { params: s.nodeParams, reply: s.node },
-  uncordonNode: { params: s.nodeParams, reply: s.node },
+  listReservations: { query: r.listReservationsQuery, reply: r.reservationPage },
+  createReservation: { body: r.createReservation, reply: r.reservation },
+  planReservation: { body: r.createReservation, reply: r.forecast },
+  getReservation: { params: s.idParams, reply: r.reservation },
+  patchReservation: { params: s.idParams, body: r.patchReservation, reply: r.reservation },
+  cancelReservation: { params: s.idParams, reply: r.reservation },
+  listAdvice: { params: s.idParams, reply: r.advicePage },
+  listEvents: { params: s.idParams, query: r.listEventsQuery, reply: r.eventPage },
+  listGpuTypes: { reply: g.gpuTypePage },
+  listAvailability: { reply: g.availabilityPage },
+  listNodes: { reply: g.nodePage },
+  cordonNode: { params: g.nodeParams, reply: g.node },
+  uncordonNode: { params: g.nodeParams, reply: g.node },
   listDisks: { query: d.listDisksQuery, reply: d.diskPage },
   createDisk: { body: d.createDisk, reply: d.diskOperation },
   getDisk: { params: s.idParams, reply: d.disk },

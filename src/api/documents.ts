@@ -4,6 +4,8 @@
  */
 import * as z from "zod";
 import * as d from "./disks.ts";
+import * as g from "./inventory.ts";
+import * as r from "./reservations.ts";
 import * as s from "./schemas.ts";
 
 /** What a failure prints: the server's problem, or one of the same shape that the command line noticed by itself. */
@@ -24,15 +26,15 @@ const phase = z.object({
     .describe("Parts of it that have ended, in order"),
 });
 
-const history = s.reservation.extend({
+const history = r.reservation.extend({
   start_sooner: z
-    .array(s.wayToStartSooner)
+    .array(r.wayToStartSooner)
     .describe("What would start it sooner, the soonest first; of a queued one"),
   phases: z.array(phase).describe("What took how long, in order"),
-  events: z.array(s.event).describe("What happened, oldest first"),
+  events: z.array(r.event).describe("What happened, oldest first"),
 });
 
-const cancelled = z.union([s.reservation, items(z.union([s.reservation, z.object({ error: failure })]))]);
+const cancelled = z.union([r.reservation, items(z.union([r.reservation, z.object({ error: failure })]))]);
 
 const setting = z.object({
   name: z.string(),
@@ -69,20 +71,20 @@ const diskOrOperation = z.union([d.disk, d.diskOperation]);
 
 /** By the words of the command. */
 export const documents = {
-  reserve: z.union([s.reservation, s.forecast]),
-  list: items(s.reservation),
+  reserve: z.union([r.reservation, r.forecast]),
+  list: items(r.reservation),
   show: history,
   connect: z.object({ id: z.string(), exit_code: z.int(), stdout: z.string(), stderr: z.string() }),
   cp: z.object({ exit_code: z.int().describe("scp's"), stderr: z.string() }),
   forward: z.object({ id: z.string(), name: z.string().nullable(), forwards: z.array(forward) }),
-  edit: s.reservation,
+  edit: r.reservation,
   cancel: cancelled,
-  avail: s.availabilityPage,
+  avail: g.availabilityPage,
   status: z.object({
     url: z.string(),
     health: z.union([s.health, s.problem]).describe("A problem when the server is not ready"),
     deployment: s.deployment,
-    availability: z.array(s.availability),
+    availability: z.array(g.availability),
   }),
   "disk create": diskOrOperation,
   "disk list": d.diskPage,
@@ -130,6 +132,6 @@ export const documents = {
     z.object({ shell: z.string(), script: z.string() }),
     z.object({ ...includeLine, changed: z.boolean().describe("False when there was nothing to do") }),
   ]),
-  "admin types": s.gpuTypePage,
-  "admin nodes": z.union([s.nodePage, s.node]),
+  "admin types": g.gpuTypePage,
+  "admin nodes": z.union([g.nodePage, g.node]),
 } as const satisfies Record<string, z.ZodType>;

@@ -1,6 +1,6 @@
 /** Whether a reservation still lives and is still ours, for commands that run as long as it does. */
 import { EXIT } from "../api/errors.ts";
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import { clientFor, endpointOf } from "./api.ts";
 import type { Context } from "./context.ts";
 import { type Failure, failureOf, NotConfigured } from "./errors.ts";

@@ -1,12 +1,8 @@
 /** What can be followed: where its events come from, what they bring, and how the same is asked for without them. */
 import type { ServerEvent } from "../api/event-stream.ts";
-import type {
-  Availability,
-  ListReservationsQuery,
-  Page,
-  Reservation,
-  ReservationEvent,
-} from "../api/schemas.ts";
+import type { Availability } from "../api/inventory.ts";
+import type { ListReservationsQuery, Reservation, ReservationEvent } from "../api/reservations.ts";
+import type { Page } from "../api/schemas.ts";
 import type { Context } from "./context.ts";
 import { isFinal } from "./output/reservation.ts";
 

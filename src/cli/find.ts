@@ -4,7 +4,7 @@ import { asProblem, RefusedRequest } from "../api/client.ts";
 import { EXIT, Problem } from "../api/errors.ts";
 import { isId } from "../api/names.ts";
 import { nearest } from "../api/nearest.ts";
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import type { Context } from "./context.ts";
 import { CliError, UsageError } from "./errors.ts";
 

@@ -1,6 +1,6 @@
 /** Telling whoever waits that it is over: the terminal's bell, or a command of their own. */
 import { EXIT } from "../api/errors.ts";
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import type { Context } from "./context.ts";
 import { sshAlias } from "./output/reservation.ts";
 

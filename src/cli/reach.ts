@@ -1,7 +1,7 @@
 /** Which pod a word means, as ssh knows it: from what ssh was told before, without asking the server (C-25), else by asking it. */
 import { existsSync } from "node:fs";
 import { id8 } from "../api/names.ts";
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import type { Context } from "./context.ts";
 import { UsageError } from "./errors.ts";
 import { findReservation } from "./find.ts";

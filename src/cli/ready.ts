@@ -1,6 +1,6 @@
 /** Commands that need a pod wait for one that is seconds away, and refuse the others with the reason. */
 import { EXIT } from "../api/errors.ts";
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./errors.ts";
 import { endedWords, isFinal, label, outlook } from "./output/reservation.ts";

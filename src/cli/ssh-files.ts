@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isId, nameFault } from "../api/names.ts";
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import type { SshConfig, SshContext } from "../tunnel/ssh-config.ts";
 import { readCompletionCache, rememberNames } from "./completion-cache.ts";
 import type { Context } from "./context.ts";

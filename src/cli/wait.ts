@@ -1,7 +1,7 @@
 /** Waiting for a reservation, which is followed within a bound (C-16). */
 import { exactDuration } from "../api/duration.ts";
 import { EXIT } from "../api/errors.ts";
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import type { Context } from "./context.ts";
 import { CliError } from "./errors.ts";
 import { reservationFeed } from "./feed.ts";

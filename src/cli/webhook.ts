@@ -1,5 +1,5 @@
 /** Where the server posts what happens to a reservation: as it is typed, and as it is shown. */
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import { UsageError } from "./errors.ts";
 
 /** An http or https URL. Throws UsageError. */

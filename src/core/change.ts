@@ -1,6 +1,6 @@
 /** Changes of a reservation: row, history and audit trail together, or nothing (L-01). */
 import { Problem } from "../api/errors.ts";
-import { FINAL_STATES } from "../api/schemas.ts";
+import { FINAL_STATES } from "../api/reservations.ts";
 import type { Tx } from "../store/db.ts";
 import { insertAudit, insertEvent } from "../store/journal.ts";
 import { updateReservation } from "../store/reservations.ts";

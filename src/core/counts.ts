@@ -1,6 +1,6 @@
 /** Which counts of GPUs can be given: up to a node's maximum, or whole nodes, several at once (S-09). */
 import { Problem } from "../api/errors.ts";
-import type { GpuType } from "../api/schemas.ts";
+import type { GpuType } from "../api/inventory.ts";
 
 export interface Shape {
   /** Places on each node: GPUs, or 1 for a type without GPUs. */

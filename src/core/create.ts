@@ -1,8 +1,9 @@
 /** Making a reservation: checked, written as `queued`, and placed in the same transaction when it can start at once. */
 import { exactDuration } from "../api/duration.ts";
 import { Problem } from "../api/errors.ts";
+import type { GpuType } from "../api/inventory.ts";
 import { nearest } from "../api/nearest.ts";
-import type { CreateReservation, GpuType, Reservation } from "../api/schemas.ts";
+import type { CreateReservation, Reservation } from "../api/reservations.ts";
 import type { Tx } from "../store/db.ts";
 import { listKeys } from "../store/keys.ts";
 import { findReservation, insertReservation, nextSeq } from "../store/reservations.ts";

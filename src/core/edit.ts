@@ -1,6 +1,6 @@
 /** Changing what is there: cancel, rename, extend. */
 import { Problem } from "../api/errors.ts";
-import type { PatchReservation, Reservation } from "../api/schemas.ts";
+import type { PatchReservation, Reservation } from "../api/reservations.ts";
 import type { Tx } from "../store/db.ts";
 import { nameInUse } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";

@@ -1,5 +1,5 @@
 /** What a request to reserve would come to: it is made as always, looked at, and undone. */
-import type { CreateReservation, Forecast } from "../api/schemas.ts";
+import type { CreateReservation, Forecast } from "../api/reservations.ts";
 import { allocationsOf } from "../store/allocations.ts";
 import type { Tx } from "../store/db.ts";
 import type { ReservationRow } from "../store/tables.ts";

@@ -1,5 +1,6 @@
 /** What there is to reserve: GPU types, nodes, and how much of them is free. Its one source is what the driver reports. */
-import type { Availability, GpuType, Page } from "../api/schemas.ts";
+import type { Availability, GpuType } from "../api/inventory.ts";
+import type { Page } from "../api/schemas.ts";
 import { dropUnseen, listCapacity, saveCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
 import { ALL, markPlan } from "../store/plan-changes.ts";

@@ -13,7 +13,7 @@
  * This file is pure: (reservation, facts, now) → what to do next. Facts are gathered by the steps themselves, so that a
  * server that knows nothing (it just started) begins by looking.
  */
-import type { FINAL_STATES } from "../api/schemas.ts";
+import type { FINAL_STATES } from "../api/reservations.ts";
 import type { PodView } from "../drivers/driver.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { type IdleChange, idleChange, untilIdleChange } from "./idle.ts";

@@ -1,5 +1,6 @@
 /** Reading reservations: one, many, and the history of one. */
-import type { Page, Reservation, ReservationEvent, State } from "../api/schemas.ts";
+import type { Reservation, ReservationEvent, State } from "../api/reservations.ts";
+import type { Page } from "../api/schemas.ts";
 import { listEvents as listEventRows } from "../store/journal.ts";
 import { listReservations as listRows } from "../store/reservations.ts";
 import type { Db, EventRow } from "../store/tables.ts";

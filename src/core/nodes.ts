@@ -1,6 +1,7 @@
 /** Nodes as administrators see them. A *cordoned* node gets nothing new; what runs there goes on to its end (S-07). */
 import { Problem } from "../api/errors.ts";
-import type { Node, Page } from "../api/schemas.ts";
+import type { Node } from "../api/inventory.ts";
+import type { Page } from "../api/schemas.ts";
 import { listHeld } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import { deleteCordon, insertCordon, listCordons } from "../store/cordons.ts";

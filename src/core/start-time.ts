@@ -1,7 +1,7 @@
 /** A start that was asked for (`--at`, `--no-queue`): checked, and refused at once when it cannot be. */
 import { exactDuration } from "../api/duration.ts";
 import { Problem } from "../api/errors.ts";
-import type { CreateReservation } from "../api/schemas.ts";
+import type { CreateReservation } from "../api/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { wanted } from "./lifecycle.ts";
 import type { Planned } from "./plan/model.ts";

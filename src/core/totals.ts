@@ -1,5 +1,5 @@
 /** What the database counts: true right after a restart, and the same on every server (O-01, O-06). */
-import { FINAL_STATES, STATES, type State } from "../api/schemas.ts";
+import { FINAL_STATES, STATES, type State } from "../api/reservations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import { countByState, countQueued } from "../store/reservations.ts";
 import type { Db } from "../store/tables.ts";

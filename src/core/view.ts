@@ -1,5 +1,5 @@
 /** Rows as the contract shows them. */
-import type { Reservation } from "../api/schemas.ts";
+import type { Reservation } from "../api/reservations.ts";
 import { allocationsOf } from "../store/allocations.ts";
 import { collaboratorsOf } from "../store/collaborators.ts";
 import { diskNames } from "../store/disks.ts";

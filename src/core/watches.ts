@@ -1,6 +1,6 @@
 /** The two things that can be watched: a reservation with its history, and a list. */
 import { Problem } from "../api/errors.ts";
-import type { ReservationEvent } from "../api/schemas.ts";
+import type { ReservationEvent } from "../api/reservations.ts";
 import { listEvents } from "../store/journal.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import { type Caller, callerOf } from "./access.ts";

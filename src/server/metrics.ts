@@ -4,7 +4,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { ERRORS } from "../api/errors.ts";
-import { FINAL_STATES } from "../api/schemas.ts";
+import { FINAL_STATES } from "../api/reservations.ts";
 import { type Core, POST_OUTCOMES } from "../core/core.ts";
 import { PROBE_CAUSES } from "../core/probe.ts";
 import { LIVE_STATES, readTotals, type Totals } from "../core/totals.ts";

@@ -1,6 +1,6 @@
 /** Statements on reservations. Each change names the version that it expects. */
 import { sql } from "kysely";
-import type { State } from "../api/schemas.ts";
+import type { State } from "../api/reservations.ts";
 import { checkRow, count, fits } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type Db, type ReservationRow, reservationShape } from "./tables.ts";

@@ -1,7 +1,7 @@
 /** The tables and what each column may hold. Instants are text in UTC, booleans 0 or 1 (design.md, "SQL portability"). */
 import type { Kysely } from "kysely";
 import { OPERATION_KINDS, SNAPSHOT_POLICIES } from "../api/disks.ts";
-import { FINAL_STATES, PRIORITIES, STATES } from "../api/schemas.ts";
+import { FINAL_STATES, PRIORITIES, STATES } from "../api/reservations.ts";
 import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
 
 export const userShape = { id: text, name: text, role: oneOf(["user", "admin"]), created_at: instant };

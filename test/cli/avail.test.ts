@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Availability } from "../../src/api/schemas.ts";
+import type { Availability } from "../../src/api/inventory.ts";
 import { page } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
 

@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import type { RunProgram } from "../../src/cli/context.ts";
 import { page, queued, reservation } from "./helpers/fake-server.ts";
 import { createWorld, type World } from "./helpers/world.ts";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { failure } from "../../src/api/documents.ts";
 import { type ErrorCode, Problem } from "../../src/api/errors.ts";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { page, queued, reservation } from "./helpers/fake-server.ts";
 
 const root = join(import.meta.dirname, "..", "..");

@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 import { event, type Script, scripted } from "./helpers/fake-stream.ts";
 import { createWorld, type WorldOptions } from "./helpers/world.ts";

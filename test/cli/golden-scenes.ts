@@ -1,6 +1,6 @@
 /** What the golden files show: for every command the lines that are typed, and the server that answers them. */
 
-import type { Node } from "../../src/api/schemas.ts";
+import type { Node } from "../../src/api/inventory.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
 import { diskScenes } from "./golden-disk-scenes.ts";
 import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type * as z from "zod";
 import { documents } from "../../src/api/documents.ts";
-import { type Reservation, reservation } from "../../src/api/schemas.ts";
+import { type Reservation, reservation } from "../../src/api/reservations.ts";
 import { width } from "../../src/cli/output/text.ts";
 import { runProgram } from "../../src/cli/run-program.ts";
 import { handlersOf, scenes } from "./golden-scenes.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Node } from "../../src/api/schemas.ts";
+import type { Node } from "../../src/api/inventory.ts";
 import { page } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { reservation as schema } from "../../src/api/schemas.ts";
+import { reservation as schema } from "../../src/api/reservations.ts";
 import { page, queued, reservation } from "./helpers/fake-server.ts";
 import { createWorld, type World } from "./helpers/world.ts";
 

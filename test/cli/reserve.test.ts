@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { Declined } from "../../src/cli/errors.ts";
 import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";

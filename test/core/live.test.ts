@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Problem } from "../../src/api/errors.ts";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { patchReservation } from "../../src/core/edit.ts";
 import { createLive, type Live, type Message, type Watch } from "../../src/core/live.ts";
 import { watchReservation } from "../../src/core/watches.ts";

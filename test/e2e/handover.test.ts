@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { openStore } from "../../src/store/db.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { createDatabase } from "../helpers/postgres.ts";

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { gpuDev, openssh, temporaryHome } from "../helpers/gpu-dev.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
 

@@ -1,6 +1,6 @@
 /** The server's roles in processes of their own, with real ssh through them. */
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { createDatabase } from "../helpers/postgres.ts";
 import { chosenSeed, randomFrom } from "../helpers/random.ts";

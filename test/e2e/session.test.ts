@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { EXIT } from "../../src/api/errors.ts";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { gpuDev, openssh, runProgram, temporaryHome } from "../helpers/gpu-dev.ts";
 import { mountsBelow, processesNaming } from "../helpers/processes.ts";
 import { environment, type ServerProcess, startServerProcess } from "../helpers/server-process.ts";

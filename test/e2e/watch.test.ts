@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { environment, startServerProcess } from "../helpers/server-process.ts";
 

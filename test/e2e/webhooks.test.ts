@@ -6,7 +6,7 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
 

@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { RefusedRequest } from "../../src/api/client.ts";
-import type { Reservation } from "../../src/api/schemas.ts";
+import type { Reservation } from "../../src/api/reservations.ts";
 import { mountsBelow, processesNaming } from "./processes.ts";
 import { randomFrom } from "./random.ts";
 import { launchServer, type ServerProcess, startServerProcess } from "./server-process.ts";

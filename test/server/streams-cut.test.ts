@@ -1,7 +1,7 @@
 /** Streams over connections that are cut at random, between two servers on one database: no gap, no repeat. GPU_DEV_SEED replays. */
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { ReservationEvent } from "../../src/api/schemas.ts";
+import type { ReservationEvent } from "../../src/api/reservations.ts";
 import { engines } from "../helpers/engines.ts";
 import { chosenSeed, randomFrom } from "../helpers/random.ts";
 import { openRig } from "./rig.ts";

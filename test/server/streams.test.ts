@@ -1,7 +1,8 @@
 /** Server-sent events through real HTTP. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ProblemDocument } from "../../src/api/errors.ts";
-import type { Page, Reservation, ReservationEvent } from "../../src/api/schemas.ts";
+import type { Reservation, ReservationEvent } from "../../src/api/reservations.ts";
+import type { Page } from "../../src/api/schemas.ts";
 import { revokeToken } from "../../src/core/access.ts";
 import { engines } from "../helpers/engines.ts";
 import { type ApiRig, openRig, type Person, problemOf } from "./rig.ts";

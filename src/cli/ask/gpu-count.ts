@@ -1,7 +1,7 @@
 /** How many GPUs: what the server can give of a type, with when each number of them would start. */
 import { RefusedRequest } from "../../api/client.ts";
 import { exactDuration } from "../../api/duration.ts";
-import type { GpuType } from "../../api/schemas.ts";
+import type { GpuType } from "../../api/inventory.ts";
 import type { Choice, Context } from "../context.ts";
 import { startBy } from "../output/time.ts";
 

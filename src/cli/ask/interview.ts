@@ -1,6 +1,6 @@
 /** What `reserve` asks a person for: all that a flag could have said, when one that matters is missing. */
 import { exactDuration } from "../../api/duration.ts";
-import type { GpuType } from "../../api/schemas.ts";
+import type { GpuType } from "../../api/inventory.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { duration, name } from "../options.ts";

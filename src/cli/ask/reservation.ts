@@ -1,7 +1,7 @@
 /** Which reservation, when a command was typed without one. */
 import { Problem } from "../../api/errors.ts";
 import { id8 } from "../../api/names.ts";
-import type { Reservation } from "../../api/schemas.ts";
+import type { Reservation } from "../../api/reservations.ts";
 import type { Context } from "../context.ts";
 import { gpus, label, outlook, stateCell } from "../output/reservation.ts";
 import { tableChoices } from "./table-choices.ts";

@@ -1,5 +1,6 @@
 /** `gpu-dev avail`: what is free, by GPU type. */
-import type { Availability, Page } from "../../api/schemas.ts";
+import type { Availability } from "../../api/inventory.ts";
+import type { Page } from "../../api/schemas.ts";
 import { defineCommand } from "../command.ts";
 import { rememberNames } from "../completion-cache.ts";
 import type { Context } from "../context.ts";

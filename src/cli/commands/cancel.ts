@@ -1,6 +1,6 @@
 /** `gpu-dev cancel`: ends reservations now; a person is asked before. */
 import { EXIT } from "../../api/errors.ts";
-import type { Reservation } from "../../api/schemas.ts";
+import type { Reservation } from "../../api/reservations.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError, Declined, type Failure, failureOf } from "../errors.ts";

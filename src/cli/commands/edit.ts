@@ -1,5 +1,5 @@
 /** `gpu-dev edit`: extends, renames or shares a reservation. */
-import type { PatchReservation } from "../../api/schemas.ts";
+import type { PatchReservation } from "../../api/reservations.ts";
 import { defineCommand, type Values } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { findReservation, isOwn, wordOrAsked } from "../find.ts";

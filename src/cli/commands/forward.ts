@@ -1,6 +1,6 @@
 /** `gpu-dev forward`: ports of the pod on this machine, until Ctrl-C or the end of the reservation. */
 import { isIP } from "node:net";
-import type { Reservation } from "../../api/schemas.ts";
+import type { Reservation } from "../../api/reservations.ts";
 import { AccessWatch } from "../access-watch.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";

@@ -1,6 +1,7 @@
 /** `gpu-dev list`: the caller's reservations and those shared with him, newest first. */
 import { id8 } from "../../api/names.ts";
-import type { ListReservationsQuery, Page, Reservation, State } from "../../api/schemas.ts";
+import type { ListReservationsQuery, Reservation, State } from "../../api/reservations.ts";
+import type { Page } from "../../api/schemas.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { checkWatching, choice, flag, watching } from "../options.ts";

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { exactDuration } from "../../api/duration.ts";
 import { EXIT } from "../../api/errors.ts";
-import type { CreateReservation, Reservation } from "../../api/schemas.ts";
+import type { CreateReservation, Reservation } from "../../api/reservations.ts";
 import { commandLine } from "../ask/command-line.ts";
 import { AT_FORMS, parseAt } from "../at.ts";
 import { defineCommand, type Values } from "../command.ts";

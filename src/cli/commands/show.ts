@@ -1,6 +1,6 @@
 /** `gpu-dev show`: one reservation with its history. */
 import { exactDuration } from "../../api/duration.ts";
-import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/schemas.ts";
+import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/reservations.ts";
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import type { WithHistory } from "../feed.ts";

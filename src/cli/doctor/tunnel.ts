@@ -1,7 +1,7 @@
 /** A real round trip through the tunnel: this machine, proxy, gateway, the pod's sshd, and back. */
 import { PassThrough } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Reservation } from "../../api/schemas.ts";
+import type { Reservation } from "../../api/reservations.ts";
 import { TunnelClient, type TunnelOptions } from "../../tunnel/client.ts";
 import type { Context } from "../context.ts";
 import { label } from "../output/reservation.ts";

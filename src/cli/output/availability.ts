@@ -1,7 +1,7 @@
 /** The table of availability, the same in `avail` and `status` (C-28). */
 
 import { formatDuration } from "../../api/duration.ts";
-import type { Availability } from "../../api/schemas.ts";
+import type { Availability } from "../../api/inventory.ts";
 import { toned } from "./cell.ts";
 import type { Cell, Output } from "./output.ts";
 import { startBy } from "./time.ts";

@@ -1,6 +1,6 @@
 /** What took how long in the life of a reservation: "queued 3m, preparing 0.9s (launch 0.2s, ssh 0.7s), active 1h". */
 import { formatElapsed } from "../../api/duration.ts";
-import type { Reservation } from "../../api/schemas.ts";
+import type { Reservation } from "../../api/reservations.ts";
 import { parseInstant } from "./time.ts";
 
 export interface Phase {

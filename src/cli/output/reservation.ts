@@ -1,6 +1,6 @@
 /** How a reservation is worded, everywhere the same. */
 import { id8 } from "../../api/names.ts";
-import type { Reservation, State } from "../../api/schemas.ts";
+import type { Reservation, State } from "../../api/reservations.ts";
 import { toned } from "./cell.ts";
 import type { Cell } from "./output.ts";
 import type { Tone } from "./paint.ts";

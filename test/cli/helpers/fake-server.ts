@@ -4,8 +4,9 @@ import type { Fetch } from "../../../src/api/client.ts";
 import { contract } from "../../../src/api/contract.ts";
 import type { Disk } from "../../../src/api/disks.ts";
 import { Problem } from "../../../src/api/errors.ts";
+import type { GpuType } from "../../../src/api/inventory.ts";
+import type { Reservation } from "../../../src/api/reservations.ts";
 import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
-import type { GpuType, Reservation } from "../../../src/api/schemas.ts";
 
 interface Request {
   readonly route: RouteName;

@@ -1,5 +1,5 @@
 /** `gpu-dev admin nodes`: the nodes, and which of them get nothing new. */
-import type { Node } from "../../../api/schemas.ts";
+import type { Node } from "../../../api/inventory.ts";
 import { defineCommand } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";

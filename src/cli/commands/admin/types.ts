@@ -1,7 +1,7 @@
 /** `gpu-dev admin types`: the catalogue of GPU types, as the server has it. */
 import { formatDuration } from "../../../api/duration.ts";
+import type { GpuType } from "../../../api/inventory.ts";
 import { formatDollars } from "../../../api/money.ts";
-import type { GpuType } from "../../../api/schemas.ts";
 import { exactSize } from "../../../api/size.ts";
 import { defineCommand } from "../../command.ts";
 import { rememberNames } from "../../completion-cache.ts";

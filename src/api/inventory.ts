@@ -1,0 +1,70 @@
+/** The contract's shapes of what there is to reserve: GPU types, what of them is free, and the nodes. */
+import * as z from "zod";
+import { instant, page } from "./schemas.ts";
+
+export const gpuType = z.object({
+  name: z.string(),
+  gpus_per_slot: z.int().describe("GPUs in one slot of this type: 1, or 0 for a type without GPUs"),
+  max_gpus_per_node: z
+    .int()
+    .describe(
+      "The most that one node has; 0 for a type without GPUs, and for one that no node offers at present",
+    ),
+  nodes: z
+    .int()
+    .describe("How many nodes offer it at present, and how many of them have `max_gpus_per_node`"),
+  full_nodes: z.int(),
+  max_duration_s: z.int(),
+  simulated: z.boolean(),
+  description: z.string().nullable().describe('What the operator says of it; null is "not said"'),
+  gpu_memory_bytes: z.int().nullable().describe("Memory of one GPU"),
+  cpus: z.int().nullable().describe("What comes with one GPU, or with one place of a type without GPUs"),
+  memory_bytes: z.int().nullable(),
+  price_per_hour: z
+    .int()
+    .nullable()
+    .describe("Micro-dollars for an hour of one GPU, or of one place of a type without GPUs"),
+  slice_of: z
+    .string()
+    .nullable()
+    .describe("For a slice: the type of the GPUs that are cut, and into how many"),
+  slices_per_gpu: z.int().nullable(),
+});
+export type GpuType = z.infer<typeof gpuType>;
+
+/** By type: total = free + used + unavailable, in GPUs (in places for a type without GPUs). */
+export const availability = z.object({
+  gpu_type: z.string(),
+  unit: z.enum(["gpu", "place"]),
+  total: z.int(),
+  free: z.int(),
+  used: z.int(),
+  unavailable: z.int(),
+  queued: z.int(),
+  simulated: z.boolean(),
+  isolation: z.string(),
+  max_duration_s: z.int(),
+  latest_start_at: instant
+    .nullable()
+    .describe(
+      "When a newcomer that asks for one, for an hour, would start at the latest; null when it is unknown",
+    ),
+});
+export type Availability = z.infer<typeof availability>;
+
+export const node = z.object({
+  name: z.string(),
+  healthy: z.boolean().describe("As the driver reports it; a node that it does not report is not healthy"),
+  cordoned_at: instant.nullable().describe("Since when it gets nothing new; null while it does"),
+  gpu_types: z.array(z.object({ name: z.string(), places: z.int(), simulated: z.boolean() })),
+  reservations: z.int().describe("How many hold something there"),
+});
+export type Node = z.infer<typeof node>;
+
+export const nodeParams = z.strictObject({
+  node: z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/),
+});
+
+export const gpuTypePage = page(gpuType);
+export const availabilityPage = page(availability);
+export const nodePage = page(node);

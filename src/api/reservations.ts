@@ -1,0 +1,262 @@
+/** The contract's shapes of reservations: what is asked for, what comes of it, and what happened. */
+import * as z from "zod";
+import { githubNameFault } from "./names.ts";
+import { instant, name, page, pageQuery } from "./schemas.ts";
+
+/** Largest duration that is ever accepted; a GPU type's own maximum is usually far below. */
+const MAX_DURATION_S = 366 * 86_400;
+
+/** A user's name, or "github:NAME"; a name that no user has is taken for GitHub's. */
+const collaboratorWord = z
+  .string()
+  .min(1)
+  .max(100)
+  .superRefine((value, ctx) => {
+    const fault = value.startsWith("github:") ? githubNameFault(value.slice("github:".length)) : undefined;
+    if (fault !== undefined) ctx.addIssue({ code: "custom", message: fault });
+  });
+
+export const STATES = ["queued", "preparing", "active", "ending", "expired", "cancelled", "failed"] as const;
+export const FINAL_STATES = ["expired", "cancelled", "failed"] as const;
+export type State = (typeof STATES)[number];
+
+/** Who comes first when GPUs get free early; the first of them is the last to be served. */
+export const PRIORITIES = ["low", "normal", "high"] as const;
+
+const webhookUrl = z.url({ protocol: /^https?$/, error: "must be an http or https URL" }).max(2048);
+
+/** What a caller sees of one reservation. Times are instants in UTC; null is "not yet" or "none". */
+export const reservation = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  owner: z.string(),
+  access: z
+    .enum(["owner", "collaborator", "pod"])
+    .describe(
+      "What the caller is to it: a collaborator sees it and comes in; its own pod sees it and can cancel it",
+    ),
+  collaborators: z
+    .array(z.object({ kind: z.enum(["user", "github"]), name: z.string(), keys: z.int().nullable() }))
+    .describe(
+      "Whom it is shared with: users of this server, and accounts of GitHub with the number of keys that were taken over",
+    ),
+  state: z.enum(STATES),
+  reason: z
+    .string()
+    .nullable()
+    .describe("Why it is in this state, in words: what it waits for, why it failed"),
+  gpu_type: z.string(),
+  gpu_count: z.int().min(0),
+  simulated: z.boolean().describe("True for GPUs that only exist for demonstrations and tests"),
+  duration_s: z.int(),
+  disk: z
+    .string()
+    .nullable()
+    .describe("The name of the disk that is its home, and its id; null for temporary storage"),
+  disk_id: z.string().nullable(),
+  created_at: instant,
+  placed_at: instant
+    .nullable()
+    .describe("GPUs were given, of the present attempt: it is being prepared since then"),
+  launched_at: instant.nullable().describe("The driver took the launch of the present attempt"),
+  proved_at: instant.nullable().describe("The first ssh login was proved"),
+  started_at: instant.nullable(),
+  ends_at: instant.nullable(),
+  ending_at: instant.nullable().describe("Its end was begun; null for one that ended in the queue"),
+  ended_at: instant.nullable(),
+  priority: z.enum(PRIORITIES).describe("Who comes first when GPUs get free earlier than planned"),
+  start_at: instant
+    .nullable()
+    .describe('It was reserved for this time and starts then, not earlier; null for "as soon as possible"'),
+  queue_position: z
+    .int()
+    .nullable()
+    .describe("While queued: 1 is next; counts those that are planned to start before, and may change"),
+  latest_start_at: instant
+    .nullable()
+    .describe(
+      "While queued, the promise: it starts by then. It only gets earlier, unless capacity is lost; null when it is unknown",
+    ),
+  estimated_start_at: instant
+    .nullable()
+    .describe("While queued: when the plan starts it; null when it is unknown"),
+  node_count: z.int().describe("How many nodes it takes, all at once"),
+  nodes: z
+    .array(z.object({ rank: z.int(), node: z.string(), gpus: z.array(z.int()), ssh_host: z.string() }))
+    .describe("Where it runs, while it holds GPUs: the first of its nodes has rank 0"),
+  node: z.string().nullable().describe("The first node, from `preparing` on, and its GPUs"),
+  gpus: z.array(z.int()),
+  isolation: z
+    .string()
+    .nullable()
+    .describe('How pods are kept apart there: "namespaces" or "processes" (one trust domain)'),
+  ssh_host: z.string(),
+  ssh_user: z.string().nullable(),
+  host_key: z
+    .string()
+    .nullable()
+    .describe(`The pod's public host key as in known_hosts: "ssh-ed25519 AAAA…"`),
+  idle_since: instant
+    .nullable()
+    .describe(
+      "While active: since when it is without ssh connection and without work for its GPUs, and when it is ended for that",
+    ),
+  idle_ends_at: instant.nullable(),
+  attempt: z
+    .int()
+    .describe("While preparing: which launch this is, how often ssh was tried, and what went wrong last"),
+  ssh_attempts: z.int(),
+  last_error: z.string().nullable(),
+  webhook: z
+    .object({ url: z.string(), secret: z.string(), last_error: z.string().nullable() })
+    .nullable()
+    .describe(
+      "Where what happens to it is posted, the secret that signs it, and why the last try failed; for its owner only",
+    ),
+  version: z.int(),
+});
+export type Reservation = z.infer<typeof reservation>;
+
+export const createReservation = z.strictObject({
+  gpu_type: z.string().min(1).max(63),
+  gpu_count: z
+    .int()
+    .min(0)
+    .max(100_000)
+    .optional()
+    .describe("GPUs; must be 0 for a type without GPUs. Default: 1, or 0 for such a type"),
+  multi_node: z
+    .boolean()
+    .optional()
+    .describe(
+      "More GPUs than a node has: whole nodes, several at once. Then `gpu_count` is a multiple of `max_gpus_per_node`",
+    ),
+  duration_s: z.int().min(60, "at least 60 (one minute)").max(MAX_DURATION_S),
+  name: name.optional(),
+  disk: z
+    .string()
+    .min(1)
+    .max(63)
+    .nullable()
+    .optional()
+    .describe(
+      'The id or the name of one of the caller\'s disks; null is "no disk" (temporary storage), as is leaving it out',
+    ),
+  queue: z.boolean().optional().describe("False: refuse with `no_capacity` instead of waiting in the queue"),
+  priority: z.enum(PRIORITIES).optional().describe("Default: normal. Only administrators give high"),
+  start_at: instant
+    .optional()
+    .describe(
+      "Start then, not earlier; refused with `taken_then` when the GPUs are not free at that time. Default: as soon as possible",
+    ),
+  webhook: webhookUrl
+    .optional()
+    .describe("Where the server posts what happens to it, signed (docs/webhooks.md)"),
+});
+export type CreateReservation = z.infer<typeof createReservation>;
+
+export const patchReservation = z
+  .strictObject({
+    name: name.optional(),
+    extend_s: z
+      .int()
+      .min(1, "must be more than 0")
+      .max(MAX_DURATION_S)
+      .optional()
+      .describe("Seconds to add to the end"),
+    extend_max: z
+      .literal(true)
+      .optional()
+      .describe("As far as the type's maximum and the promises made to others allow"),
+    webhook: webhookUrl.nullable().optional().describe("Another webhook, with another secret; null for none"),
+    add_users: z
+      .array(collaboratorWord)
+      .min(1)
+      .max(20)
+      .optional()
+      .describe(
+        "Whom to share it with from now on, and with whom not any more; without the others, so that all or nothing is done",
+      ),
+    remove_users: z.array(collaboratorWord).min(1).max(20).optional(),
+  })
+  .refine((p) => Object.values(p).some((value) => value !== undefined), "give at least one field")
+  .refine(
+    (p) => p.extend_s === undefined || p.extend_max === undefined,
+    "give extend_s or extend_max, not both",
+  )
+  .refine(
+    ({ add_users, remove_users, ...others }) =>
+      Object.values(others).every((value) => value === undefined) ||
+      (add_users === undefined && remove_users === undefined),
+    "give add_users and remove_users without the others",
+  );
+export type PatchReservation = z.infer<typeof patchReservation>;
+
+/** What a request would come to; nothing is created. */
+export const forecast = z.object({
+  gpu_type: z.string(),
+  gpu_count: z.int(),
+  duration_s: z.int(),
+  simulated: z.boolean(),
+  latest_start_at: instant
+    .nullable()
+    .describe(
+      "When it would start at the latest: now, at the time that was asked for, or in the queue; null when it is unknown",
+    ),
+  latest_end_at: instant.nullable().describe("When it would end at the latest"),
+  nodes: z.array(z.string()).describe("The nodes that it would get; they may be others when its time comes"),
+  price: z.int().nullable().describe("Micro-dollars for all of its time; null when the type has no price"),
+  queue_position: z.int().nullable().describe("Its place in the queue; null when it would start at once"),
+  reason: z.string().nullable().describe("Why it would wait, in words; null when it would start at once"),
+});
+export type Forecast = z.infer<typeof forecast>;
+
+/** A way to start sooner: the one thing to change in the request, and the latest start with it. */
+export const wayToStartSooner = z.object({
+  change: z.enum(["gpu_count", "gpu_type", "duration_s"]),
+  gpu_type: z.string(),
+  gpu_count: z.int(),
+  simulated: z.boolean(),
+  duration_s: z.int(),
+  latest_start_at: instant,
+});
+export type WayToStartSooner = z.infer<typeof wayToStartSooner>;
+
+export const event = z.object({
+  version: z.int().describe("The reservation's version after the change: 1, 2, … without gaps"),
+  at: instant,
+  type: z.string(),
+  state: z.enum(STATES),
+  detail: z.string().nullable(),
+});
+export type ReservationEvent = z.infer<typeof event>;
+
+export const reservationPage = page(reservation);
+export const advicePage = page(wayToStartSooner);
+export const eventPage = page(event);
+
+export const listReservationsQuery = pageQuery.extend({
+  state: z
+    .enum(["live", "all", ...STATES])
+    .optional()
+    .describe('Which: "live" (not ended, the default), "all", or one state'),
+  name: z
+    .string()
+    .max(63)
+    .optional()
+    .describe("Exact name, together with `state`: of live ones at most one has it"),
+  id_prefix: z
+    .string()
+    .regex(/^[a-z2-7]{4,20}$/, "4 to 20 characters of an id")
+    .optional()
+    .describe("Beginning of the id, 4 or more characters"),
+});
+export type ListReservationsQuery = z.input<typeof listReservationsQuery>;
+export const listEventsQuery = pageQuery.extend({
+  after: z
+    .string()
+    .regex(/^\d{1,9}$/, "a version, such as 3")
+    .transform(Number)
+    .optional()
+    .describe("Only entries after this version"),
+});
