@@ -30,9 +30,10 @@ test("A-03 a wrong method is 405 and tells the right ones", async () => {
   const paths = new Set(table.map((r) => r.path));
   for (const path of [...paths, "/openapi.json"])
     for (const method of ["PUT", "DELETE", "OPTIONS", "TRACE-ISH"]) {
+      if (table.some((r) => r.path === path && r.method === method)) continue;
       const response = await rig.request(alice, path.replace("{id}", "x"), { method });
       expect(await problemOf(response)).toMatchObject({ status: 405, code: "method_not_allowed" });
-      expect(response.headers.get("allow")).toMatch(/GET, HEAD|POST|PATCH/);
+      expect(response.headers.get("allow")).toMatch(/GET, HEAD|POST|PATCH|DELETE/);
     }
   const { headers } = await rig.request(alice, "/v1/reservations", { method: "DELETE" });
   expect(headers.get("allow")).toBe("GET, POST, HEAD");
