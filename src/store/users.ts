@@ -93,3 +93,9 @@ export async function replaceServerTokens(
     : update.where("server", "<>", which.notOf)
   ).execute();
 }
+
+/** Whether all of these users, of which there is at least one, are administrators. */
+export async function areAdministrators(db: Db, ids: readonly string[]): Promise<boolean> {
+  const rows = await db.selectFrom("users").select("role").where("id", "in", ids).execute();
+  return rows.length > 0 && rows.every(({ role }) => role === "admin");
+}

@@ -9,9 +9,8 @@ import { makeWorld } from "./world.ts";
 
 const LONG = process.env.GPU_DEV_SOAK !== undefined;
 const WORKLOADS = LONG ? { sqlite: 1000, postgres: 200 } : { sqlite: 3, postgres: 1 };
-const TWICE = LONG ? { sqlite: 100, postgres: 20 } : { sqlite: 1, postgres: 1 };
+const TWICE = LONG ? 100 : 1;
 const STEPS = { sqlite: 50, postgres: 25 };
-const STEPS_TWICE = { sqlite: 50, postgres: LONG ? 25 : 12 };
 
 /** Keeps nothing, so that each plan is made of all that there is. */
 class Forgetful extends Map<string, KeptPlan> {
@@ -36,12 +35,14 @@ describe.each(engines)("random workloads on $engine", ({ create, engine }) => {
     },
   );
 
-  test.each(Array.from({ length: TWICE[engine] }, (_, i) => first + 7 * i))(
+  // PostgreSQL's steps run side by side: who is first of two that end at once differs from run to run, and so does the story. There
+  // each step of the workloads above compares what is stored with a plan that is made of all.
+  test.runIf(engine === "sqlite").each(Array.from({ length: TWICE }, (_, i) => first + 7 * i))(
     "S-06 seed %s has the same story, be the plan kept or all of it made anew each time",
     { timeout: 120_000 },
     async (seed) => {
-      const kept = await run(seed, STEPS_TWICE[engine]);
-      const anew = await run(seed, STEPS_TWICE[engine], { plans: new Forgetful() });
+      const kept = await run(seed, STEPS[engine]);
+      const anew = await run(seed, STEPS[engine], { plans: new Forgetful() });
       expect(anew).toEqual(kept);
       expect(kept.story.length).toBeGreaterThan(10);
     },
