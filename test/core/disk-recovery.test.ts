@@ -246,6 +246,24 @@ describe.each(engines)("disks after a crash on $engine", ({ create }) => {
     expect(found.map(({ fields }) => fields.id).sort()).toEqual([STRAY, STRAY.replace("b", "c")]);
   });
 
+  test("D-11 one that cannot be moved or removed does not keep the others", async () => {
+    const [other, half] = [STRAY.replace("b", "c"), `${STRAY}.half`];
+    world.disks.disks.set(STRAY, new Map()).set(other, new Map());
+    world.disks.halfMade = [half, `${other}.half`];
+    const { quarantine, discardHalfMade } = world.disks;
+    const stuck = () => Promise.reject(new DriverError("EIO: input/output error"));
+    world.disks.quarantine = (one) => (one === STRAY ? stuck() : quarantine(one));
+    world.disks.discardHalfMade = (name) => (name === half ? stuck() : discardHalfMade(name));
+    world.reconciler.start();
+    await world.after(60_000);
+    expect([...world.disks.quarantined]).toEqual([other]);
+    expect(world.disks.halfMade).toEqual([half]);
+    Object.assign(world.disks, { quarantine, discardHalfMade });
+    await world.after(60_000);
+    expect([...world.disks.quarantined]).toEqual([other, STRAY]);
+    expect(world.disks.halfMade).toEqual([]);
+  });
+
   test("D-11 what an open operation makes is neither put aside nor discarded", async () => {
     const { body } = await cloneDisk(world.core, world.ann, id, { name: "copy" });
     await lease(body, "another server");

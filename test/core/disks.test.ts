@@ -148,6 +148,19 @@ describe.each(engines)("disks on $engine", ({ engine, create }) => {
     });
   });
 
+  test("D-09 changes of one disk at the same moment do not undo each other, and undeleting twice is done once", async () => {
+    const id = await world.disk("work");
+    const { core, ann } = world;
+    await Promise.all([
+      patchDisk(core, ann, id, { name: "renamed" }),
+      patchDisk(core, ann, id, { snapshot_policy: "never" }),
+    ]);
+    expect(await getDisk(core, ann, id)).toMatchObject({ name: "renamed", snapshot_policy: "never" });
+    await deleteDisk(core, ann, id);
+    const back = await Promise.all([undeleteDisk(core, ann, id, {}), undeleteDisk(core, ann, id, {})]);
+    expect(back.map(({ name, deleted_at }) => [name, deleted_at])).toEqual(Array(2).fill(["renamed", null]));
+  });
+
   test("D-09 a lock that somebody else has is waited for, and a deadlock is tried again", async () => {
     const id = await world.disk("work");
     const [taken, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];

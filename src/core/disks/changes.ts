@@ -19,11 +19,12 @@ const UNDELETE_MS = 30 * 86_400_000;
 /** Also while it is in use. Throws Problem not_found, name_taken, disk_deleted. */
 export const patchDisk = (core: Core, caller: Caller, id: string, patch: PatchDisk): Promise<Disk> =>
   change(core, async (tx) => {
-    const before = await ownDisk(tx.db, caller, id);
-    const { name = before.name, snapshot_policy = before.snapshot_policy } = patch;
-    if (name !== before.name) await requireName(tx, caller.id, name);
+    await ownDisk(tx.db, caller, id);
+    // Names are locked before disks, by everybody.
+    if (patch.name !== undefined) await requireName(tx, caller.id, patch.name, id);
     const disk = await takeOwnDisk(tx, caller, id);
     if (disk.deleted_at !== null) await requireFree(tx, disk);
+    const { name = disk.name, snapshot_policy = disk.snapshot_policy } = patch;
     const changed = await updateDisk(tx, id, { name, snapshot_policy });
     const detail = JSON.stringify({ name, snapshot_policy });
     await auditDisk(tx, caller.id, "disk.change", id, detail);
@@ -52,7 +53,10 @@ export const undeleteDisk = (
     const before = await ownDisk(tx.db, caller, id);
     if (before.deleted_at === null) return before;
     const name = wish ?? before.name;
-    await requireName(tx, caller.id, name).catch((error: unknown) => Promise.reject(withWish(error, wish)));
+    // It has the name itself when somebody brought it back since it was read.
+    await requireName(tx, caller.id, name, id).catch((error: unknown) =>
+      Promise.reject(withWish(error, wish)),
+    );
     const disk = await takeOwnDisk(tx, caller, id);
     if (disk.deleted_at === null) return disk;
     const operation = await openOperation(tx, disk);

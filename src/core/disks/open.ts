@@ -96,10 +96,11 @@ export async function newDisk(
   });
 }
 
-/** The name stays free until the end of the transaction. Throws Problem name_taken. */
-export async function requireName(tx: Tx, ownerId: string, name: string): Promise<void> {
+/** The name stays free, but for the disk `ownId`, until the end of the transaction. Throws Problem name_taken. */
+export async function requireName(tx: Tx, ownerId: string, name: string, ownId?: string): Promise<void> {
   await lockNames(tx, ownerId);
-  if (await findDiskByName(tx.db, ownerId, name))
+  const found = await findDiskByName(tx.db, ownerId, name);
+  if (found && found.id !== ownId)
     throw new Problem("name_taken", `you have a disk called ${name} already`, {
       hint: "choose another name",
     });

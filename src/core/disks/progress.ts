@@ -9,6 +9,8 @@ import type { Core } from "../core.ts";
 const BEAT_MS = 1000;
 /** Without progress so many beats pass before the lease is renewed. */
 const QUIET_BEATS = 5;
+/** So long before its lease can have run out, an owner stops that could not renew it: to break off the work takes a moment. */
+const MARGIN_MS = 3000;
 
 export interface Keeping {
   readonly progress: Progress & { readonly signal: AbortSignal };
@@ -29,18 +31,23 @@ export function keepLease(
   let written: typeof now;
   let quiet = 0;
   let writing: Promise<unknown> | undefined;
+  // Real time, whatever the clock is set to; the lease was taken a moment ago.
+  let renewed = performance.now();
   const beat = async (): Promise<void> => {
     if (now === written && ++quiet < QUIET_BEATS) return;
     quiet = 0;
     const telling = now;
+    const asked = performance.now();
     const mine = await core.store.write((tx) => {
       const leased_until = new Date(tx.now.getTime() + lease.ms).toISOString();
       return updateOperation(tx, { id, leasedBy: lease.owner }, { ...telling, leased_until });
     });
     written = telling;
-    if (!mine) lost.abort();
+    if (mine) renewed = asked;
+    else lost.abort();
   };
   const timer = setInterval(() => {
+    if (performance.now() - renewed > lease.ms - MARGIN_MS) lost.abort();
     writing ??= conditions.watch("disk lease", "leases could not be renewed", beat).finally(() => {
       writing = undefined;
     });

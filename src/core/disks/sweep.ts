@@ -26,18 +26,20 @@ const KEEP = 3;
 const KEEP_MS = 7 * 86_400_000;
 const QUARANTINE_S = 30 * 86_400;
 
+/** One that cannot be moved or removed is logged, and does not keep the others. */
+type Watch = (what: string, work: () => Promise<unknown>) => Promise<unknown>;
+
 /** Does it all once; it never rejects. */
 export function createDiskSweep(core: Core, conditions: Conditions): () => Promise<void> {
   const { disks: engine } = core;
   if (!engine) return async () => undefined;
   const reported = new Set<string>();
-  const watch = (what: string, work: () => Promise<unknown>) =>
-    conditions.watch(`disks: ${what}`, `${what} failed`, work);
+  const watch: Watch = (what, work) => conditions.watch(`disks: ${what}`, `${what} failed`, work);
   return async () => {
     await watch("retiring snapshots", () => retire(core));
-    await watch("taking away snapshots", () => takeAway(core, engine));
+    await watch("taking away snapshots", () => takeAway(core, engine, watch));
     await watch("purging disks", () => purge(core));
-    await watch("comparing disks with their rows", () => compare(core, engine, reported));
+    await watch("comparing disks with their rows", () => compare(core, engine, watch, reported));
     await watch("emptying the quarantine", () => expire(core, engine));
   };
 }
@@ -60,11 +62,12 @@ async function leave(tx: Tx, diskId: string, one: { id: string; taken_at: string
   await auditDisk(tx, SYSTEM, "snapshot.retire", diskId, `${one.id}, taken at ${one.taken_at}`);
 }
 
-async function takeAway(core: Core, engine: DiskEngine): Promise<void> {
-  for (const id of await core.store.read(leavingSnapshots)) {
-    await engine.remove({ snapshot: id });
-    await core.store.write((tx) => deleteSnapshots(tx, { id }));
-  }
+async function takeAway(core: Core, engine: DiskEngine, watch: Watch): Promise<void> {
+  for (const id of await core.store.read(leavingSnapshots))
+    await watch(`taking away snapshot ${id}`, async () => {
+      await engine.remove({ snapshot: id });
+      await core.store.write((tx) => deleteSnapshots(tx, { id }));
+    });
 }
 
 /** What cannot be undeleted any more is taken away by an operation. */
@@ -91,17 +94,19 @@ interface Named {
 }
 
 /** First what is there, then the rows: a row is written before anything is made. */
-async function compare(core: Core, engine: DiskEngine, reported: Set<string>): Promise<void> {
+async function compare(core: Core, engine: DiskEngine, watch: Watch, reported: Set<string>): Promise<void> {
   const there = await bounded("list", engine.list());
   const named = await core.store.read(readNamed);
-  for (const id of [...there.disks.filter((id) => !named.volumes.has(id)), ...strays(there, named)]) {
-    await engine.quarantine(id);
-    core.log("warn", { id }, "a disk or snapshot that no row names was put in quarantine for 30 days");
-  }
-  for (const name of there.halfMade.filter((name) => !named.open.some((id) => name.includes(id)))) {
-    await engine.discardHalfMade(name);
-    core.log("info", { name }, "what a crash left half made was discarded");
-  }
+  for (const id of [...there.disks.filter((id) => !named.volumes.has(id)), ...strays(there, named)])
+    await watch(`putting ${id} in quarantine`, async () => {
+      await engine.quarantine(id);
+      core.log("warn", { id }, "a disk or snapshot that no row names was put in quarantine for 30 days");
+    });
+  for (const name of there.halfMade.filter((name) => !named.open.some((id) => name.includes(id))))
+    await watch(`discarding ${name}`, async () => {
+      await engine.discardHalfMade(name);
+      core.log("info", { name }, "what a crash left half made was discarded");
+    });
   await reportMissing(core, engine, there, named, reported);
 }
 
