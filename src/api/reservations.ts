@@ -23,7 +23,23 @@ export type State = (typeof STATES)[number];
 /** Who comes first when GPUs get free early; the first of them is the last to be served. */
 export const PRIORITIES = ["low", "normal", "high"] as const;
 
-const webhookUrl = z.url({ protocol: /^https?$/, error: "must be an http or https URL" }).max(2048);
+/** Node decodes it for basic authentication, and cannot post to a URL where that fails. */
+function hasUsableUser(url: string): boolean {
+  try {
+    const { username, password } = new URL(url);
+    decodeURIComponent(username);
+    decodeURIComponent(password);
+    return true;
+  } catch {
+    // What is no URL at all is told by another rule.
+    return !URL.canParse(url);
+  }
+}
+
+const webhookUrl = z
+  .url({ protocol: /^https?$/, error: "must be an http or https URL" })
+  .max(2048)
+  .refine(hasUsableUser, "has a user or password with a % that begins no encoded character");
 
 /** What a caller sees of one reservation. Times are instants in UTC; null is "not yet" or "none". */
 export const reservation = z.object({

@@ -61,8 +61,9 @@ export function createWebhookSender({
 /** The name, or the address without brackets; the URL's parser has brought all its spellings to one. */
 const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, "$1");
 
-const notPublic = (host: string, at?: string): string =>
-  `${host} is ${at === undefined ? "" : `at ${at}, `}not a public address, and this server posts to no other`;
+/** Without the address that a name led to: users would ask the server's network for its names. */
+const notPublic = (host: string): string =>
+  `${host} is not a public address, and this server posts to no other`;
 
 async function resolvePublic(
   resolver: Pick<Resolver, "resolve4" | "resolve6">,
@@ -72,7 +73,7 @@ async function resolvePublic(
   const found = [...addressesOf(four, 4), ...addressesOf(six, 6)];
   if (found.length === 0) throw new Error(`${host} has no address`, { cause: reasonOf(four) });
   const usable = found.filter(({ address }) => isPublic(address));
-  if (usable.length === 0) throw new Error(notPublic(host, found[0]?.address));
+  if (usable.length === 0) throw new Error(notPublic(host));
   return usable;
 }
 
@@ -83,7 +84,7 @@ const reasonOf = (result: PromiseSettledResult<unknown>): unknown =>
   result.status === "rejected" ? result.reason : undefined;
 
 /** One connection for one request; redirects are not followed, and of the answer nothing is read but its head. */
-function send(
+async function send(
   url: URL,
   { headers, body }: Post,
   lookup: LookupFunction,
@@ -92,21 +93,36 @@ function send(
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const length = { "content-length": Buffer.byteLength(body) };
   const { request } = url.protocol === "https:" ? https : http;
-  const posting = request(url, {
-    method: "POST",
-    headers: { ...headers, ...length },
-    agent: false,
-    lookup,
-    signal,
-  });
+  let posting: http.ClientRequest;
+  try {
+    posting = request(url, {
+      method: "POST",
+      headers: { ...headers, ...length },
+      agent: false,
+      lookup,
+      signal,
+    });
+  } catch (error) {
+    // What node cannot even begin is a try that failed: if it were thrown, it would be repeated uncounted, for ever.
+    return wordsOf(error as Error);
+  }
   posting.on("response", ({ statusCode = 0 }) => {
-    resolve(statusCode >= 200 && statusCode <= 299 ? undefined : `it answered with status ${statusCode}`);
+    resolve(statusCode >= 200 && statusCode <= 299 ? undefined : answeredWith(statusCode));
     posting.destroy();
   });
+  // An upgrade that nobody listens for is neither a response nor an error to node.
+  posting.on("upgrade", ({ statusCode = 0 }, socket) => {
+    resolve(answeredWith(statusCode));
+    socket.destroy();
+  });
   posting.on("error", (error) => resolve(wordsOf(error)));
+  // The last of all events, after whichever told more: whatever else node ends without a word, the courier gets its hand back.
+  posting.on("close", () => resolve("it closed the connection without an answer"));
   posting.end(body);
   return promise;
 }
+
+const answeredWith = (status: number): string => `it answered with status ${status}`;
 
 /** Of several addresses that were tried in vain node gives one error without words. */
 const wordsOf = (error: Error): string =>

@@ -41,6 +41,20 @@ test("A-05 strings have lengths, choices are listed, and null is not missing", (
   expect(state.errors[0]?.detail).toMatch(/^must be one of live, all, queued, /);
 });
 
+test("A-05 a webhook whose user or password cannot be decoded is refused, what is encoded is not", () => {
+  const webhook = (url: string) => body({ gpu_type: "cpu", duration_s: 60, webhook: url }).errors;
+  for (const user of ["%ZZ", "u:%ZZ", "100%"])
+    expect(webhook(`https://${user}@ci.test/`)).toEqual([
+      {
+        field: "webhook",
+        code: "invalid",
+        detail: "has a user or password with a % that begins no encoded character",
+      },
+    ]);
+  expect(webhook("https://u:p%40@ci.test/100%")).toEqual([]);
+  expect(webhook("ci").map(({ detail }) => detail)).toEqual(["must be an http or https URL"]);
+});
+
 test("A-05 a name is refused with the offending character and a name that would do", () => {
   const { errors } = body({ gpu_type: "cpu", duration_s: 60, name: "My Box" });
   expect(errors[0]?.detail).toBe('"M" is not allowed; use a-z, 0-9 and "-"; try "my-box"');

@@ -105,7 +105,8 @@ test("a name that leads to a private address is refused when it is dialled, also
   const rebinding = { resolve4: async () => answers.pop() ?? [], resolve6: async () => ["::1"] } as never;
   const url = `http://rebind.test:${receiver.port}/`;
   expect(await sender({}, rebinding).post(post(url), never)).toBe(
-    "rebind.test is at 127.0.0.1, not a public address, and this server posts to no other",
+    // Not where it leads: that is the server's network's affair.
+    "rebind.test is not a public address, and this server posts to no other",
   );
   expect(await sender({}, names({}, { "six.test": ["::ffff:127.0.0.1"] })).post(post(url), never)).toBe(
     "rebind.test has no address",
@@ -117,7 +118,7 @@ test("of several addresses only the public ones are dialled", async () => {
   const receiver = await serve((_, response) => response.end());
   const mixed = names({ "mixed.test": ["127.0.0.1", "192.0.2.1"] }, { "mixed.test": ["::1", "fe80::1"] });
   const url = `http://mixed.test:${receiver.port}/`;
-  expect(await sender({}, mixed).post(post(url), never)).toMatch(/^mixed.test is at 127.0.0.1, not a public/);
+  expect(await sender({}, mixed).post(post(url), never)).toMatch(/^mixed.test is not a public address/);
   expect(receiver.requests).toBe(0);
 });
 
@@ -159,6 +160,22 @@ test("a redirect is not followed, and every status but 2xx is no", async () => {
     expect(await at(status)).toBe(`it answered with status ${status}`);
   for (const status of [200, 201, 202, 204]) expect(await at(status)).toBeUndefined();
   expect(inner.requests).toBe(0);
+});
+
+test("an answer that changes the protocol is no, and the connection is closed", async () => {
+  const closed = Promise.withResolvers<void>();
+  const receiver = await serve(({ socket }) => {
+    socket.on("close", () => closed.resolve());
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+  });
+  expect(await sender({ allowPrivate: true }).post(post(receiver.url), never)).toBe(
+    "it answered with status 101",
+  );
+  await closed.promise;
+});
+
+test("what cannot even be begun is a failure in words", async () => {
+  expect(await sender().post(post("https://%ZZ:word@ci.example.org/"), never)).toBe("URI malformed");
 });
 
 test("an answer without end is not read: its head is enough, and the connection is closed", async () => {
