@@ -100,17 +100,19 @@ async function deliver(
   if (failure !== undefined && signal.aborted)
     // The server stops: that says nothing about the receiver.
     await core.store.write((tx) => store.postponeDelivery(tx, delivery, tx.at, true));
-  else if (failure !== undefined && delivery.tries < TRIES) await retry(core, delivery, failure);
+  else if (failure !== undefined && delivery.tries < TRIES) await retry(core, delivery, webhook, failure);
   else await settle(core, delivery, webhook, failure);
 }
 
-async function retry(core: Core, delivery: DeliveryRow, failure: string): Promise<void> {
-  await core.store.write(async (tx) => {
+async function retry(core: Core, delivery: DeliveryRow, webhook: WebhookRow, failure: string): Promise<void> {
+  const postponed = await core.store.write(async (tx) => {
     const at = new Date(tx.now.getTime() + pauseAfter(delivery.tries)).toISOString();
-    await store.postponeDelivery(tx, delivery, at);
-    await store.noteWebhook(tx, delivery.reservation_id, failure);
+    // Whoever has it by now, perhaps for another URL, tells how that went.
+    if (!(await store.postponeDelivery(tx, delivery, at))) return false;
+    await store.noteWebhook(tx, webhook, failure);
+    return true;
   });
-  core.signals.emit("posted", "retried");
+  if (postponed) core.signals.emit("posted", "retried");
 }
 
 /** Twice as long each time; a part by chance, so that those who failed together do not come again together. */
@@ -129,7 +131,7 @@ async function settle(
       if (!(await store.deleteDelivery(tx, delivery))) return false;
       if (failure !== undefined) await tellGivenUp(tx, delivery, webhook, failure);
       if (failure !== undefined || webhook.last_error !== null)
-        await store.noteWebhook(tx, delivery.reservation_id, failure ?? null);
+        await store.noteWebhook(tx, webhook, failure ?? null);
       await forget(tx, delivery.reservation_id);
       return true;
     }),

@@ -31,14 +31,19 @@ export async function webhooksOf(db: Db, ids: readonly string[]): Promise<Webhoo
   return rows.map((row) => checkRow("webhooks", webhookShape, row));
 }
 
-/** Why the last try failed; null when it was taken. */
-export async function noteWebhook(tx: Tx, reservationId: string, lastError: string | null): Promise<void> {
+/** Why the last try failed, null when it was taken; not when another one was set since, which its new secret tells. */
+export async function noteWebhook(
+  tx: Tx,
+  { reservation_id, secret }: WebhookRow,
+  lastError: string | null,
+): Promise<void> {
   await tx.db
     .updateTable("webhooks")
     .set({ last_error: lastError })
-    .where("reservation_id", "=", reservationId)
+    .where("reservation_id", "=", reservation_id)
+    .where("secret", "=", secret)
     .execute();
-  tx.touched.add(reservationId);
+  tx.touched.add(reservation_id);
 }
 
 export async function insertDelivery(tx: Tx, row: DeliveryRow): Promise<void> {
@@ -114,19 +119,20 @@ export async function deleteDelivery(tx: Tx, { id, tries }: Claimed): Promise<bo
   return done.numDeletedRows > 0n;
 }
 
-/** Is tried again then, unless it is somebody else's by now; `uncounted` as if it had not been tried. */
+/** Is tried again then; false when it is somebody else's by now, or was called off; `uncounted` as if it had not been tried. */
 export async function postponeDelivery(
   tx: Tx,
   { id, tries }: Claimed,
   next_try_at: string,
   uncounted = false,
-): Promise<void> {
-  await tx.db
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx.db
     .updateTable("deliveries")
     .set({ next_try_at, ...(uncounted ? { tries: tries - 1 } : {}) })
     .where("id", "=", id)
     .where("tries", "=", tries)
-    .execute();
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }
 
 /** Whether anything waits for this reservation's webhook. */

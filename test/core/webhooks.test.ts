@@ -217,6 +217,32 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     expect(entries).toEqual(["to new.test", "none"]);
   });
 
+  test.each([
+    ["that has what waits already", OTHER, ["delivered", "delivered"]],
+    ["of the same host, that comes after", `${URL}&again`, ["retried", "delivered", "delivered"]],
+  ])("the failure of the URL before is not told of a new one %s", async (_, url, outcomes) => {
+    const before = Promise.withResolvers<string>();
+    const told: string[] = [];
+    const errors: unknown[] = [];
+    receiver.answer = async (post) => {
+      if (post.url === URL) return before.promise;
+      errors.push((await world.show(id)).webhook?.last_error);
+      return undefined;
+    };
+    world.core.signals.on("posted", (outcome) => told.push(outcome));
+    const id = await world.reserve({ webhook: URL });
+    await vi.waitFor(() => expect(receiver.events()).toEqual(["preparing"]), { timeout: 20_000 });
+    await patchReservation(world.core, world.ann, id, { webhook: url });
+    if (url === OTHER) await vi.waitFor(() => expect(told).toHaveLength(2), { timeout: 20_000 });
+    before.resolve("it answered with status 503");
+    await world.after(0);
+    expect((await world.show(id)).webhook).toMatchObject({ url, last_error: null });
+    await world.after(10_000);
+    expect(told).toEqual(outcomes);
+    expect(receiver.posts.slice(1).map((post) => post.url)).toEqual([url, url]);
+    expect(errors).toEqual([null, null]);
+  });
+
   test("only its owner sees it: no collaborator, no pod, no history, no log", async () => {
     receiver.answer = async () => "it answered with status 500";
     const id = await active();
