@@ -3,7 +3,7 @@
  * what is in it can be listed, and a disk of any size and kind can be made of it.
  */
 import { mkdir, readdir, readFile, realpath, rename, statfs, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { exactSize } from "../api/size.ts";
 import { type DiskEngine, type DiskInventory, DiskRefused, type DiskUse, type Progress } from "./disks.ts";
 import { DriverError } from "./driver.ts";
@@ -162,7 +162,8 @@ class LocalDisks implements DiskEngine {
     const [kind, id] =
       "disk" in volume ? (["disks", volume.disk] as const) : (["snapshots", volume.snapshot] as const);
     return this.#alone(kind, id, async (place) => {
-      for (const path of await attemptsAt(place)) await discard(place, path);
+      for (const file of await readdir(dirname(place)))
+        if (isHalfMade(file) && idOf(file) === id) await discard(place, join(dirname(place), file));
       if (!(await exists(place))) return;
       if (await isBusy(place)) throw inUse();
       await takeAway(place, place);
@@ -207,7 +208,6 @@ class LocalDisks implements DiskEngine {
   /** Makes what is not there yet: under another name first, of which nothing is left when it fails. */
   #make(kind: Kind, id: string, work: (made: string) => Promise<void>): Promise<void> {
     return this.#alone(kind, id, async (place) => {
-      await clearAttempts(place);
       if (await exists(place)) return;
       const made = beingMade(place);
       try {
@@ -218,8 +218,6 @@ class LocalDisks implements DiskEngine {
         // It is there still when it failed, and when another attempt was whole before.
         await removeTree(made);
       }
-      // What was still ending with its server at first.
-      await clearAttempts(place);
     });
   }
 
@@ -246,19 +244,6 @@ class LocalDisks implements DiskEngine {
     this.#copies += 1;
     return this.#turns.take(`copy ${this.#copies % AT_ONCE}`, work);
   }
-}
-
-/** Takes away what attempts left that nobody works on any more: the servers that made them are dead. */
-async function clearAttempts(place: string): Promise<void> {
-  for (const path of await attemptsAt(place))
-    if ((await exists(path)) && !(await isBusy(path))) await takeAway(place, path);
-}
-
-async function attemptsAt(place: string): Promise<string[]> {
-  const files = await readdir(dirname(place));
-  return files
-    .filter((file) => isHalfMade(file) && idOf(file) === basename(place))
-    .map((file) => join(dirname(place), file));
 }
 
 /** Half made, by whom is not known: while somebody works on it, it stays. */
