@@ -2,13 +2,13 @@
  * Disks on this machine (local-disks/layout.ts). A disk is an image or a plain directory; a snapshot is a directory always, so that
  * what is in it can be listed, and a disk of any size and kind can be made of it.
  */
-import { mkdir, readdir, readFile, realpath, rename, statfs, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readFile, realpath, rename, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { exactSize } from "../api/size.ts";
 import { type DiskEngine, type DiskInventory, DiskRefused, type DiskUse, type Progress } from "./disks.ts";
 import { DriverError } from "./driver.ts";
 import { asking } from "./local/asking.ts";
-import { exists, unlessMissing } from "./local/pod-dir.ts";
+import { exists } from "./local/pod-dir.ts";
 import { removeTree } from "./local/tree.ts";
 import { Turns } from "./local/turns.ts";
 import { entriesOf, type Page } from "./local-disks/contents.ts";
@@ -162,11 +162,12 @@ class LocalDisks implements DiskEngine {
     const [kind, id] =
       "disk" in volume ? (["disks", volume.disk] as const) : (["snapshots", volume.snapshot] as const);
     return this.#alone(kind, id, async (place) => {
-      for (const file of await readdir(dirname(place)))
-        if (isHalfMade(file) && idOf(file) === id) await discard(place, join(dirname(place), file));
+      await removeTree(beingMade(place));
+      await removeTree(beingDeleted(place));
       if (!(await exists(place))) return;
       if (await isBusy(place)) throw inUse();
-      await takeAway(place, place);
+      await rename(place, beingDeleted(place));
+      await removeTree(beingDeleted(place));
     });
   }
 
@@ -194,7 +195,13 @@ class LocalDisks implements DiskEngine {
       const [kind, file = ""] = name.split("/");
       if (!KINDS.some((k) => k === kind) || !isHalfMade(file))
         throw new TypeError(`${JSON.stringify(name)} is not the name of something half made`);
-      await this.#alone(kind as Kind, idOf(file), (place) => discard(place, join(this.#dataDir, name)));
+      await this.#alone(kind as Kind, idOf(file), async () => {
+        const path = join(this.#dataDir, name);
+        if (!(await exists(path))) return;
+        if (await isBusy(path))
+          throw new DriverError("it is still being worked on, by a server that is gone");
+        await removeTree(path);
+      });
     });
   }
 
@@ -210,13 +217,14 @@ class LocalDisks implements DiskEngine {
     return this.#alone(kind, id, async (place) => {
       if (await exists(place)) return;
       const made = beingMade(place);
+      await removeTree(made);
       try {
         await mkdir(made, { mode: 0o700 });
         await work(made);
         await settle(made, place);
-      } finally {
-        // It is there still when it failed, and when another attempt was whole before.
+      } catch (error) {
         await removeTree(made);
+        throw error;
       }
     });
   }
@@ -244,20 +252,6 @@ class LocalDisks implements DiskEngine {
     this.#copies += 1;
     return this.#turns.take(`copy ${this.#copies % AT_ONCE}`, work);
   }
-}
-
-/** Half made, by whom is not known: while somebody works on it, it stays. */
-async function discard(place: string, path: string): Promise<void> {
-  if (!(await exists(path))) return;
-  if (await isBusy(path)) throw new DriverError("it is still being worked on, by another server");
-  await takeAway(place, path);
-}
-
-/** Renamed first: nobody can publish a tree, or find one, of which a part is gone. */
-async function takeAway(place: string, path: string): Promise<void> {
-  const gone = beingDeleted(place);
-  await unlessMissing(rename(path, gone));
-  await removeTree(gone);
 }
 
 const useOf = async (snapshot: string): Promise<DiskUse> =>

@@ -13,6 +13,7 @@ import { beingMade, homeIn, imageOf, syncDirectory } from "./layout.ts";
 export async function resizeImage(volume: string, sizeBytes: number, progress?: Progress): Promise<void> {
   if ((await stat(imageOf(volume))).size === sizeBytes) return;
   const resized = beingMade(volume);
+  await removeTree(resized);
   try {
     await mkdir(resized, { mode: 0o700 });
     await makeImage(resized, sizeBytes);
