@@ -58,6 +58,8 @@ export async function runJob(job: Job, volumes: readonly string[], progress?: Pr
   const worker = await inside(volumes, [process.execPath, WORKER, JSON.stringify(job)]);
   const stop = () => end(worker);
   progress?.signal?.addEventListener("abort", stop);
+  // While the process was being started nobody listened.
+  if (progress?.signal?.aborted) stop();
   try {
     const [result, [code]] = await Promise.all([resultOf(worker, progress), once(worker, "close")]);
     progress?.signal?.throwIfAborted();
@@ -65,6 +67,8 @@ export async function runJob(job: Job, volumes: readonly string[], progress?: Pr
     if ("fault" in result)
       throw result.lasting ? new DiskRefused(result.fault) : faultOf(result.fault, volumes);
     if (job.to !== undefined) progress?.(result.use.usedBytes, result.use.usedBytes);
+    // A copy can be done before it told of anything: who stops it at what it told last does not want it either.
+    progress?.signal?.throwIfAborted();
     return result.use;
   } catch (error) {
     // When it was killed, what it started may still be there.
