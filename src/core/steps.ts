@@ -15,7 +15,7 @@ import { endNotice, idleNotice } from "./notices.ts";
 import { giveBack, markHeld } from "./plan-marks.ts";
 import { bounded, dialPod, driverWords, loginKeys, podKeys, podSpecs, secretsOf } from "./pod.ts";
 import type { ProbeResult } from "./probe.ts";
-import { onlyAdministrators } from "./trust.ts";
+import { untrusted } from "./trust.ts";
 import { passedWarning } from "./warnings.ts";
 
 /** A reservation that this process works on under a lease. */
@@ -88,15 +88,8 @@ export async function inspect({ core }: Work, row: ReservationRow, patienceMs?: 
 
 async function launch(work: Work, row: ReservationRow): Promise<Progress> {
   const { core } = work;
-  // It may have been reserved while the server could keep pods apart.
-  if (core.driver.isolation === "processes" && !(await core.store.read((db) => onlyAdministrators(db, row))))
-    return {
-      row,
-      facts: {
-        refused:
-          "this server runs pods as plain processes by now, which are one trust domain for administrators only",
-      },
-    };
+  const refused = await untrusted(core, row);
+  if (refused !== undefined) return { row, facts: { refused } };
   const specs = await core.store.read((db, now) => podSpecs(db, row, now));
   try {
     await bounded("launch", launchPods(core.driver, specs));
