@@ -2,8 +2,9 @@
 import { sql } from "kysely";
 import { checkRow, instant } from "./columns.ts";
 import type { Tx } from "./db.ts";
+import { type OperationRow, operationShape } from "./disk-tables.ts";
 import type { Lease } from "./leases.ts";
-import { type Db, type OperationRow, operationShape } from "./tables.ts";
+import type { Db } from "./tables.ts";
 
 const checked = (row: object): OperationRow => checkRow("disk_operations", operationShape, row);
 

@@ -2,7 +2,8 @@
 import { sql } from "kysely";
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type Db, type DiskRow, diskShape, type ReservationRow } from "./tables.ts";
+import { type DiskRow, diskShape } from "./disk-tables.ts";
+import type { Db, ReservationRow } from "./tables.ts";
 
 const checked = (row: object): DiskRow => checkRow("disks", diskShape, row);
 

@@ -2,7 +2,8 @@
 import { sql } from "kysely";
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type Db, type SnapshotRow, snapshotShape } from "./tables.ts";
+import { type SnapshotRow, snapshotShape } from "./disk-tables.ts";
+import type { Db } from "./tables.ts";
 
 const checked = (row: object): SnapshotRow => checkRow("snapshots", snapshotShape, row);
 

@@ -12,7 +12,7 @@ import {
 } from "../../src/core/disks/requests.ts";
 import type { Progress } from "../../src/drivers/disks.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
-import type { OperationRow } from "../../src/store/tables.ts";
+import type { OperationRow } from "../../src/store/disk-tables.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { type DiskWorld, makeDiskWorld } from "./disk-world.ts";
 

@@ -2,9 +2,9 @@
 import type { Disk, PatchDisk } from "../../api/disks.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Tx } from "../../store/db.ts";
+import type { DiskRow } from "../../store/disk-tables.ts";
 import { findDisk, holdersOf, takeDisk, updateDisk } from "../../store/disks.ts";
 import { findReservation } from "../../store/reservations.ts";
-import type { DiskRow } from "../../store/tables.ts";
 import type { Caller } from "../access.ts";
 import { changeReservation } from "../change.ts";
 import type { Core } from "../core.ts";

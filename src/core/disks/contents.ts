@@ -2,8 +2,8 @@
 import type { ContentsPage, DiskEntry } from "../../api/disks.ts";
 import { Problem } from "../../api/errors.ts";
 import type { DiskEntry as Found } from "../../drivers/disks.ts";
+import type { DiskRow, SnapshotRow } from "../../store/disk-tables.ts";
 import { findSnapshot } from "../../store/snapshots.ts";
-import type { DiskRow, SnapshotRow } from "../../store/tables.ts";
 import type { Caller } from "../access.ts";
 import type { Core } from "../core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";

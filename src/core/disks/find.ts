@@ -2,8 +2,9 @@
 import { Problem } from "../../api/errors.ts";
 import type { Tx } from "../../store/db.ts";
 import { openOperations } from "../../store/disk-operations.ts";
+import type { DiskRow, OperationRow } from "../../store/disk-tables.ts";
 import { findDisk, findDiskByName, type HolderRow, holdersOf, takeDisk } from "../../store/disks.ts";
-import type { Db, DiskRow, OperationRow } from "../../store/tables.ts";
+import type { Db } from "../../store/tables.ts";
 import { PREPARING_MS } from "../lifecycle.ts";
 
 interface Owner {

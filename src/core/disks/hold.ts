@@ -1,8 +1,9 @@
 /** The disk of a reservation: held from its creation to its end, and then until the snapshot is taken (D-01). */
 import { Problem } from "../../api/errors.ts";
 import type { Tx } from "../../store/db.ts";
+import type { DiskRow } from "../../store/disk-tables.ts";
 import { findDisk, takeDisk, updateDisk } from "../../store/disks.ts";
-import type { Db, DiskRow, ReservationRow } from "../../store/tables.ts";
+import type { Db, ReservationRow } from "../../store/tables.ts";
 import { diskNamed, requireFree } from "./find.ts";
 import { openNew, openSnapshot } from "./open.ts";
 

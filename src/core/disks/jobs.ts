@@ -5,9 +5,10 @@
 import type { OperationKind } from "../../api/disks.ts";
 import { type DiskEngine, DiskRefused, type DiskUse, type Progress } from "../../drivers/disks.ts";
 import type { Tx } from "../../store/db.ts";
+import type { DiskRow, OperationRow } from "../../store/disk-tables.ts";
 import { findDisk, takeDisk, updateDisk } from "../../store/disks.ts";
 import { deleteSnapshots, snapshotIds, updateSnapshot } from "../../store/snapshots.ts";
-import type { Db, DiskRow, OperationRow } from "../../store/tables.ts";
+import type { Db } from "../../store/tables.ts";
 
 /** What has to be known to do it, read before it is begun. */
 export interface Around {

@@ -3,10 +3,10 @@ import type { OperationKind } from "../../api/disks.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Tx } from "../../store/db.ts";
 import { insertOperation } from "../../store/disk-operations.ts";
+import type { DiskRow, OperationRow, SnapshotRow } from "../../store/disk-tables.ts";
 import { findDiskByName, insertDisk, lockNames } from "../../store/disks.ts";
 import { insertAudit } from "../../store/journal.ts";
 import { insertSnapshot } from "../../store/snapshots.ts";
-import type { DiskRow, OperationRow, SnapshotRow } from "../../store/tables.ts";
 import { newId } from "../ids.ts";
 
 interface Wanted {

@@ -1,8 +1,8 @@
 /** While an operation is worked on: its lease is renewed and its progress written, at most each second; who loses the lease stops. */
 import type { Progress } from "../../drivers/disks.ts";
 import { updateOperation } from "../../store/disk-operations.ts";
+import type { OperationRow } from "../../store/disk-tables.ts";
 import type { Lease } from "../../store/leases.ts";
-import type { OperationRow } from "../../store/tables.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
 

@@ -2,8 +2,8 @@
 import type { CreateDisk, DiskOperation, RestoreDisk } from "../../api/disks.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Tx } from "../../store/db.ts";
+import type { DiskRow, OperationRow, SnapshotRow } from "../../store/disk-tables.ts";
 import { findSnapshot } from "../../store/snapshots.ts";
-import type { DiskRow, OperationRow, SnapshotRow } from "../../store/tables.ts";
 import type { Caller } from "../access.ts";
 import type { Core } from "../core.ts";
 import { type Answer, answerOnce, type Idempotency } from "../idempotency.ts";

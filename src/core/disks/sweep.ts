@@ -5,6 +5,7 @@
 import type { DiskEngine, DiskInventory } from "../../drivers/disks.ts";
 import type { Tx } from "../../store/db.ts";
 import { allOpenOperations } from "../../store/disk-operations.ts";
+import type { OperationRow } from "../../store/disk-tables.ts";
 import { disksToPurge, namedVolumes, takeDisk } from "../../store/disks.ts";
 import {
   deleteSnapshots,
@@ -13,7 +14,7 @@ import {
   snapshotsToLeave,
   updateSnapshot,
 } from "../../store/snapshots.ts";
-import type { Db, OperationRow } from "../../store/tables.ts";
+import type { Db } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";

@@ -1,8 +1,9 @@
 /** Disks, snapshots and operations as the contract shows them. */
 import type { Disk, DiskOperation, Snapshot } from "../../api/disks.ts";
 import { openOperations } from "../../store/disk-operations.ts";
+import type { DiskRow, OperationRow, SnapshotRow } from "../../store/disk-tables.ts";
 import { type HolderRow, holdersOf } from "../../store/disks.ts";
-import type { Db, DiskRow, OperationRow, SnapshotRow } from "../../store/tables.ts";
+import type { Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
 import { heldUntil } from "./find.ts";
 

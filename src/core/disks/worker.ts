@@ -11,9 +11,10 @@ import {
   nextOperation,
   updateOperation,
 } from "../../store/disk-operations.ts";
+import type { OperationRow } from "../../store/disk-tables.ts";
 import { takeDisk } from "../../store/disks.ts";
 import { dropLease, type Lease } from "../../store/leases.ts";
-import type { Db, OperationRow } from "../../store/tables.ts";
+import type { Db } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
