@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/reservations.ts";
-import { type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
+import { type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
 import { event, type Script, scripted } from "./helpers/fake-stream.ts";
 import { createWorld, type WorldOptions } from "./helpers/world.ts";
 
@@ -12,13 +12,7 @@ const preparing = (given: Partial<Reservation> = {}): Reservation =>
   reservation({ state: "preparing", started_at: null, ends_at: null, host_key: null, ...given });
 
 const handlers: Handlers = {
-  createKey: () => ({
-    id: "k",
-    type: "ssh-ed25519",
-    fingerprint: "SHA256:x",
-    comment: "",
-    created_at: "2026-01-01T11:00:00.000Z",
-  }),
+  createKey: () => registeredKey,
   createReservation: () => queued(),
   listReservations: () => page(reservation()),
 };

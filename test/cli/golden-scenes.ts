@@ -3,7 +3,7 @@
 import type { Node } from "../../src/api/inventory.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
 import { diskScenes } from "./golden-disk-scenes.ts";
-import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
+import { gpuType, type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
 
 interface Scene {
   /** Typed after `gpu-dev`, each in three forms. */
@@ -123,13 +123,7 @@ const common: Handlers = {
     ),
   getReservation: ({ params }) => mine.find((r) => r.id === params.id) ?? train,
   getDeployment: () => deployment,
-  createKey: () => ({
-    id: "k",
-    type: "ssh-ed25519",
-    fingerprint: "SHA256:x",
-    comment: "",
-    created_at: train.created_at,
-  }),
+  createKey: () => registeredKey,
   listAvailability: () => availability,
 };
 

@@ -4,7 +4,7 @@ import { Problem } from "../../src/api/errors.ts";
 import type { Availability } from "../../src/api/inventory.ts";
 import type { Forecast } from "../../src/api/reservations.ts";
 import { Declined } from "../../src/cli/errors.ts";
-import { disk as aDisk, gpuType, type Handlers, page, queued } from "./helpers/fake-server.ts";
+import { disk as aDisk, gpuType, type Handlers, page, queued, registeredKey } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
 
 const available = (given: Partial<Availability> = {}): Availability => ({
@@ -42,13 +42,7 @@ const HANDLERS: Handlers = {
     page(gpuType({ full_nodes: 2 }), gpuType({ name: "cpu", gpus_per_slot: 0, max_gpus_per_node: 0 })),
   planReservation: () => forecast({}),
   listDisks: () => page(),
-  createKey: () => ({
-    id: "k",
-    type: "ssh-ed25519",
-    fingerprint: "SHA256:x",
-    comment: "",
-    created_at: "2026-01-01T11:00:00.000Z",
-  }),
+  createKey: () => registeredKey,
   createReservation: () => queued(),
   listReservations: () => page(),
 };

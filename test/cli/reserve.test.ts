@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/reservations.ts";
 import { Declined } from "../../src/cli/errors.ts";
-import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
+import { gpuType, type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const RESERVE = "reserve --gpu-type h100 --time 1h";
@@ -11,13 +11,7 @@ const RESERVE = "reserve --gpu-type h100 --time 1h";
 function going(...states: Reservation[]): Handlers {
   const rest = [...states];
   return {
-    createKey: () => ({
-      id: "k",
-      type: "ssh-ed25519",
-      fingerprint: "SHA256:x",
-      comment: "",
-      created_at: "2026-01-01T11:00:00.000Z",
-    }),
+    createKey: () => registeredKey,
     createReservation: () => rest.shift() ?? queued(),
     getReservation: () => (rest.length > 1 ? (rest.shift() ?? queued()) : (rest[0] ?? queued())),
     listReservations: () => page(rest[0] ?? reservation()),

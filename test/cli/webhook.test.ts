@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { page, reservation } from "./helpers/fake-server.ts";
+import { page, registeredKey, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const URL = "https://u:pw@ci.test:8443/hook?key=k3y";
@@ -9,13 +9,7 @@ const told = (last_error: string | null = null) =>
 const world = (now = told()) =>
   createWorld({
     handlers: {
-      createKey: () => ({
-        id: "k",
-        type: "ssh-ed25519",
-        fingerprint: "SHA256:x",
-        comment: "",
-        created_at: "2026-01-01T11:00:00.000Z",
-      }),
+      createKey: () => registeredKey,
       createReservation: () => now,
       getReservation: () => now,
       listReservations: () => page(now),

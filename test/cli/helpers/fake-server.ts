@@ -7,6 +7,7 @@ import { Problem } from "../../../src/api/errors.ts";
 import type { GpuType } from "../../../src/api/inventory.ts";
 import type { Reservation } from "../../../src/api/reservations.ts";
 import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
+import type { Key } from "../../../src/api/schemas.ts";
 
 interface Request {
   readonly route: RouteName;
@@ -86,6 +87,15 @@ const response = (status: number, text: string, type: string): Awaited<ReturnTyp
 });
 
 export const page = <T>(...items: T[]): { items: T[]; next_cursor: null } => ({ items, next_cursor: null });
+
+/** The server's answer to the key that a command registers first. */
+export const registeredKey: Key = {
+  id: "k",
+  type: "ssh-ed25519",
+  fingerprint: "SHA256:x",
+  comment: "",
+  created_at: "2026-01-01T11:00:00.000Z",
+};
 
 /** A disk called "home", which is ready, with what the test says differently. */
 export const disk = (given: Partial<Disk> = {}): Disk => ({
