@@ -73,6 +73,7 @@ function newKey(dir: string, name: string): string {
   return file;
 }
 
+/** Its sessions have a home without start files: those of whoever runs the tests may print, take long, or get in each other's way. */
 const configText = (dir: string, port: number, hostKey: string, address: string): string => `
 ListenAddress 127.0.0.1
 ${address === "127.0.0.1" ? "" : `ListenAddress ${address}`}
@@ -87,6 +88,7 @@ PasswordAuthentication no
 MaxStartups 200
 MaxSessions 200
 AllowAgentForwarding yes
+SetEnv HOME=${dir}
 Subsystem sftp internal-sftp
 `;
 
