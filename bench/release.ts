@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { finishReservation, SYSTEM } from "../src/core/change.ts";
 import { createConditions } from "../src/core/conditions.ts";
 import { createCore } from "../src/core/core.ts";
-import { createPlanner } from "../src/core/planner.ts";
+import { createPlanner } from "../src/core/planning/planner.ts";
 import { openStore } from "../src/store/db.ts";
 import { findReservation } from "../src/store/reservations.ts";
 import { createClock } from "../test/helpers/clock.ts";

@@ -78,7 +78,7 @@ const together: Plugin = {
 };
 
 const source = join(root, "src/");
-const ALONE = ["cli/complete.ts", "cli/commands/ssh-proxy.ts"].map((file) => join(source, file));
+const ALONE = ["cli/completion/complete.ts", "cli/commands/ssh-proxy.ts"].map((file) => join(source, file));
 const EARLY = ["cli/start.ts", "cli/commands/list.ts"];
 
 /** The hidden command `ssh-proxy` is the other bundle's. */

@@ -1,6 +1,6 @@
 /** docs/configuration.md: every key of the server's configuration file, from its schema. */
 import type * as z from "zod";
-import { liveKeys, settingsFile } from "../../src/server/settings-schema.ts";
+import { liveKeys, settingsFile } from "../../src/server/config/schema.ts";
 
 type Schema = z.core.$ZodType;
 interface Key {

@@ -1,8 +1,8 @@
 /** Puts a Context together from what the process gives and the global options. */
 import type { Client } from "../api/client.ts";
 import { homeOf } from "../api/home.ts";
-import { clientFor, endpointOf } from "./api.ts";
 import type { Context, GlobalOptions, Outside } from "./context.ts";
+import { clientFor, endpointOf } from "./http/api.ts";
 import type { ColourLevel } from "./output/paint.ts";
 import { plain } from "./output/text.ts";
 

@@ -6,7 +6,7 @@
 import { BadReply, RefusedRequest } from "../api/client.ts";
 import { ERRORS, EXIT, isErrorCode, Problem, type ProblemDocument } from "../api/errors.ts";
 import type { Endpoint } from "../api/home.ts";
-import { fileTrouble } from "./file-trouble.ts";
+import { fileTrouble } from "./config/file-trouble.ts";
 
 /** A failure that the command line itself names. `code` goes into the JSON document. */
 export class CliError extends Error {

@@ -11,7 +11,7 @@ export async function main(argv: string[]): Promise<void> {
   if (first === "--version" || first === "-V") {
     answer(`${VERSION}\n`);
   } else if (first === "__complete") {
-    const { complete } = await import("./complete.ts");
+    const { complete } = await import("./completion/complete.ts");
     answer(complete(argv[1], process.env, await homeDirectory()));
   } else if (first === "ssh-proxy") {
     const proxy = await import("./commands/ssh-proxy.ts");

@@ -5,7 +5,7 @@ import type { Fetch } from "../api/client.ts";
 import { type HttpProxy, proxyFor } from "../api/proxy.ts";
 import type { Io, Outside, Prompts, RunProgram } from "./context.ts";
 import { UsageError } from "./errors.ts";
-import { lightFetch } from "./http.ts";
+import { lightFetch } from "./http/http.ts";
 
 /** Everything from the running process; `env` is handed in by main.ts, the one that may read it. */
 export function processOutside(env: Outside["env"]): Outside {
@@ -23,7 +23,7 @@ export function processOutside(env: Outside["env"]): Outside {
     prompts: lazyPrompts(),
     fetch: chooseFetch(env),
     openStream: async (url, init) =>
-      (await import("./open-stream.ts")).openStream(findProxy(env, url))(url, init),
+      (await import("./http/open-stream.ts")).openStream(findProxy(env, url))(url, init),
     runProgram,
     watchInterrupt,
   };
@@ -64,7 +64,7 @@ function chooseFetch(env: Outside["env"]): Fetch {
   return async (url, init) => {
     const proxy = findProxy(env, url);
     if (!proxy) return light(url, init);
-    const { proxyFetch } = await import("./undici-fetch.ts");
+    const { proxyFetch } = await import("./http/undici-fetch.ts");
     return proxyFetch(proxy)(url, init);
   };
 }

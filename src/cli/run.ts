@@ -1,7 +1,7 @@
 /** One run of the command line: parse, run, print; a failure becomes its message and its exit code. */
 import { EXIT } from "../api/errors.ts";
+import { setAside } from "./config/corrupt-file.ts";
 import type { Context, Outside } from "./context.ts";
-import { setAside } from "./corrupt-file.ts";
 import { createContext } from "./create-context.ts";
 import { failureOf } from "./errors.ts";
 import { guessGlobal } from "./global.ts";

@@ -11,8 +11,8 @@ import { insertDelivery, webhooksOf } from "../store/webhooks.ts";
 import { handOver } from "./disks/hold.ts";
 import { newId } from "./ids.ts";
 import type { FinalState } from "./lifecycle.ts";
-import { giveBack, markHeld } from "./plan-marks.ts";
-import { bookUse } from "./share.ts";
+import { giveBack, markHeld } from "./planning/plan-marks.ts";
+import { bookUse } from "./planning/share.ts";
 
 /** The row is not as it was when this was decided: undo, read again, decide again. */
 export class LostRace extends Error {

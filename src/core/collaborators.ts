@@ -9,11 +9,11 @@ import { collaboratorsOf, deleteCollaborator, saveCollaborator } from "../store/
 import type { Tx } from "../store/db.ts";
 import type { CollaboratorRow, ReservationRow } from "../store/tables.ts";
 import { deleteTokensOf, findUserByName } from "../store/users.ts";
-import type { Caller } from "./access.ts";
 import { changeReservation, isFinal, notActive } from "./change.ts";
 import type { Core } from "./core.ts";
-import { fetchGithubKeys } from "./github.ts";
-import { ownReservation } from "./ownership.ts";
+import type { Caller } from "./people/access.ts";
+import { fetchGithubKeys } from "./people/github.ts";
+import { ownReservation } from "./people/ownership.ts";
 import { decided } from "./race.ts";
 
 const GITHUB = "github:";

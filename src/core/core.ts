@@ -4,9 +4,9 @@ import type { Problem } from "../api/errors.ts";
 import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
-import { type Catalogue, NO_CATALOGUE } from "./catalogue.ts";
-import type { KeptPlan } from "./kept-plan.ts";
-import type { Probe, ProbeCause } from "./probe.ts";
+import { type Catalogue, NO_CATALOGUE } from "./gpus/catalogue.ts";
+import type { KeptPlan } from "./planning/kept-plan.ts";
+import type { Probe, ProbeCause } from "./pods/probe.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
 export type Log = (level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string) => void;

@@ -10,22 +10,22 @@ import { listKeys } from "../store/keys.ts";
 import { findReservation, insertReservation, nextSeq } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { saveWebhook } from "../store/webhooks.ts";
-import type { Caller } from "./access.ts";
 import { recordChange } from "./change.ts";
 import type { Core } from "./core.ts";
-import { shapeOf } from "./counts.ts";
 import { refuseSeveral, takeFreeDisk } from "./disks/hold.ts";
+import { shapeOf } from "./gpus/counts.ts";
+import { findGpuType, gpuTypeNames } from "./gpus/inventory.ts";
 import { answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
-import { findGpuType, gpuTypeNames } from "./inventory.ts";
 import { QUEUED_MS, wanted } from "./lifecycle.ts";
+import type { Caller } from "./people/access.ts";
 import { reasonOf } from "./plan/reason.ts";
-import { carryOut, planChanges, plannedOf, planWith } from "./planning.ts";
-import { promiseWords } from "./promises.ts";
+import { carryOut, planChanges, plannedOf, planWith } from "./planning/planning.ts";
+import { promiseWords } from "./planning/promises.ts";
+import { checkStart, refuseLateStart } from "./planning/start-time.ts";
 import { decided } from "./race.ts";
-import { checkStart, refuseLateStart } from "./start-time.ts";
 import { viewReservations } from "./view.ts";
-import { checkWebhook, newWebhook } from "./webhooks.ts";
+import { checkWebhook, newWebhook } from "./webhooks/webhooks.ts";
 
 /** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, taken_then, idempotency_mismatch, and of its disk not_found, disk_deleted, disk_in_use, disk_busy. */
 export async function createReservation(

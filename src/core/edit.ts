@@ -4,15 +4,15 @@ import type { PatchReservation, Reservation } from "../api/reservations.ts";
 import type { Tx } from "../store/db.ts";
 import { nameInUse } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
-import type { Caller } from "./access.ts";
 import { changeReservation, endedProblem, endReservation, isFinal, notActive, POD } from "./change.ts";
 import { changeCollaborators } from "./collaborators.ts";
 import type { Core } from "./core.ts";
 import { extend } from "./extend.ts";
 import { getReservation } from "./listing.ts";
-import { ownReservation } from "./ownership.ts";
+import type { Caller } from "./people/access.ts";
+import { ownReservation } from "./people/ownership.ts";
 import { decided } from "./race.ts";
-import { checkWebhook, setWebhook } from "./webhooks.ts";
+import { checkWebhook, setWebhook } from "./webhooks/webhooks.ts";
 
 /** Ends it; doing it again answers the same and does nothing. Throws Problem not_found, or not_active when it ended otherwise. */
 export async function cancelReservation(core: Core, caller: Caller, id: string): Promise<Reservation> {

@@ -5,16 +5,16 @@ import { Problem } from "../api/errors.ts";
 import type { Tx } from "../store/db.ts";
 import { claimOne, dropLease } from "../store/leases.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
-import type { Caller } from "./access.ts";
 import { changeReservation, notActive, type Writer } from "./change.ts";
 import type { Core } from "./core.ts";
-import { updatePods } from "./gang.ts";
 import { newId } from "./ids.ts";
-import { ownReservation } from "./ownership.ts";
-import { markHeld } from "./plan-marks.ts";
-import { bounded, driverWords } from "./pod.ts";
-import { type Room, roomOf } from "./room.ts";
-import { passedWarning } from "./warnings.ts";
+import type { Caller } from "./people/access.ts";
+import { ownReservation } from "./people/ownership.ts";
+import { updatePods } from "./planning/gang.ts";
+import { markHeld } from "./planning/plan-marks.ts";
+import { type Room, roomOf } from "./planning/room.ts";
+import { bounded, driverWords } from "./pods/pod.ts";
+import { passedWarning } from "./pods/warnings.ts";
 
 /** With the pause until somebody looks, what a server leaves behind that died here is taken up within 30 s. */
 const CLAIM_MS = 15_000;

@@ -2,8 +2,8 @@
 import { Problem } from "../api/errors.ts";
 import type { Tx } from "../store/db.ts";
 import { findAnswer, forgetAnswers, insertAnswer } from "../store/idempotency.ts";
-import type { Caller } from "./access.ts";
 import { LostRace } from "./change.ts";
+import type { Caller } from "./people/access.ts";
 
 export interface Idempotency {
   readonly key: string;

@@ -16,8 +16,8 @@
 import type { FINAL_STATES } from "../api/reservations.ts";
 import type { PodView } from "../drivers/driver.ts";
 import type { ReservationRow } from "../store/tables.ts";
-import { type IdleChange, idleChange, untilIdleChange } from "./idle.ts";
-import { dueWarning, untilWarning } from "./warnings.ts";
+import { type IdleChange, idleChange, untilIdleChange } from "./pods/idle.ts";
+import { dueWarning, untilWarning } from "./pods/warnings.ts";
 
 export type FinalState = (typeof FINAL_STATES)[number];
 

@@ -4,10 +4,10 @@ import type { Page } from "../api/schemas.ts";
 import { listEvents as listEventRows } from "../store/journal.ts";
 import { listReservations as listRows } from "../store/reservations.ts";
 import type { Db, EventRow } from "../store/tables.ts";
-import type { Caller } from "./access.ts";
 import type { Core } from "./core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "./cursor.ts";
-import { notFound, visibleReservation } from "./ownership.ts";
+import type { Caller } from "./people/access.ts";
+import { notFound, visibleReservation } from "./people/ownership.ts";
 import { viewReservations } from "./view.ts";
 
 interface PageQuery {

@@ -8,7 +8,7 @@ import { deleteServer, deleteUnseenServers, listServers, saveServer } from "../s
 import { replaceServerTokens, replaceTokensOfGoneServers, restoreServerTokens } from "../store/users.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
-import { closeOrphanedTunnels } from "./tunnel-entry.ts";
+import { closeOrphanedTunnels } from "./tunnels/entry.ts";
 
 type PresenceCore = Pick<Core, "store" | "log">;
 

@@ -9,14 +9,14 @@ import { nextDelivery } from "../store/webhooks.ts";
 import { isFinal, LostRace, SYSTEM } from "./change.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
-import { createCourier } from "./courier.ts";
 import { createDiskWorker } from "./disks/worker.ts";
 import { BUSY_STATES, glance, QUIET_STATES } from "./glance.ts";
 import { newId } from "./ids.ts";
 import { type Facts, nextStep } from "./lifecycle.ts";
-import { createPlanner } from "./planner.ts";
+import { createPlanner } from "./planning/planner.ts";
 import { surroundings, takeStep, type Work } from "./steps.ts";
 import { createSweeper } from "./sweep.ts";
+import { createCourier } from "./webhooks/courier.ts";
 
 export interface Reconciler {
   /** Starts it if it does not run. */

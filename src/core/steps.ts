@@ -8,15 +8,15 @@ import { updateReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
-import { inspectPods, launchPods, terminatePods, updatePods } from "./gang.ts";
-import { idleAfterS } from "./idle.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
-import { endNotice, idleNotice } from "./notices.ts";
-import { giveBack, markHeld } from "./plan-marks.ts";
-import { bounded, dialPod, driverWords, loginKeys, podKeys, podSpecs, secretsOf } from "./pod.ts";
-import type { ProbeResult } from "./probe.ts";
-import { untrusted } from "./trust.ts";
-import { passedWarning } from "./warnings.ts";
+import { untrusted } from "./people/trust.ts";
+import { inspectPods, launchPods, terminatePods, updatePods } from "./planning/gang.ts";
+import { giveBack, markHeld } from "./planning/plan-marks.ts";
+import { idleAfterS } from "./pods/idle.ts";
+import { endNotice, idleNotice } from "./pods/notices.ts";
+import { bounded, dialPod, driverWords, loginKeys, podKeys, podSpecs, secretsOf } from "./pods/pod.ts";
+import type { ProbeResult } from "./pods/probe.ts";
+import { passedWarning } from "./pods/warnings.ts";
 
 /** A reservation that this process works on under a lease. */
 export interface Work {

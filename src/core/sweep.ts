@@ -3,9 +3,9 @@ import { livePods } from "../store/reservations.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
 import { createDiskSweep } from "./disks/sweep.ts";
+import { syncCapacity } from "./gpus/inventory.ts";
 import { forgetOldAnswers } from "./idempotency.ts";
-import { syncCapacity } from "./inventory.ts";
-import { bounded, ownerOfPod } from "./pod.ts";
+import { bounded, ownerOfPod } from "./pods/pod.ts";
 
 const SWEEP_MS = 60_000;
 /** A pod that no reservation names is taken away when it was seen so for this long. */

@@ -4,7 +4,7 @@ import { listCapacity } from "../store/capacity.ts";
 import { countByState, countQueued } from "../store/reservations.ts";
 import type { Db } from "../store/tables.ts";
 import type { Core } from "./core.ts";
-import { countPlaces } from "./devices.ts";
+import { countPlaces } from "./gpus/devices.ts";
 
 export interface Totals {
   /** Reservations by state, those that are over included; every state is there. */

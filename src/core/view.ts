@@ -8,7 +8,7 @@ import type { AllocationRow, CollaboratorRow, Db, ReservationRow } from "../stor
 import { userNames } from "../store/users.ts";
 import { webhooksOf } from "../store/webhooks.ts";
 import type { Core } from "./core.ts";
-import { idleAfterS, idleEndMs } from "./idle.ts";
+import { idleAfterS, idleEndMs } from "./pods/idle.ts";
 
 interface Viewer {
   readonly id: string;

@@ -3,12 +3,12 @@ import { Problem } from "../api/errors.ts";
 import type { ReservationEvent } from "../api/reservations.ts";
 import { listEvents } from "../store/journal.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
-import { type Caller, callerOf } from "./access.ts";
 import { isFinal } from "./change.ts";
 import type { Core } from "./core.ts";
 import { type ListQuery, listIn, viewEvent } from "./listing.ts";
 import type { Outlet, Watch } from "./live.ts";
-import { visibleReservation } from "./ownership.ts";
+import { type Caller, callerOf } from "./people/access.ts";
+import { visibleReservation } from "./people/ownership.ts";
 import { viewReservations } from "./view.ts";
 
 /** A token that was revoked, or expired, is noticed after this. */

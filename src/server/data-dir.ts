@@ -1,6 +1,6 @@
 /** The directory of the database, the pods and their disks: ours alone, because host keys and homes are in it. */
 import { chmod, mkdir, readdir, stat } from "node:fs/promises";
-import { StartError } from "./config.ts";
+import { StartError } from "./config/config.ts";
 
 const OURS = ["gpu-dev.db", "server.lock", "pods"];
 

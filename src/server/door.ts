@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { listenForForwarded, reach } from "../tunnel/forward.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
-import { StartError } from "./config.ts";
+import { StartError } from "./config/config.ts";
 
 /** What the kernel takes as the name of a socket, on every system. */
 const MAX_PATH = 103;

@@ -2,9 +2,9 @@
 import type * as z from "zod";
 import type { contract } from "../api/contract.ts";
 import type { RouteName, routes } from "../api/routes.ts";
-import type { Caller } from "../core/access.ts";
 import type { Core } from "../core/core.ts";
 import type { Idempotency } from "../core/idempotency.ts";
+import type { Caller } from "../core/people/access.ts";
 
 type Output<T> = T extends z.ZodType ? z.output<T> : undefined;
 type Part<R extends RouteName, K extends string> = K extends keyof (typeof contract)[R]

@@ -8,7 +8,7 @@ import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Hono } from "hono";
 import { ERRORS, type ErrorCode, Problem } from "../api/errors.ts";
 import type { AppEnv } from "./bind.ts";
-import { StartError } from "./config.ts";
+import { StartError } from "./config/config.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
 
 /** Bytes of the request line and all headers. */

@@ -2,7 +2,7 @@
 import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import type { Home, LocalServer } from "../api/home.ts";
 import { localServerFile } from "../api/home.ts";
-import { StartError } from "./config.ts";
+import { StartError } from "./config/config.ts";
 
 /** Writes the file (0600 in a directory of 0700), whole or not at all. Throws StartError. */
 export async function announce(home: Home, server: LocalServer): Promise<void> {

@@ -4,8 +4,8 @@ import { resolve } from "node:path";
 import type { Logger } from "pino";
 import { exactDuration } from "../api/duration.ts";
 import { ROLES } from "../api/roles.ts";
-import { ensureFirstAdmin } from "../core/access.ts";
-import { announceApi } from "../core/pod-token.ts";
+import { ensureFirstAdmin } from "../core/people/access.ts";
+import { announceApi } from "../core/people/pod-token.ts";
 import { replaceOtherTokens } from "../core/presence.ts";
 import { createReconciler } from "../core/reconcile.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
@@ -15,18 +15,18 @@ import {
   parseListen,
   type ServerOptions,
   StartError,
-} from "./config.ts";
-import { LiveSettings } from "./live-settings.ts";
+} from "./config/config.ts";
+import { LiveSettings } from "./config/live.ts";
+import { openConfig, reloadConfig, type ServerFlags } from "./config/open.ts";
 import { announce, withdraw } from "./local-server.ts";
 import { createLogger, exitWithoutReader, logToStderr } from "./log.ts";
-import { openConfig, reloadConfig, type ServerFlags } from "./open-config.ts";
 import { type Closing, type OpenCore, openCore } from "./open-core.ts";
 import { openHttp } from "./open-http.ts";
 import { Shutdown } from "./shutdown.ts";
 import { watchSignals } from "./signals.ts";
 
-export type { ServerOptions } from "./config.ts";
-export type { ServerFlags } from "./open-config.ts";
+export type { ServerOptions } from "./config/config.ts";
+export type { ServerFlags } from "./config/open.ts";
 
 export interface RunningServer {
   readonly url: string;

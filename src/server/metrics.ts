@@ -6,7 +6,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { ERRORS } from "../api/errors.ts";
 import { FINAL_STATES } from "../api/reservations.ts";
 import { type Core, POST_OUTCOMES } from "../core/core.ts";
-import { PROBE_CAUSES } from "../core/probe.ts";
+import { PROBE_CAUSES } from "../core/pods/probe.ts";
 import { LIVE_STATES, readTotals, type Totals } from "../core/totals.ts";
 import { type Clock, realClock } from "../tunnel/clock.ts";
 import type { GatewayState } from "../tunnel/gateway.ts";

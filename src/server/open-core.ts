@@ -8,9 +8,9 @@ import type { Logger } from "pino";
 import { ROLES, type Role } from "../api/roles.ts";
 import { type Core, createCore, type GithubKeys } from "../core/core.ts";
 import { deploymentId, forgetLeases, localDriverPlace } from "../core/deployment.ts";
-import { syncCapacity } from "../core/inventory.ts";
+import { syncCapacity } from "../core/gpus/inventory.ts";
+import { createSshProbe, type Probe } from "../core/pods/probe.ts";
 import { knownServers } from "../core/presence.ts";
-import { createSshProbe, type Probe } from "../core/probe.ts";
 import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { createLocalDriver } from "../drivers/local.ts";
@@ -23,10 +23,10 @@ import {
   DEFAULT_TAKE_OVER_MS,
   type ServerOptions,
   StartError,
-} from "./config.ts";
+} from "./config/config.ts";
+import type { LiveSettings } from "./config/live.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { createGithubKeys } from "./github-keys.ts";
-import type { LiveSettings } from "./live-settings.ts";
 import type { Shutdown } from "./shutdown.ts";
 import { createWebhookSender } from "./webhook-sender.ts";
 

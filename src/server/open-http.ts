@@ -1,15 +1,15 @@
 /** What a process listens on: its port, and the socket on which other servers hand tunnels to its gateway. */
 import type { Logger } from "pino";
 import { VERSION } from "../api/version.ts";
-import { admitTunnel } from "../core/access.ts";
+import { admitTunnel } from "../core/people/access.ts";
 import { joinServers, type KnownServer, knownServers, type Presence } from "../core/presence.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
 import { type Peer, Router } from "../tunnel/router.ts";
 import { createApp } from "./app.ts";
-import { DEFAULT_TAKE_OVER_MS, parseListen, type ServerOptions } from "./config.ts";
+import { DEFAULT_TAKE_OVER_MS, parseListen, type ServerOptions } from "./config/config.ts";
+import type { LiveSettings } from "./config/live.ts";
 import { openDoor } from "./door.ts";
 import { listen } from "./listen.ts";
-import type { LiveSettings } from "./live-settings.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { Closing, OpenCore } from "./open-core.ts";
 import { type Checks, createReadiness } from "./readiness.ts";

@@ -1,9 +1,9 @@
 /** The streams of server-sent events: who may have how many, and what each of them shows. */
 import { Problem } from "../api/errors.ts";
 import type { RouteName } from "../api/routes.ts";
-import type { Caller } from "../core/access.ts";
 import type { Core } from "../core/core.ts";
 import { createLive, type Outlet, type Watch } from "../core/live.ts";
+import type { Caller } from "../core/people/access.ts";
 import { createGuard, type Guard, watchList, watchReservation } from "../core/watches.ts";
 import { createEventStream } from "./event-stream.ts";
 import type { Given } from "./handler.ts";

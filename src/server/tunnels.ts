@@ -1,12 +1,12 @@
 /** The tunnel gateway, admitted by the rules (T-08). */
 import type { Logger } from "pino";
-import { admitTunnel } from "../core/access.ts";
 import type { Core } from "../core/core.ts";
+import { admitTunnel } from "../core/people/access.ts";
 import { tunnelsElsewhere } from "../core/presence.ts";
-import { TunnelAudit } from "../core/tunnel-audit.ts";
+import { TunnelAudit } from "../core/tunnels/audit.ts";
 import { realClock } from "../tunnel/clock.ts";
 import { createGateway, type Gateway } from "../tunnel/gateway.ts";
-import type { Limits } from "./live-settings.ts";
+import type { Limits } from "./config/live.ts";
 import type { Metrics } from "./metrics.ts";
 
 /**

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { complete } from "../../src/cli/complete.ts";
+import { complete } from "../../src/cli/completion/complete.ts";
 import { page, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readPlace } from "../../src/cli/places.ts";
+import { readPlace } from "../../src/cli/ssh/places.ts";
 import { page, reservation } from "./helpers/fake-server.ts";
 import { createWorld, type World } from "./helpers/world.ts";
 

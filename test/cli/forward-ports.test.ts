@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
-import { Forwarding, type ForwardOptions } from "../../src/cli/forward-ports.ts";
+import { Forwarding, type ForwardOptions } from "../../src/cli/ssh/forward-ports.ts";
 import { Cutter, cutAt } from "../tunnel/cutter.ts";
 import { ID, type Rig, TOKEN } from "../tunnel/rig.ts";
 import { atEnd, given as givenRig, listen } from "../tunnel/scene.ts";

@@ -4,9 +4,9 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Server
 import { expect, onTestFinished, test } from "vitest";
 import type { Fetch } from "../../src/api/client.ts";
 import { type HttpProxy, proxyFor } from "../../src/api/proxy.ts";
-import { lightFetch } from "../../src/cli/http.ts";
-import { withRetries } from "../../src/cli/retry.ts";
-import { proxyFetch } from "../../src/cli/undici-fetch.ts";
+import { lightFetch } from "../../src/cli/http/http.ts";
+import { withRetries } from "../../src/cli/http/retry.ts";
+import { proxyFetch } from "../../src/cli/http/undici-fetch.ts";
 
 async function listening(server: Server): Promise<string> {
   server.listen(0, "127.0.0.1");

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
-import { complete } from "../../src/cli/complete.ts";
+import { complete } from "../../src/cli/completion/complete.ts";
 import { Declined } from "../../src/cli/errors.ts";
 import { page, reservation } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Context } from "../../src/cli/context.ts";
-import { tunnelServer } from "../../src/cli/tunnel-server.ts";
+import { tunnelServer } from "../../src/cli/ssh/tunnel-server.ts";
 
 const server = (env: Record<string, string>) =>
   tunnelServer({

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { VERSION } from "../../src/api/version.ts";
-import { compareVersions } from "../../src/cli/versions.ts";
+import { compareVersions } from "../../src/cli/http/versions.ts";
 import { createWorld, type World } from "./helpers/world.ts";
 
 const DAY_MS = 24 * 3600 * 1000;

@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
+import { deploymentId } from "../../src/core/deployment.ts";
+import { cancelReservation } from "../../src/core/edit.ts";
+import { newId } from "../../src/core/ids.ts";
 import {
   admitTunnel,
   authenticate,
@@ -7,10 +10,7 @@ import {
   ensureFirstAdmin,
   issueToken,
   revokeToken,
-} from "../../src/core/access.ts";
-import { deploymentId } from "../../src/core/deployment.ts";
-import { cancelReservation } from "../../src/core/edit.ts";
-import { newId } from "../../src/core/ids.ts";
+} from "../../src/core/people/access.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 

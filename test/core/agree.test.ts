@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
-import { listAvailability, syncCapacity } from "../../src/core/inventory.ts";
+import { listAvailability, syncCapacity } from "../../src/core/gpus/inventory.ts";
+import { setCordon } from "../../src/core/gpus/nodes.ts";
 import { listReservations } from "../../src/core/listing.ts";
-import { setCordon } from "../../src/core/nodes.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { cpu, createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { Dice } from "../helpers/random.ts";

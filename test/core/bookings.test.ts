@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { adviseReservation } from "../../src/core/advice.ts";
 import type { createReservation } from "../../src/core/create.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
-import { forecastReservation } from "../../src/core/forecast.ts";
-import { syncCapacity } from "../../src/core/inventory.ts";
+import { syncCapacity } from "../../src/core/gpus/inventory.ts";
 import { listEvents } from "../../src/core/listing.ts";
+import { adviseReservation } from "../../src/core/planning/advice.ts";
+import { forecastReservation } from "../../src/core/planning/forecast.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import type { Store } from "../../src/store/db.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
-import { admitTunnel, createUser, issueToken } from "../../src/core/access.ts";
 import type { GithubKeys } from "../../src/core/core.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
-import { newKeyPair } from "../../src/core/key-pair.ts";
-import { registerKey, removeKey } from "../../src/core/keys.ts";
 import { listEvents, listReservations } from "../../src/core/listing.ts";
+import { admitTunnel, createUser, issueToken } from "../../src/core/people/access.ts";
+import { newKeyPair } from "../../src/core/people/key-pair.ts";
+import { registerKey, removeKey } from "../../src/core/people/keys.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";

@@ -2,8 +2,8 @@
 import { sql } from "kysely";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
-import { listAvailability, syncCapacity } from "../../src/core/inventory.ts";
-import { markGiven } from "../../src/core/plan-marks.ts";
+import { listAvailability, syncCapacity } from "../../src/core/gpus/inventory.ts";
+import { markGiven } from "../../src/core/planning/plan-marks.ts";
 import { allocate } from "../../src/store/allocations.ts";
 import { openEngine } from "../../src/store/engine.ts";
 import { MIGRATIONS, migrate } from "../../src/store/migrate.ts";

@@ -1,11 +1,11 @@
 /** Reservations on several nodes: all or nothing, on both engines. */
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { admitTunnel, issueToken } from "../../src/core/access.ts";
-import { shapeOf } from "../../src/core/counts.ts";
 import { createReservation } from "../../src/core/create.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
-import { viewTogether } from "../../src/core/gang.ts";
-import { syncCapacity } from "../../src/core/inventory.ts";
+import { shapeOf } from "../../src/core/gpus/counts.ts";
+import { syncCapacity } from "../../src/core/gpus/inventory.ts";
+import { admitTunnel, issueToken } from "../../src/core/people/access.ts";
+import { viewTogether } from "../../src/core/planning/gang.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";

@@ -1,6 +1,6 @@
 /** When what is held gets free: pure. */
 import { expect, test } from "vitest";
-import { freeAt } from "../../src/core/holds.ts";
+import { freeAt } from "../../src/core/planning/holds.ts";
 
 const MINUTE_MS = 60_000;
 const SINCE = Date.parse("2026-01-05T08:00:00.000Z");

@@ -1,8 +1,8 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import type { TypeSettings } from "../../src/core/catalogue.ts";
 import { cancelReservation } from "../../src/core/edit.ts";
-import { idleAfterS, idleChange, idleEndMs, untilIdleChange } from "../../src/core/idle.ts";
+import type { TypeSettings } from "../../src/core/gpus/catalogue.ts";
 import { listEvents } from "../../src/core/listing.ts";
+import { idleAfterS, idleChange, idleEndMs, untilIdleChange } from "../../src/core/pods/idle.ts";
 import type { Activity } from "../../src/drivers/driver.ts";
 import { engines, type TestDatabase } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";

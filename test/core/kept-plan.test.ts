@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
-import { forecastReservation } from "../../src/core/forecast.ts";
-import { syncCapacity } from "../../src/core/inventory.ts";
+import { syncCapacity } from "../../src/core/gpus/inventory.ts";
+import { setCordon } from "../../src/core/gpus/nodes.ts";
 import { wanted } from "../../src/core/lifecycle.ts";
-import { setCordon } from "../../src/core/nodes.ts";
 import { reasonOf } from "../../src/core/plan/reason.ts";
-import { makePlan, plannedOf } from "../../src/core/planning.ts";
-import { tell } from "../../src/core/promises.ts";
+import { forecastReservation } from "../../src/core/planning/forecast.ts";
+import { makePlan, plannedOf } from "../../src/core/planning/planning.ts";
+import { tell } from "../../src/core/planning/promises.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";

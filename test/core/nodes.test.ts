@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { listAvailability, syncCapacity } from "../../src/core/inventory.ts";
-import { listNodes, setCordon } from "../../src/core/nodes.ts";
+import { listAvailability, syncCapacity } from "../../src/core/gpus/inventory.ts";
+import { listNodes, setCordon } from "../../src/core/gpus/nodes.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";

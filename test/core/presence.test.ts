@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { admitTunnel, authenticate, ensureFirstAdmin, revokeToken } from "../../src/core/access.ts";
+import { admitTunnel, authenticate, ensureFirstAdmin, revokeToken } from "../../src/core/people/access.ts";
 import { joinServers, knownServers, type Presence, replaceOtherTokens } from "../../src/core/presence.ts";
 import { engines } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";

@@ -5,8 +5,8 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { newKeyPair } from "../../src/core/key-pair.ts";
-import { createSshProbe, type Probe, type ProbeTarget } from "../../src/core/probe.ts";
+import { newKeyPair } from "../../src/core/people/key-pair.ts";
+import { createSshProbe, type Probe, type ProbeTarget } from "../../src/core/pods/probe.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 
 const [host, own, other] = [newKeyPair(), newKeyPair(), newKeyPair()];

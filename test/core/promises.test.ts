@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
-import { syncCapacity } from "../../src/core/inventory.ts";
+import { syncCapacity } from "../../src/core/gpus/inventory.ts";
 import { listEvents } from "../../src/core/listing.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";

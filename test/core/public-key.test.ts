@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { newKeyPair } from "../../src/core/key-pair.ts";
-import { parsePublicKey } from "../../src/core/public-key.ts";
-import { uint32, writeStrings } from "../../src/core/ssh-wire.ts";
+import { newKeyPair } from "../../src/core/people/key-pair.ts";
+import { parsePublicKey } from "../../src/core/people/public-key.ts";
+import { uint32, writeStrings } from "../../src/core/people/ssh-wire.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "gpu-dev-keys-"));
 afterAll(() => rmSync(dir, { recursive: true }));

@@ -1,7 +1,7 @@
 /** `npm run soak` replays some thousand workloads; GPU_DEV_SEED is the first one's seed. */
 import { describe, expect, test } from "vitest";
 import type { CoreParts } from "../../src/core/core.ts";
-import type { KeptPlan } from "../../src/core/kept-plan.ts";
+import type { KeptPlan } from "../../src/core/planning/kept-plan.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { chosenSeed } from "../helpers/random.ts";
 import { replay } from "./replay.ts";

@@ -4,11 +4,11 @@
  */
 import { Problem } from "../../src/api/errors.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
-import { syncCapacity } from "../../src/core/inventory.ts";
+import { syncCapacity } from "../../src/core/gpus/inventory.ts";
 import { wanted } from "../../src/core/lifecycle.ts";
 import { reasonOf } from "../../src/core/plan/reason.ts";
-import { makePlan, plannedOf } from "../../src/core/planning.ts";
-import { tell, unchanged } from "../../src/core/promises.ts";
+import { makePlan, plannedOf } from "../../src/core/planning/planning.ts";
+import { tell, unchanged } from "../../src/core/planning/promises.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import type { PlaceRow } from "../../src/store/plans.ts";
 import type { ReservationRow } from "../../src/store/tables.ts";

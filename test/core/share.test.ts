@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decayed, decayedUse } from "../../src/core/share.ts";
+import { decayed, decayedUse } from "../../src/core/planning/share.ts";
 
 const HOUR_MS = 3_600_000;
 const WEEK_MS = 7 * 24 * HOUR_MS;

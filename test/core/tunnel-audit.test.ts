@@ -2,8 +2,8 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Core } from "../../src/core/core.ts";
 import { joinServers, tunnelsElsewhere } from "../../src/core/presence.ts";
-import { TunnelAudit } from "../../src/core/tunnel-audit.ts";
-import type { TunnelEntry } from "../../src/core/tunnel-entry.ts";
+import { TunnelAudit } from "../../src/core/tunnels/audit.ts";
+import type { TunnelEntry } from "../../src/core/tunnels/entry.ts";
 import type { Store } from "../../src/store/db.ts";
 import { saveServer } from "../../src/store/servers.ts";
 import { engines } from "../helpers/engines.ts";

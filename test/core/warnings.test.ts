@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { patchReservation } from "../../src/core/edit.ts";
 import { listEvents } from "../../src/core/listing.ts";
-import { localAndUtc } from "../../src/core/notices.ts";
-import { dueWarning, passedWarning, untilWarning } from "../../src/core/warnings.ts";
+import { localAndUtc } from "../../src/core/pods/notices.ts";
+import { dueWarning, passedWarning, untilWarning } from "../../src/core/pods/warnings.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";

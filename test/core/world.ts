@@ -1,14 +1,14 @@
 /** A core on a database of its own, with a fake driver, a clock that the test moves, and users with keys. */
 import { expect, onTestFinished } from "vitest";
-import type { Caller } from "../../src/core/access.ts";
-import { authenticate, createUser, issueToken } from "../../src/core/access.ts";
 import { type Core, type CoreParts, createCore } from "../../src/core/core.ts";
 import { createReservation } from "../../src/core/create.ts";
-import { syncCapacity } from "../../src/core/inventory.ts";
-import { newKeyPair } from "../../src/core/key-pair.ts";
-import { registerKey } from "../../src/core/keys.ts";
+import { syncCapacity } from "../../src/core/gpus/inventory.ts";
 import { getReservation } from "../../src/core/listing.ts";
-import type { Probe, ProbeResult } from "../../src/core/probe.ts";
+import type { Caller } from "../../src/core/people/access.ts";
+import { authenticate, createUser, issueToken } from "../../src/core/people/access.ts";
+import { newKeyPair } from "../../src/core/people/key-pair.ts";
+import { registerKey } from "../../src/core/people/keys.ts";
+import type { Probe, ProbeResult } from "../../src/core/pods/probe.ts";
 import { createReconciler, type Reconciler } from "../../src/core/reconcile.ts";
 import { openStore, type Store } from "../../src/store/db.ts";
 import type { Tables } from "../../src/store/tables.ts";

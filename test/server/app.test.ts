@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { contract } from "../../src/api/contract.ts";
 import { COMMON_ERRORS, type Route, type RouteName, routes } from "../../src/api/routes.ts";
-import { issueToken, revokeToken } from "../../src/core/access.ts";
+import { issueToken, revokeToken } from "../../src/core/people/access.ts";
 import { engines } from "../helpers/engines.ts";
 import { type ApiRig, openRig, type Person, problemOf } from "./rig.ts";
 

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { EXAMPLE } from "../../scripts/generate/configuration.ts";
-import { parseSettings, readSettings } from "../../src/server/config-file.ts";
-import { LiveSettings } from "../../src/server/live-settings.ts";
+import { parseSettings, readSettings } from "../../src/server/config/file.ts";
+import { LiveSettings } from "../../src/server/config/live.ts";
+import { openConfig, reloadConfig } from "../../src/server/config/open.ts";
 import { createLogger } from "../../src/server/log.ts";
-import { openConfig, reloadConfig } from "../../src/server/open-config.ts";
 
 const faultOf = (text: string): string => {
   try {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defaultDataDir, parseListen } from "../../src/server/config.ts";
+import { defaultDataDir, parseListen } from "../../src/server/config/config.ts";
 
 test("X-06 the server listens on loopback only, and says why and what to do", () => {
   for (const listen of ["0.0.0.0:80", "[::]:80", "192.168.1.4:4780", "example.org:1", "[::ffff:127.0.0.1]:1"])

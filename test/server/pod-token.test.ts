@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { type Route, routes } from "../../src/api/routes.ts";
-import { announceApi } from "../../src/core/pod-token.ts";
+import { announceApi } from "../../src/core/people/pod-token.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines } from "../helpers/engines.ts";
 import { type ApiRig, openRig, type Person, problemOf } from "./rig.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../src/api/client.ts";
-import type { ServerOptions } from "../../src/server/config.ts";
+import type { ServerOptions } from "../../src/server/config/config.ts";
 import { createDatabase, openWay } from "../helpers/postgres.ts";
 
 /** Against hanging. */

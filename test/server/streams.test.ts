@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ProblemDocument } from "../../src/api/errors.ts";
 import type { Reservation, ReservationEvent } from "../../src/api/reservations.ts";
 import type { Page } from "../../src/api/schemas.ts";
-import { revokeToken } from "../../src/core/access.ts";
+import { revokeToken } from "../../src/core/people/access.ts";
 import { engines } from "../helpers/engines.ts";
 import { type ApiRig, openRig, type Person, problemOf } from "./rig.ts";
 import { openStream, type StreamClient } from "./stream-client.ts";

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import type { ProblemDocument } from "../../src/api/errors.ts";
-import { issueToken, revokeToken } from "../../src/core/access.ts";
+import { issueToken, revokeToken } from "../../src/core/people/access.ts";
 import { insertOpenTunnels } from "../../src/store/open-tunnels.ts";
 import { deleteServer, saveServer } from "../../src/store/servers.ts";
 import { engines } from "../helpers/engines.ts";

@@ -2,7 +2,7 @@
 import type { Availability } from "../../api/inventory.ts";
 import type { Page } from "../../api/schemas.ts";
 import { defineCommand } from "../command.ts";
-import { rememberNames } from "../completion-cache.ts";
+import { rememberNames } from "../completion/cache.ts";
 import type { Context } from "../context.ts";
 import { checkWatching, watching } from "../options.ts";
 import { availabilityTable } from "../output/availability.ts";
@@ -28,7 +28,10 @@ export const command = defineCommand({
 
 /** Loaded only when it is asked for. */
 async function watchAvailability(ctx: Context, timeoutS: number | undefined): Promise<number> {
-  const [{ watch }, { availabilityFeed }] = await Promise.all([import("../watch.ts"), import("../feed.ts")]);
+  const [{ watch }, { availabilityFeed }] = await Promise.all([
+    import("../watching/watch.ts"),
+    import("../watching/feed.ts"),
+  ]);
   return await watch(ctx, availabilityFeed, output, { timeoutS });
 }
 

@@ -9,8 +9,8 @@ import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { gpus, label, stateCell } from "../output/reservation.ts";
 import { sayFailure } from "../say-failure.ts";
-import { refreshSshFiles } from "../ssh-files.ts";
-import { waitUntilOver } from "../wait.ts";
+import { refreshSshFiles } from "../ssh/ssh-files.ts";
+import { waitUntilOver } from "../watching/wait.ts";
 
 /** Taking a pod away takes a second; what takes longer is in trouble, and the server goes on trying. */
 const TIMEOUT_S = 60;

@@ -6,10 +6,10 @@ import { defineCommand } from "../command.ts";
 import { agreeToLine } from "../consent.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
-import { addLine, removeLine } from "../foreign-file.ts";
 import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { shellWord } from "../shell-word.ts";
+import { addLine, removeLine } from "../ssh/foreign-file.ts";
 
 interface Shell {
   /** The generated file, in completions/ of the package. */

@@ -2,11 +2,11 @@
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { wordOrAsked } from "../find.ts";
-import { openEditor } from "../open-editor.ts";
-import { explainFailure, runOpenSsh, SSH_FAILED } from "../openssh.ts";
 import { count, flag, parsed } from "../options.ts";
 import type { Output } from "../output/output.ts";
-import { reach } from "../reach.ts";
+import { openEditor } from "../ssh/open-editor.ts";
+import { explainFailure, runOpenSsh, SSH_FAILED } from "../ssh/openssh.ts";
+import { reach } from "../ssh/reach.ts";
 
 export const command = defineCommand({
   arguments: [

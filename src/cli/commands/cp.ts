@@ -2,11 +2,11 @@
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
-import { explainFailure, runOpenSsh } from "../openssh.ts";
 import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
-import { type Place, readPlace } from "../places.ts";
-import { reach, type Target } from "../reach.ts";
+import { explainFailure, runOpenSsh } from "../ssh/openssh.ts";
+import { type Place, readPlace } from "../ssh/places.ts";
+import { reach, type Target } from "../ssh/reach.ts";
 
 export const command = defineCommand({
   arguments: [

@@ -10,7 +10,7 @@ import { checkTunnel } from "../doctor/tunnel.ts";
 import { CliError } from "../errors.ts";
 import { lookOf, type Output } from "../output/output.ts";
 import { paragraphs } from "../output/paragraphs.ts";
-import { tunnelServer } from "../tunnel-server.ts";
+import { tunnelServer } from "../ssh/tunnel-server.ts";
 
 export const command = defineCommand({
   options: {},

@@ -6,7 +6,7 @@ import { findReservation, isOwn, wordOrAsked } from "../find.ts";
 import { collaborator, duration, name, parsed, repeated } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { label } from "../output/reservation.ts";
-import { refreshSshFiles } from "../ssh-files.ts";
+import { refreshSshFiles } from "../ssh/ssh-files.ts";
 import { webhookOrNone } from "../webhook.ts";
 import { describe } from "./show.ts";
 

@@ -1,17 +1,17 @@
 /** `gpu-dev forward`: ports of the pod on this machine, until Ctrl-C or the end of the reservation. */
 import { isIP } from "node:net";
 import type { Reservation } from "../../api/reservations.ts";
-import { AccessWatch } from "../access-watch.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { findReservation, wordOrAsked } from "../find.ts";
-import { Forwarding, type PortPair } from "../forward-ports.ts";
 import { count, parsed } from "../options.ts";
 import { type Output, print } from "../output/output.ts";
 import { label } from "../output/reservation.ts";
-import { checkNode } from "../reach.ts";
-import { whenActive } from "../ready.ts";
-import { tunnelServer } from "../tunnel-server.ts";
+import { AccessWatch } from "../ssh/access-watch.ts";
+import { Forwarding, type PortPair } from "../ssh/forward-ports.ts";
+import { checkNode } from "../ssh/reach.ts";
+import { tunnelServer } from "../ssh/tunnel-server.ts";
+import { whenActive } from "../watching/ready.ts";
 
 const LOOPBACK = "127.0.0.1";
 

@@ -8,7 +8,7 @@ import { checkWatching, choice, flag, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { gpus, outlook, stateCell } from "../output/reservation.ts";
 import { ago } from "../output/time.ts";
-import { refreshSshFiles } from "../ssh-files.ts";
+import { refreshSshFiles } from "../ssh/ssh-files.ts";
 
 // Not from the schemas, which would load zod; the compiler checks each against them.
 const STATES = [
@@ -48,7 +48,10 @@ export const command = defineCommand({
 
 /** Loaded only when it is asked for: most lists are looked at once. */
 async function watchList(ctx: Context, given: Values<typeof options>): Promise<number> {
-  const [{ watch }, { listFeed }] = await Promise.all([import("../watch.ts"), import("../feed.ts")]);
+  const [{ watch }, { listFeed }] = await Promise.all([
+    import("../watching/watch.ts"),
+    import("../watching/feed.ts"),
+  ]);
   const query = filter(given);
   const show = ({ items }: Page<Reservation>, now: Date): Output => output(items, query, now);
   return await watch(ctx, listFeed(query), show, { timeoutS: given.timeout });

@@ -1,15 +1,15 @@
 /** `gpu-dev login`: stores a server and a token for it, once the server has said whose token that is. */
 import type { Endpoint } from "../../api/home.ts";
 import { isThisMachine } from "../../api/proxy.ts";
-import { checkEndpoint, clientFor } from "../api.ts";
 import { defineCommand } from "../command.ts";
+import { knownContexts } from "../config/contexts.ts";
+import { changeCredentials, contextName } from "../config/credentials.ts";
 import type { Context } from "../context.ts";
-import { knownContexts } from "../contexts.ts";
-import { changeCredentials, contextName } from "../credentials.ts";
 import { UsageError } from "../errors.ts";
+import { checkEndpoint, clientFor } from "../http/api.ts";
 import { parsed } from "../options.ts";
 import type { Output } from "../output/output.ts";
-import { rewriteSshFiles } from "../ssh-files.ts";
+import { rewriteSshFiles } from "../ssh/ssh-files.ts";
 
 export const command = defineCommand({
   arguments: [{ name: "url", summary: "The server's address", required: true }],

@@ -1,11 +1,11 @@
 /** `gpu-dev logout`: forgets a server and the token for it. */
 import { readCredentials } from "../../api/home.ts";
 import { defineCommand } from "../command.ts";
-import { knownContexts } from "../contexts.ts";
-import { changeCredentials } from "../credentials.ts";
+import { knownContexts } from "../config/contexts.ts";
+import { changeCredentials } from "../config/credentials.ts";
 import { NotConfigured } from "../errors.ts";
 import type { Output } from "../output/output.ts";
-import { rewriteSshFiles } from "../ssh-files.ts";
+import { rewriteSshFiles } from "../ssh/ssh-files.ts";
 
 export const command = defineCommand({
   arguments: [

@@ -3,14 +3,14 @@ import { exactDuration } from "../../api/duration.ts";
 import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/reservations.ts";
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
-import type { WithHistory } from "../feed.ts";
 import { findReservation, wordOrAsked } from "../find.ts";
 import { checkWatching, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { phases, phaseWords } from "../output/phases.ts";
 import { gpus, idleWords, outlook, sshAlias, stateCell } from "../output/reservation.ts";
 import { ago, startBy } from "../output/time.ts";
-import { refreshSshFiles } from "../ssh-files.ts";
+import { refreshSshFiles } from "../ssh/ssh-files.ts";
+import type { WithHistory } from "../watching/feed.ts";
 import { webhookWords } from "../webhook.ts";
 
 export const command = defineCommand({
@@ -49,7 +49,10 @@ export const command = defineCommand({
 });
 
 async function watchOne(ctx: Context, id: string, timeoutS: number | undefined): Promise<number> {
-  const [{ watch }, { historyFeed }] = await Promise.all([import("../watch.ts"), import("../feed.ts")]);
+  const [{ watch }, { historyFeed }] = await Promise.all([
+    import("../watching/watch.ts"),
+    import("../watching/feed.ts"),
+  ]);
   const show = ({ reservation, events }: WithHistory, now: Date): Output => output(reservation, events, now);
   return await watch(ctx, historyFeed(id), show, { timeoutS });
 }

@@ -5,11 +5,11 @@ import { EXIT } from "../../api/errors.ts";
 import type { Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
-import type { Feed } from "../feed.ts";
 import { duration, flag, parsed } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { roundSize } from "../output/size.ts";
-import { settle } from "../settle.ts";
+import type { Feed } from "../watching/feed.ts";
+import { settle } from "../watching/settle.ts";
 
 const DEFAULT_TIMEOUT_S = 24 * 3600;
 const BAR = 20;

@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { proxyFor } from "../../api/proxy.ts";
 import type { Context } from "../context.ts";
-import { hasLine } from "../foreign-file.ts";
-import { sshConfigFile } from "../ssh-files.ts";
-import { includeLine, userSshConfig } from "../ssh-include.ts";
+import { hasLine } from "../ssh/foreign-file.ts";
+import { sshConfigFile } from "../ssh/ssh-files.ts";
+import { includeLine, userSshConfig } from "../ssh/ssh-include.ts";
 import { type Finding, failure, ok, warning } from "./finding.ts";
 
 const INSTALL_SSH = "On Debian and Ubuntu: apt install openssh-client";

@@ -4,8 +4,8 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { VERSION } from "../../api/version.ts";
 import type { Context } from "../context.ts";
-import { allKeys } from "../keys.ts";
-import { compareVersions } from "../versions.ts";
+import { compareVersions } from "../http/versions.ts";
+import { allKeys } from "../ssh/keys.ts";
 import { type Finding, failure, ok, skipped, warning } from "./finding.ts";
 
 /** The header has whole seconds. */

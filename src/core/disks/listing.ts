@@ -5,9 +5,9 @@ import type { Page } from "../../api/schemas.ts";
 import { findOperation, listOperations as listOperationRows } from "../../store/disk-operations.ts";
 import { findDisk, listDisks as listDiskRows } from "../../store/disks.ts";
 import { listSnapshots as listSnapshotRows } from "../../store/snapshots.ts";
-import type { Caller } from "../access.ts";
 import type { Core } from "../core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
+import type { Caller } from "../people/access.ts";
 import { ownDisk } from "./find.ts";
 import { viewDisk, viewDisks, viewOperation, viewSnapshot } from "./view.ts";
 

@@ -18,7 +18,7 @@ import type { Db } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
-import { bounded } from "../pod.ts";
+import { bounded } from "../pods/pod.ts";
 import { openOperation } from "./find.ts";
 import { auditDisk, openNew } from "./open.ts";
 

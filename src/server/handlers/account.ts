@@ -1,5 +1,5 @@
 /** What belongs to the caller: /v1/me and /v1/keys */
-import { listKeys, registerKey, removeKey } from "../../core/keys.ts";
+import { listKeys, registerKey, removeKey } from "../../core/people/keys.ts";
 import type { Handlers } from "../handler.ts";
 
 export const account = {

@@ -1,6 +1,6 @@
 /** /v1/gpu-types, /v1/availability and /v1/nodes */
-import { listAvailability, listGpuTypes } from "../../core/inventory.ts";
-import { listNodes, setCordon } from "../../core/nodes.ts";
+import { listAvailability, listGpuTypes } from "../../core/gpus/inventory.ts";
+import { listNodes, setCordon } from "../../core/gpus/nodes.ts";
 import type { Handlers } from "../handler.ts";
 
 export const inventory = {

@@ -1,10 +1,10 @@
 /** /v1/reservations */
 
-import { adviseReservation } from "../../core/advice.ts";
 import { createReservation } from "../../core/create.ts";
 import { cancelReservation, patchReservation } from "../../core/edit.ts";
-import { forecastReservation } from "../../core/forecast.ts";
 import { getReservation, listEvents, listReservations } from "../../core/listing.ts";
+import { adviseReservation } from "../../core/planning/advice.ts";
+import { forecastReservation } from "../../core/planning/forecast.ts";
 import type { Handlers } from "../handler.ts";
 
 export const reservations = {

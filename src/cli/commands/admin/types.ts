@@ -4,7 +4,7 @@ import type { GpuType } from "../../../api/inventory.ts";
 import { formatDollars } from "../../../api/money.ts";
 import { exactSize } from "../../../api/size.ts";
 import { defineCommand } from "../../command.ts";
-import { rememberNames } from "../../completion-cache.ts";
+import { rememberNames } from "../../completion/cache.ts";
 import type { Cell, Output } from "../../output/output.ts";
 
 export const command = defineCommand({

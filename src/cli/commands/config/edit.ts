@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { EXIT } from "../../../api/errors.ts";
 import { writeOwnFile } from "../../../tunnel/own-file.ts";
 import { defineCommand } from "../../command.ts";
+import { configFile, SETTING_NAMES, setting } from "../../config/settings.ts";
 import type { Context } from "../../context.ts";
 import { CliError, UsageError } from "../../errors.ts";
 import type { Output } from "../../output/output.ts";
-import { configFile, SETTING_NAMES, setting } from "../../settings.ts";
 
 export const command = defineCommand({
   details: "The editor is $VISUAL or $EDITOR, else vi. `gpu-dev config set` needs none.",

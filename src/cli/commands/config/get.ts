@@ -1,7 +1,7 @@
 /** `gpu-dev config get`: one setting. */
 import { defineCommand } from "../../command.ts";
+import { SETTING_NAMES, setting, settingName } from "../../config/settings.ts";
 import type { Output } from "../../output/output.ts";
-import { SETTING_NAMES, setting, settingName } from "../../settings.ts";
 
 export const command = defineCommand({
   arguments: [{ name: "setting", summary: "Its name", required: true, completes: SETTING_NAMES }],

@@ -1,7 +1,7 @@
 /** `gpu-dev config path`: where config.json is. */
 import { defineCommand } from "../../command.ts";
+import { configFile } from "../../config/settings.ts";
 import type { Output } from "../../output/output.ts";
-import { configFile } from "../../settings.ts";
 
 export const command = defineCommand({
   details: "It may not be there yet. `gpu-dev config show` names the other files.",

@@ -1,7 +1,7 @@
 /** `gpu-dev config set`: what `reserve` takes when a flag is not given. */
 import { defineCommand } from "../../command.ts";
+import { changeSetting, configFile, SETTING_NAMES, SETTINGS, settingName } from "../../config/settings.ts";
 import type { Output } from "../../output/output.ts";
-import { changeSetting, configFile, SETTING_NAMES, SETTINGS, settingName } from "../../settings.ts";
 
 export const command = defineCommand({
   arguments: [

@@ -1,7 +1,7 @@
 /** `gpu-dev config show`: each setting and where it comes from. */
 import { defineCommand } from "../../command.ts";
+import { originsOf } from "../../config/origins.ts";
 import { flag } from "../../options.ts";
-import { originsOf } from "../../origins.ts";
 import type { Output } from "../../output/output.ts";
 
 export const command = defineCommand({

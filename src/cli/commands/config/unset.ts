@@ -1,7 +1,7 @@
 /** `gpu-dev config unset`: takes a setting out of config.json. */
 import { defineCommand } from "../../command.ts";
+import { changeSetting, configFile, SETTING_NAMES, settingName } from "../../config/settings.ts";
 import type { Output } from "../../output/output.ts";
-import { changeSetting, configFile, SETTING_NAMES, settingName } from "../../settings.ts";
 
 export const command = defineCommand({
   arguments: [{ name: "setting", summary: "Its name", required: true, completes: SETTING_NAMES }],

@@ -1,6 +1,6 @@
 /** `gpu-dev context list`: the servers that this command line knows. */
 import { defineCommand } from "../../command.ts";
-import { knownContexts } from "../../contexts.ts";
+import { knownContexts } from "../../config/contexts.ts";
 import type { Output } from "../../output/output.ts";
 
 export const command = defineCommand({

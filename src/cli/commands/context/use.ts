@@ -1,10 +1,10 @@
 /** `gpu-dev context use`: which server is meant when nothing else is said. */
 import { defineCommand } from "../../command.ts";
-import { knownContexts } from "../../contexts.ts";
-import { changeCredentials } from "../../credentials.ts";
+import { knownContexts } from "../../config/contexts.ts";
+import { changeCredentials } from "../../config/credentials.ts";
 import { UsageError } from "../../errors.ts";
 import type { Output } from "../../output/output.ts";
-import { rewriteSshFiles } from "../../ssh-files.ts";
+import { rewriteSshFiles } from "../../ssh/ssh-files.ts";
 
 export const command = defineCommand({
   arguments: [{ name: "context", summary: "The server's name here", required: true, completes: "contexts" }],

@@ -1,6 +1,6 @@
 /** `gpu-dev disk list`: the caller's disks. */
 import { defineCommand } from "../../command.ts";
-import { rememberNames } from "../../completion-cache.ts";
+import { rememberNames } from "../../completion/cache.ts";
 import { UsageError } from "../../errors.ts";
 import { flag } from "../../options.ts";
 import { diskTable } from "../../output/disk.ts";

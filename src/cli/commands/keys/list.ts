@@ -1,7 +1,7 @@
 /** `gpu-dev keys list`: the ssh keys that open the caller's pods. */
 import { defineCommand } from "../../command.ts";
-import { allKeys } from "../../keys.ts";
 import type { Output } from "../../output/output.ts";
+import { allKeys } from "../../ssh/keys.ts";
 
 export const command = defineCommand({
   examples: [{ line: "gpu-dev keys list", meaning: "Your ssh keys, as the server knows them" }],

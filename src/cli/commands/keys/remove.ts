@@ -2,9 +2,9 @@
 import { Problem } from "../../../api/errors.ts";
 import { defineCommand } from "../../command.ts";
 import { Declined, UsageError } from "../../errors.ts";
-import { allKeys } from "../../keys.ts";
 import { flag } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
+import { allKeys } from "../../ssh/keys.ts";
 
 export const command = defineCommand({
   arguments: [

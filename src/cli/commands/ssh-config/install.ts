@@ -1,11 +1,11 @@
 /** `gpu-dev ssh-config install`: one Include line in ~/.ssh/config, after consent. */
 import { defineCommand } from "../../command.ts";
 import { agreeToLine } from "../../consent.ts";
-import { addLine, hasLine } from "../../foreign-file.ts";
 import { flag } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
-import { refreshSshFiles, sshConfigFile } from "../../ssh-files.ts";
-import { includedBy, includeLine, includeOptions } from "../../ssh-include.ts";
+import { addLine, hasLine } from "../../ssh/foreign-file.ts";
+import { refreshSshFiles, sshConfigFile } from "../../ssh/ssh-files.ts";
+import { includedBy, includeLine, includeOptions } from "../../ssh/ssh-include.ts";
 
 export const command = defineCommand({
   options: { ...includeOptions, yes: flag("-y, --yes", "Do not ask") },

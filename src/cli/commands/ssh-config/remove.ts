@@ -1,9 +1,9 @@
 /** `gpu-dev ssh-config remove`: takes our line out of ~/.ssh/config. */
 import { defineCommand } from "../../command.ts";
-import { hasLine, removeLine } from "../../foreign-file.ts";
 import type { Output } from "../../output/output.ts";
-import { sshConfigFile } from "../../ssh-files.ts";
-import { includedBy, includeLine, includeOptions } from "../../ssh-include.ts";
+import { hasLine, removeLine } from "../../ssh/foreign-file.ts";
+import { sshConfigFile } from "../../ssh/ssh-files.ts";
+import { includedBy, includeLine, includeOptions } from "../../ssh/ssh-include.ts";
 
 export const command = defineCommand({
   options: includeOptions,

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { defineCommand } from "../../command.ts";
 import type { Output } from "../../output/output.ts";
-import { refreshSshFiles, sshConfigFile } from "../../ssh-files.ts";
+import { refreshSshFiles, sshConfigFile } from "../../ssh/ssh-files.ts";
 
 export const command = defineCommand({
   options: {},

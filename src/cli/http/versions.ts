@@ -1,0 +1,59 @@
+/** Command line and server tell each other their versions; which of the two is older is told at most once a day (A-19). */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Fetch } from "../../api/client.ts";
+import { homeOf } from "../../api/home.ts";
+import { VERSION } from "../../api/version.ts";
+import type { Outside } from "../context.ts";
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** Below 0, 0 or above 0, as `one` is older than, the same as or newer than `other`. */
+export function compareVersions(one: string, other: string): number {
+  const [a, b] = [one, other].map((version) => version.split(/[.-]/).map(Number));
+  const at = [0, 1, 2].find((i) => a?.[i] !== b?.[i]);
+  return at === undefined ? 0 : (a?.[at] ?? 0) - (b?.[at] ?? 0);
+}
+
+/** `fetch` that looks at the version of who answers. Costs nothing while both are of one release; silent in CI. */
+export function withVersionNotice(fetch: Fetch, outside: Outside): Fetch {
+  return async (url, init) => {
+    const reply = await fetch(url, init);
+    const server = reply.headers.get("gpu-dev-server");
+    if (server !== null && releaseOf(server) !== releaseOf(VERSION) && !outside.env.CI)
+      tellOnceADay(outside, server, new URL(url).origin);
+    return reply;
+  };
+}
+
+/** What differs only behind it is mended, not changed. */
+const releaseOf = (version: string): string => version.split(".").slice(0, 2).join(".");
+
+function tellOnceADay({ env, homedir, clock, io }: Outside, server: string, at: string): void {
+  if (!/^\d+\.\d+\.\d+[\w.-]{0,30}$/.test(server)) return;
+  const { stateDir } = homeOf(env, homedir);
+  const file = join(stateDir, "version_told.json");
+  const told = readTold(file);
+  const now = clock.now().getTime();
+  if (told.server === server && told.at === at && now - told.ms < DAY_MS) return;
+  const advice =
+    compareVersions(server, VERSION) > 0 ? "upgrade gpu-dev here" : "ask its administrator to upgrade it";
+  io.stderr.write(`${at} runs gpu-dev ${server}, and this is ${VERSION}: ${advice}.\n`);
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    writeFileSync(file, JSON.stringify({ server, at, ms: now }), { mode: 0o600 });
+  } catch (error) {
+    // Then it is told again.
+    if (!(error instanceof Error && "code" in error)) throw error;
+  }
+}
+
+function readTold(file: string): { server?: string; at?: string; ms: number } {
+  try {
+    const { server, at, ms } = JSON.parse(readFileSync(file, "utf8"));
+    return { server, at, ms: Number(ms) };
+  } catch {
+    // Missing or damaged: it was not told.
+    return { ms: 0 };
+  }
+}

@@ -1,0 +1,53 @@
+/** An editor on the user's machine that works in a pod, by its Remote SSH extension. */
+import { EXIT } from "../../api/errors.ts";
+import type { Context } from "../context.ts";
+import { CliError } from "../errors.ts";
+import { hasLine } from "./foreign-file.ts";
+import { explainFailure, runOpenSsh } from "./openssh.ts";
+import type { Target } from "./reach.ts";
+import { sshConfigFile } from "./ssh-files.ts";
+import { includeLine, userSshConfig } from "./ssh-include.ts";
+
+const EDITORS = { code: "VS Code", cursor: "Cursor" } as const;
+
+/** Opens the editor on the pod's home; answers its exit code, or 255 when the pod cannot be reached. Throws CliError. */
+export async function openEditor(
+  ctx: Context,
+  program: keyof typeof EDITORS,
+  target: Target,
+): Promise<number> {
+  await checkIncluded(ctx);
+  const { code, stdout, stderr } = await runOpenSsh(ctx, "ssh", [target.alias, "--", "pwd"], "capture");
+  if (code !== 0) {
+    ctx.say(stderr.trim());
+    await explainFailure(ctx, target);
+    return code;
+  }
+  const folder = `vscode-remote://ssh-remote+${target.alias}${encodeURI(stdout.trim())}`;
+  const opened = await ctx.runProgram(program, ["--folder-uri", folder], "talk").catch((cause: unknown) => {
+    throw new CliError(
+      "no_editor",
+      EXIT.error,
+      `${EDITORS[program]} cannot be started: there is no program called ${program}`,
+      {
+        hint: `In ${EDITORS[program]}, run "Shell Command: Install '${program}' command in PATH".`,
+        cause,
+      },
+    );
+  });
+  return opened.code;
+}
+
+/** Editors read the user's own ssh configuration. */
+async function checkIncluded({ homedir, home }: Context): Promise<void> {
+  const file = userSshConfig(homedir);
+  if (await hasLine(file, includeLine(homedir, sshConfigFile(home.stateDir)))) return;
+  throw new CliError(
+    "not_included",
+    EXIT.conflict,
+    `Editors do not know your reservations yet: ${file} does not include our file`,
+    {
+      hint: "`gpu-dev ssh-config install` adds the one line.",
+    },
+  );
+}

@@ -1,0 +1,27 @@
+/** The one line of ours in the user's ~/.ssh/config (C-22). */
+import { join, relative, resolve } from "node:path";
+import type { Context } from "../context.ts";
+import { flag, text } from "../options.ts";
+
+export const userSshConfig = (homedir: string): string => join(homedir, ".ssh", "config");
+
+/** The line; a path below the home directory is written with `~`, so that it survives a moved home. */
+export function includeLine(homedir: string, file: string): string {
+  const below = relative(homedir, file);
+  const path = below.startsWith("..") ? file : `~/${below}`;
+  return /\s/.test(path) ? `Include "${path}"` : `Include ${path}`;
+}
+
+/** What `ssh-config install` and `remove` share. */
+export const includeOptions = {
+  file: text(
+    "--file <FILE>",
+    "Another ssh configuration than ~/.ssh/config, such as an editor's own",
+    "files",
+  ),
+  dryRun: flag("--dry-run", "Only say what would be done"),
+};
+
+/** The file that is meant. */
+export const includedBy = ({ homedir }: Context, given: string | undefined): string =>
+  given === undefined ? userSshConfig(homedir) : resolve(given.replace(/^~(?=\/|$)/, homedir));

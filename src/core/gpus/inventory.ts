@@ -1,0 +1,109 @@
+/** What there is to reserve: GPU types, nodes, and how much of them is free. Its one source is what the driver reports. */
+import type { Availability, GpuType } from "../../api/inventory.ts";
+import type { Page } from "../../api/schemas.ts";
+import { dropUnseen, listCapacity, saveCapacity } from "../../store/capacity.ts";
+import type { Tx } from "../../store/db.ts";
+import { ALL, markPlan } from "../../store/plan-changes.ts";
+import { countQueued } from "../../store/reservations.ts";
+import type { CapacityRow, Db } from "../../store/tables.ts";
+import type { Core } from "../core.ts";
+import { newId } from "../ids.ts";
+import { newcomerStart } from "../planning/newcomer.ts";
+import { bounded } from "../pods/pod.ts";
+import { capacityRow, countPlaces } from "./devices.ts";
+
+/** Asks the driver and stores the answer. A driver that cannot be asked (DriverError) leaves what is known. */
+export async function syncCapacity(core: Core): Promise<void> {
+  const nodes = await bounded("capacity", core.driver.capacity());
+  await core.store.write(
+    async (tx) => {
+      const before = await listCapacity(tx.db);
+      for (const n of nodes) await saveCapacity(tx, capacityRow(n, tx.at));
+      await dropUnseen(tx);
+      await markChanges(tx, before, await listCapacity(tx.db));
+    },
+    { lock: "schedule" },
+  );
+}
+
+/** Types of which something else is offered than before: their plans are out of date. */
+async function markChanges(tx: Tx, before: readonly CapacityRow[], after: readonly CapacityRow[]) {
+  const [old, now] = [byType(before), byType(after)];
+  for (const gpuType of new Set([...old.keys(), ...now.keys()]))
+    if (offerText(old.get(gpuType)) !== offerText(now.get(gpuType)))
+      await markPlan(tx, newId(), gpuType, [ALL]);
+}
+
+const offerText = (rows: readonly CapacityRow[] = []): string =>
+  JSON.stringify(rows.map(({ seen_at: _, ...offer }) => offer));
+
+/** All types by name: what nodes offer, and what the operator describes, be it offered at present or not. */
+export async function listGpuTypes(core: Core): Promise<Page<GpuType>> {
+  const offered = byType(await core.store.read((db) => listCapacity(db)));
+  const names = [...new Set([...offered.keys(), ...core.catalogue().keys()])].sort();
+  return { items: names.map((name) => viewType(core, name, offered.get(name) ?? [])), next_cursor: null };
+}
+
+/** Every type that a node offers. */
+export async function offeredTypes(core: Core, db: Db): Promise<GpuType[]> {
+  return [...byType(await listCapacity(db))].map(([name, nodes]) => viewType(core, name, nodes));
+}
+
+/** One type as its nodes offer it together; undefined for a type that nothing offers. */
+export async function findGpuType(core: Core, db: Db, name: string): Promise<GpuType | undefined> {
+  const nodes = await listCapacity(db, name);
+  return nodes.length === 0 ? undefined : viewType(core, name, nodes);
+}
+
+export async function gpuTypeNames(db: Db): Promise<string[]> {
+  return [...byType(await listCapacity(db)).keys()];
+}
+
+const byType = (rows: readonly CapacityRow[]) => Map.groupBy(rows, (row) => row.gpu_type);
+
+/** What the nodes offer together, and what the operator says of it: his maximum goes before the driver's. */
+function viewType(core: Core, name: string, nodes: readonly CapacityRow[]): GpuType {
+  const said = core.catalogue().get(name);
+  const [first] = nodes;
+  const gpus = first?.gpus_per_place ?? (said?.withoutGpus ? 0 : 1);
+  const most = Math.max(0, ...nodes.map((n) => n.places));
+  return {
+    name,
+    gpus_per_slot: gpus,
+    max_gpus_per_node: gpus * most,
+    nodes: nodes.length,
+    full_nodes: nodes.filter((n) => n.places === most).length,
+    max_duration_s: said?.maxDurationS ?? Math.max(0, ...nodes.map((n) => n.max_duration_s)),
+    simulated: nodes.some((n) => n.simulated === 1),
+    description: said?.description ?? null,
+    gpu_memory_bytes: said?.gpuMemory ?? null,
+    cpus: said?.cpus ?? null,
+    memory_bytes: said?.memory ?? null,
+    price_per_hour: said?.pricePerHour ?? null,
+    slice_of: first?.slice_of ?? said?.slice?.of ?? null,
+    slices_per_gpu: (first?.slice_of ? first.per_gpu : said?.slice?.perGpu) ?? null,
+  };
+}
+
+/** By type: total = free + used + unavailable. */
+export function listAvailability(core: Core): Promise<Page<Availability>> {
+  return core.store.read(async (db, now) => {
+    const queued = await countQueued(db);
+    const items: Availability[] = [];
+    for (const [name, nodes] of byType(await listCapacity(db))) {
+      const type = viewType(core, name, nodes);
+      const start = await newcomerStart(db, name, now);
+      items.push({
+        gpu_type: name,
+        ...(await countPlaces(db, nodes)),
+        unit: type.gpus_per_slot === 0 ? "place" : "gpu",
+        queued: queued.get(name) ?? 0,
+        simulated: type.simulated,
+        isolation: core.driver.isolation,
+        max_duration_s: type.max_duration_s,
+        latest_start_at: start,
+      });
+    }
+    return { items, next_cursor: null };
+  });
+}

@@ -1,0 +1,76 @@
+/** Nodes as administrators see them. A *cordoned* node gets nothing new; what runs there goes on to its end (S-07). */
+import { Problem } from "../../api/errors.ts";
+import type { Node } from "../../api/inventory.ts";
+import type { Page } from "../../api/schemas.ts";
+import { listHeld } from "../../store/allocations.ts";
+import { listCapacity } from "../../store/capacity.ts";
+import { deleteCordon, insertCordon, listCordons } from "../../store/cordons.ts";
+import { insertAudit } from "../../store/journal.ts";
+import { ALL, markPlan } from "../../store/plan-changes.ts";
+import type { Db } from "../../store/tables.ts";
+import type { Core } from "../core.ts";
+import { newId } from "../ids.ts";
+import type { Caller } from "../people/access.ts";
+
+/** By name. Throws Problem not_allowed. */
+export async function listNodes(core: Core, caller: Caller): Promise<Page<Node>> {
+  requireAdmin(caller);
+  return { items: await core.store.read(viewNodes), next_cursor: null };
+}
+
+/** Doing it again does nothing. Throws Problem not_allowed, not_found. */
+export async function setCordon(core: Core, caller: Caller, node: string, cordoned: boolean): Promise<Node> {
+  requireAdmin(caller);
+  const changed = await core.store.write(
+    async (tx) => {
+      const known = (await viewNodes(tx.db)).find((one) => one.name === node);
+      if (!known)
+        throw new Problem("not_found", `there is no node ${node}`, {
+          hint: "gpu-dev admin nodes lists them",
+        });
+      const row = { node, since: tx.at, by_user: caller.id };
+      const done = cordoned ? await insertCordon(tx, row) : await deleteCordon(tx, node);
+      if (done) {
+        for (const type of known.gpu_types) await markPlan(tx, newId(), type.name, [ALL]);
+        const action = cordoned ? "node.cordon" : "node.uncordon";
+        await insertAudit(tx, {
+          id: newId(),
+          at: tx.at,
+          actor: caller.id,
+          action,
+          subject: node,
+          detail: null,
+        });
+      }
+      return (await viewNodes(tx.db)).find((one) => one.name === node) ?? known;
+    },
+    { lock: "schedule" },
+  );
+  core.signals.emit("wake");
+  return changed;
+}
+
+/** What the driver reports, and what is cordoned even while the driver does not report it. */
+async function viewNodes(db: Db): Promise<Node[]> {
+  const offers = Map.groupBy(await listCapacity(db), (offer) => offer.node);
+  const held = Map.groupBy(await listHeld(db), (one) => one.node);
+  const cordons = new Map((await listCordons(db)).map((cordon) => [cordon.node, cordon]));
+  return [...new Set([...offers.keys(), ...cordons.keys()])].sort().map((name) => {
+    const own = offers.get(name) ?? [];
+    return {
+      name,
+      healthy: own.length > 0 && own.every((offer) => offer.healthy === 1),
+      cordoned_at: cordons.get(name)?.since ?? null,
+      gpu_types: own.map(({ gpu_type, places, simulated }) => ({
+        name: gpu_type,
+        places,
+        simulated: simulated === 1,
+      })),
+      reservations: held.get(name)?.length ?? 0,
+    };
+  });
+}
+
+function requireAdmin(caller: Caller): void {
+  if (caller.role !== "admin") throw new Problem("not_allowed", "nodes are for administrators");
+}

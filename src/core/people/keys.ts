@@ -1,0 +1,91 @@
+/** The users' ssh public keys: what lets them into their pods. */
+import { Problem } from "../../api/errors.ts";
+import type { Key, Page } from "../../api/schemas.ts";
+import type { Tx } from "../../store/db.ts";
+import { insertAudit } from "../../store/journal.ts";
+import { deleteKey, findKey, insertKey, listKeys as listRows } from "../../store/keys.ts";
+import { listEntered } from "../../store/reservations.ts";
+import type { KeyRow } from "../../store/tables.ts";
+import { changeReservation } from "../change.ts";
+import type { Core } from "../core.ts";
+import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
+import { type Answer, answerOnce, type Idempotency } from "../idempotency.ts";
+import { newId } from "../ids.ts";
+import { decided } from "../race.ts";
+import type { Caller } from "./access.ts";
+import { type PublicKey, parsePublicKey } from "./public-key.ts";
+
+/** Adds a key, for pods that run as well; one that is known is answered as it is. Throws Problem invalid_input. */
+export async function registerKey(
+  core: Core,
+  caller: Caller,
+  input: { readonly public_key: string },
+  idempotency?: Idempotency,
+): Promise<Answer<Key>> {
+  const given = parsePublicKey(input.public_key);
+  const answer = await decided(() =>
+    core.store.write((tx) => answerOnce(tx, caller, idempotency, () => addKey(tx, caller, given))),
+  );
+  core.signals.emit("wake");
+  return answer;
+}
+
+async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
+  const { type, line, fingerprint, comment } = given;
+  const id = newId();
+  const row = { id, user_id: caller.id, type, fingerprint, public_key: line, comment, created_at: tx.at };
+  const made = await insertKey(tx, row);
+  if (!made) return view((await findKey(tx.db, caller.id, fingerprint)) ?? row);
+  await audit(tx, caller, "key.create", made);
+  await tellPods(tx, caller, `added ${fingerprint} of ${caller.name}`);
+  return view(made);
+}
+
+/** Forgets a key, also in pods that run. Throws Problem not_found. */
+export async function removeKey(core: Core, caller: Caller, id: string): Promise<Key> {
+  const gone = await core.store.write(async (tx) => {
+    const row = await deleteKey(tx, caller.id, id);
+    if (!row)
+      throw new Problem("not_found", "You have no such key", { hint: "`gpu-dev keys list` shows yours." });
+    await audit(tx, caller, "key.delete", row);
+    await tellPods(tx, caller, `removed ${row.fingerprint} of ${caller.name}`);
+    return row;
+  });
+  core.signals.emit("wake");
+  return view(gone);
+}
+
+const audit = (tx: Tx, caller: Caller, action: string, { id, fingerprint }: KeyRow): Promise<void> =>
+  insertAudit(tx, { id: newId(), at: tx.at, actor: caller.id, action, subject: id, detail: fingerprint });
+
+/** Pods that run, or are about to, learn who may log in from now on. */
+async function tellPods(tx: Tx, caller: Caller, detail: string): Promise<void> {
+  for (const row of await listEntered(tx.db, caller.id))
+    await changeReservation(
+      tx,
+      row,
+      { actor: caller.id },
+      { type: "keys", detail },
+      { keys_stale: 1, next_step_at: tx.at },
+    );
+}
+
+/** The caller's keys, by fingerprint. */
+export async function listKeys(
+  core: Core,
+  caller: Caller,
+  query: { readonly limit?: number | undefined; readonly cursor?: string | undefined } = {},
+): Promise<Page<Key>> {
+  const limit = query.limit ?? DEFAULT_LIMIT;
+  const after = cursorPosition(query.cursor, ["keys", caller.id], "text");
+  const rows = await core.store.read((db) => listRows(db, caller.id, limit + 1, after ?? ""));
+  return pageOf(rows, rows.map(view), limit, ["keys", caller.id], (row) => [row.fingerprint, row.id]);
+}
+
+const view = ({ id, type, fingerprint, comment, created_at }: KeyRow): Key => ({
+  id,
+  type,
+  fingerprint,
+  comment,
+  created_at,
+});

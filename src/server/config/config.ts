@@ -1,0 +1,84 @@
+/** What the server is started with, checked before anything is opened. */
+import { isIP } from "node:net";
+import { join } from "node:path";
+import type { DestinationStream } from "pino";
+import type { Home } from "../../api/home.ts";
+import type { Role } from "../../api/roles.ts";
+import type { LiveSettings } from "./live.ts";
+
+export interface ServerOptions {
+  /** What is printed to stdout is one JSON document. */
+  readonly json?: boolean;
+  /** Default: `gpu-dev` below the user's XDG data directory. */
+  readonly dataDir?: string;
+  /** HOST:PORT of a loopback address; port 0 picks a free one. */
+  readonly listen: string;
+  /** GPUs that only exist for demonstrations and tests. */
+  readonly simulate: readonly { readonly gpuType: string; readonly count: number; readonly nodes?: number }[];
+  /** Of pino: trace, debug, info, warn, error, fatal or silent. */
+  readonly logLevel: string;
+  readonly isolation: "auto" | "namespaces" | "processes";
+  /** postgres://…; default: SQLite in the data directory. */
+  readonly databaseUrl?: string;
+  /** Pods' hosts are `<id>.<domain>`; never resolved by DNS. */
+  readonly domain?: string;
+  /** Where accounts' ssh keys are had, as `<url>/NAME.keys`; "none" asks nobody. Default: https://github.com. */
+  readonly githubKeysUrl?: string;
+  /** Where server.json is left for the command line of the same user. */
+  readonly home: Home;
+  /** Where the log goes; default: stderr. */
+  readonly logTo?: DestinationStream;
+  /** What this process does; default: all. */
+  readonly roles?: readonly Role[];
+  /** How long a session without a connection waits for its client; default: 5 minutes. */
+  readonly detachMaxS?: number;
+  /** How long a stopped server lives on for the sessions that it has; 0 ends them at once. Default: 1 hour. */
+  readonly drainMaxS?: number;
+  /** Where the command line of the same user sends its tunnels; default: where the API is. */
+  readonly tunnelUrl?: string;
+  /** Seconds after which a pod that nobody uses is ended; default: never. */
+  readonly idleAfterS?: number;
+  /** Where pods reach the API; default: where it listens. */
+  readonly podUrl?: string;
+  /** How long a start waits for another server to let go of the data directory, in milliseconds; default: 6 s. */
+  readonly takeOverMs?: number;
+  /** Where `live` was read from, if it was. */
+  readonly configFile?: string;
+  /** What may change while the server runs; default: nothing is stated. */
+  readonly live?: LiveSettings;
+  /** Default: the clock of this machine. */
+  readonly clock?: { now(): Date };
+}
+
+export const DEFAULT_GITHUB = "https://github.com";
+export const DEFAULT_DOMAIN = "gpu-dev.internal";
+export const DEFAULT_DRAIN_MAX_S = 3600;
+/** A stop takes up to 5 s in which the data directory is still held. */
+export const DEFAULT_TAKE_OVER_MS = 6000;
+
+/** The server cannot start as asked; the message is one line for whoever typed the command. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** Host and port of HOST:PORT. Throws StartError for another form and for any address beyond loopback (X-06). */
+export function parseListen(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(listen);
+  const port = Number(match?.[3]);
+  const name = match?.[1] ?? match?.[2];
+  if (name === undefined || port > 65_535)
+    throw new StartError(`--listen ${listen}: expected HOST:PORT, such as 127.0.0.1:4780`);
+  // Not left to DNS: what /etc/hosts says about localhost must not open the server to others.
+  const host = name.toLowerCase() === "localhost" ? "127.0.0.1" : name;
+  if (isLoopback(host)) return { host, port };
+  throw new StartError(
+    `--listen ${listen}: this server has no TLS yet, so it listens on loopback only (tokens would travel readable); ` +
+      `use 127.0.0.1:${port}, and an ssh tunnel or a TLS proxy in front of it for others`,
+  );
+}
+
+const isLoopback = (host: string): boolean => (isIP(host) === 4 ? host.startsWith("127.") : host === "::1");
+
+/** The directory for data when none is given: XDG_DATA_HOME, else ~/.local/share. */
+export const defaultDataDir = (env: Readonly<Record<string, string | undefined>>, homedir: string): string =>
+  join(env.XDG_DATA_HOME || join(homedir, ".local", "share"), "gpu-dev");

@@ -1,0 +1,107 @@
+/** What the configuration file says and what may change while the server runs: the catalogue, the nodes' slices, the limits and where webhooks may go. */
+import { isDeepStrictEqual } from "node:util";
+import type { Catalogue, TypeSettings } from "../../core/gpus/catalogue.ts";
+import type { StatedTypes } from "../../drivers/driver.ts";
+import type { WebhookRules } from "../webhook-sender.ts";
+import { liveKeys, type SettingsFile } from "./schema.ts";
+
+export interface Limits {
+  readonly tunnelsPerReservation: number;
+  readonly tunnelsPerUser: number;
+}
+
+/** A developer with an editor, some shells and forwarded ports has about ten open. */
+const DEFAULT_LIMITS: Limits = { tunnelsPerReservation: 100, tunnelsPerUser: 200 };
+
+export class LiveSettings {
+  readonly #listeners: (() => Promise<void>)[] = [];
+  #file: SettingsFile;
+  #catalogue: Catalogue;
+  #stated: StatedTypes;
+
+  constructor(file: SettingsFile = {}) {
+    this.#file = file;
+    this.#catalogue = catalogueOf(file);
+    this.#stated = statedTypes(file);
+  }
+
+  readonly catalogue = (): Catalogue => this.#catalogue;
+  readonly stated = (): StatedTypes => this.#stated;
+  readonly limits = (): Limits => ({
+    tunnelsPerReservation: this.#file.limits?.tunnels_per_reservation ?? DEFAULT_LIMITS.tunnelsPerReservation,
+    tunnelsPerUser: this.#file.limits?.tunnels_per_user ?? DEFAULT_LIMITS.tunnelsPerUser,
+  });
+
+  readonly webhooks = (): WebhookRules => ({
+    allowPrivate: this.#file.webhooks?.allow_private ?? false,
+    allowHosts: this.#file.webhooks?.allow_hosts ?? [],
+  });
+
+  /** Called by `tell`; what it throws is the caller's of that. */
+  onChange(listener: () => Promise<void>): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Takes what may change; returns the keys that are different now and need a restart. */
+  change(file: SettingsFile): string[] {
+    const later = restartKeys(this.#file, file);
+    this.#file = { ...this.#file, ...Object.fromEntries(liveKeys.map((key) => [key, file[key]])) };
+    this.#catalogue = catalogueOf(file);
+    this.#stated = statedTypes(file);
+    return later;
+  }
+
+  /** Passes a change on to who depends on it. */
+  async tell(): Promise<void> {
+    for (const listener of this.#listeners) await listener();
+  }
+}
+
+function restartKeys(before: SettingsFile, after: SettingsFile): string[] {
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])] as (keyof SettingsFile)[];
+  return keys.filter(
+    (key) => !(liveKeys as readonly string[]).includes(key) && !isDeepStrictEqual(before[key], after[key]),
+  );
+}
+
+const catalogueOf = (file: SettingsFile): Catalogue =>
+  new Map(Object.entries(file.gpu_types ?? {}).map(([name, type]) => [name, typeSettings(type)]));
+
+function typeSettings(type: NonNullable<SettingsFile["gpu_types"]>[string]): TypeSettings {
+  const {
+    description,
+    gpu_memory,
+    cpus,
+    memory,
+    max_duration,
+    idle_after,
+    price_per_hour,
+    slice_of,
+    per_gpu,
+  } = type;
+  return {
+    description: description ?? null,
+    gpuMemory: gpu_memory ?? null,
+    cpus: cpus ?? null,
+    memory: memory ?? null,
+    maxDurationS: max_duration ?? null,
+    idleAfterS: idle_after ?? null,
+    pricePerHour: price_per_hour ?? null,
+    slice: slice_of === undefined ? null : { of: slice_of, perGpu: per_gpu ?? 1 },
+    withoutGpus: type.places !== undefined,
+  };
+}
+
+function statedTypes({ gpu_types = {}, nodes = {} }: SettingsFile): StatedTypes {
+  return {
+    withoutGpus: Object.entries(gpu_types).flatMap(([gpuType, { places }]) =>
+      places === undefined ? [] : [{ gpuType, places }],
+    ),
+    cuts: Object.entries(nodes).flatMap(([node, { slices = {} }]) =>
+      Object.entries(slices).map(([gpuType, gpus]) => {
+        const { slice_of = "", per_gpu = 1 } = gpu_types[gpuType] ?? {};
+        return { node, gpuType, of: slice_of, perGpu: per_gpu, gpus };
+      }),
+    ),
+  };
+}

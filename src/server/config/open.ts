@@ -1,0 +1,91 @@
+/** What the server is started with: flags go before the configuration file's values, and these before the defaults. */
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { Home } from "../../api/home.ts";
+import { ROLES } from "../../api/roles.ts";
+import type { ServerOptions } from "./config.ts";
+import { readSettings } from "./file.ts";
+import { LiveSettings } from "./live.ts";
+import type { SettingsFile } from "./schema.ts";
+
+const DEFAULT_LISTEN = "127.0.0.1:4780";
+/** Nobody has to find a process without the API: the others hand tunnels to it by themselves. */
+const ANY_PORT = "127.0.0.1:0";
+const FILE = "server.yaml";
+const SYSTEM_FILE = join("/etc", "gpu-dev", FILE);
+
+type Defaulted = "listen" | "simulate" | "logLevel" | "isolation";
+/** What was typed; the rest comes from the file. */
+export type ServerFlags = Omit<ServerOptions, Defaulted | "live"> & Partial<Pick<ServerOptions, Defaulted>>;
+
+/** Reads the configuration file, if there is one. Throws StartError when it is not as it should be. */
+export async function openConfig(flags: ServerFlags): Promise<ServerOptions> {
+  const configFile = flags.configFile ?? (await defaultFile(flags.home));
+  const file = configFile === undefined ? {} : await readSettings(configFile);
+  const listens = (flags.roles ?? ROLES).includes("api");
+  return {
+    simulate: [],
+    logLevel: "info",
+    isolation: "auto",
+    ...optionsOf(file),
+    listen: listens ? (file.listen ?? DEFAULT_LISTEN) : ANY_PORT,
+    ...given({ ...flags, configFile }),
+    live: new LiveSettings(file),
+  };
+}
+
+/** The user's own file, else the machine's; undefined when there is neither. */
+async function defaultFile(home: Home): Promise<string | undefined> {
+  for (const file of [join(home.configDir, FILE), SYSTEM_FILE]) {
+    const there = await access(file).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code !== "ENOENT" && error.code !== "ENOTDIR",
+    );
+    if (there) return file;
+  }
+  return undefined;
+}
+
+const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
+  given({
+    dataDir: file.data_dir,
+    databaseUrl: file.database,
+    domain: file.domain,
+    isolation: file.isolation,
+    logLevel: file.log_level,
+    simulate: file.simulate,
+    detachMaxS: file.detach_max,
+    drainMaxS: file.drain_max,
+    tunnelUrl: file.tunnel_url,
+    podUrl: file.pod_url,
+    idleAfterS: file.idle_after,
+    githubKeysUrl: file.github_keys_url,
+  });
+
+/** Without the keys that have no value. */
+const given = <T extends object>(values: T) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+
+/** Reads the file again and takes what may change; a file that is wrong is logged and changes nothing. */
+export async function reloadConfig(
+  { configFile, home, live }: Pick<ServerOptions, "configFile" | "home" | "live">,
+  logger: Logger,
+): Promise<void> {
+  try {
+    const path = configFile ?? (await defaultFile(home));
+    const later = live?.change(path === undefined ? {} : await readSettings(path));
+    logger.info({ file: path }, "the configuration was read again");
+    if (later?.length) logger.warn({ keys: later }, "changes of these keys take effect with a restart");
+  } catch (err) {
+    logger.error({ err }, "the configuration was not read again; what was read before stays");
+    return;
+  }
+  try {
+    await live?.tell();
+  } catch (err) {
+    logger.error({ err }, "what was read again did not reach the database yet; it is tried again");
+  }
+}

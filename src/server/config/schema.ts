@@ -1,0 +1,210 @@
+/** The configuration file's keys. Each has a description, from which docs/configuration.md is made; unknown keys are refused. */
+import * as z from "zod";
+import { DURATION_FORMS, exactDuration, parseDuration } from "../../api/duration.ts";
+import { parseDollars } from "../../api/money.ts";
+import { parseSimulated, SIMULATED_FORMS } from "../../api/simulated.ts";
+import { parseSize, SIZE_FORMS } from "../../api/size.ts";
+import { shown } from "./shown.ts";
+
+const MAX_DURATION_S = 366 * 86_400;
+
+/** A value that is written as text, or as a number where YAML takes it for one. */
+const written = <T>(parse: (text: string) => T | undefined, forms: string) =>
+  z.preprocess(
+    (value) => (typeof value === "number" ? String(value) : value),
+    z.string().transform((text, ctx): T => {
+      const value = parse(text);
+      if (value !== undefined) return value;
+      ctx.addIssue({
+        code: "custom",
+        message: `${JSON.stringify(shown(text))} is not understood; write ${forms}`,
+      });
+      return z.NEVER;
+    }),
+  );
+
+/** Seconds from `least` to `most`. */
+const duration = (least: number, most: number) =>
+  written(
+    (text) => {
+      const seconds = text === "0" ? 0 : parseDuration(text);
+      return seconds !== undefined && seconds >= least && seconds <= most ? seconds : undefined;
+    },
+    `${DURATION_FORMS}, from ${least === 0 ? "0" : exactDuration(least)} to ${exactDuration(most)}`,
+  );
+const size = written((text) => parseSize(text) || undefined, SIZE_FORMS);
+const dollars = written(parseDollars, "dollars such as 2.50, with at most 6 decimals");
+const simulated = written(parseSimulated, SIMULATED_FORMS);
+const typeName = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, "a type's name has a-z, 0-9, and inner - or .");
+const nodeName = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "a node's name has a-z, 0-9 and inner -");
+const gpuIndex = z.int().min(0).max(1023);
+
+const gpuType = z
+  .strictObject({
+    description: z.string().max(200).describe("Words for people"),
+    gpu_memory: size.describe("Memory of one GPU: `80Gi`"),
+    cpus: z
+      .int()
+      .min(1)
+      .max(4096)
+      .describe(
+        "Processors that come with one GPU, or with one place of a type without GPUs; shown, not enforced by the local driver",
+      ),
+    memory: size.describe(
+      "Main memory that comes with one GPU or place: `200Gi`; shown, not enforced by the local driver",
+    ),
+    max_duration: duration(60, MAX_DURATION_S).describe(
+      "Longest reservation, with all extensions; default: the driver's (48h with GPUs, 7d without)",
+    ),
+    idle_after: duration(0, MAX_DURATION_S).describe(
+      "A reservation without ssh connection and without work for its GPUs is ended after so long, and told so before; 0 for never; default: `idle_after` of the server",
+    ),
+    price_per_hour: dollars.describe("Dollars for an hour of one GPU or place: `2.50`; default: none"),
+    slice_of: typeName.describe(
+      "Makes it a slice of that type's GPUs (MIG); `nodes` says which GPUs are cut into it",
+    ),
+    per_gpu: z.int().min(1).max(64).describe("With `slice_of`: how many of these one GPU is cut into"),
+    places: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .describe("Makes it a type without GPUs, of which each real node has so many places"),
+  })
+  .partial()
+  .superRefine((type, ctx) => {
+    const fault = (key: string, message: string) => ctx.addIssue({ code: "custom", path: [key], message });
+    if (type.slice_of !== undefined && type.per_gpu === undefined)
+      fault("slice_of", "per_gpu is missing: into how many of these is a GPU cut?");
+    if (type.per_gpu !== undefined && type.slice_of === undefined)
+      fault("per_gpu", "is only for slices: slice_of is missing");
+    if (type.places !== undefined && type.slice_of !== undefined)
+      fault("places", "a slice is a part of a GPU, so that its places follow from the GPUs that are cut");
+    if (type.places !== undefined && type.gpu_memory !== undefined)
+      fault("gpu_memory", "a type with places has no GPUs");
+  });
+
+const node = z
+  .strictObject({
+    slices: z
+      .record(typeName, z.array(gpuIndex).min(1))
+      .describe(
+        "By slice type, the indices of the GPUs that are cut into it; these are not given whole any more",
+      ),
+  })
+  .partial();
+
+const limits = z
+  .strictObject({
+    tunnels_per_reservation: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .describe("Open connections to one reservation; default 100"),
+    tunnels_per_user: z.int().min(1).max(10_000).describe("Open connections of one user; default 200"),
+  })
+  .partial();
+
+const webhooks = z
+  .strictObject({
+    allow_private: z
+      .boolean()
+      .describe("Post to loopback, private and link-local addresses as well; default: public addresses only"),
+    allow_hosts: z
+      .array(z.string().min(1).max(253).toLowerCase())
+      .describe("Names or addresses that may be private: `[ci.internal]`"),
+  })
+  .partial();
+
+/** What is read again on SIGHUP. */
+export const liveKeys = ["gpu_types", "nodes", "limits", "webhooks"] as const;
+
+export const settingsFile = z
+  .strictObject({
+    listen: z
+      .string()
+      .describe("HOST:PORT of a loopback address, for the process with the role `api`; `--listen`"),
+    data_dir: z.string().min(1).describe("Directory of the database and the pods; `--data-dir`"),
+    database: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, "must begin with postgres://")
+      .describe("PostgreSQL instead of SQLite; `--database`. It may hold a password: `chmod 600` the file"),
+    domain: z.string().min(1).max(200).describe("Domain of the reservations' ssh hosts; `--domain`"),
+    isolation: z
+      .enum(["auto", "namespaces", "processes"])
+      .describe("How pods are kept apart: `auto`, `namespaces` or `processes`; `--isolation`"),
+    log_level: z
+      .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+      .describe("`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`; `--log-level`"),
+    simulate: z
+      .array(simulated)
+      .describe(
+        'GPUs that do not exist, marked so everywhere: `["h100:8"]`, or on nodes that do not exist either `["h100:8x4"]`; `--simulate`',
+      ),
+    detach_max: duration(10, 86_400).describe(
+      "How long a tunnel whose connection broke waits for its client; `--detach-max`",
+    ),
+    drain_max: duration(0, 7 * 86_400).describe(
+      "How long a stopped server lives on for open ssh sessions; `--drain-max`",
+    ),
+    idle_after: duration(0, MAX_DURATION_S).describe(
+      "A reservation that nobody uses is ended after so long: of types that do not say it themselves; default: never; `--idle-after`",
+    ),
+    pod_url: z
+      .url({ protocol: /^https?$/ })
+      .describe("Where pods reach the API, to show and cancel their own reservation; `--pod-url`"),
+    tunnel_url: z
+      .url({ protocol: /^https?$/ })
+      .describe("Where this user's tunnels go, when not through the API's process; `--tunnel-url`"),
+    github_keys_url: z
+      .string()
+      .regex(/^(?:none|https?:\/\/.+)$/, "must be an http or https URL, or none")
+      .describe("Where ssh keys of collaborators from GitHub are had, or `none`; `--github-keys-url`"),
+    gpu_types: z
+      .record(typeName, gpuType)
+      .describe("By name of the type, as the driver reports it or as you make it up"),
+    nodes: z.record(nodeName, node).describe("By name of the node, as `gpu-dev show` has it"),
+    limits: limits.describe("Bounds for users"),
+    webhooks: webhooks.describe("Where reservations may be posted to ([webhooks](webhooks.md))"),
+  })
+  .partial()
+  .superRefine((file, ctx) => {
+    for (const [path, message] of sliceFaults(file.gpu_types ?? {}, file.nodes ?? {}))
+      ctx.addIssue({ code: "custom", path, message });
+  });
+export type SettingsFile = z.output<typeof settingsFile>;
+
+type Types = NonNullable<z.output<typeof settingsFile>["gpu_types"]>;
+type Nodes = NonNullable<z.output<typeof settingsFile>["nodes"]>;
+type Fault = readonly [path: (string | number)[], message: string];
+
+/** A slice is a part of a whole GPU, and a GPU is cut in one way (S-01). */
+function sliceFaults(types: Types, nodes: Nodes): Fault[] {
+  const ofSlices = Object.entries(types).flatMap(([name, { slice_of }]): Fault[] => {
+    const of = slice_of === undefined ? undefined : types[slice_of];
+    const whole = slice_of !== name && of?.slice_of === undefined && of?.places === undefined;
+    return whole ? [] : [[["gpu_types", name, "slice_of"], `${slice_of} is no type of whole GPUs`]];
+  });
+  return [
+    ...ofSlices,
+    ...Object.entries(nodes).flatMap(([name, { slices = {} }]) => cutFaults(types, name, slices)),
+  ];
+}
+
+function cutFaults(types: Types, node: string, slices: Readonly<Record<string, number[]>>): Fault[] {
+  const seen = new Map<string, string>();
+  return Object.entries(slices).flatMap(([type, gpus]): Fault[] => {
+    const path = ["nodes", node, "slices", type];
+    const of = types[type]?.slice_of;
+    if (of === undefined) return [[path, `gpu_types has no ${type} with slice_of`]];
+    return gpus.flatMap((gpu, i): Fault[] => {
+      const key = `${of} ${gpu}`;
+      const earlier = seen.get(key);
+      seen.set(key, type);
+      return earlier === undefined ? [] : [[[...path, i], `${of} ${gpu} is cut into ${earlier} already`]];
+    });
+  });
+}
