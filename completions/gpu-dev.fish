@@ -105,6 +105,7 @@ complete -c gpu-dev -n '__gpu_dev_at ls' -s w -l watch -d 'Show it again after e
 complete -c gpu-dev -n '__gpu_dev_at ls' -l timeout -x -d 'With --watch: stop after this (exit 8; default: 24h)'
 complete -c gpu-dev -n '__gpu_dev_at show' -s w -l watch -d 'Show it again after each change, until Ctrl-C (exit 130)'
 complete -c gpu-dev -n '__gpu_dev_at show' -l timeout -x -d 'With --watch: stop after this (exit 8; default: 24h)'
+complete -c gpu-dev -n '__gpu_dev_at show' -l why -d 'What is the matter with it: its phase, the last ssh login, its driver\'s view, what comes next'
 complete -c gpu-dev -n '__gpu_dev_at show' -a '(gpu-dev __complete reservations 2>/dev/null)'
 complete -c gpu-dev -n '__gpu_dev_at connect' -l node -x -d 'Which of several nodes, from 0 (default: 0)'
 complete -c gpu-dev -n '__gpu_dev_at connect' -l code -d 'Open VS Code on the home there'

@@ -1,5 +1,6 @@
 /** Routes and schemas together: what the server validates with and what the OpenAPI document is made of. */
 import type * as z from "zod";
+import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
 import * as r from "./reservations.ts";
@@ -21,6 +22,7 @@ export const contract = {
   patchReservation: { params: s.idParams, body: r.patchReservation, reply: r.reservation },
   cancelReservation: { params: s.idParams, reply: r.reservation },
   listAdvice: { params: s.idParams, reply: r.advicePage },
+  getDiagnostics: { params: s.idParams, reply: diagnostics },
   listEvents: { params: s.idParams, query: r.listEventsQuery, reply: r.eventPage },
   listGpuTypes: { reply: g.gpuTypePage },
   listAvailability: { reply: g.availabilityPage },

@@ -3,6 +3,7 @@
  * removed or retyped. The command line loads it for `--fields` alone: a short command has run before zod is there.
  */
 import * as z from "zod";
+import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
 import * as r from "./reservations.ts";
@@ -73,7 +74,7 @@ const diskOrOperation = z.union([d.disk, d.diskOperation]);
 export const documents = {
   reserve: z.union([r.reservation, r.forecast]),
   list: items(r.reservation),
-  show: history,
+  show: z.union([history, diagnostics]),
   connect: z.object({ id: z.string(), exit_code: z.int(), stdout: z.string(), stderr: z.string() }),
   cp: z.object({ exit_code: z.int().describe("scp's"), stderr: z.string() }),
   forward: z.object({ id: z.string(), name: z.string().nullable(), forwards: z.array(forward) }),

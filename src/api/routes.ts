@@ -116,6 +116,14 @@ export const routes = {
     summary: "What a queued reservation could change to start sooner, the soonest first",
     errors: ["not_found"],
   },
+  getDiagnostics: {
+    method: "GET",
+    path: "/v1/reservations/{id}/diagnostics",
+    pods: true,
+    status: 200,
+    summary: "What is the matter with a reservation: phase, last ssh login, the driver's view, the next step",
+    errors: ["not_found"],
+  },
   listEvents: {
     method: "GET",
     path: "/v1/reservations/{id}/events",

@@ -77,7 +77,11 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
 }
 
 /** The driver's view, or why it could not be asked within `patienceMs`. */
-export async function inspect({ core }: Work, row: ReservationRow, patienceMs?: number): Promise<Facts> {
+export async function inspect(
+  { core }: Pick<Work, "core">,
+  row: ReservationRow,
+  patienceMs?: number,
+): Promise<Facts> {
   const activity = row.state === "active" && idleAfterS(core, row.gpu_type) !== undefined;
   try {
     return { pod: await bounded("inspect", inspectPods(core.driver, row, { activity }), patienceMs) };
@@ -111,7 +115,13 @@ async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Pro
   if (signal.aborted) return { row, facts: {} };
   core.signals.emit("unproved", result.cause);
   const failure = `ssh: ${result.cause} (${result.detail})`;
-  const counted = await note(work, row, () => ({ ssh_attempts: row.ssh_attempts + 1, last_error: failure }));
+  const counted = await note(work, row, (tx) => ({
+    ssh_attempts: row.ssh_attempts + 1,
+    ssh_tried_at: tx.at,
+    ssh_cause: result.cause,
+    ssh_detail: result.detail,
+    last_error: failure,
+  }));
   if (result.cause === "key rejected") await admitProbe(work, row);
   return { row: counted, facts: { failure } };
 }
@@ -173,6 +183,9 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
         warned_s: passedWarning(row.duration_s),
         keys_stale: 0,
         ssh_attempts: row.ssh_attempts + 1,
+        ssh_tried_at: facts.proved?.toISOString() ?? null,
+        ssh_cause: null,
+        ssh_detail: null,
         last_error: null,
         next_step_at: tx.at,
       },

@@ -17,6 +17,7 @@ import { openTunnels } from "./migrations/0013-open-tunnels.ts";
 import { webhooks } from "./migrations/0014-webhooks.ts";
 import { disks } from "./migrations/0015-disks.ts";
 import { planChanges } from "./migrations/0016-plan-changes.ts";
+import { sshAttempts } from "./migrations/0017-ssh-attempts.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -45,6 +46,7 @@ export const MIGRATIONS: readonly Migration[] = [
   webhooks,
   disks,
   planChanges,
+  sshAttempts,
 ];
 
 /**

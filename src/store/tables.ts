@@ -126,6 +126,10 @@ export const reservationShape = {
   /** Number of the pod; stored before the pod is asked for. 0: none was ever asked for. */
   attempt: int,
   ssh_attempts: int,
+  /** The last of them, of any attempt at a pod; without a cause it worked. */
+  ssh_tried_at: nullable(instant),
+  ssh_cause: nullable(text),
+  ssh_detail: nullable(text),
   last_error: nullable(text),
   /** While active: since when the driver has said that there is no such pod. */
   ghost_since: nullable(instant),

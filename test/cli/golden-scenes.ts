@@ -1,5 +1,6 @@
 /** What the golden files show: for every command the lines that are typed, and the server that answers them. */
 
+import type { Diagnostics } from "../../src/api/diagnostics.ts";
 import type { Node } from "../../src/api/inventory.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
 import { diskScenes } from "./golden-disk-scenes.ts";
@@ -113,6 +114,28 @@ const event = (
   detail,
 });
 
+const diagnostics: Diagnostics = {
+  id: train.id,
+  name: train.name,
+  owner: "ada",
+  state: "preparing",
+  state_since: "2026-01-01T11:58:00.000Z",
+  state_age_s: 120,
+  deadline_at: "2026-01-01T12:03:00.000Z",
+  reason: null,
+  latest_start_at: null,
+  node: "gpu-host-1",
+  last_error: "ssh: refused (connect ECONNREFUSED)",
+  ssh: {
+    attempts: 12,
+    last: { at: "2026-01-01T11:59:50.000Z", ok: false, cause: "refused", detail: "connect ECONNREFUSED" },
+  },
+  pod: { name: `${train.id}-1`, attempt: 1, state: "starting", detail: "pulls its image" },
+  next: { step: "wait", detail: "looks at the pod again", at: "2026-01-01T12:00:05.000Z" },
+  in_hand_until: null,
+  events: [event(2, "2026-01-01T11:58:00.000Z", "preparing", "preparing", "placed on gpu-host-1")],
+};
+
 const common: Handlers = {
   listReservations: ({ query: { state = "live", name, id_prefix } }) =>
     page(
@@ -151,8 +174,9 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
   },
   list: { lines: ["list", "list --state preparing"] },
   show: {
-    lines: ["show eval", "show train-llama-8b"],
+    lines: ["show eval", "show train-llama-8b", "show train-llama-8b --why"],
     handlers: {
+      getDiagnostics: () => diagnostics,
       listEvents: () =>
         page(
           event(1, "2026-01-01T11:00:00.000Z", "created", "queued", "starts by 14:10 at the latest"),

@@ -1,13 +1,15 @@
 /** `gpu-dev show`: one reservation with its history. */
 import { exactDuration } from "../../api/duration.ts";
+import { isId } from "../../api/names.ts";
 import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/reservations.ts";
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
+import { UsageError } from "../errors.ts";
 import { findReservation, wordOrAsked } from "../find.ts";
-import { checkWatching, watching } from "../options.ts";
+import { checkWatching, flag, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { phases, phaseWords } from "../output/phases.ts";
-import { gpus, idleWords, outlook, sshAlias, stateCell } from "../output/reservation.ts";
+import { eventRow, gpus, idleWords, outlook, sshAlias, stateCell } from "../output/reservation.ts";
 import { ago, startBy } from "../output/time.ts";
 import { refreshSshFiles } from "../ssh/ssh-files.ts";
 import type { WithHistory } from "../watching/feed.ts";
@@ -22,10 +24,20 @@ export const command = defineCommand({
       completes: "reservations",
     },
   ],
-  options: watching,
+  options: {
+    ...watching,
+    why: flag(
+      "--why",
+      "What is the matter with it: its phase, the last ssh login, its driver's view, what comes next",
+    ),
+  },
   details:
-    "--watch follows the reservation to its end: on a terminal in place; with --json each change is one line of JSON, in a pipe one block of lines.",
+    "With --why, administrators may give the full id of anybody's. --watch follows the reservation to its end: on a terminal in place; with --json each change is one line of JSON, in a pipe one block of lines.",
   examples: [
+    {
+      line: "gpu-dev show train --why",
+      meaning: "Why it is not ready: what was tried, what the driver says, and what comes next",
+    },
     { line: "gpu-dev show train --watch", meaning: "What happens to it, as it happens" },
     {
       line: "gpu-dev show train",
@@ -38,6 +50,7 @@ export const command = defineCommand({
   ],
   async run([word], given, ctx): Promise<Output | number> {
     checkWatching(given);
+    if (given.why) return await showWhy(ctx, word, given.watch);
     const found = await findReservation(ctx.api(), await wordOrAsked(ctx, word));
     if (given.watch) return await watchOne(ctx, found.id, given.timeout);
     const params = { id: found.id };
@@ -47,6 +60,18 @@ export const command = defineCommand({
     return output(found, events, ctx.clock.now(), ways);
   },
 });
+
+/** A whole id is not looked for: to administrators it may be anybody's. */
+async function showWhy(ctx: Context, word: string | undefined, watch: boolean): Promise<Output> {
+  if (watch) throw new UsageError("--why and --watch cannot be combined");
+  const meant = await wordOrAsked(ctx, word);
+  const id = isId(meant) ? meant : (await findReservation(ctx.api(), meant)).id;
+  const [found, { describeDiagnostics }] = await Promise.all([
+    ctx.api().getDiagnostics({ params: { id } }),
+    import("../output/diagnostics.ts"),
+  ]);
+  return describeDiagnostics(found, ctx.clock.now());
+}
 
 async function watchOne(ctx: Context, id: string, timeoutS: number | undefined): Promise<number> {
   const [{ watch }, { historyFeed }] = await Promise.all([
@@ -121,12 +146,4 @@ function sooner(way: WayToStartSooner, now: Date): Cell[] {
   const what = way.change === "duration_s" ? `for ${exactDuration(way.duration_s)}` : `with ${gpus(way)}`;
   if (typeof start === "string") return ["sooner", `${what}: ${start}`];
   return ["sooner", { text: `${what}: ${start.text}`, value: `${what} ${start.value}` }];
-}
-
-function eventRow(event: ReservationEvent, now: Date): Cell[] {
-  const at = ago(event.at, now);
-  const detail = event.detail === null ? "" : `: ${event.detail}`;
-  const words = `${event.type}${detail}`;
-  if (typeof at === "string") return [`event ${event.version}`, `${at} ${words}`];
-  return [`event ${event.version}`, { text: `${at.text}, ${words}`, value: `${at.value} ${words}` }];
 }

@@ -1,10 +1,10 @@
 /** How a reservation is worded, everywhere the same. */
 import { id8 } from "../../api/names.ts";
-import type { Reservation, State } from "../../api/reservations.ts";
+import type { Reservation, ReservationEvent, State } from "../../api/reservations.ts";
 import { toned } from "./cell.ts";
 import type { Cell } from "./output.ts";
 import type { Tone } from "./paint.ts";
-import { clockTime, startBy, timeLeft, until } from "./time.ts";
+import { ago, clockTime, startBy, timeLeft, until } from "./time.ts";
 
 /** What the user calls it: its name, else the beginning of its id. */
 export const label = (r: Reservation): string => r.name ?? id8(r.id);
@@ -52,6 +52,8 @@ const TONES: Readonly<Record<State, Tone>> = {
 /** Its state, in the colour that fits. */
 export const stateCell = ({ state }: Pick<Reservation, "state">): Cell => toned(state, TONES[state]);
 
+export const stateTone = (state: State): Tone => TONES[state];
+
 export const isFinal = (r: Reservation): boolean => ["expired", "cancelled", "failed"].includes(r.state);
 
 /** "hello is cancelled", with the reason when there is one: for one that is ending or has ended. */
@@ -65,4 +67,13 @@ export function idleWords({ idle_since: since, idle_ends_at: end }: Reservation)
   if (!since) return "";
   const words = `since ${clockTime(since)}${end ? `, ends at ${clockTime(end)} unless it is used` : ""}`;
   return { text: words, value: since };
+}
+
+/** An entry of the history: when, what, and more of it. */
+export function eventRow(event: ReservationEvent, now: Date): Cell[] {
+  const at = ago(event.at, now);
+  const detail = event.detail === null ? "" : `: ${event.detail}`;
+  const words = `${event.type}${detail}`;
+  if (typeof at === "string") return [`event ${event.version}`, `${at} ${words}`];
+  return [`event ${event.version}`, { text: `${at.text}, ${words}`, value: `${at.value} ${words}` }];
 }

@@ -11,16 +11,17 @@ import type { Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
 import { newId } from "../ids.ts";
 import type { Caller } from "../people/access.ts";
+import { requireAdmin } from "../people/administrators.ts";
 
 /** By name. Throws Problem not_allowed. */
 export async function listNodes(core: Core, caller: Caller): Promise<Page<Node>> {
-  requireAdmin(caller);
+  requireAdmin(caller, "nodes are for administrators");
   return { items: await core.store.read(viewNodes), next_cursor: null };
 }
 
 /** Doing it again does nothing. Throws Problem not_allowed, not_found. */
 export async function setCordon(core: Core, caller: Caller, node: string, cordoned: boolean): Promise<Node> {
-  requireAdmin(caller);
+  requireAdmin(caller, "nodes are for administrators");
   const changed = await core.store.write(
     async (tx) => {
       const known = (await viewNodes(tx.db)).find((one) => one.name === node);
@@ -69,8 +70,4 @@ async function viewNodes(db: Db): Promise<Node[]> {
       reservations: held.get(name)?.length ?? 0,
     };
   });
-}
-
-function requireAdmin(caller: Caller): void {
-  if (caller.role !== "admin") throw new Problem("not_allowed", "nodes are for administrators");
 }

@@ -3,6 +3,8 @@ import { Problem } from "../../api/errors.ts";
 import { isSharedWith } from "../../store/collaborators.ts";
 import { findReservation } from "../../store/reservations.ts";
 import type { Db, ReservationRow } from "../../store/tables.ts";
+import type { Caller as FullCaller } from "./access.ts";
+import { isAdmin } from "./administrators.ts";
 
 export const notFound = (id: string): Problem =>
   new Problem("not_found", `there is no reservation ${id} of yours`, {
@@ -20,6 +22,17 @@ export async function visibleReservation(db: Db, caller: Caller, id: string): Pr
   if (caller.reservationId !== undefined && caller.reservationId !== id) throw notFound(id);
   const row = await findReservation(db, id);
   if (row && (row.owner_id === caller.id || (await isSharedWith(db, id, caller.id)))) return row;
+  throw notFound(id);
+}
+
+/** One that the caller may see, and for an administrator any. Throws Problem not_found. */
+export async function diagnosedReservation(db: Db, caller: FullCaller, id: string): Promise<ReservationRow> {
+  return isAdmin(caller) ? anyReservation(db, id) : visibleReservation(db, caller, id);
+}
+
+async function anyReservation(db: Db, id: string): Promise<ReservationRow> {
+  const row = await findReservation(db, id);
+  if (row) return row;
   throw notFound(id);
 }
 

@@ -1,6 +1,7 @@
 /** /v1/reservations */
 
 import { createReservation } from "../../core/create.ts";
+import { diagnose } from "../../core/diagnostics.ts";
 import { cancelReservation, patchReservation } from "../../core/edit.ts";
 import { getReservation, listEvents, listReservations } from "../../core/listing.ts";
 import { adviseReservation } from "../../core/planning/advice.ts";
@@ -29,6 +30,9 @@ export const reservations = {
   },
   async listAdvice({ core, caller, params }) {
     return { body: await adviseReservation(core, caller, params.id) };
+  },
+  async getDiagnostics({ core, caller, params }) {
+    return { body: await diagnose(core, caller, params.id) };
   },
   async listEvents({ core, caller, params, query }) {
     return { body: await listEvents(core, caller, params.id, query) };
