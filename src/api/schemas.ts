@@ -37,6 +37,12 @@ export const deployment = z.object({
 export const health = z.object({
   status: z.enum(["ok", "failing"]),
   checks: z.record(z.string(), z.string()).describe('The failing part by name, "ok" for the others'),
+  services: z
+    .record(z.string(), z.enum(["ok", "down"]))
+    .optional()
+    .describe(
+      "Services outside of the deployment; one that is down makes it not ready to do only what needs it",
+    ),
 });
 export type Health = z.infer<typeof health>;
 

@@ -52,6 +52,21 @@ export interface WebhookSender {
   post(post: Post, signal: AbortSignal): Promise<string | undefined>;
 }
 
+/** What this process has seen of a service outside of the deployment. */
+export interface OutsideState {
+  /** Requests that were answered, that failed, and that were not made because the service is taken for down. */
+  readonly answered: number;
+  readonly failed: number;
+  readonly refused: number;
+  readonly down: boolean;
+}
+
+export interface OutsideService {
+  /** As health and metrics have it. */
+  readonly name: string;
+  state(): OutsideState;
+}
+
 /** The text of an account's keys, undefined when there is no such account. Throws Problem unavailable. */
 export type GithubKeys = (name: string) => Promise<string | undefined>;
 
@@ -66,6 +81,8 @@ export interface Core {
   readonly log: Log;
   readonly probe: Probe;
   readonly githubKeys?: GithubKeys | undefined;
+  /** What this process asks outside of the deployment. */
+  readonly services: readonly OutsideService[];
   readonly webhooks: WebhookSender;
   readonly signals: EventEmitter<Signals>;
   /** By GPU type, the last plan that was made here. */
@@ -84,6 +101,8 @@ export interface CoreParts {
   readonly probe: Probe;
   /** How an account's published keys are had; without it, only users of this server can be added to a reservation. */
   readonly githubKeys?: GithubKeys | undefined;
+  /** Default: nothing is asked. */
+  readonly services?: readonly OutsideService[];
   /** Default: all are refused. */
   readonly webhooks?: WebhookSender;
   /** Default: none yet. */
@@ -105,5 +124,12 @@ export function createCore(parts: CoreParts): Core {
       else log("info", {}, "changes by other servers are heard of again");
     },
   });
-  return { catalogue: () => NO_CATALOGUE, webhooks: noWebhooks, plans: new Map(), ...parts, signals };
+  return {
+    catalogue: () => NO_CATALOGUE,
+    services: [],
+    webhooks: noWebhooks,
+    plans: new Map(),
+    ...parts,
+    signals,
+  };
 }

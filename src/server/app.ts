@@ -6,7 +6,7 @@ import { Problem } from "../api/errors.ts";
 import { openapi } from "../api/openapi.ts";
 import { type Route, routes } from "../api/routes.ts";
 import type { Health } from "../api/schemas.ts";
-import type { Core } from "../core/core.ts";
+import type { Core, OutsideService } from "../core/core.ts";
 import { authenticateAdmin } from "../core/people/access.ts";
 import { bearerToken } from "./auth.ts";
 import { type AppEnv, bindRoutes, honoPath } from "./bind.ts";
@@ -105,7 +105,7 @@ const unknownRoute = (c: Context<AppEnv>, { api = true }: AppDeps): Problem =>
 
 function bindHealth(app: Hono<AppEnv>, deps: AppDeps): void {
   app.get(routes.getHealth.path, (c) => c.json({ status: "ok", checks: {} } satisfies Health));
-  app.get(routes.getReady.path, async (c) => c.json(whenReady(await deps.ready())));
+  app.get(routes.getReady.path, async (c) => c.json(whenReady(await deps.ready(), deps.core)));
 }
 
 /** Not of the table of routes, since it is no JSON; for administrators, and for whom they give a token (A-15). */
@@ -118,14 +118,19 @@ function bindMetrics(app: Hono<AppEnv>, { core, metrics }: AppDeps): void {
 }
 
 /** The answer of readiness, or the problem that names the failing parts. */
-function whenReady(health: Health): Health {
-  if (health.status === "ok") return health;
+function whenReady(health: Health, { services }: Core): Health {
+  if (health.status === "ok") return { ...health, services: Object.fromEntries(services.map(upOrDown)) };
   const parts = Object.keys(health.checks).filter((part) => health.checks[part] !== "ok");
   throw new Problem("unavailable", `not ready: ${parts.join(" and ")} failing`, {
     errors: parts.map((field) => ({ field, code: "failing", detail: "does not answer as it should" })),
     retryAfter: 1,
   });
 }
+
+const upOrDown = (service: OutsideService): [string, "ok" | "down"] => [
+  service.name,
+  service.state().down ? "down" : "ok",
+];
 
 /** A known path with another method: 405 with what it does take. Comes after all routes, so that those win. */
 function refuseOtherMethods(app: Hono<AppEnv>): void {

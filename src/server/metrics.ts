@@ -5,7 +5,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { ERRORS } from "../api/errors.ts";
 import { FINAL_STATES } from "../api/reservations.ts";
-import { type Core, POST_OUTCOMES } from "../core/core.ts";
+import { type Core, type OutsideService, POST_OUTCOMES } from "../core/core.ts";
 import { PROBE_CAUSES } from "../core/pods/probe.ts";
 import { LIVE_STATES, readTotals, type Totals } from "../core/totals.ts";
 import { type Clock, realClock } from "../tunnel/clock.ts";
@@ -40,6 +40,7 @@ const PREPARING = [0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 export function createMetrics(core: Core, clock: Clock = realClock): Metrics {
   const registry = new Registry();
   const setTotals = totals(registry);
+  const setServices = outside(registry, core.services);
   const { observer, setGateway } = tunnels(registry);
   const loopDelay = histogram(
     registry,
@@ -55,6 +56,7 @@ export function createMetrics(core: Core, clock: Clock = realClock): Metrics {
     async page() {
       const now = await readTotals(core);
       setTotals(now);
+      setServices();
       setGateway(watched);
       return registry.metrics();
     },
@@ -145,6 +147,33 @@ function totals(registry: Registry): (totals: Totals) => void {
       for (const status of ["free", "used", "unavailable"] as const)
         capacity.set({ gpu_type: gpuType, status }, counts[status]);
       queue.set({ gpu_type: gpuType }, queued);
+    }
+  };
+}
+
+/** What is asked outside of the deployment. */
+function outside(registry: Registry, services: readonly OutsideService[]): () => void {
+  if (services.length === 0) return () => undefined;
+  const registers = [registry];
+  const requests = new Counter({
+    registers,
+    name: "gpu_dev_outside_requests_total",
+    help: "Requests of this process to services outside: answered, failed, or refused because the service is taken for down",
+    labelNames: ["service", "outcome"],
+  });
+  const down = new Gauge({
+    registers,
+    name: "gpu_dev_outside_down",
+    help: "1 for a service outside that failed again and again, and is not asked for a while",
+    labelNames: ["service"],
+  });
+  return () => {
+    requests.reset();
+    for (const service of services) {
+      const { name } = service;
+      const { down: isDown, ...counts } = service.state();
+      for (const [outcome, count] of Object.entries(counts)) requests.inc({ service: name, outcome }, count);
+      down.set({ service: name }, isDown ? 1 : 0);
     }
   };
 }

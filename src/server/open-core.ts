@@ -26,7 +26,8 @@ import {
 } from "./config/config.ts";
 import type { LiveSettings } from "./config/live.ts";
 import { prepareDataDir } from "./data-dir.ts";
-import { createGithubKeys } from "./github-keys.ts";
+import { createGithubKeys, MAX_KEYS_BYTES } from "./github-keys.ts";
+import { Service } from "./outside/service.ts";
 import type { Shutdown } from "./shutdown.ts";
 import { createWebhookSender } from "./webhook-sender.ts";
 
@@ -73,12 +74,14 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
   const worksOnDisks = roles.has("api") || roles.has("worker");
   const scratch = join(dataDir, "probes", name);
   closing.front.add("probe", 200, () => rm(scratch, { recursive: true, force: true }));
+  const { githubKeys, services } = openServices(options);
   const core = createCore({
     store,
     driver,
     disks: worksOnDisks ? await openDisks(dataDir, driver, logger) : undefined,
     probe: roles.has("worker") ? await openProbe(store, scratch, embedded) : noProbe,
-    githubKeys: githubKeys(options.githubKeysUrl),
+    githubKeys,
+    services,
     webhooks: createWebhookSender({ rules: options.live.webhooks }),
     settings: { domain: options.domain ?? DEFAULT_DOMAIN, idleAfterS: options.idleAfterS },
     catalogue: options.live.catalogue,
@@ -95,8 +98,15 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
 const openDisks = (dataDir: string, { isolation }: Driver, logger: Logger): Promise<DiskEngine> =>
   createLocalDisks({ dataDir, isolation, log: (fields, message) => logger.warn(fields, message) });
 
-const githubKeys = (url = DEFAULT_GITHUB): GithubKeys | undefined =>
-  url === "none" ? undefined : createGithubKeys(url);
+/** What is asked outside of the deployment. */
+function openServices({ githubKeysUrl = DEFAULT_GITHUB }: ServerOptions): {
+  githubKeys: GithubKeys | undefined;
+  services: Service[];
+} {
+  if (githubKeysUrl === "none") return { githubKeys: undefined, services: [] };
+  const service = new Service({ name: "github-keys", title: "GitHub", maxBytes: MAX_KEYS_BYTES });
+  return { githubKeys: createGithubKeys(githubKeysUrl, service), services: [service] };
+}
 
 async function takeAlone(
   options: ServerOptions,

@@ -156,6 +156,12 @@ test("C-08 C-28 avail and status show the same counts, types without GPUs in pla
   const status = await world.gpuDev("status");
   expect(status.stdout).toBe(avail.stdout);
   expect(status.stderr).toContain("Server 1.0.0 at http://gpu.test (set by GPU_DEV_URL): ok");
+
+  const services = { "github-keys": "down" as const, oidc: "ok" as const };
+  world.server.handlers.getReady = () => ({ status: "ok" as const, checks: {}, services });
+  const partly = await world.gpuDev("status");
+  expect(partly.code).toBe(0);
+  expect(partly.stderr).toContain("ok\ngithub-keys does not answer the server; what needs it has to wait.\n");
 });
 
 test("what is drawn again replaces all rows that it took, wrapped lines and colours included", () => {

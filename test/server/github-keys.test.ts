@@ -2,7 +2,11 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { createGithubKeys } from "../../src/server/github-keys.ts";
+import { createGithubKeys as createKeys, MAX_KEYS_BYTES } from "../../src/server/github-keys.ts";
+import { Service } from "../../src/server/outside/service.ts";
+
+const createGithubKeys = (url: string) =>
+  createKeys(url, new Service({ name: "github-keys", title: "GitHub", maxBytes: MAX_KEYS_BYTES }));
 
 /** A server that answers like GitHub; its URL. */
 async function serve(answer: RequestListener): Promise<string> {
@@ -34,7 +38,8 @@ test("an account that is not there is told apart from a server that fails", asyn
   expect(await keys("nobody")).toBeUndefined();
   await expect(keys("octocat")).rejects.toMatchObject({
     code: "unavailable",
-    message: "the keys of github:octocat could not be fetched: it answered with status 503",
+    message:
+      "the keys of github:octocat could not be fetched: GitHub cannot be asked now: it answered with status 503",
   });
   const closed = createTcpServer().listen(0, "127.0.0.1");
   await once(closed, "listening");

@@ -156,7 +156,8 @@ describe.each(engines)("on $engine", (engine) => {
 
   test("O-02 everything that is declared is recorded: no family of the page stays at zero for ever", async () => {
     const clock = new FakeClock();
-    const metrics = createMetrics(rig.core, clock);
+    const sso = { name: "sso", state: () => ({ answered: 1, failed: 2, refused: 3, down: true }) };
+    const metrics = createMetrics({ ...rig.core, services: [sso] }, clock);
     const state = () => ({ opening: 1, connected: 2, detached: 3, up: 4, down: 5 });
     metrics.watch({ state, audit: () => ({ waiting: 6, lost: 7 }) });
     const { observer } = metrics;
@@ -182,6 +183,12 @@ describe.each(engines)("on $engine", (engine) => {
     expect(values(page, "gpu_dev_preparing_seconds")).toEqual({ "": 1 });
     expect(values(page, "gpu_dev_ssh_verification_failures_total")).toMatchObject({ timeout: 1, refused: 0 });
     expect(values(page, "gpu_dev_tunnel_audit_lost_total")).toEqual({ "": 7 });
+    expect(values(page, "gpu_dev_outside_requests_total")).toEqual({
+      "sso answered": 1,
+      "sso failed": 2,
+      "sso refused": 3,
+    });
+    expect(values(page, "gpu_dev_outside_down")).toEqual({ sso: 1 });
     expect(values(page, "gpu_dev_event_loop_delay_seconds")).toEqual({ "": 1 });
   });
 });

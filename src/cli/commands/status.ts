@@ -8,7 +8,8 @@ import type { Output } from "../output/output.ts";
 
 export const command = defineCommand({
   options: {},
-  details: "Exits with 75 when the server is not ready.",
+  details:
+    "Exits with 75 when the server is not ready. Services outside of it that do not answer (such as who logs people in) are named.",
   examples: [{ line: "gpu-dev status", meaning: "Which server, how it is, and what its GPUs do" }],
   async run(_args, _options, ctx): Promise<Output> {
     const health = await readiness(ctx);
@@ -18,6 +19,7 @@ export const command = defineCommand({
     ]);
     const { url, origin } = ctx.endpoint();
     ctx.say(`Server ${deployment.version} at ${url} (set by ${origin}): ${health.words}`);
+    for (const name of health.down) ctx.say(`${name} does not answer the server; what needs it has to wait.`);
     return {
       json: { url, health: health.json, deployment, availability: items },
       ...availabilityTable(items, ctx.clock.now()),
@@ -27,13 +29,23 @@ export const command = defineCommand({
   },
 });
 
+interface Readiness {
+  readonly ready: boolean;
+  readonly words: string;
+  /** Services outside of the deployment. */
+  readonly down: readonly string[];
+  readonly json: unknown;
+}
+
 /** Not ready is an answer here, with the failing part in words; anything else stays an error. */
-async function readiness(ctx: Context): Promise<{ ready: boolean; words: string; json: unknown }> {
+async function readiness(ctx: Context): Promise<Readiness> {
   try {
     const health = await ctx.api().getReady({});
-    return { ready: health.status === "ok", words: health.status, json: health };
+    const services = Object.entries(health.services ?? {});
+    const down = services.flatMap(([name, state]) => (state === "down" ? [name] : []));
+    return { ready: health.status === "ok", words: health.status, down, json: health };
   } catch (error) {
     if (!(error instanceof RefusedRequest)) throw error;
-    return { ready: false, words: error.problem.detail, json: error.problem };
+    return { ready: false, words: error.problem.detail, down: [], json: error.problem };
   }
 }
