@@ -15,7 +15,7 @@ import { newId } from "./ids.ts";
 import { type Facts, nextStep } from "./lifecycle.ts";
 import { createPlanner } from "./planning/planner.ts";
 import { surroundings, takeStep, type Work } from "./steps.ts";
-import { createSweeper } from "./sweep.ts";
+import { createSweeps } from "./sweep.ts";
 import { createCourier } from "./webhooks/courier.ts";
 
 export interface Reconciler {
@@ -61,11 +61,11 @@ class Run {
   readonly #core: Core;
   readonly #lease: Lease = { owner: newId(), ms: LEASE_MS };
   readonly #abort = new AbortController();
-  /** By reservation or operation on a disk, and the sweep and the glance. */
+  /** By reservation or operation on a disk, and the sweeps and the glance. */
   readonly #inHand = new Map<string, Promise<void>>();
   readonly #conditions;
   readonly #planner;
-  readonly #sweeper;
+  readonly #sweeps;
   readonly #courier;
   readonly #disks;
   readonly #wake = () => {
@@ -83,7 +83,7 @@ class Run {
     this.#core = core;
     this.#conditions = createConditions(core.log);
     this.#planner = createPlanner(core, this.#conditions);
-    this.#sweeper = createSweeper(core, this.#conditions);
+    this.#sweeps = createSweeps(core, this.#conditions);
     this.#courier = createCourier(core, this.#conditions, this.#abort.signal, this.#wake);
     this.#disks = createDiskWorker(core, this.#lease, this.#abort.signal, this.#conditions);
     core.signals.on("wake", this.#wake);
@@ -133,8 +133,10 @@ class Run {
   /** One look; the milliseconds until the next one, 0 for at once. */
   async #pass(): Promise<number> {
     const now = await this.#core.store.now();
-    const sweep = this.#sweeper.due(now);
-    if (sweep) this.#hold("sweep", sweep());
+    for (const [name, due] of this.#sweeps) {
+      const sweep = due(now);
+      if (sweep) this.#hold(name, sweep());
+    }
     const start = await this.#planner.look(now);
     const { busy, quiet, disks } = await this.#claim();
     for (const id of busy) this.#takeUp(id);

@@ -11,32 +11,37 @@ const SWEEP_MS = 60_000;
 /** A pod that no reservation names is taken away when it was seen so for this long. */
 const ORPHAN_GRACE_MS = 60_000;
 
-export interface Sweeper {
-  /** The sweep to do now, if it is time for one and none is going on. It never rejects. */
-  due(now: Date): (() => Promise<void>) | undefined;
-}
+/** A sweep to do now, if it is time for one and none is going on. It never rejects. */
+type Sweep = (now: Date) => (() => Promise<void>) | undefined;
 
-export function createSweeper(core: Core, conditions: Conditions): Sweeper {
+/** By name, each at its own pace: what hangs in one keeps none of the others. */
+export function createSweeps(core: Core, conditions: Conditions): ReadonlyMap<string, Sweep> {
   const orphans = createOrphanWatch(core, conditions);
   const disks = createDiskSweep(core, conditions);
-  let last = Number.NEGATIVE_INFINITY;
-  let sweeping = false;
   const sweep = async (now: Date): Promise<void> => {
-    sweeping = true;
     await conditions.watch("capacity", "the driver's capacity could not be read", () => syncCapacity(core));
     await conditions.watch("orphans", "the driver's pods could not be listed", () => orphans(now));
     await conditions.watch("answers", "old answers could not be deleted", () =>
       core.store.write(forgetOldAnswers),
     );
-    await disks();
-    sweeping = false;
   };
-  return {
-    due(now) {
-      if (sweeping || now.getTime() - last < SWEEP_MS) return undefined;
-      last = now.getTime();
-      return () => sweep(now);
-    },
+  return new Map([
+    ["sweep", everyMinute(sweep)],
+    ["disk sweep", everyMinute(disks)],
+  ]);
+}
+
+function everyMinute(sweep: (now: Date) => Promise<void>): Sweep {
+  let last = Number.NEGATIVE_INFINITY;
+  let sweeping = false;
+  return (now) => {
+    if (sweeping || now.getTime() - last < SWEEP_MS) return undefined;
+    last = now.getTime();
+    return async () => {
+      sweeping = true;
+      await sweep(now);
+      sweeping = false;
+    };
   };
 }
 

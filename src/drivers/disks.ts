@@ -23,12 +23,14 @@ export interface DiskEntry {
 export interface Progress {
   (doneBytes: number, totalBytes: number | undefined): void;
   readonly signal?: AbortSignal;
+  /** Asked once all is made and before it counts; the work is broken off when it rejects, since somebody else does it by now. */
+  readonly confirm?: () => Promise<void>;
 }
 
 export interface DiskEngine {
   /** Whether the size of a new disk is enforced, and how, in words for users. */
   readonly limits: { readonly enforced: boolean; readonly how: string };
-  create(disk: string, sizeBytes: number): Promise<void>;
+  create(disk: string, sizeBytes: number, progress?: Progress): Promise<void>;
   /** What is on the disk now, which no pod may have; compared with its source, to the byte, before it counts. */
   snapshot(disk: string, snapshot: string, progress: Progress): Promise<DiskUse>;
   /** A new disk `target`; compared with the list that was written with the snapshot before it counts. */

@@ -2,22 +2,19 @@
  * Disks on this machine (local-disks/layout.ts). A disk is an image or a plain directory; a snapshot is a directory always, so that
  * what is in it can be listed, and a disk of any size and kind can be made of it.
  */
-import { mkdir, readFile, realpath, rename, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readFile, realpath, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { exactSize } from "../api/size.ts";
 import { type DiskEngine, type DiskInventory, DiskRefused, type DiskUse, type Progress } from "./disks.ts";
-import { DriverError } from "./driver.ts";
 import { asking } from "./local/asking.ts";
 import { exists } from "./local/pod-dir.ts";
-import { removeTree } from "./local/tree.ts";
 import { Turns } from "./local/turns.ts";
+import { attempt, clearAttempts, discard, discardAttempts, takeAway } from "./local-disks/attempts.ts";
 import { entriesOf, type Page } from "./local-disks/contents.ts";
 import { makeImage, SMALLEST, usedInImage } from "./local-disks/image.ts";
 import { inventoryOf } from "./local-disks/inventory.ts";
 import { type Job, runJob } from "./local-disks/job.ts";
 import {
-  beingDeleted,
-  beingMade,
   homeIn,
   idOf,
   imageOf,
@@ -57,8 +54,12 @@ class LocalDisks implements DiskEngine {
     this.limits = limits;
   }
 
-  create(disk: string, sizeBytes: number): Promise<void> {
-    return this.#make("disks", disk, (made) => this.#empty(made, sizeBytes));
+  create(disk: string, sizeBytes: number, progress?: Progress): Promise<void> {
+    return this.#make("disks", disk, async (made, place) => {
+      await this.#empty(made, sizeBytes);
+      await progress?.confirm?.();
+      await settle(made, place);
+    });
   }
 
   snapshot(disk: string, snapshot: string, progress: Progress): Promise<DiskUse> {
@@ -68,9 +69,8 @@ class LocalDisks implements DiskEngine {
         const source = await this.#there("disks", disk);
         const to = join(made, "home");
         await mkdir(to, { mode: 0o700 });
-        const job = { from: await homeIn(source), to, list: join(made, "list") };
-        const use = await this.#copy(job, [source, made], progress);
-        await writeFile(join(made, "use.json"), JSON.stringify(use), { flush: true });
+        const job = { from: await homeIn(source), to, records: made, publish: { made, place } };
+        await this.#copy(job, [source, made], progress);
       });
       return useOf(place);
     });
@@ -105,14 +105,13 @@ class LocalDisks implements DiskEngine {
     progress: Progress,
   ): Promise<void> {
     if (use.usedBytes > sizeBytes) throw tooSmall(sizeBytes, use);
-    await this.#make("disks", target, async (made) => {
+    await this.#make("disks", target, async (made, place) => {
       await this.#empty(made, sizeBytes);
-      await this.#copy({ ...job, to: await homeIn(made) }, [...volumes, made], progress).catch(
-        async (error) => {
-          const full = /No space left/.test(error.message) && this.limits.enforced;
-          throw full && !(await this.#isFull()) ? tooSmall(sizeBytes, use) : error;
-        },
-      );
+      const filling = { ...job, to: await homeIn(made), publish: { made, place } };
+      await this.#copy(filling, [...volumes, made], progress).catch(async (error) => {
+        const full = /No space left/.test(error.message) && this.limits.enforced;
+        throw full && !(await this.#isFull()) ? tooSmall(sizeBytes, use) : error;
+      });
     });
   }
 
@@ -162,12 +161,10 @@ class LocalDisks implements DiskEngine {
     const [kind, id] =
       "disk" in volume ? (["disks", volume.disk] as const) : (["snapshots", volume.snapshot] as const);
     return this.#alone(kind, id, async (place) => {
-      await removeTree(beingMade(place));
-      await removeTree(beingDeleted(place));
+      await discardAttempts(place);
       if (!(await exists(place))) return;
       if (await isBusy(place)) throw inUse();
-      await rename(place, beingDeleted(place));
-      await removeTree(beingDeleted(place));
+      await takeAway(place, place);
     });
   }
 
@@ -195,13 +192,7 @@ class LocalDisks implements DiskEngine {
       const [kind, file = ""] = name.split("/");
       if (!KINDS.some((k) => k === kind) || !isHalfMade(file))
         throw new TypeError(`${JSON.stringify(name)} is not the name of something half made`);
-      await this.#alone(kind as Kind, idOf(file), async () => {
-        const path = join(this.#dataDir, name);
-        if (!(await exists(path))) return;
-        if (await isBusy(path))
-          throw new DriverError("it is still being worked on, by a server that is gone");
-        await removeTree(path);
-      });
+      await this.#alone(kind as Kind, idOf(file), (place) => discard(place, join(this.#dataDir, name)));
     });
   }
 
@@ -212,20 +203,11 @@ class LocalDisks implements DiskEngine {
     throw new DiskRefused(`the data of the ${kind === "disks" ? "disk" : "snapshot"} are not there`);
   }
 
-  /** Makes what is not there yet: under another name first, of which nothing is left when it fails. */
-  #make(kind: Kind, id: string, work: (made: string) => Promise<void>): Promise<void> {
+  /** Makes what is not there yet; `work` fills `made` and renames it to `place`. */
+  #make(kind: Kind, id: string, work: (made: string, place: string) => Promise<void>): Promise<void> {
     return this.#alone(kind, id, async (place) => {
-      if (await exists(place)) return;
-      const made = beingMade(place);
-      await removeTree(made);
-      try {
-        await mkdir(made, { mode: 0o700 });
-        await work(made);
-        await settle(made, place);
-      } catch (error) {
-        await removeTree(made);
-        throw error;
-      }
+      if (await exists(place)) await clearAttempts(place);
+      else await attempt(place, (made) => work(made, place));
     });
   }
 

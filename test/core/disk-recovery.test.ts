@@ -264,6 +264,25 @@ describe.each(engines)("disks after a crash on $engine", ({ create }) => {
     expect(world.disks.halfMade).toEqual([]);
   });
 
+  test("L-12 orphans are taken away while the sweep of disks hangs", async () => {
+    const orphan = `${"a".repeat(20)}-1`;
+    // Nobody looks at more than its name.
+    world.driver.pods.set(orphan, {} as never);
+    world.disks.disks.set(STRAY, new Map());
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    world.disks.before = (verb) => (verb === "quarantine" ? held : Promise.resolve());
+    world.reconciler.start();
+    await expect.poll(() => world.disks.calls.at(-1), { timeout: 20_000 }).toBe(`quarantine ${STRAY}`);
+    const afterAMinute = () => {
+      world.clock.tick(60_000);
+      return world.driver.pods.has(orphan);
+    };
+    await expect.poll(afterAMinute, { timeout: 60_000, interval: 1000 }).toBe(false);
+    release();
+    await world.after(0);
+    expect([...world.disks.quarantined]).toEqual([STRAY]);
+  });
+
   test("D-11 what an open operation makes is neither put aside nor discarded", async () => {
     const { body } = await cloneDisk(world.core, world.ann, id, { name: "copy" });
     await lease(body, "another server");

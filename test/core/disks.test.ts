@@ -13,7 +13,7 @@ import {
 import { cancelReservation } from "../../src/core/edit.ts";
 import { DiskRefused } from "../../src/drivers/disks.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
-import { lockNames, takeDisk } from "../../src/store/disks.ts";
+import { lockNames, takeDisk, updateDisk } from "../../src/store/disks.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { type DiskWorld, makeDiskWorld } from "./disk-world.ts";
 
@@ -30,6 +30,12 @@ describe.each(engines)("disks on $engine", ({ engine, create }) => {
   });
   const show = (id: string) => getDisk(world.core, world.ann, id);
   const snapshots = async (id: string) => (await listSnapshots(world.core, world.ann, id, {})).items;
+  /** Somebody waits for a row that somebody else has; in SQLite all wait in one place, and there is nothing to see of it. */
+  const untilWaiting = async (): Promise<void> => {
+    const waiting = sql<{ n: string }>`select count(*) as n from pg_locks where not granted`;
+    const seen = () => world.core.store.read(async (db) => (await waiting.execute(db)).rows[0]?.n);
+    if (engine === "postgres") await expect.poll(seen, GUARD).not.toBe("0");
+  };
   const refusal = (asked: Promise<unknown>): Promise<Problem> =>
     asked.then(
       () => {
@@ -173,14 +179,30 @@ describe.each(engines)("disks on $engine", ({ engine, create }) => {
     });
     await taken.promise;
     const renamed = patchDisk(world.core, world.ann, id, { name: "renamed" });
-    const waiting = sql<{ n: string }>`select count(*) as n from pg_locks where not granted`;
-    if (engine === "postgres")
-      await expect
-        .poll(() => world.core.store.read(async (db) => (await waiting.execute(db)).rows[0]?.n), GUARD)
-        .not.toBe("0");
+    await untilWaiting();
     go.resolve();
     await other;
     expect((await renamed).name).toBe("renamed");
+  });
+
+  test("D-06 D-09 what is made of a disk that is being resized has its size as it is then", async () => {
+    const id = await world.disk("work");
+    const [taken, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const resizing = world.core.store.write(async (tx) => {
+      await takeDisk(tx, id);
+      taken.resolve();
+      await go.promise;
+      await updateDisk(tx, id, { size_bytes: 5e9, snapshot_policy: "never" });
+    });
+    await taken.promise;
+    const cloned = cloneDisk(world.core, world.ann, id, { name: "copy" });
+    await untilWaiting();
+    go.resolve();
+    await resizing;
+    expect(await show((await cloned).body.new_disk_id ?? "")).toMatchObject({
+      size_bytes: 5e9,
+      snapshot_policy: "never",
+    });
   });
 
   describe("snapshots", () => {

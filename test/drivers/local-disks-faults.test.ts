@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type DiskEngine, DiskRefused } from "../../src/drivers/disks.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
+import { runJob } from "../../src/drivers/local-disks/job.ts";
 import { newId } from "./contract.ts";
 import { MIB, silent } from "./disks-contract.ts";
 import { LocalDiskRig } from "./disks-rig.ts";
@@ -97,6 +98,34 @@ describe.each(["processes", "namespaces"] as const)("%s", (isolation) => {
       expect((await engine.list()).halfMade).toEqual([]);
     });
 
+    test("two servers that make the same disk at once are in nobody's way: the first whole one stays", async () => {
+      engine = await rig.open();
+      const other = await rig.open();
+      await engine.create(disk, 32 * MIB);
+      const sum = await output(disk, "head -c 4000000 /dev/urandom >file; sha256sum file");
+      await engine.snapshot(disk, snapshot, silent);
+      const target = newId();
+      await Promise.all([engine, other].map((one) => one.restore(snapshot, target, 32 * MIB, silent)));
+      expect(await output(target, "sha256sum file")).toBe(sum);
+      const found = await engine.list();
+      expect(found.disks.toSorted()).toEqual([disk, target].toSorted());
+      expect(found.halfMade).toEqual([]);
+    });
+
+    test("what another server is making is removed only once nobody works on it", async () => {
+      engine = await rig.open();
+      const theirs = `${disk}.0123abcd.new`;
+      await mkdir(join(rig.disk(theirs), "home"), { recursive: true });
+      const release = await rig.hold(theirs);
+      await expect(engine.remove({ disk })).rejects.toThrow("it is still being worked on");
+      await expect(engine.discardHalfMade(`disks/${theirs}`)).rejects.toThrow("it is still being worked on");
+      await engine.create(disk, 32 * MIB);
+      expect((await readdir(rig.disk(""))).toSorted()).toEqual([disk, theirs].toSorted());
+      await release();
+      await engine.remove({ disk });
+      expect(await readdir(rig.disk(""))).toEqual([]);
+    });
+
     test("what a crash left is told apart, replaced by the next try, or discarded", async () => {
       engine = await rig.open();
       const places = [rig.disk(`${disk}.new`), rig.snapshot(`${snapshot}.new`), rig.disk(`${newId()}.gone`)];
@@ -120,6 +149,21 @@ describe.each(["processes", "namespaces"] as const)("%s", (isolation) => {
       expect((await readdir(rig.disk(""))).sort()).toEqual([disk, `${disk}.new.new`, "lost+found"].sort());
     });
   });
+});
+
+test("work that is broken off while its process is being started does nothing", async () => {
+  const rig = await LocalDiskRig.make("processes");
+  const [from, to] = [join(rig.base, "from"), join(rig.base, "to")];
+  await mkdir(join(from, "file"), { recursive: true });
+  await mkdir(to);
+  const stopping = new AbortController();
+  const progress = Object.assign(() => undefined, { signal: stopping.signal });
+  const job = runJob({ from, to }, [], progress);
+  stopping.abort(new Error("broken off"));
+  await expect(job).rejects.toThrow("broken off");
+  expect(await readdir(to)).toEqual([]);
+  expect(await rig.remains()).toEqual([]);
+  await rig.close();
 });
 
 test.skipIf(!root)(

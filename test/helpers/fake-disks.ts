@@ -31,6 +31,7 @@ export function createFakeDisks(): FakeDisks {
     calls.push([verb, ...ids].join(" "));
     await fake.before?.(verb, progress);
     progress?.signal?.throwIfAborted();
+    await progress?.confirm?.();
     const fault = faults.get(verb);
     if (fault) throw fault;
   };
@@ -57,8 +58,8 @@ export function createFakeDisks(): FakeDisks {
     calls,
     faults,
     before: undefined,
-    async create(disk, sizeBytes) {
-      await enter("create", [disk]);
+    async create(disk, sizeBytes, progress) {
+      await enter("create", [disk], progress);
       if (!disks.has(disk)) disks.set(disk, new Map());
       sizes.set(disk, sizeBytes);
     },
@@ -78,8 +79,8 @@ export function createFakeDisks(): FakeDisks {
       sizes.set(target, sizeBytes);
       return copy(disks, source, disks, target);
     },
-    async resize(disk, sizeBytes) {
-      await enter("resize", [disk]);
+    async resize(disk, sizeBytes, progress) {
+      await enter("resize", [disk], progress);
       sizes.set(disk, sizeBytes);
     },
     async measure(disk) {

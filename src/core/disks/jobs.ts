@@ -31,8 +31,8 @@ const UNUSED: DiskUse = { usedBytes: 0, files: 0 };
 
 export const JOBS: Record<OperationKind, Job> = {
   create: {
-    async run(engine, operation) {
-      await engine.create(volumeOf(operation), operation.size_bytes ?? 0);
+    async run(engine, operation, _around, progress) {
+      await engine.create(volumeOf(operation), operation.size_bytes ?? 0, progress);
       return UNUSED;
     },
     done: ready,

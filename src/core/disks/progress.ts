@@ -33,8 +33,7 @@ export function keepLease(
   let writing: Promise<unknown> | undefined;
   // Real time, whatever the clock is set to; the lease was taken a moment ago.
   let renewed = performance.now();
-  const beat = async (): Promise<void> => {
-    if (now === written && ++quiet < QUIET_BEATS) return;
+  const renew = async (): Promise<void> => {
     quiet = 0;
     const telling = now;
     const asked = performance.now();
@@ -46,6 +45,9 @@ export function keepLease(
     if (mine) renewed = asked;
     else lost.abort();
   };
+  const beat = async (): Promise<void> => {
+    if (now !== written || ++quiet >= QUIET_BEATS) await renew();
+  };
   const timer = setInterval(() => {
     if (performance.now() - renewed > lease.ms - MARGIN_MS) lost.abort();
     writing ??= conditions.watch("disk lease", "leases could not be renewed", beat).finally(() => {
@@ -55,8 +57,13 @@ export function keepLease(
   const told = (done: number, total: number | undefined): void => {
     now = { done_bytes: Math.round(done), total_bytes: total === undefined ? null : Math.round(total) };
   };
+  const signal = AbortSignal.any([stopped, lost.signal]);
+  const confirm = async (): Promise<void> => {
+    await renew();
+    signal.throwIfAborted();
+  };
   return {
-    progress: Object.assign(told, { signal: AbortSignal.any([stopped, lost.signal]) }),
+    progress: Object.assign(told, { signal, confirm }),
     seen: () => ({ ...now }),
     async stop() {
       clearInterval(timer);

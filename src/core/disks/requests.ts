@@ -3,6 +3,7 @@ import type { CreateDisk, DiskOperation, RestoreDisk } from "../../api/disks.ts"
 import { Problem } from "../../api/errors.ts";
 import type { Tx } from "../../store/db.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "../../store/disk-tables.ts";
+import { lockNames } from "../../store/disks.ts";
 import { findSnapshot } from "../../store/snapshots.ts";
 import type { Core } from "../core.ts";
 import { type Answer, answerOnce, type Idempotency } from "../idempotency.ts";
@@ -68,10 +69,8 @@ export const cloneDisk = (
   idempotency?: Idempotency,
 ): Answering =>
   request(core, caller, idempotency, async (tx) => {
-    // Names before disks, as everywhere, so that no two wait for each other.
-    const { snapshot_policy, size_bytes: old } = await ownDisk(tx.db, caller, id);
-    const made = await newDisk(tx, caller.id, { name, snapshot_policy, size_bytes: size_bytes ?? old });
-    const disk = await takeOwnDisk(tx, caller, id);
+    const disk = await takeSource(tx, caller, id);
+    const made = await newDisk(tx, caller.id, like(disk, { name, size_bytes }));
     await requireFree(tx, disk);
     return openNew(tx, caller.id, { kind: "clone", disk, newDisk: made });
   });
@@ -90,6 +89,19 @@ export const restoreDisk = (
       : restoreAsNew(tx, caller, id, wish.snapshot, wish.as),
   );
 
+/** The disk of which another one is made. Names are locked before disks, as everywhere, so that no two wait for each other. */
+async function takeSource(tx: Tx, caller: Caller, id: string): Promise<DiskRow> {
+  await ownDisk(tx.db, caller, id);
+  await lockNames(tx, caller.id);
+  return takeOwnDisk(tx, caller, id);
+}
+
+/** What a disk that is made of another one has of it. */
+const like = (
+  { size_bytes: old, snapshot_policy }: DiskRow,
+  { name, size_bytes = old }: { readonly name: string; readonly size_bytes?: number | undefined },
+): Parameters<typeof newDisk>[2] => ({ name, size_bytes, snapshot_policy });
+
 async function restoreAsNew(
   tx: Tx,
   caller: Caller,
@@ -97,10 +109,9 @@ async function restoreAsNew(
   snapshotId: string,
   name: string,
 ): Promise<OperationRow> {
-  const { size_bytes, snapshot_policy } = await ownDisk(tx.db, caller, id);
-  const made = await newDisk(tx, caller.id, { name, size_bytes, snapshot_policy });
   // Taken, so that its snapshots stay where they are until this is written down.
-  const disk = await takeOwnDisk(tx, caller, id);
+  const disk = await takeSource(tx, caller, id);
+  const made = await newDisk(tx, caller.id, like(disk, { name }));
   await readySnapshot(tx, disk, snapshotId);
   if (disk.deleted_at !== null) await requireFree(tx, disk);
   return openNew(tx, caller.id, { kind: "restore", disk, newDisk: made, locked: made, snapshotId });

@@ -7,14 +7,18 @@ import { SEARCH_PATH } from "../local/pod-dir.ts";
 const TELL_MS = 200;
 
 /** cp knows reflinks, holes, names of any bytes, links between files, times to the nanosecond, and attributes. */
-export async function copyTree(from: string, to: string, onBytes: (written: number) => void): Promise<void> {
+export async function copyTree(
+  from: string,
+  to: string,
+  signal: AbortSignal,
+  onBytes: (written: number) => void,
+): Promise<void> {
   const options = (await hasCoreutils())
     ? ["-a", "--preserve=xattr", "--reflink=auto", "--sparse=auto", "--"]
     : ["-a"];
   const copying = start("cp", [...options, ".", to], from);
   const timer = setInterval(() => onBytes(writtenBy(copying.pid)), TELL_MS);
-  // The server is gone.
-  process.stdin.prependOnceListener("end", () => copying.kill("SIGKILL"));
+  signal.addEventListener("abort", () => copying.kill("SIGKILL"));
   try {
     await finished(copying);
   } catch (error) {

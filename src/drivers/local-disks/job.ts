@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { DiskRefused, type DiskUse, type Progress } from "../disks.ts";
 import { DriverError } from "../driver.ts";
@@ -17,12 +17,19 @@ export interface Job {
   readonly to?: string;
   /** A list (tree-list.ts) that the copy has to agree with, instead of with `from`. */
   readonly against?: string;
-  /** Where to write the list. */
-  readonly list?: string;
+  /** The directory that gets the list and use.json. */
+  readonly records?: string;
+  /** Renamed when all of it is on the medium and the server agrees, while the volumes are still locked. */
+  readonly publish?: { readonly made: string; readonly place: string };
 }
 
 type Result = { readonly use: DiskUse } | { readonly fault: string; readonly lasting: boolean };
-export type Told = Result | { readonly done: number; readonly total: number };
+/** `made`: all of it, and now it waits until the server agrees. */
+export type Told = Result | { readonly done: number; readonly total: number } | { readonly made: DiskUse };
+
+/** What the server tells a job, a line each; it says that it is there at least this often. */
+export const SAYS = { here: "here\n", agreed: "agreed\n" } as const;
+const HERE_MS = 2000;
 
 /** Beside dist/main.js once it is bundled. */
 const WORKER = fileURLToPath(
@@ -58,6 +65,9 @@ export async function runJob(job: Job, volumes: readonly string[], progress?: Pr
   const worker = await inside(volumes, [process.execPath, WORKER, JSON.stringify(job)]);
   const stop = () => end(worker);
   progress?.signal?.addEventListener("abort", stop);
+  // It may end at any moment.
+  worker.stdin.on("error", () => undefined);
+  const here = setInterval(() => worker.stdin.write(SAYS.here), HERE_MS);
   // While the process was being started nobody listened.
   if (progress?.signal?.aborted) stop();
   try {
@@ -66,15 +76,13 @@ export async function runJob(job: Job, volumes: readonly string[], progress?: Pr
     if (result === undefined) throw exitFault(code, worker.said(), volumes);
     if ("fault" in result)
       throw result.lasting ? new DiskRefused(result.fault) : faultOf(result.fault, volumes);
-    if (job.to !== undefined) progress?.(result.use.usedBytes, result.use.usedBytes);
-    // A copy can be done before it told of anything: who stops it at what it told last does not want it either.
-    progress?.signal?.throwIfAborted();
     return result.use;
   } catch (error) {
     // When it was killed, what it started may still be there.
     end(worker);
     throw error;
   } finally {
+    clearInterval(here);
     progress?.signal?.removeEventListener("abort", stop);
   }
 }
@@ -85,9 +93,18 @@ async function resultOf(worker: Inside, progress?: Progress): Promise<Result | u
   for await (const line of createInterface(worker.stdout)) {
     const told: Told = JSON.parse(line);
     if ("done" in told) progress?.(told.done, told.total);
+    else if ("made" in told) await agree(worker, told.made, progress);
     else result = told;
   }
   return result;
+}
+
+/** A copy can be done before it told of anything: who stops it at what it told last does not want it either. */
+async function agree(worker: Inside, { usedBytes }: DiskUse, progress?: Progress): Promise<void> {
+  progress?.(usedBytes, usedBytes);
+  progress?.signal?.throwIfAborted();
+  await progress?.confirm?.();
+  worker.stdin.write(SAYS.agreed);
 }
 
 /** Runs a program with these volumes, of which no pod may have any; throws with what it said when it fails. */
@@ -98,7 +115,11 @@ export async function runInside(volumes: readonly string[], command: readonly st
   if (code !== 0) throw exitFault(code, child.said(), volumes);
 }
 
-type Inside = ChildProcess & { readonly stdout: Readable; readonly said: () => string };
+type Inside = ChildProcess & {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly said: () => string;
+};
 
 async function inside(volumes: readonly string[], command: readonly string[]): Promise<Inside> {
   const images = await imagesOf(volumes);

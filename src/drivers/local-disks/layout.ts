@@ -5,10 +5,11 @@
  *                              with the disk, in a mount namespace of his own, has it mounted on mnt
  *     disks/<id>/home/         the user's files, where sizes cannot be enforced
  *     snapshots/<id>/home/     the files, list (tree-list.ts) and use.json
- *     <either>/<id>.new        being made; renamed once it is whole
- *     <either>/<id>.gone       being deleted
+ *     <either>/<id>.<random>.new    being made, in one attempt; renamed once it is whole
+ *     <either>/<id>.<random>.gone   being deleted
  *     quarantine/<disks or snapshots>-<id>-<epoch ms>
  */
+import { randomUUID } from "node:crypto";
 import { mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isId } from "../../api/names.ts";
@@ -23,10 +24,11 @@ export function placeOf(dataDir: string, kind: Kind, id: string): string {
   return join(dataDir, kind, id);
 }
 
-export const beingMade = (place: string): string => `${place}.new`;
-export const beingDeleted = (place: string): string => `${place}.gone`;
-/** Of the name of something half made. */
-export const idOf = (name: string): string => name.replace(/\.(?:new|gone)$/, "");
+/** Another name each time: a server that lost its lease may still be at work beside the one that follows it. */
+export const beingMade = (place: string): string => `${place}.${randomUUID().slice(0, 8)}.new`;
+export const beingDeleted = (place: string): string => `${place}.${randomUUID().slice(0, 8)}.gone`;
+/** Of the name of something half made; earlier versions gave names without the random part. */
+export const idOf = (name: string): string => name.replace(/(?:\.[0-9a-f]{8})?\.(?:new|gone)$/, "");
 export const isHalfMade = (name: string): boolean => !isId(name) && isId(idOf(name));
 
 export const imageOf = (volume: string): string => join(volume, "image");
@@ -40,18 +42,21 @@ export async function makePlaces(dataDir: string): Promise<void> {
     await mkdir(join(dataDir, name), { recursive: true, mode: 0o700 });
 }
 
-/** What is in `made` is `place` from now on, also after a loss of power. */
+/** `made` is `place` from now on, also after a loss of power; a disk or snapshot that is there already stays, and an image gives way. */
 export async function settle(made: string, place: string): Promise<void> {
-  await syncDirectory(made);
-  await rename(made, place);
-  await syncDirectory(dirname(place));
+  await sync(made);
+  await rename(made, place).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+  });
+  await sync(dirname(place));
 }
 
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path);
+/** A file or a directory is on the medium as it is now. */
+export async function sync(path: string): Promise<void> {
+  const file = await open(path);
   try {
-    await directory.sync();
+    await file.sync();
   } finally {
-    await directory.close();
+    await file.close();
   }
 }

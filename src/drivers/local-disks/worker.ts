@@ -1,19 +1,23 @@
 /**
  * The process that copies and measures trees, so that the server's event loop is never held: `worker JOB`, started by job.ts. Tells
- * what it does in lines of JSON on standard output, and ends when its standard input does, that is with the server.
+ * what it does in lines of JSON on standard output, and ends with the server, or when that has stalled.
  */
-import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { getSystemErrorMessage } from "node:util";
 import type { DiskUse } from "../disks.ts";
 import { copyTree, syncTree } from "./copy.ts";
-import type { Job, Told } from "./job.ts";
+import { type Job, SAYS, type Told } from "./job.ts";
+import { settle } from "./layout.ts";
 import { agreed, Difference, linesOf } from "./tree-list.ts";
 import { measureTree } from "./walk.ts";
 
 const TELL_MS = 200;
 const LIST_CHUNK = 1 << 16;
+/** Who is silent for so long has stalled, and is about to lose its lease: what it has locked is freed. */
+const SILENCE_MS = 10_000;
 
 const tell = (told: Told): unknown => process.stdout.write(`${JSON.stringify(told)}\n`);
 
@@ -57,21 +61,31 @@ async function work(job: Job): Promise<DiskUse> {
   const use = await measureTree(job.from, breathe);
   if (job.to === undefined) return use;
   const progress = new Progress(use.usedBytes);
-  await copyTree(job.from, job.to, (bytes) => progress.copied(bytes));
+  await copyTree(job.from, job.to, gone.signal, (bytes) => progress.copied(bytes));
   const read = (bytes: number): Promise<void> => {
     progress.compared(bytes, job.against === undefined ? 2 : 1);
     return breathe();
   };
   const expected = job.against === undefined ? linesOf(job.from, read) : await linesIn(job.against);
-  await writeLines(agreed(expected, linesOf(job.to, read)), job.list);
+  await writeLines(agreed(expected, linesOf(job.to, read)), job.records);
+  if (job.records !== undefined)
+    writeFileSync(join(job.records, "use.json"), JSON.stringify(use), { flush: true });
   await syncTree(job.to);
+  if (job.publish) await publish(job.publish, use);
   return use;
+}
+
+/** By who has the locks: nobody else has the volumes between the copy and this. */
+async function publish({ made, place }: NonNullable<Job["publish"]>, use: DiskUse): Promise<void> {
+  tell({ made: use });
+  await serverAgrees.promise;
+  await settle(made, place);
 }
 
 const linesIn = async (path: string): Promise<AsyncIterable<string>> => (await open(path)).readLines();
 
-async function writeLines(lines: AsyncIterable<string>, path: string | undefined): Promise<void> {
-  const file = path === undefined ? undefined : openSync(path, "wx", 0o600);
+async function writeLines(lines: AsyncIterable<string>, directory: string | undefined): Promise<void> {
+  const file = directory === undefined ? undefined : openSync(join(directory, "list"), "wx", 0o600);
   let text = "";
   const flush = () => {
     if (file !== undefined) writeSync(file, text);
@@ -108,10 +122,24 @@ function wordsOf({ message, errno, path }: NodeJS.ErrnoException): string {
 /** For which Node has no words. */
 const EUCLEAN = -117;
 const job: Job = JSON.parse(process.argv[2] ?? "");
-process.stdin.on("end", () => process.exit()).resume();
+/** The server is gone, or as good as that. */
+const gone = new AbortController();
+const serverAgrees = Promise.withResolvers<void>();
+const leave = (): void => {
+  gone.abort();
+  process.exit(1);
+};
+let silence = setTimeout(leave, SILENCE_MS);
+process.stdin.setEncoding("utf8").on("end", leave);
+process.stdin.on("data", (said: string) => {
+  clearTimeout(silence);
+  silence = setTimeout(leave, SILENCE_MS);
+  if (said.includes(SAYS.agreed)) serverAgrees.resolve();
+});
 try {
   tell({ use: await work(job) });
 } catch (error) {
   tell(faultOf(error));
 }
+clearTimeout(silence);
 process.stdin.destroy();
