@@ -7,8 +7,17 @@ export interface Usage {
   readonly peakMiB: number;
 }
 
-process.on("exit", () => {
+function writeUsage(): void {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   const usage: Usage = { cpuS: (userCPUTime + systemCPUTime) / 1e6, peakMiB: maxRSS / 1024 };
   appendFileSync(process.env.GPU_DEV_BENCH_USAGE ?? "", `${JSON.stringify(usage)}\n`);
-});
+}
+
+process.on("exit", writeUsage);
+
+// A process that ends by a signal of its own sees no "exit".
+const kill = process.kill.bind(process);
+process.kill = (pid, signal) => {
+  if (pid === process.pid) writeUsage();
+  return kill(pid, signal);
+};

@@ -11,6 +11,7 @@ import { abandon, readPort } from "../../src/drivers/local/control.ts";
 import { findOpenSsh } from "../../src/drivers/local/openssh.ts";
 import { freePorts } from "../../src/drivers/local/ports.ts";
 import { podArgument } from "../../src/drivers/local/process-table.ts";
+import { processesNaming } from "../helpers/processes.ts";
 import { newId, podSpec, untilRunning } from "./contract.ts";
 import { LocalRig } from "./local-rig.ts";
 import { type KeyPair, makeKey, PodAccess, run, temporaryDirectory } from "./ssh.ts";
@@ -81,6 +82,19 @@ test("L-18 the watchdog ends the sessions of plain processes too", async () => {
     .poll(() => rig.remains(spec.name), { timeout: 20_000 })
     .toEqual([join(rig.options.dataDir, "pods", spec.name)]);
   await access.close();
+});
+
+const MODES = process.getuid?.() === 0 ? (["processes", "namespaces"] as const) : (["processes"] as const);
+test.each(MODES)("L-18 a pod of %s whose directory is removed under it ends itself", async (mode) => {
+  const another = await LocalRig.make(mode);
+  const driver = await another.open();
+  const spec = await podSpec(driver, host, user);
+  await driver.launch(spec);
+  await untilRunning(driver, spec.name);
+  await rm(join(another.dir(spec.name), "control"), { recursive: true });
+  await expect.poll(() => processesNaming(another.options.dataDir), { timeout: 30_000 }).toEqual([]);
+  expect(await another.sweep(driver)).toEqual([]);
+  await another.close();
 });
 
 test("L-12 L-13 what is not a pod of this deployment is told once and left alone", async () => {

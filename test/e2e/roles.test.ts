@@ -1,8 +1,10 @@
 /** The server's roles in processes of their own, with real ssh through them. */
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Reservation } from "../../src/api/reservations.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { createDatabase } from "../helpers/postgres.ts";
+import { processesNaming } from "../helpers/processes.ts";
 import { chosenSeed, randomFrom } from "../helpers/random.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
 import { SshSession } from "../helpers/ssh-session.ts";
@@ -44,6 +46,9 @@ async function reserve(home: string): Promise<{ id: string; host: string }> {
   const { id } = JSON.parse(done.stdout) as Reservation;
   return { id, host: `gpu-dev-${id.slice(0, 8)}` };
 }
+
+/** What runs of pods: their first processes name their directory. */
+const podsBelow = (home: string): number[] => processesNaming(join(home, "data", "pods"));
 
 function openSession(home: string, host: string): SshSession {
   const session = new SshSession(home, host);
@@ -144,5 +149,6 @@ test(
     expect(resumed.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(sessions.length * 5);
     for (const session of sessions) expect((await session.end()).code).toBe(0);
     await servers[0]?.api.cancelReservation({ params: { id } });
+    await expect.poll(() => podsBelow(home), GUARD).toEqual([]);
   },
 );

@@ -1,7 +1,8 @@
 /**
  * The init of a pod: `init --pod=DIR CONTROL SSHD GRACE_S PORT…`. PID 1 in namespaces, an ordinary process otherwise. It starts
  * sshd on the first port that is free, reaps what is orphaned (bash does), and ends the pod when sshd ends or GRACE_S after the
- * deadline, whether or not a server still exists. It writes a line to file descriptor 3, for which launch waits, once it runs.
+ * deadline, whether or not a server still exists, or when its directory has been removed, since then nobody can end or extend it any
+ * more. It writes a line to file descriptor 3, for which launch waits, once it runs.
  */
 export const INIT_SCRIPT = `set -u
 dir=\${1#--pod=} control=$2 sshd=$3 grace=$4
@@ -50,7 +51,7 @@ sweep() {
 }
 
 watchdog() {
-  local deadline now ticks=0 sampled=$kills recorded=$kills
+  local deadline now end ticks=0 gone=0 sampled=$kills recorded=$kills
   while :; do
     # What is recorded is a sample old: a kill that ends the pod is always new to it.
     if [ $((ticks += 1)) -ge 10 ]; then
@@ -60,10 +61,15 @@ watchdog() {
       count_kills
       sampled=$kills
     fi
+    end=
     read -r deadline <"$control/deadline"
     printf -v now '%(%s)T' -1 2>/dev/null || now=$(date +%s)
-    if [ "$now" -ge $((deadline + grace)) ]; then
-      died "its deadline passed"
+    [ "$now" -ge $((deadline + grace)) ] && end="its deadline passed"
+    # Not at once: a file system may have a bad moment.
+    if [ -e "$control/deadline" ]; then gone=0; else gone=$((gone + 1)); fi
+    [ "$gone" -ge 5 ] && end="its directory was removed"
+    if [ -n "$end" ]; then
+      died "$end"
       kill -KILL "$listener"
       sweep
       exit
