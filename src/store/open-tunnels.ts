@@ -3,6 +3,8 @@ import { checkRow, count } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type Db, type OpenTunnelRow, openTunnelShape } from "./tables.ts";
 
+const checked = (row: object): OpenTunnelRow => checkRow("open_tunnels", openTunnelShape, row);
+
 /** Those that are known already stay as they are. */
 export async function insertOpenTunnels(tx: Tx, rows: readonly OpenTunnelRow[]): Promise<void> {
   if (rows.length === 0) return;
@@ -31,7 +33,13 @@ export async function takeOrphanedTunnels(tx: Tx, limit: number): Promise<OpenTu
     .where("session", "in", orphans)
     .returningAll()
     .execute();
-  return rows.map((row) => checkRow("open_tunnels", openTunnelShape, row));
+  return rows.map(checked);
+}
+
+/** Those of one server. */
+export async function tunnelsOf(db: Db, server: string): Promise<OpenTunnelRow[]> {
+  const rows = await db.selectFrom("open_tunnels").selectAll().where("server", "=", server).execute();
+  return rows.map(checked);
 }
 
 export interface Held {

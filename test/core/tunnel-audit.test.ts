@@ -153,6 +153,37 @@ describe.each(engines)("on $engine", ({ create }) => {
     await written(1);
   });
 
+  test("O-03 T-06 what was lost counts against no limit once the database is back, without anything else to write", async () => {
+    const { world, audit, fault, clock, entries, due } = await scene();
+    await seen(world);
+    audit.opened(entry(world, { session: "gw.lost" }));
+    audit.opened(entry(world, { session: "gw.open" }));
+    await due();
+    await expect.poll(() => world.rows("open_tunnels")).toHaveLength(2);
+    await expect.poll(() => clock.pending).toBe(0);
+    fault.away = true;
+    fault.tries = 0;
+    audit.closed(entry(world, { session: "gw.lost" }));
+    await due();
+    for (let tries = 1; tries < 12; tries++) {
+      await expect.poll(() => fault.tries).toBe(tries);
+      await due(60_000);
+    }
+    expect(audit.counts).toEqual({ waiting: 0, lost: 1 });
+    await expect.poll(() => fault.tries).toBe(12);
+    fault.away = false;
+    await due(60_000);
+    await expect
+      .poll(async () => (await world.rows("open_tunnels")).map(({ session }) => session))
+      .toEqual(["gw.open"]);
+    const holder = { userId: world.ann.id, reservationId: "a2345672345672345672" };
+    expect(await tunnelsElsewhere(world.core, "other", holder)).toEqual({ ofUser: 1, ofReservation: 1 });
+    const [row] = await entries();
+    expect(JSON.parse(row?.detail ?? "")).toMatchObject({ session: "gw.lost", end: "not_recorded" });
+    await expect.poll(() => clock.pending).toBe(0);
+    await audit.close();
+  });
+
   test("O-03 while nothing can be written, ten thousand wait, and the others are in the log", async () => {
     const { world, audit, fault, clock } = await scene();
     fault.away = true;

@@ -1,15 +1,16 @@
 /**
  * Writes what the audit trail says of tunnels (O-03) behind the gateway's back, many at a time: when one is opened, what a
  * server that is killed would take along; when it is over, its entry. A database that does not answer is asked again for some
- * minutes; an entry that it does not take even then is in the log.
+ * minutes; an entry that it does not take even then is in the log, and the trail refers to that as soon as it can be written.
  */
+import type { Tx } from "../../store/db.ts";
 import { insertAuditOnce } from "../../store/journal.ts";
 import { deleteOpenTunnels, insertOpenTunnels } from "../../store/open-tunnels.ts";
 import type { AuditRow, OpenTunnelRow } from "../../store/tables.ts";
 import { createConditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
 import { newId } from "../ids.ts";
-import { detailOf, type OpenTunnel, TUNNEL_CLOSE, type TunnelEntry } from "./entry.ts";
+import { closeLostTunnels, detailOf, type OpenTunnel, TUNNEL_CLOSE, type TunnelEntry } from "./entry.ts";
 
 interface Clock {
   now(): number;
@@ -43,7 +44,10 @@ export class TunnelAudit {
   readonly #conditions;
   /** By session, in the order of writing. */
   readonly #waiting = new Map<string, Waiting>();
+  readonly #open = new Set<string>();
   #lost = 0;
+  /** So many of the lost have left no row behind, which would count against the limits of its user for ever. */
+  #cleared = 0;
   #writing: Promise<void> | undefined;
   #closing = false;
   #endPause: (() => void) | undefined;
@@ -63,12 +67,14 @@ export class TunnelAudit {
 
   /** Never waits and never throws; what is not written of it is in its entry later. */
   opened(tunnel: OpenTunnel): void {
+    this.#open.add(tunnel.session);
     if (this.#waiting.size < MAX_WAITING) this.#add(tunnel.session, { kind: "open", tunnel });
   }
 
   /** Never waits and never throws. */
   closed(entry: TunnelEntry): void {
     const waiting = { kind: "over", id: newId(), entry } as const;
+    this.#open.delete(entry.session);
     // Of one that is over already, nobody needs to know that it is open.
     this.#waiting.delete(entry.session);
     if (this.#waiting.size >= MAX_WAITING) this.#lose(waiting);
@@ -90,7 +96,8 @@ export class TunnelAudit {
   }
 
   async #writeAll(): Promise<void> {
-    for (let failed = 0; this.#waiting.size > 0; ) {
+    // What a server leaves behind that stops is taken up when the others forget it.
+    for (let failed = 0; this.#waiting.size > 0 || (this.#cleared < this.#lost && !this.#closing); ) {
       if (failed > 0) await this.#pause(Math.min(FIRST_PAUSE_MS * 2 ** (failed - 1), LONGEST_PAUSE_MS));
       else if (this.#waiting.size < BATCH) await this.#pause(GATHER_MS);
       const batch = [...this.#waiting].slice(0, BATCH);
@@ -108,7 +115,8 @@ export class TunnelAudit {
       "tunnel audit",
       "tunnels cannot be written to the audit trail",
       async () => {
-        await this.#core.store.write(async (tx) => {
+        const lost = this.#lost;
+        const cleared = await this.#core.store.write(async (tx) => {
           const instant: Instant = (ms) => new Date(tx.now.getTime() - this.#clock.now() + ms).toISOString();
           await insertOpenTunnels(
             tx,
@@ -120,10 +128,18 @@ export class TunnelAudit {
             tx,
             over.map(({ entry }) => entry.session),
           );
+          return this.#cleared === lost || this.#clear(tx);
         });
+        if (cleared) this.#cleared = lost;
         return true;
       },
     );
+  }
+
+  /** True when no row is left of a tunnel that is neither open nor has an entry that is still to be written. */
+  #clear(tx: Tx): Promise<boolean> {
+    const known = (session: string): boolean => this.#open.has(session) || this.#waiting.has(session);
+    return closeLostTunnels(tx, this.#server, known);
   }
 
   #row(tunnel: OpenTunnel, instant: Instant): OpenTunnelRow {

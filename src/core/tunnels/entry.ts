@@ -1,7 +1,8 @@
 /** A tunnel as the audit trail has it (O-03): one entry, when it is over. */
 import type { Tx } from "../../store/db.ts";
 import { insertAudit } from "../../store/journal.ts";
-import { takeOrphanedTunnels } from "../../store/open-tunnels.ts";
+import { deleteOpenTunnels, takeOrphanedTunnels, tunnelsOf } from "../../store/open-tunnels.ts";
+import type { OpenTunnelRow } from "../../store/tables.ts";
 import { newId } from "../ids.ts";
 
 /** A tunnel that is open. */
@@ -47,21 +48,50 @@ export function detailOf(entry: TunnelEntry, instant?: (ms: number) => string): 
   };
 }
 
-/** A killed server may have had thousands: those beyond have their turn at the next pass. */
-const ORPHANS_AT_ONCE = 500;
+/** A server may have had thousands: those beyond have their turn at the next pass. */
+const AT_ONCE = 500;
 
 /** Makes the entries of tunnels whose server is gone without having made them: how they ended is all that is not known. */
 export async function closeOrphanedTunnels(tx: Tx): Promise<void> {
-  for (const tunnel of await takeOrphanedTunnels(tx, ORPHANS_AT_ONCE)) {
-    const { user_id, reservation_id, remote_address, server, ...known } = tunnel;
-    const text = `the server that carried it, ${server}, ended without a word`;
-    await insertAudit(tx, {
-      id: newId(),
-      at: tx.at,
-      actor: user_id,
-      action: TUNNEL_CLOSE,
-      subject: reservation_id,
-      detail: JSON.stringify({ ...known, from: remote_address, end: "gateway_lost", text }),
-    });
-  }
+  for (const tunnel of await takeOrphanedTunnels(tx, AT_ONCE))
+    await insertEntry(
+      tx,
+      tunnel,
+      "gateway_lost",
+      `the server that carried it, ${tunnel.server}, ended without a word`,
+    );
+}
+
+/** The same for those of a server that are over (not `known`) and have no entry, because the database was away too long; true when none is left. */
+export async function closeLostTunnels(
+  tx: Tx,
+  server: string,
+  known: (session: string) => boolean,
+): Promise<boolean> {
+  const lost = (await tunnelsOf(tx.db, server)).filter(({ session }) => !known(session));
+  const some = lost.slice(0, AT_ONCE);
+  await deleteOpenTunnels(
+    tx,
+    some.map(({ session }) => session),
+  );
+  for (const tunnel of some)
+    await insertEntry(
+      tx,
+      tunnel,
+      "not_recorded",
+      `the database was away when it ended; the log of ${server} tells how`,
+    );
+  return some.length === lost.length;
+}
+
+async function insertEntry(tx: Tx, tunnel: OpenTunnelRow, end: string, text: string): Promise<void> {
+  const { user_id, reservation_id, remote_address, server: _, ...known } = tunnel;
+  await insertAudit(tx, {
+    id: newId(),
+    at: tx.at,
+    actor: user_id,
+    action: TUNNEL_CLOSE,
+    subject: reservation_id,
+    detail: JSON.stringify({ ...known, from: remote_address, end, text }),
+  });
 }
