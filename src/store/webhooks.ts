@@ -50,14 +50,24 @@ export async function insertDelivery(tx: Tx, row: DeliveryRow): Promise<void> {
   await tx.db.insertInto("deliveries").values(row).execute();
 }
 
+/** What comes next of each reservation: all later ones wait until that is delivered or given up, whoever has it. */
+const heads = (db: Db) =>
+  db
+    .selectFrom("deliveries as d")
+    .where(({ exists, not, selectFrom }) =>
+      not(
+        exists(
+          selectFrom("deliveries as earlier")
+            .select("earlier.id")
+            .whereRef("earlier.reservation_id", "=", "d.reservation_id")
+            .whereRef("earlier.version", "<", "d.version"),
+        ),
+      ),
+    );
+
 /** The next instant at which something is to be posted; undefined when nothing waits. */
 export async function nextDelivery(db: Db): Promise<string | undefined> {
-  const row = await db
-    .selectFrom("deliveries")
-    .select("next_try_at")
-    .orderBy("next_try_at")
-    .limit(1)
-    .executeTakeFirst();
+  const row = await heads(db).select("d.next_try_at").orderBy("d.next_try_at").limit(1).executeTakeFirst();
   return row && checkRow("deliveries", { next_try_at: instant }, row).next_try_at;
 }
 
@@ -70,26 +80,13 @@ export interface Claim {
   readonly until: string;
 }
 
-/**
- * Takes what is due, the longest due first; of one reservation the earliest, so that what need not be tried again comes in order. The
- * number of tries, which grows with it, tells later who may settle it.
- */
+/** Takes what is due, the longest due first. The number of tries, which grows with it, tells later who may settle it. */
 export async function claimDeliveries(tx: Tx, claim: Claim): Promise<DeliveryRow[]> {
-  let turns = tx.db
-    .selectFrom("deliveries as d")
+  let places = heads(tx.db)
     .innerJoin("webhooks as w", "w.reservation_id", "d.reservation_id")
-    .select([
-      "d.id",
-      "d.next_try_at",
-      "w.host",
-      sql<number>`row_number() over (partition by d.reservation_id order by d.version)`.as("turn"),
-    ])
+    .select(["d.id", sql<number>`row_number() over (partition by w.host order by d.next_try_at)`.as("place")])
     .where("d.next_try_at", "<=", tx.at);
-  if (claim.busy.length > 0) turns = turns.where("w.host", "not in", claim.busy);
-  const places = tx.db
-    .selectFrom(turns.as("turns"))
-    .select(["id", sql<number>`row_number() over (partition by host order by next_try_at)`.as("place")])
-    .where("turn", "=", 1);
+  if (claim.busy.length > 0) places = places.where("w.host", "not in", claim.busy);
   const fair = tx.db.selectFrom(places.as("places")).select("id").where("place", "<=", claim.perHost);
   const due = tx.db
     .selectFrom("deliveries")

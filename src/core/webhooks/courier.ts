@@ -1,8 +1,8 @@
 /**
- * Brings deliveries to their webhooks, at least once each: claimed in a transaction, posted, settled in another. It has hands of its
- * own, and a host has few of them at a time, so that a receiver that is slow or dead holds up neither reservations nor other receivers.
+ * Brings deliveries to their webhooks, at least once each: claimed in a transaction, posted, settled in another. Those of one
+ * reservation come one after the other, also with many servers. It has hands of its own, and a host has few of them at a time, so that
+ * a receiver that is slow or dead holds up neither reservations nor other receivers.
  */
-import { exactDuration } from "../../api/duration.ts";
 import type { Tx } from "../../store/db.ts";
 import { findReservation } from "../../store/reservations.ts";
 import type { DeliveryRow, WebhookRow } from "../../store/tables.ts";
@@ -22,7 +22,7 @@ export interface Courier {
   done(): Promise<void>;
 }
 
-/** Longer than a post may take, with time to settle it. */
+/** Half of it is longer than a post may take, with time to settle it. */
 const CLAIM_MS = 30_000;
 const MAX_IN_HAND = 64;
 /** At once; the next ones of this host when these are done. */
@@ -95,7 +95,10 @@ async function deliver(
   delivery: DeliveryRow,
   webhook: WebhookRow,
 ): Promise<void> {
-  const post = await core.store.read((db, now) => postOf(core, db, now, delivery, webhook));
+  const post = await core.store.read(async (db, now) =>
+    hasTime(delivery, now) ? postOf(core, db, now, delivery, webhook) : undefined,
+  );
+  if (!post) return;
   const failure = await core.webhooks.post(post, signal);
   if (failure !== undefined && signal.aborted)
     // The server stops: that says nothing about the receiver.
@@ -103,6 +106,10 @@ async function deliver(
   else if (failure !== undefined && delivery.tries < TRIES) await retry(core, delivery, webhook, failure);
   else await settle(core, delivery, webhook, failure);
 }
+
+/** Whether it can be posted before others claim it: else they do, and what comes after it, too. */
+const hasTime = ({ next_try_at }: DeliveryRow, now: Date): boolean =>
+  Date.parse(next_try_at) - now.getTime() > CLAIM_MS / 2;
 
 async function retry(core: Core, delivery: DeliveryRow, webhook: WebhookRow, failure: string): Promise<void> {
   const postponed = await core.store.write(async (tx) => {
@@ -141,14 +148,13 @@ async function settle(
 
 async function tellGivenUp(
   tx: Tx,
-  { reservation_id, event, at, tries }: DeliveryRow,
+  { reservation_id, event, tries }: DeliveryRow,
   { host }: WebhookRow,
   failure: string,
 ): Promise<void> {
   const row = await findReservation(tx.db, reservation_id);
   if (!row) return;
-  const tried = exactDuration(Math.round((tx.now.getTime() - Date.parse(at)) / 1000));
-  const detail = `"${event}" could not be posted to ${host}, ${tries} times in ${tried}: ${failure}`;
+  const detail = `"${event}" could not be posted to ${host} in ${tries} tries: ${failure}`;
   await changeReservation(tx, row, { actor: SYSTEM }, { type: "webhook given up", detail }, {});
 }
 
