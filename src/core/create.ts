@@ -24,7 +24,7 @@ import { carryOut, planChanges, plannedOf, planWith } from "./planning/planning.
 import { promiseWords } from "./planning/promises.ts";
 import { checkStart, refuseLateStart } from "./planning/start-time.ts";
 import { decided } from "./race.ts";
-import { viewReservations } from "./view.ts";
+import { viewReservations, viewWebhooks } from "./view.ts";
 import { checkWebhook, newWebhook } from "./webhooks/webhooks.ts";
 
 /** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, taken_then, idempotency_mismatch, and of its disk not_found, disk_deleted, disk_in_use, disk_busy. */
@@ -35,13 +35,20 @@ export async function createReservation(
   idempotency?: Idempotency,
 ): Promise<{ reservation: Reservation; replayed: boolean }> {
   checkTrust(core, caller);
-  const { body, replayed } = await decided(() =>
-    core.store.write((tx) => answerOnce(tx, caller, idempotency, () => create(core, tx, caller, input)), {
-      lock: "schedule",
-    }),
+  const made = await decided(() =>
+    core.store.write(
+      async (tx) => {
+        const { body, replayed } = await answerOnce(tx, caller, idempotency, () =>
+          create(core, tx, caller, input),
+        );
+        const webhook = (await viewWebhooks(tx.db, [body.id])).get(body.id) ?? null;
+        return { reservation: { ...body, webhook }, replayed };
+      },
+      { lock: "schedule" },
+    ),
   );
   core.signals.emit("wake");
-  return { reservation: body, replayed };
+  return made;
 }
 
 /** Throws Problem not_allowed for users whom the driver cannot keep apart from others (X-09). */
@@ -54,11 +61,12 @@ export function checkTrust(core: Core, caller: Caller): void {
   );
 }
 
+/** Without its webhook: the answer is kept, and URL and secret must not outlive their row. */
 async function create(core: Core, tx: Tx, caller: Caller, input: CreateReservation): Promise<Reservation> {
   const made = await insertAndPlace(core, tx, caller, input);
   const [seen] = await viewReservations(core, tx.db, [made], caller);
   if (!seen) throw new Error(`reservation ${made.id} cannot be shown`);
-  return seen;
+  return { ...seen, webhook: null };
 }
 
 /** Written as queued, and placed at once when the plan starts it now. Only in a transaction with the schedule lock. */

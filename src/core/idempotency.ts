@@ -19,7 +19,7 @@ export interface Answer<T> {
   readonly replayed: boolean;
 }
 
-/** `work` in this very transaction, or its first answer. Throws Problem idempotency_mismatch, or LostRace to be tried again. */
+/** `work` in this very transaction, or its first answer: which is kept, and so must hold no secret. Throws Problem idempotency_mismatch, or LostRace to be tried again. */
 export async function answerOnce<T>(
   tx: Tx,
   caller: Caller,

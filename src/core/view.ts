@@ -63,7 +63,15 @@ async function ownWebhooks(
   caller: Viewer,
 ): Promise<Map<string, Reservation["webhook"]>> {
   const own = rows.filter((row) => accessOf(row, caller) === "owner").map((row) => row.id);
-  const found = await webhooksOf(db, own);
+  return viewWebhooks(db, own);
+}
+
+/** By reservation, for their owner's eyes. */
+export async function viewWebhooks(
+  db: Db,
+  ids: readonly string[],
+): Promise<Map<string, Reservation["webhook"]>> {
+  const found = await webhooksOf(db, ids);
   return new Map(found.map(({ reservation_id, host: _, ...webhook }) => [reservation_id, webhook]));
 }
 

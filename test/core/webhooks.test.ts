@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createConditions } from "../../src/core/conditions.ts";
 import type { Post, WebhookSender } from "../../src/core/core.ts";
+import { createReservation } from "../../src/core/create.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { listEvents, listReservations } from "../../src/core/listing.ts";
 import { createCourier } from "../../src/core/webhooks/courier.ts";
@@ -284,6 +285,24 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     expect(told).toEqual(outcomes);
     expect(receiver.posts.slice(1).map((post) => post.url)).toEqual([url, url]);
     expect(errors).toEqual([null, null]);
+  });
+
+  test("A-08 a request that comes again gets the webhook as it is by then: neither URL nor secret is kept with its answer", async () => {
+    const input = { gpu_type: "h100", duration_s: 3600, webhook: URL };
+    const once = () => createReservation(world.core, world.ann, input, { key: "key", requestHash: "hash" });
+    const { reservation, replayed } = await once();
+    expect([replayed, reservation.webhook]).toEqual([
+      false,
+      { url: URL, secret: expect.stringMatching(/^whsec_/), last_error: null },
+    ]);
+    expect(await once()).toEqual({ reservation, replayed: true });
+    const kept = JSON.stringify(await world.rows("idempotency_keys"));
+    expect(kept).toContain(reservation.id);
+    for (const secret of ["K_3_Y", "whsec_"]) expect(kept).not.toContain(secret);
+    await world.after(0);
+    await cancelReservation(world.core, world.ann, reservation.id);
+    await world.after(0);
+    expect(await once()).toEqual({ reservation: { ...reservation, webhook: null }, replayed: true });
   });
 
   test("only its owner sees it: no collaborator, no pod, no history, no log", async () => {
