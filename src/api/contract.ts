@@ -3,6 +3,7 @@ import type * as z from "zod";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
+import * as l from "./lift.ts";
 import * as r from "./reservations.ts";
 import type { RouteName } from "./routes.ts";
 import * as s from "./schemas.ts";
@@ -20,6 +21,7 @@ export const contract = {
   planReservation: { body: r.createReservation, reply: r.forecast },
   getReservation: { params: s.idParams, reply: r.reservation },
   patchReservation: { params: s.idParams, body: r.patchReservation, reply: r.reservation },
+  liftReservation: { params: s.idParams, body: l.liftReservation, reply: l.liftedReservation },
   cancelReservation: { params: s.idParams, reply: r.reservation },
   listAdvice: { params: s.idParams, reply: r.advicePage },
   getDiagnostics: { params: s.idParams, reply: diagnostics },

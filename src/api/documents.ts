@@ -6,6 +6,7 @@ import * as z from "zod";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
+import * as l from "./lift.ts";
 import * as r from "./reservations.ts";
 import * as s from "./schemas.ts";
 
@@ -134,5 +135,6 @@ export const documents = {
     z.object({ ...includeLine, changed: z.boolean().describe("False when there was nothing to do") }),
   ]),
   "admin types": g.gpuTypePage,
+  "admin extend": l.liftedReservation,
   "admin nodes": z.union([g.nodePage, g.node]),
 } as const satisfies Record<string, z.ZodType>;

@@ -4,7 +4,7 @@ import { githubNameFault } from "./names.ts";
 import { instant, name, page, pageQuery } from "./schemas.ts";
 
 /** Largest duration that is ever accepted; a GPU type's own maximum is usually far below. */
-const MAX_DURATION_S = 366 * 86_400;
+export const MAX_DURATION_S = 366 * 86_400;
 
 /** A user's name, or "github:NAME"; a name that no user has is taken for GitHub's. */
 const collaboratorWord = z

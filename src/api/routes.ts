@@ -101,6 +101,13 @@ export const routes = {
     summary: "Extend, rename or share a reservation",
     errors: ["not_found", "name_taken", "not_active", "over_maximum", "over_promise", "conflict"],
   },
+  liftReservation: {
+    method: "POST",
+    path: "/v1/reservations/{id}/lift",
+    status: 200,
+    summary: "For administrators: give a reservation a later end, beyond the maximum of its type",
+    errors: ["not_found", "not_active", "over_promise", "over_maximum", "conflict"],
+  },
   cancelReservation: {
     method: "POST",
     path: "/v1/reservations/{id}/cancel",

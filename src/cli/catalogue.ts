@@ -301,6 +301,12 @@ const entries = [
     load: async () => (await import("./commands/admin/types.ts")).command,
   },
   {
+    path: "admin extend",
+    summary: "Give a reservation a later end than its type allows",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/extend.ts")).command,
+  },
+  {
     path: "admin nodes",
     summary: "Show the nodes, and close one for what is new",
     group: ADMIN,

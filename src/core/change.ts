@@ -34,6 +34,7 @@ const POSTED: readonly string[] = [
   "preparing",
   "active",
   "warned",
+  "lifted",
   "idle",
   "delayed",
   "requeued",

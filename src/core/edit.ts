@@ -7,7 +7,7 @@ import type { ReservationRow } from "../store/tables.ts";
 import { changeReservation, endedProblem, endReservation, isFinal, notActive, POD } from "./change.ts";
 import { changeCollaborators } from "./collaborators.ts";
 import type { Core } from "./core.ts";
-import { extend } from "./extend.ts";
+import { extend, owner } from "./extend.ts";
 import { getReservation } from "./listing.ts";
 import type { Caller } from "./people/access.ts";
 import { ownReservation } from "./people/ownership.ts";
@@ -54,7 +54,7 @@ export async function patchReservation(
   if (patch.webhook) checkWebhook(core, patch.webhook);
   const also = (tx: Tx, row: ReservationRow) => changeOthers(tx, row, caller, patch);
   if (wish === undefined) await changeOnly(core, caller, id, also);
-  else await decided(() => extend(core, caller, id, wish, also));
+  else await decided(() => extend(core, owner(core, caller), id, wish, also));
   return getReservation(core, caller, id);
 }
 

@@ -5,14 +5,14 @@ import { Problem } from "../api/errors.ts";
 import type { Tx } from "../store/db.ts";
 import { claimOne, dropLease } from "../store/leases.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
-import { changeReservation, notActive, type Writer } from "./change.ts";
+import { changeReservation, notActive } from "./change.ts";
 import type { Core } from "./core.ts";
 import { newId } from "./ids.ts";
 import type { Caller } from "./people/access.ts";
 import { ownReservation } from "./people/ownership.ts";
 import { updatePods } from "./planning/gang.ts";
 import { markHeld } from "./planning/plan-marks.ts";
-import { type Room, roomOf } from "./planning/room.ts";
+import { type Bound, promiseBound, typeBound } from "./planning/room.ts";
 import { bounded, driverWords } from "./pods/pod.ts";
 import { passedWarning } from "./pods/warnings.ts";
 
@@ -23,8 +23,30 @@ const UPDATE_MS = 10_000;
 const CLAIM_PAUSE_MS = 50;
 const CLAIM_TRIES = 100;
 
-/** Seconds, or as many as there are. */
-export type Extension = number | "max";
+/** Seconds, as many as there are, or as many as it takes to last until an instant. */
+export type Extension = number | "max" | { readonly until: string };
+
+/** Who moves the end, and by which rules. */
+export interface Extender {
+  readonly actor: string;
+  /** Throws Problem for one that is none of theirs. */
+  find(db: Db, id: string): Promise<ReservationRow>;
+  /** What bounds it beside the promises made to others; one at least. */
+  bounds(db: Db, row: ReservationRow): Promise<readonly Bound[]>;
+  /** How to take all that there is until an instant. */
+  all(latest: string): string;
+  /** The entry of the history. */
+  event(words: string): { readonly type: string; readonly detail: string };
+}
+
+/** The owner, who has what the type allows. */
+export const owner = (core: Core, caller: Caller): Extender => ({
+  actor: caller.id,
+  find: (db, id) => ownReservation(db, caller, id),
+  bounds: async (db, row) => [await typeBound(core, db, row)],
+  all: () => "take all that there is: gpu-dev edit NAME --extend max",
+  event: (detail) => ({ type: "extended", detail }),
+});
 
 /** What else is changed in the same transaction; throws when it cannot be. */
 type Also = (tx: Tx, row: ReservationRow) => Promise<ReservationRow>;
@@ -36,13 +58,13 @@ type Also = (tx: Tx, row: ReservationRow) => Promise<ReservationRow>;
  */
 export async function extend(
   core: Core,
-  caller: Caller,
+  by: Extender,
   id: string,
   wish: Extension,
-  also: Also,
+  also: Also = async (_tx, row) => row,
 ): Promise<void> {
-  const owner = newId();
-  const { row, seconds } = await claim(core, caller, id, owner, wish);
+  const leasedBy = newId();
+  const { row, seconds } = await claim(core, by, id, leasedBy, wish);
   try {
     const newEnd = Date.parse(row.ends_at ?? "") + seconds * 1000;
     const now = await core.store.now();
@@ -50,28 +72,23 @@ export async function extend(
     await core.store.write(
       async (tx) => {
         // Others may have been promised a start meanwhile; of all that there was, a part may be left.
-        const left = await allowed(core, tx.db, row, wish === "max" ? wish : seconds, tx.now);
-        await writeExtension(
-          tx,
-          await also(tx, row),
-          { actor: caller.id, leasedBy: owner },
-          Math.min(left, seconds),
-        );
+        const left = await allowed(tx.db, by, row, wish === "max" ? wish : seconds, tx.now);
+        await writeExtension(tx, await also(tx, row), by, leasedBy, Math.min(left, seconds));
         // With it, so that nobody is told "try again" of what is done.
-        await dropLease(tx, owner, id);
+        await dropLease(tx, leasedBy, id);
       },
       { lock: "schedule" },
     );
   } catch (error) {
-    await giveUp(core, id, owner);
+    await giveUp(core, id, leasedBy);
     throw error;
   }
 }
 
 /** Drops the lease if that can be done; otherwise it runs out. */
-async function giveUp(core: Core, id: string, owner: string): Promise<void> {
+async function giveUp(core: Core, id: string, leasedBy: string): Promise<void> {
   try {
-    await core.store.write((tx) => dropLease(tx, owner, id));
+    await core.store.write((tx) => dropLease(tx, leasedBy, id));
   } catch (err) {
     core.log(
       "warn",
@@ -82,14 +99,14 @@ async function giveUp(core: Core, id: string, owner: string): Promise<void> {
 }
 
 /** The row under a lease, and the seconds that it may get. */
-async function claim(core: Core, caller: Caller, id: string, owner: string, wish: Extension) {
+async function claim(core: Core, by: Extender, id: string, leasedBy: string, wish: Extension) {
   for (let tried = 0; tried < CLAIM_TRIES; tried++) {
     if (tried > 0) await pause(CLAIM_PAUSE_MS);
     const claimed = await core.store.write(async (tx) => {
-      checkActive(await ownReservation(tx.db, caller, id), tx.now);
-      const row = await claimOne(tx, { owner, ms: CLAIM_MS }, id);
+      checkActive(await by.find(tx.db, id), tx.now);
+      const row = await claimOne(tx, { owner: leasedBy, ms: CLAIM_MS }, id);
       // It may have changed between the two statements; what is checked again is nobody else's now.
-      return row && { row, seconds: await allowed(core, tx.db, row, wish, tx.now) };
+      return row && { row, seconds: await allowed(tx.db, by, row, wish, tx.now) };
     });
     if (claimed) return claimed;
   }
@@ -101,43 +118,39 @@ function checkActive(row: ReservationRow, now: Date): void {
 }
 
 /** The seconds that are wished for, or all that there are. Throws with the largest possible extension, so that the next try fits. */
-async function allowed(core: Core, db: Db, row: ReservationRow, wish: Extension, now: Date): Promise<number> {
+async function allowed(
+  db: Db,
+  by: Extender,
+  row: ReservationRow,
+  wish: Extension,
+  now: Date,
+): Promise<number> {
   checkActive(row, now);
-  const room = await roomOf(core, db, row, now);
-  const most = Math.min(room.byType, room.byPromises);
-  const wished = wish === "max" ? Math.max(1, most) : wish;
-  if (wished <= most) return wished;
-  // The tighter of the two is why no more is possible, also where the other one refuses as well.
-  throw room.byPromises < room.byType ? overPromise(row, room) : overMaximum(row, room);
+  const wished = secondsOf(row, wish);
+  const bounds = await by.bounds(db, row);
+  // As far as all else allows, so that the latest possible end is told.
+  const promised = await promiseBound(db, row, tightest(bounds).mostS, now, by.all);
+  const last = tightest([...bounds, promised]);
+  const seconds = wish === "max" ? Math.max(1, last.mostS) : wished;
+  if (seconds <= last.mostS) return seconds;
+  // It is why no more is possible, also where others refuse as well.
+  throw last.refusal();
 }
 
-function overMaximum(row: ReservationRow, { byType, maximumS }: Room): Problem {
-  const [max, has] = [exactDuration(maximumS), exactDuration(row.duration_s)];
-  return new Problem(
-    "over_maximum",
-    `${row.gpu_type} is given for at most ${max} in all, this has ${has}: ${possible(byType)}`,
-    tooBig(byType),
-  );
+const tightest = (bounds: readonly Bound[]): Bound =>
+  bounds.reduce((least, bound) => (bound.mostS < least.mostS ? bound : least));
+
+/** Rounded up: it ends no earlier than was asked. Throws Problem invalid_input for an end that is no extension. */
+function secondsOf(row: ReservationRow, wish: Extension): number {
+  if (typeof wish === "number") return wish;
+  if (wish === "max") return Number.POSITIVE_INFINITY;
+  const seconds = Math.ceil((Date.parse(wish.until) - Date.parse(row.ends_at ?? "")) / 1000);
+  if (seconds > 0) return seconds;
+  const detail = `must be later than its present end, ${row.ends_at}`;
+  throw new Problem("invalid_input", `until: ${detail}`, {
+    errors: [{ field: "until", code: "too_small", detail }],
+  });
 }
-
-function overPromise(row: ReservationRow, { byPromises }: Room): Problem {
-  const latest = new Date(Date.parse(row.ends_at ?? "") + byPromises * 1000).toISOString();
-  return new Problem(
-    "over_promise",
-    `its GPUs are promised to others: it can last until ${latest}, ${possible(byPromises)}`,
-    {
-      ...tooBig(byPromises),
-      ...(byPromises > 0 ? { hint: "take all that there is: gpu-dev edit NAME --extend max" } : {}),
-    },
-  );
-}
-
-const possible = (seconds: number): string =>
-  seconds <= 0 ? "it cannot be extended" : `at most ${exactDuration(seconds)} more is possible`;
-
-const tooBig = (most: number) => ({
-  errors: [{ field: "extend_s", code: "too_big", detail: `at most ${Math.max(0, most)}` }],
-});
 
 async function movePodDeadline(core: Core, row: ReservationRow, deadlineS: number): Promise<void> {
   try {
@@ -154,15 +167,21 @@ async function movePodDeadline(core: Core, row: ReservationRow, deadlineS: numbe
   }
 }
 
-async function writeExtension(tx: Tx, row: ReservationRow, by: Writer, seconds: number): Promise<void> {
+async function writeExtension(
+  tx: Tx,
+  row: ReservationRow,
+  by: Extender,
+  leasedBy: string,
+  seconds: number,
+): Promise<void> {
   const end = Date.parse(row.ends_at ?? "") + seconds * 1000;
   const ends_at = new Date(end).toISOString();
   await markHeld(tx, row);
   await changeReservation(
     tx,
     row,
-    by,
-    { type: "extended", detail: `by ${exactDuration(seconds)}, until ${ends_at}` },
+    { actor: by.actor, leasedBy },
+    by.event(`by ${exactDuration(seconds)}, until ${ends_at}`),
     {
       duration_s: row.duration_s + seconds,
       ends_at,

@@ -261,6 +261,18 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
         ),
     },
   },
+  "admin extend": {
+    lines: [`admin extend ${train.id} --by 12h --reason deadline`],
+    handlers: {
+      liftReservation: () => ({
+        id: train.id,
+        name: train.name,
+        owner: "ada",
+        duration_s: 190_800,
+        ends_at: "2026-01-03T00:30:00.000Z",
+      }),
+    },
+  },
   "admin nodes": {
     lines: ["admin nodes", "admin nodes cordon gpu-host-2"],
     handlers: { listNodes: () => page(...nodes), cordonNode: () => nodes[1] },

@@ -30,7 +30,8 @@ export async function diagnosedReservation(db: Db, caller: FullCaller, id: strin
   return isAdmin(caller) ? anyReservation(db, id) : visibleReservation(db, caller, id);
 }
 
-async function anyReservation(db: Db, id: string): Promise<ReservationRow> {
+/** Anybody's: for what administrators do. Throws Problem not_found. */
+export async function anyReservation(db: Db, id: string): Promise<ReservationRow> {
   const row = await findReservation(db, id);
   if (row) return row;
   throw notFound(id);

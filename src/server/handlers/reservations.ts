@@ -3,6 +3,7 @@
 import { createReservation } from "../../core/create.ts";
 import { diagnose } from "../../core/diagnostics.ts";
 import { cancelReservation, patchReservation } from "../../core/edit.ts";
+import { liftMaximum } from "../../core/lift.ts";
 import { getReservation, listEvents, listReservations } from "../../core/listing.ts";
 import { adviseReservation } from "../../core/planning/advice.ts";
 import { forecastReservation } from "../../core/planning/forecast.ts";
@@ -24,6 +25,9 @@ export const reservations = {
   },
   async patchReservation({ core, caller, params, body }) {
     return { body: await patchReservation(core, caller, params.id, body) };
+  },
+  async liftReservation({ core, caller, params, body }) {
+    return { body: await liftMaximum(core, caller, params.id, body) };
   },
   async cancelReservation({ core, caller, params }) {
     return { body: await cancelReservation(core, caller, params.id) };
