@@ -26,6 +26,7 @@ const NEEDS = {
   python3: { package: "python3" },
   zsh: { package: "zsh" },
   fish: { package: "fish" },
+  promtool: { package: "prometheus" },
   postgres: { package: "postgresql", paths: ["/usr/lib/postgresql"] },
 };
 const JOBS = {

@@ -3,6 +3,7 @@ import { openapi } from "../../src/api/openapi.ts";
 import { VERSION } from "../../src/api/version.ts";
 import { bash } from "./bash.ts";
 import { configuration } from "./configuration.ts";
+import { dashboard } from "./dashboard.ts";
 import { fish } from "./fish.ts";
 import { json } from "./json.ts";
 import { CONTRACT_FILE, contractFile } from "./json-contract.ts";
@@ -16,6 +17,7 @@ export const generatedFiles = async (): Promise<Record<string, string>> => ({
   "docs/cli.md": await reference(),
   "docs/configuration.md": configuration(),
   "docs/json.md": json(),
+  "deploy/grafana/gpu-dev.json": dashboard(),
   [CONTRACT_FILE]: await contractFile(),
   "docs/openapi.json": `${JSON.stringify(openapi(VERSION), null, 2)}\n`,
 });

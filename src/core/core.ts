@@ -4,9 +4,11 @@ import type { Problem } from "../api/errors.ts";
 import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
+import { type CallFault, watchDisks, watchDriver } from "./calls.ts";
 import { type Catalogue, NO_CATALOGUE } from "./gpus/catalogue.ts";
 import type { KeptPlan } from "./planning/kept-plan.ts";
-import type { Probe, ProbeCause } from "./pods/probe.ts";
+import type { Probe } from "./pods/probe.ts";
+import { type Trace, untraced } from "./trace.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
 export type Log = (level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string) => void;
@@ -26,10 +28,12 @@ interface Signals {
   changed: [ids: readonly string[], elsewhere: boolean];
   /** A reservation is over: its tunnels are closed with this. */
   ended: [reservationId: string, why: Problem];
-  /** A reservation became active after so long in `preparing`. */
-  activated: [preparingMs: number];
-  /** A first login was tried in vain. */
-  unproved: [cause: ProbeCause];
+  /** A reservation became active after so long in `preparing`; `verifyingMs` are from the launch to the first login. */
+  activated: [took: { readonly preparingMs: number; readonly verifyingMs: number }];
+  /** A call of the driver or of the disks is over, however it ended. */
+  called: [verb: string, ms: number];
+  /** One failed, or does not answer. */
+  fault: [verb: string, fault: CallFault];
   /** A webhook was posted to. */
   posted: [outcome: PostOutcome];
 }
@@ -79,6 +83,7 @@ export interface Core {
   /** What the operator says of GPU types; asked each time, since it may change. */
   readonly catalogue: () => Catalogue;
   readonly log: Log;
+  readonly trace: Trace;
   readonly probe: Probe;
   readonly githubKeys?: GithubKeys | undefined;
   /** What this process asks outside of the deployment. */
@@ -105,6 +110,8 @@ export interface CoreParts {
   readonly services?: readonly OutsideService[];
   /** Default: all are refused. */
   readonly webhooks?: WebhookSender;
+  /** Default: nothing is traced. */
+  readonly trace?: Trace;
   /** Default: none yet. */
   readonly plans?: Map<string, KeptPlan>;
 }
@@ -115,7 +122,7 @@ const noWebhooks: WebhookSender = { fault: () => REFUSED, post: async () => REFU
 /** The rules' context around a store and a driver. */
 export function createCore(parts: CoreParts): Core {
   const signals = new EventEmitter<Signals>();
-  const { store, log } = parts;
+  const { store, log, trace = untraced } = parts;
   store.watch({
     changed: (ids, elsewhere) => signals.emit("changed", ids, elsewhere),
     trouble(err) {
@@ -124,12 +131,16 @@ export function createCore(parts: CoreParts): Core {
       else log("info", {}, "changes by other servers are heard of again");
     },
   });
+  const watcher = { signals, trace };
   return {
     catalogue: () => NO_CATALOGUE,
     services: [],
     webhooks: noWebhooks,
     plans: new Map(),
     ...parts,
+    driver: watchDriver(parts.driver, watcher),
+    disks: parts.disks && watchDisks(parts.disks, watcher),
+    trace,
     signals,
   };
 }

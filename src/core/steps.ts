@@ -6,8 +6,10 @@ import { listCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
 import { updateReservation } from "../store/reservations.ts";
 import type { Db, ReservationRow } from "../store/tables.ts";
+import { addTally } from "../store/tallies.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
+import { countFinding } from "./findings.ts";
 import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
 import { untrusted } from "./people/trust.ts";
 import { inspectPods, launchPods, terminatePods, updatePods } from "./planning/gang.ts";
@@ -113,15 +115,17 @@ async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Pro
   if (result.ok) return { row, facts: { ...facts, proved: await core.store.now() } };
   // A try that was cut off because the server stops says nothing about the pod.
   if (signal.aborted) return { row, facts: {} };
-  core.signals.emit("unproved", result.cause);
   const failure = `ssh: ${result.cause} (${result.detail})`;
-  const counted = await note(work, row, (tx) => ({
-    ssh_attempts: row.ssh_attempts + 1,
-    ssh_tried_at: tx.at,
-    ssh_cause: result.cause,
-    ssh_detail: result.detail,
-    last_error: failure,
-  }));
+  const counted = await note(work, row, async (tx) => {
+    await addTally(tx, "unproved", result.cause);
+    return {
+      ssh_attempts: row.ssh_attempts + 1,
+      ssh_tried_at: tx.at,
+      ssh_cause: result.cause,
+      ssh_detail: result.detail,
+      last_error: failure,
+    };
+  });
   if (result.cause === "key rejected") await admitProbe(work, row);
   return { row: counted, facts: { failure } };
 }
@@ -191,9 +195,16 @@ async function activate(work: Work, row: ReservationRow, facts: Facts): Promise<
       },
     );
   });
-  core.signals.emit("activated", Date.parse(active.state_since) - Date.parse(row.state_since));
+  core.signals.emit("activated", {
+    preparingMs: between(row.state_since, active.state_since),
+    verifyingMs: between(row.launched_at, active.proved_at),
+  });
   return { row: active, facts: { pod: { state: "running" } } };
 }
+
+/** Milliseconds; none where the database's clock was set back, or one of them is not known. */
+const between = (from: string | null, to: string | null): number =>
+  from === null || to === null ? 0 : Math.max(0, Date.parse(to) - Date.parse(from));
 
 /** Gives the pod the keys of those who may come in now. A change that comes in between marks the row again. */
 async function admit(work: Work, row: ReservationRow, facts: Facts): Promise<Progress> {
@@ -268,6 +279,7 @@ async function terminate({ core }: Work, row: ReservationRow): Promise<Facts> {
 function requeue({ core, by }: Work, row: ReservationRow, reason: string): Promise<ReservationRow> {
   return core.store.write(async (tx) => {
     await giveBack(tx, row);
+    await countFinding(tx, "lost_node");
     return change.changeReservation(
       tx,
       row,
@@ -292,7 +304,11 @@ function requeue({ core, by }: Work, row: ReservationRow, reason: string): Promi
 
 async function end(work: Work, row: ReservationRow, step: Step & { do: "end" }): Promise<ReservationRow> {
   const { core, by } = work;
-  const ended = await core.store.write((tx) => change.endReservation(tx, row, by, step.as, step.reason));
+  const ended = await core.store.write(async (tx) => {
+    // Nobody ended it: while it was active, only the pod can have failed.
+    if (row.state === "active" && step.as === "failed") await countFinding(tx, "lost_pod");
+    return change.endReservation(tx, row, by, step.as, step.reason);
+  });
   core.signals.emit("ended", ended.id, change.endedProblem(ended));
   core.log("info", { reservation: row.id, end: step.as, reason: step.reason }, "reservation ends");
   return ended;
@@ -340,10 +356,10 @@ function logTrouble(core: Core, row: ReservationRow, now: string | null): void {
 async function note(
   { core, by }: Work,
   row: ReservationRow,
-  set: (tx: Tx) => Partial<ReservationRow>,
+  set: (tx: Tx) => Partial<ReservationRow> | Promise<Partial<ReservationRow>>,
 ): Promise<ReservationRow> {
-  const noted = await core.store.write((tx) =>
-    updateReservation(tx, { id: row.id, version: row.version, leasedBy: by.leasedBy }, set(tx)),
+  const noted = await core.store.write(async (tx) =>
+    updateReservation(tx, { id: row.id, version: row.version, leasedBy: by.leasedBy }, await set(tx)),
   );
   if (!noted) throw new change.LostRace(`reservation ${row.id} changed meanwhile`);
   return noted;

@@ -3,6 +3,7 @@ import { livePods } from "../store/reservations.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
 import { createDiskSweep } from "./disks/sweep.ts";
+import { countFinding } from "./findings.ts";
 import { syncCapacity } from "./gpus/inventory.ts";
 import { forgetOldAnswers } from "./idempotency.ts";
 import { bounded, ownerOfPod } from "./pods/pod.ts";
@@ -61,7 +62,7 @@ function createOrphanWatch(core: Core, conditions: Conditions) {
     );
     for (const pod of firstSeen.keys()) if (!owners.has(pod) || live.has(pod)) firstSeen.delete(pod);
     for (const [pod, owner] of owners) {
-      if (owner === undefined) report(core, reported, pod);
+      if (owner === undefined) await report(core, reported, pod);
       else if (!live.has(pod)) await removeOrphan(pod, now);
     }
   };
@@ -73,13 +74,15 @@ function createOrphanWatch(core: Core, conditions: Conditions) {
     await conditions.watch(`orphan ${pod}`, "an orphan could not be taken away", async () => {
       await bounded("terminate", core.driver.terminate(pod));
       firstSeen.delete(pod);
+      await core.store.write((tx) => countFinding(tx, "orphan_pod"));
       core.log("warn", { pod }, "took away a pod that belongs to no live reservation");
     });
   }
 }
 
-function report(core: Core, reported: Set<string>, pod: string): void {
+async function report(core: Core, reported: Set<string>, pod: string): Promise<void> {
   if (reported.has(pod)) return;
+  await core.store.write((tx) => countFinding(tx, "unknown_pod"));
   reported.add(pod);
   core.log("warn", { pod }, "a pod has an unexpected name; it is left alone");
 }

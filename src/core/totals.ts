@@ -1,14 +1,20 @@
 /** What the database counts: true right after a restart, and the same on every server (O-01, O-06). */
 import { FINAL_STATES, STATES, type State } from "../api/reservations.ts";
 import { listCapacity } from "../store/capacity.ts";
-import { countByState, countQueued } from "../store/reservations.ts";
+import { countByState, countQueued, oldestByState } from "../store/reservations.ts";
 import type { Db } from "../store/tables.ts";
+import { readTallies } from "../store/tallies.ts";
 import type { Core } from "./core.ts";
 import { countPlaces } from "./gpus/devices.ts";
 
 export interface Totals {
   /** Reservations by state, those that are over included; every state is there. */
   readonly reservations: ReadonlyMap<State, number>;
+  /** By state, for how many milliseconds the oldest has been in it; what is over is not there. */
+  readonly oldest: ReadonlyMap<State, number>;
+  /** First logins in vain, by cause. */
+  readonly unproved: ReadonlyMap<string, number>;
+  readonly findings: ReadonlyMap<string, number>;
   readonly types: readonly TypeTotals[];
 }
 
@@ -23,10 +29,16 @@ interface TypeTotals {
 export const LIVE_STATES = STATES.filter((state) => !(FINAL_STATES as readonly State[]).includes(state));
 
 export function readTotals(core: Core): Promise<Totals> {
-  return core.store.read(async (db) => {
+  return core.store.read(async (db, now) => {
     const byState = await countByState(db);
+    const oldest = await oldestByState(db);
     return {
       reservations: new Map(STATES.map((state) => [state, byState.get(state) ?? 0])),
+      oldest: new Map(
+        [...oldest].map(([state, since]) => [state, Math.max(0, now.getTime() - Date.parse(since))]),
+      ),
+      unproved: await readTallies(db, "unproved"),
+      findings: await readTallies(db, "finding"),
       types: await readTypes(db),
     };
   });

@@ -81,7 +81,9 @@ async function around(deps: AppDeps, c: Context<AppEnv>, next: () => Promise<voi
   const refusal = early(deps, c);
   if (refusal) c.res = answerProblem(c, refusal);
   else await next();
-  logRequest(deps.logger, c, performance.now() - started);
+  const took = performance.now() - started;
+  deps.metrics.request(c.res.status, took);
+  logRequest(deps.logger, c, took);
 }
 
 function early(deps: AppDeps, c: Context<AppEnv>): Problem | undefined {

@@ -18,6 +18,7 @@ import { webhooks } from "./migrations/0014-webhooks.ts";
 import { disks } from "./migrations/0015-disks.ts";
 import { planChanges } from "./migrations/0016-plan-changes.ts";
 import { sshAttempts } from "./migrations/0017-ssh-attempts.ts";
+import { tallies } from "./migrations/0018-tallies.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -47,6 +48,7 @@ export const MIGRATIONS: readonly Migration[] = [
   disks,
   planChanges,
   sshAttempts,
+  tallies,
 ];
 
 /**

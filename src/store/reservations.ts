@@ -136,6 +136,17 @@ export async function countByState(db: Db): Promise<Map<State, number>> {
   return new Map(rows.map((row) => [row.state, count(row.n)]));
 }
 
+/** Since when the one is in its state that has been in it the longest, by state; of those that are not over. */
+export async function oldestByState(db: Db): Promise<Map<State, string>> {
+  const rows = await db
+    .selectFrom("reservations")
+    .select(["state", (eb) => eb.fn.min("state_since").as("since")])
+    .where("ended_at", "is", null)
+    .groupBy("state")
+    .execute();
+  return new Map(rows.map((row) => [row.state, row.since]));
+}
+
 /** Which pods, written `<id>-<attempt>` or with a rank behind it, belong to the present attempt of a reservation that is not over. */
 export async function livePods(db: Db, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();

@@ -252,6 +252,8 @@ const planShape = { gpu_type: text, stamp: text };
 /** GPU seconds of a user up to `as_of`, of which each counts half after a week. */
 export const usageShape = { user_id: text, gpu_seconds: int, as_of: instant };
 
+/** How often something happened that leaves no row behind. */
+const tallyShape = { name: text, label: text, total: int };
 const metaShape = { key: text, value: text };
 const migrationShape = { number: int, name: text, applied_at: instant };
 
@@ -297,6 +299,7 @@ export interface Tables {
   plan_changes: Row<typeof planChangeShape>;
   plans: Row<typeof planShape>;
   usage: Row<typeof usageShape>;
+  tallies: Row<typeof tallyShape>;
   meta: Row<typeof metaShape>;
   schema_migrations: Row<typeof migrationShape>;
 }

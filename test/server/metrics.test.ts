@@ -3,7 +3,11 @@ import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { ERRORS } from "../../src/api/errors.ts";
+import { CALLS } from "../../src/core/calls.ts";
+import { countFinding, FINDINGS } from "../../src/core/findings.ts";
+import { PROBE_CAUSES } from "../../src/core/pods/probe.ts";
 import { createMetrics } from "../../src/server/metrics.ts";
+import { addTally } from "../../src/store/tallies.ts";
 import { NOBODY, TUNNEL_ENDS } from "../../src/tunnel/observer.ts";
 import { engines } from "../helpers/engines.ts";
 import { type Family, readPage } from "../helpers/prometheus.ts";
@@ -66,6 +70,12 @@ describe.each(engines)("on $engine", (engine) => {
     expect(values(page, "gpu_dev_reservations_ended_total")).toEqual(
       zeroes(["expired", "cancelled", "failed"]),
     );
+    expect(values(page, "gpu_dev_oldest_reservation_seconds")).toEqual(
+      zeroes(["queued", "preparing", "active", "ending"]),
+    );
+    expect(values(page, "gpu_dev_ssh_verification_failures_total")).toEqual(zeroes(PROBE_CAUSES));
+    expect(values(page, "gpu_dev_findings_total")).toEqual(zeroes(FINDINGS));
+    expect(Object.keys(values(page, "gpu_dev_driver_call_seconds"))).toEqual(CALLS);
     expect(values(page, "gpu_dev_tunnels_ended_total")).toEqual(zeroes(TUNNEL_ENDS));
     expect(values(page, "gpu_dev_tunnel_refusals_total")).toEqual(zeroes(Object.keys(ERRORS)));
     expect(values(page, "gpu_dev_tunnels")).toEqual(zeroes(["opening", "connected", "detached"]));
@@ -166,7 +176,12 @@ describe.each(engines)("on $engine", (engine) => {
     await reserve();
     const over = await alice.api.createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
     await alice.api.cancelReservation({ params: { id: over.id } });
-    rig.core.signals.emit("unproved", "timeout");
+    rig.core.signals.emit("fault", "launch", "late");
+    await rig.core.store.write(async (tx) => {
+      await addTally(tx, "unproved", "timeout");
+      await countFinding(tx, "orphan_pod");
+    });
+    metrics.request(503, 12);
     observer.opened({} as Parameters<typeof observer.opened>[0]);
     rig.core.signals.emit("posted", "delivered");
     observer.resumed();
@@ -176,12 +191,20 @@ describe.each(engines)("on $engine", (engine) => {
     observer.echo("down", 2);
     observer.closed({ end: "done" } as Parameters<typeof observer.closed>[0]);
     clock.tick(100);
+    rig.clock.tick(1000);
     const page = readPage(await metrics.page());
     const idle = [...page.values()].filter(({ samples }) => samples.every(({ value }) => value === 0));
     expect(idle.map(({ name }) => name)).toEqual([]);
-    expect(page.size).toBeGreaterThan(15);
+    expect(page.size).toBeGreaterThan(25);
     expect(values(page, "gpu_dev_preparing_seconds")).toEqual({ "": 1 });
     expect(values(page, "gpu_dev_ssh_verification_failures_total")).toMatchObject({ timeout: 1, refused: 0 });
+    expect(values(page, "gpu_dev_ssh_verification_seconds")).toEqual({ "": 1 });
+    expect(values(page, "gpu_dev_driver_errors_total")).toMatchObject({
+      "launch late": 1,
+      "launch failed": 0,
+    });
+    expect(values(page, "gpu_dev_driver_call_seconds").launch).toBeGreaterThan(0);
+    expect(values(page, "gpu_dev_http_requests_total")).toMatchObject({ "5xx": 1 });
     expect(values(page, "gpu_dev_tunnel_audit_lost_total")).toEqual({ "": 7 });
     expect(values(page, "gpu_dev_outside_requests_total")).toEqual({
       "sso answered": 1,

@@ -18,6 +18,7 @@ import type { Db } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
+import { countFinding } from "../findings.ts";
 import { bounded } from "../pods/pod.ts";
 import { openOperation } from "./find.ts";
 import { auditDisk, openNew } from "./open.ts";
@@ -101,11 +102,13 @@ async function compare(core: Core, engine: DiskEngine, watch: Watch, reported: S
   for (const id of [...there.disks.filter((id) => !named.volumes.has(id)), ...strays(there, named)])
     await watch(`putting ${id} in quarantine`, async () => {
       await engine.quarantine(id);
+      await core.store.write((tx) => countFinding(tx, "stray_disk"));
       core.log("warn", { id }, "a disk or snapshot that no row names was put in quarantine for 30 days");
     });
   for (const name of there.halfMade.filter((name) => !named.open.some((id) => name.includes(id))))
     await watch(`discarding ${name}`, async () => {
       await engine.discardHalfMade(name);
+      await core.store.write((tx) => countFinding(tx, "half_made_disk"));
       core.log("info", { name }, "what a crash left half made was discarded");
     });
   await reportMissing(core, engine, there, named, reported);
@@ -145,6 +148,7 @@ async function reportMissing(
 ): Promise<void> {
   const missing = async (id: string, is: "disk" | "snapshot", absent: () => Promise<unknown>) => {
     if (reported.has(id) || (await absent()) !== "absent") return;
+    await core.store.write((tx) => countFinding(tx, "missing_disk"));
     reported.add(id);
     core.log("error", { id, is }, "a row names data that are not there");
   };

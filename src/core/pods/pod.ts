@@ -13,7 +13,7 @@ import { homeOf } from "../disks/hold.ts";
 import { podTokenEnvironment } from "../people/pod-token.ts";
 
 /** A driver that has not answered in this time could not be asked; what it was asked is idempotent. */
-const DRIVER_MS = 30_000;
+export const DRIVER_MS = 30_000;
 const DIAL_MS = 10_000;
 const MAX_KEYS = 1000;
 

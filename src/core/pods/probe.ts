@@ -27,7 +27,7 @@ export const PROBE_CAUSES = [
   "wrong host key",
   "failed",
 ] as const;
-export type ProbeCause = (typeof PROBE_CAUSES)[number];
+type ProbeCause = (typeof PROBE_CAUSES)[number];
 export type ProbeResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly cause: ProbeCause; readonly detail: string };
