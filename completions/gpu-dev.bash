@@ -22,6 +22,7 @@ _gpu_dev() {
       " connect" | " ssh") command="connect" ;;
       " cp") command="cp" ;;
       " forward") command="forward" ;;
+      " logs") command="logs" ;;
       " edit") command="edit" ;;
       " cancel" | " rm") command="cancel" ;;
       " avail") command="avail" ;;
@@ -95,6 +96,12 @@ _gpu_dev() {
     "forward --node") return ;;
     "forward --fields") return ;;
     "forward --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "logs --tail") return ;;
+    "logs --since") return ;;
+    "logs --node") return ;;
+    "logs --timeout") return ;;
+    "logs --fields") return ;;
+    "logs --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "edit --name" | "edit -n") return ;;
     "edit --extend") return ;;
     "edit --webhook") return ;;
@@ -238,6 +245,7 @@ _gpu_dev() {
       "connect") COMPREPLY=($(compgen -W "--node --code --cursor --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "cp") COMPREPLY=($(compgen -W "--recursive --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "forward") COMPREPLY=($(compgen -W "--address --node --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "logs") COMPREPLY=($(compgen -W "--follow --tail --since --life --pod --node --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "edit") COMPREPLY=($(compgen -W "--name --extend --webhook --add-user --remove-user --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "cancel") COMPREPLY=($(compgen -W "--yes --no-wait --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "avail") COMPREPLY=($(compgen -W "--watch --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -284,7 +292,7 @@ _gpu_dev() {
     return
   fi
   case "$command" in
-    "") COMPREPLY=($(compgen -W "reserve list show connect cp forward edit cancel avail status server login logout whoami doctor completion disk admin keys context config ssh-config" -- "$cur")); ;;
+    "") COMPREPLY=($(compgen -W "reserve list show connect cp forward logs edit cancel avail status server login logout whoami doctor completion disk admin keys context config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "create list show contents snapshot snapshots restore clone wait rename resize edit delete undelete unlock" -- "$cur")); ;;
     "admin") COMPREPLY=($(compgen -W "types extend nodes" -- "$cur")); ;;
     "keys") COMPREPLY=($(compgen -W "list add remove" -- "$cur")); ;;
@@ -295,6 +303,7 @@ _gpu_dev() {
     "connect") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "cp") COMPREPLY=($(compgen -f -- "$cur")); ;;
     "forward") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
+    "logs") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "edit") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "cancel") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); ;;
     "disk show") COMPREPLY=($(compgen -W "$("$1" __complete disks 2>/dev/null)" -- "$cur")); ;;

@@ -32,8 +32,8 @@ export const json = (): string => `# JSON
 
 Generated from the schemas by \`npm run generate\`; do not edit.
 
-- With \`--json\`, stdout is exactly one JSON document; with \`--watch\` one for each change, each on a line of its own. Everything else goes
-  to stderr. A failure is a document as well, a [Problem](#problem) with perhaps more members, and exits as it does without \`--json\`.
+- With \`--json\`, stdout is exactly one JSON document; with \`--watch\` one for each change, with
+  \`logs\` one for each line, each on a line of its own. Everything else goes to stderr. A failure is a document as well, a [Problem](#problem) with perhaps more members, and exits as it does without \`--json\`.
 - \`--fields id,state\` prints only these fields, in this order: of a list those of its items. \`--fields help\` lists what a command has.
 - What is here stays: fields are added, but none is removed and none changes its type. Ignore what you do not know; where a field is
   one of several words, a newer server may know more of them.

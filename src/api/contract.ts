@@ -4,6 +4,7 @@ import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
+import { logPage, logsQuery } from "./logs.ts";
 import * as r from "./reservations.ts";
 import type { RouteName } from "./routes.ts";
 import * as s from "./schemas.ts";
@@ -26,6 +27,7 @@ export const contract = {
   listAdvice: { params: s.idParams, reply: r.advicePage },
   getDiagnostics: { params: s.idParams, reply: diagnostics },
   listEvents: { params: s.idParams, query: r.listEventsQuery, reply: r.eventPage },
+  listLogs: { params: s.idParams, query: logsQuery, reply: logPage },
   listGpuTypes: { reply: g.gpuTypePage },
   listAvailability: { reply: g.availabilityPage },
   listNodes: { reply: g.nodePage },

@@ -7,6 +7,7 @@ import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
+import { logLine } from "./logs.ts";
 import * as r from "./reservations.ts";
 import * as s from "./schemas.ts";
 
@@ -79,6 +80,7 @@ export const documents = {
   connect: z.object({ id: z.string(), exit_code: z.int(), stdout: z.string(), stderr: z.string() }),
   cp: z.object({ exit_code: z.int().describe("scp's"), stderr: z.string() }),
   forward: z.object({ id: z.string(), name: z.string().nullable(), forwards: z.array(forward) }),
+  logs: logLine,
   edit: r.reservation,
   cancel: cancelled,
   avail: g.availabilityPage,

@@ -147,6 +147,18 @@ export const routes = {
       problem: PROBLEM_EVENT,
     },
   },
+  listLogs: {
+    method: "GET",
+    path: "/v1/reservations/{id}/logs",
+    status: 200,
+    summary: "What is said of a reservation: its history and its pod's lines, oldest first",
+    errors: ["not_found", "too_many_streams"],
+    stream: {
+      lines: "a page as the answer has it: what there is, then what comes; its position is the event's id",
+      end: "the final state; nothing will follow",
+      problem: PROBLEM_EVENT,
+    },
+  },
   listGpuTypes: { method: "GET", path: "/v1/gpu-types", status: 200, summary: "The GPU types", errors: [] },
   listAvailability: {
     method: "GET",

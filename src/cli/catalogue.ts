@@ -55,6 +55,12 @@ const entries = [
     load: async () => (await import("./commands/forward.ts")).command,
   },
   {
+    path: "logs",
+    summary: "Show what was said: its history, and its pod's lines",
+    group: RESERVATIONS,
+    load: async () => (await import("./commands/logs.ts")).command,
+  },
+  {
     path: "edit",
     summary: "Extend or rename a reservation",
     group: RESERVATIONS,

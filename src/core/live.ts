@@ -23,7 +23,7 @@ export interface Message {
   /** JSON. */
   readonly data: string;
   /** From where the client may resume. */
-  readonly id?: number;
+  readonly id?: number | string;
 }
 
 /** One client's view. */

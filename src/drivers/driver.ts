@@ -93,6 +93,15 @@ export interface Activity {
   readonly gpuBusy: boolean;
 }
 
+/** A line of what the pod's own parts (its init, its sshd) said. */
+export interface LogLine {
+  /** 1, 2, … within one pod. */
+  readonly number: number;
+  /** ISO 8601 in UTC; to the second. */
+  readonly at: string;
+  readonly text: string;
+}
+
 export type PodView =
   | { readonly state: "absent" }
   | { readonly state: "starting"; readonly reason: string }
@@ -117,6 +126,11 @@ export interface Driver {
   list(): Promise<string[]>;
   /** A byte stream to a TCP port of the pod (22 is its sshd). Rejects with DriverError when nothing answers. */
   dial(name: string, port: number): Promise<Duplex>;
+  /**
+   * The last of what the pod's own parts said, oldest first and bounded, without secrets: those with a number above `after`. Of a pod that is
+   * gone the end of it, as far as it is kept; none of one that nobody knows.
+   */
+  logs(name: string, after?: number): Promise<LogLine[]>;
   close(): Promise<void>;
 }
 

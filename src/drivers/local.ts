@@ -36,6 +36,7 @@ import {
   writeWhole,
 } from "./local/pod-dir.ts";
 import { killAll } from "./local/process-table.ts";
+import { keepSaid, readSaid } from "./local/said.ts";
 import type { Simulated } from "./local/simulated.ts";
 import { Smi } from "./local/smi.ts";
 import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.ts";
@@ -241,6 +242,9 @@ class LocalDriver implements Driver {
     await closeClaim(dir);
     await killAll(dir);
     await untilReleased(dir);
+    const fault = await keepSaid(this.#options.dataDir, dir);
+    if (fault !== undefined)
+      this.#options.log({ pod: basename(dir), fault }, "what the pod said is not kept");
     await removeTree(dir);
   }
 
@@ -280,6 +284,10 @@ class LocalDriver implements Driver {
 
   dial(name: string, port: number) {
     return asking(() => dialPod(podDir(this.#pods, name), port));
+  }
+
+  logs(name: string, after = 0) {
+    return asking(() => readSaid(this.#options.dataDir, podDir(this.#pods, name), after));
   }
 
   /** Pods go on; only what is in hand is waited for. */

@@ -1,9 +1,11 @@
 /** The streams of server-sent events: who may have how many, and what each of them shows. */
 import { Problem } from "../api/errors.ts";
+import { POSITION } from "../api/logs.ts";
 import type { RouteName } from "../api/routes.ts";
 import type { Core } from "../core/core.ts";
 import { createLive, type Outlet, type Watch } from "../core/live.ts";
 import type { Caller } from "../core/people/access.ts";
+import { watchLogs } from "../core/pods/log-watch.ts";
 import { createGuard, type Guard, watchList, watchReservation } from "../core/watches.ts";
 import { createEventStream } from "./event-stream.ts";
 import type { Given } from "./handler.ts";
@@ -12,7 +14,7 @@ import type { Given } from "./handler.ts";
 const MAX_PER_USER = 50;
 const MAX = 2000;
 
-export type StreamRoute = "listReservations" | "listEvents";
+export type StreamRoute = "listReservations" | "listEvents" | "listLogs";
 
 interface StreamRequest {
   readonly token: string | undefined;
@@ -42,6 +44,13 @@ const OPENERS: { readonly [R in StreamRoute]: Opener } = {
     // A client that reconnects repeats its URL: what it has seen since then is in the header.
     const after = readLastEventId(lastEventId) ?? query.after ?? 0;
     return watchReservation(core, guard, { id: params.id, after }, outlet);
+  },
+  listLogs(given, { lastEventId = "" }, guard, outlet) {
+    const { core, params, query } = given as Given<"listLogs">;
+    if (lastEventId !== "" && !POSITION.test(lastEventId))
+      throw invalid("Last-Event-ID", "must be the position that an event had");
+    const resumed = lastEventId === "" ? query : { ...query, tail: undefined, after: lastEventId };
+    return watchLogs(core, guard, params.id, resumed, outlet);
   },
 };
 

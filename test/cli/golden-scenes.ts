@@ -196,6 +196,20 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
   connect: { lines: ["connect train-llama-8b -- nvidia-smi -L"] },
   cp: { because: "scp prints for itself; test/cli/cp.test.ts has its forms" },
   forward: { because: "it prints ports of this machine; test/cli/forward.test.ts has its forms" },
+  logs: {
+    lines: ["logs train-llama-8b"],
+    handlers: {
+      listLogs: () => ({
+        items: [
+          { at: "2026-01-01T11:29:59.000Z", source: "life" as const, text: "placed: on gpu-host-1" },
+          { at: "2026-01-01T11:30:00.000Z", source: "life" as const, text: "active: ssh works" },
+          { at: "2026-01-01T11:31:07.000Z", source: "pod" as const, text: "Disconnected from user dev" },
+        ],
+        position: "3.1.1",
+        ended: false,
+      }),
+    },
+  },
   edit: { lines: ["edit train-llama-8b --extend 30m"], handlers: { patchReservation: () => train } },
   cancel: {
     lines: ["cancel train-llama-8b --no-wait --yes", "cancel train-llama-8b eval --no-wait --yes"],

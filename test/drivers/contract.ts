@@ -93,6 +93,11 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       await rm(dir, { recursive: true });
     });
 
+    async function reopened(): Promise<Driver> {
+      await driver.close();
+      return rig.open();
+    }
+
     async function enter(from = driver): Promise<PodAccess> {
       await untilRunning(from, spec.name);
       const access = await PodAccess.open(from, spec.name, host.publicKey);
@@ -231,6 +236,41 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       await expect(driver.inspect(spec.name)).rejects.toThrow(DriverError);
       await repair();
       expect(await driver.inspect(spec.name)).toEqual({ state: "running" });
+    });
+
+    const saidBy = async (name: string, after?: number): Promise<string[]> =>
+      (await driver.logs(name, after)).map(({ text }) => text);
+
+    test("what the pod's parts said can be read while it runs, on from a line, and when it is gone", async () => {
+      expect(await driver.logs(spec.name)).toEqual([]);
+      const began = Date.now();
+      await driver.launch(spec);
+      const access = await enter();
+      await access.ssh(user, "true");
+      const login = expect.stringMatching(/^Accepted publickey for /);
+      await expect.poll(() => saidBy(spec.name), { timeout: 20_000 }).toContainEqual(login);
+      const lines = await driver.logs(spec.name);
+      expect(lines.map(({ number }) => number)).toEqual(lines.map((_, i) => i + 1));
+      for (const { at } of lines) expect(Date.parse(at)).toBeGreaterThanOrEqual(began - 1000);
+      expect(JSON.stringify(lines)).not.toMatch(/PRIVATE KEY|pods\//);
+      const second = lines.at(1)?.number ?? 0;
+      expect((await driver.logs(spec.name, second)).at(0)).toEqual(lines.at(2));
+      await driver.terminate(spec.name);
+      expect((await driver.logs(spec.name)).slice(0, lines.length)).toEqual(lines);
+      driver = await reopened();
+      expect((await driver.logs(spec.name)).slice(0, lines.length)).toEqual(lines);
+      expect(await driver.logs(`${newId()}-1`)).toEqual([]);
+    });
+
+    test("the last words of a pod that was killed can be read", async () => {
+      await driver.launch(spec);
+      await untilRunning(driver, spec.name);
+      await expect.poll(() => saidBy(spec.name), { timeout: 20_000 }).not.toEqual([]);
+      await rig.kill(spec.name);
+      await expect
+        .poll(() => driver.inspect(spec.name), { timeout: 20_000 })
+        .toMatchObject({ state: "dead" });
+      expect(await saidBy(spec.name)).not.toEqual([]);
     });
 
     test("L-18 a pod ends itself 60 s after its deadline, without any server", async () => {

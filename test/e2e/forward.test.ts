@@ -130,3 +130,13 @@ test("T-08 it ends with the reason when the reservation ends", async () => {
   expect(await exit).toEqual([9, null]);
   expect(running.stderr()).toMatch(/^short is (ending|cancelled)[^\n]*\n`gpu-dev list`[^\n]*\n$/);
 });
+
+test("`logs` has what the sshd of a real pod said beside its life, also when both are over", async () => {
+  const login = /\tpod\tAccepted publickey for /;
+  await expect.poll(async () => (await gpuDev(home, ["logs", "hello"])).stdout, GUARD).toMatch(login);
+  const ended = await gpuDev(home, ["logs", "short"]);
+  expect(ended).toMatchObject({ code: 0, stderr: "" });
+  expect(ended.stdout).toMatch(login);
+  expect(ended.stdout).toMatch(/\tlife\tcreated/);
+  expect(ended.stdout).toMatch(/\tlife\tcancelled/);
+});

@@ -3,6 +3,7 @@ import { PassThrough } from "node:stream";
 import type {
   Activity,
   Driver,
+  LogLine,
   NodeCapacity,
   PodSpec,
   PodUpdate,
@@ -10,7 +11,7 @@ import type {
 } from "../../src/drivers/driver.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 
-type Verb = "capacity" | "launch" | "inspect" | "update" | "terminate" | "list" | "dial";
+type Verb = "capacity" | "launch" | "inspect" | "update" | "terminate" | "list" | "dial" | "logs";
 
 export interface FakePod {
   spec: PodSpec;
@@ -20,6 +21,8 @@ export interface FakePod {
 
 export interface FakeDriver extends Driver {
   readonly pods: Map<string, FakePod>;
+  /** What the pods said, also those that are gone; line 1 is the first. */
+  readonly said: Map<string, Omit<LogLine, "number">[]>;
   /** Verbs in the order in which they came, "launch <pod>". */
   readonly calls: string[];
   nodes: NodeCapacity[];
@@ -66,6 +69,7 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
     isolation: "namespaces",
     sshUser: "dev",
     pods,
+    said: new Map(),
     calls,
     faults,
     nodes,
@@ -103,6 +107,11 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
       await enter("dial", `${name}:${port}`);
       if (pods.get(name)?.view.state !== "running") throw new DriverError(`nothing listens in ${name}`);
       return new PassThrough();
+    },
+    async logs(name, after = 0) {
+      await enter("logs", name);
+      const lines = (fake.said.get(name) ?? []).map((line, i) => ({ ...line, number: i + 1 }));
+      return lines.filter(({ number }) => number > after);
     },
     close: async () => undefined,
   };

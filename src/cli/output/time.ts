@@ -39,6 +39,13 @@ export function wallClock(instant: string, timeZone: string): string {
   return new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "short" }).format(ms);
 }
 
+/** "2026-12-01 09:00:12", the same to the second. */
+export function wallClockSeconds(instant: string, timeZone: string): string {
+  const ms = parseInstant(instant);
+  if (ms === undefined) return instant;
+  return new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" }).format(ms);
+}
+
 function relative(instant: string | null, now: Date, words: (seconds: number) => string): Cell {
   if (instant === null) return "";
   const ms = parseInstant(instant);

@@ -1,6 +1,7 @@
 /** What can be followed: where its events come from, what they bring, and how the same is asked for without them. */
 import type { ServerEvent } from "../../api/event-stream.ts";
 import type { Availability } from "../../api/inventory.ts";
+import type { LogPage, LogsQuery } from "../../api/logs.ts";
 import type { ListReservationsQuery, Reservation, ReservationEvent } from "../../api/reservations.ts";
 import type { Page } from "../../api/schemas.ts";
 import type { Context } from "../context.ts";
@@ -45,6 +46,22 @@ export function historyFeed(id: string): Feed<WithHistory> {
       return { reservation, events: page.items };
     },
     isOver: ({ reservation }) => isFinal(reservation),
+  };
+}
+
+/** What is said of one reservation: each state is what came since the one before. */
+export function logFeed(id: string, query: LogsQuery): Feed<LogPage> {
+  let next = query;
+  const seen = (page: LogPage): LogPage => {
+    const { tail: _, ...rest } = query;
+    next = { ...rest, after: page.position };
+    return page;
+  };
+  return {
+    path: `/v1/reservations/${id}/logs?${new URLSearchParams(query as Record<string, string>)}`,
+    take: ({ event, data }) => (event === "lines" ? seen(JSON.parse(data) as LogPage) : undefined),
+    ask: async (ctx, signal) => seen(await ctx.api().listLogs({ params: { id }, query: next, signal })),
+    isOver: ({ ended }) => ended,
   };
 }
 

@@ -17,15 +17,31 @@ export interface WatchOptions {
 }
 
 /** Shows each state of `feed` as `output` has it; the exit code. Throws CliError `still_pending` (exit 8) at the bound, and what cannot pass. */
-export async function watch<T>(
+export function watch<T>(
   ctx: Context,
   feed: Feed<T>,
   output: (state: T, now: Date) => Output,
+  options: WatchOptions,
+): Promise<number> {
+  const writer = writerFor(ctx);
+  let latest: T | undefined;
+  const show = async (state: T | undefined): Promise<void> => {
+    latest = state ?? latest;
+    if (latest !== undefined) await writer(output(latest, ctx.clock.now()));
+  };
+  return watchEach(ctx, feed, show, options);
+}
+
+/** The same with `each` told of every state, and of undefined now and then in between. */
+export async function watchEach<T>(
+  ctx: Context,
+  feed: Feed<T>,
+  each: (state: T | undefined) => Promise<void> | void,
   { timeoutS = DEFAULT_TIMEOUT_S }: WatchOptions,
 ): Promise<number> {
   const interrupt = ctx.watchInterrupt();
   try {
-    return await show(ctx, feed, output, timeoutS, interrupt.signal);
+    return await toTheEnd(ctx, feed, each, timeoutS, interrupt.signal);
   } catch (error) {
     // The usual end of a watch that has none of its own.
     if (interrupt.signal.aborted) return EXIT.interrupted;
@@ -35,20 +51,17 @@ export async function watch<T>(
   }
 }
 
-async function show<T>(
+async function toTheEnd<T>(
   ctx: Context,
   feed: Feed<T>,
-  output: (state: T, now: Date) => Output,
+  each: (state: T | undefined) => Promise<void> | void,
   timeoutS: number,
   signal: AbortSignal,
 ): Promise<number> {
   const until = ctx.clock.now().getTime() + timeoutS * 1000;
   const onOutage = (): void => ctx.say("The server does not answer now; asking again");
-  const writer = writerFor(ctx);
-  let latest: T | undefined;
   for await (const state of follow(ctx, feed, { signal, until, onOutage })) {
-    latest = state ?? latest;
-    if (latest !== undefined) await writer(output(latest, ctx.clock.now()));
+    await each(state);
     if (ctx.io.stdout.ended) return EXIT.ok;
     if (ctx.clock.now().getTime() >= until) throw stillPending(timeoutS);
   }

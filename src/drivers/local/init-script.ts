@@ -4,6 +4,8 @@
  * deadline, whether or not a server still exists, or when its directory has been removed, since then nobody can end or extend it any
  * more. It writes a line to file descriptor 3, for which launch waits, once it runs.
  */
+import { LINES_PER_FILE } from "./said.ts";
+
 export const INIT_SCRIPT = `set -u
 dir=\${1#--pod=} control=$2 sshd=$3 grace=$4
 shift 4
@@ -50,8 +52,25 @@ sweep() {
   done
 }
 
+# What sshd said since the last time, with its number and time. Nobody stands between sshd and its log who could be late, or die. Of
+# a log that got long the beginning goes when all of it is written down.
+note() {
+  local line= lines=0
+  while [ $((lines += 1)) -le ${LINES_PER_FILE} ] && IFS= read -r line <&5; do
+    printf '%s %s %s\\n' "$((number += 1))" "$now" "$begun$line" >>"$control/said"
+    begun= line=
+    [ $((number % ${LINES_PER_FILE})) -ne 0 ] || mv "$control/said" "$control/said.1"
+  done
+  begun=$begun$line
+  [ "$lines" -gt ${LINES_PER_FILE} ] || [ -n "$begun" ] || [ $((number - cleared)) -lt 10000 ] && return
+  cleared=$number
+  : >"$control/log"
+  exec 5<"$control/log"
+}
+
 watchdog() {
-  local deadline now end ticks=0 gone=0 sampled=$kills recorded=$kills
+  local deadline now end ticks=0 gone=0 sampled=$kills recorded=$kills number=0 cleared=0 begun=
+  exec 5<"$control/log"
   while :; do
     # What is recorded is a sample old: a kill that ends the pod is always new to it.
     if [ $((ticks += 1)) -ge 10 ]; then
@@ -64,6 +83,8 @@ watchdog() {
     end=
     read -r deadline <"$control/deadline"
     printf -v now '%(%s)T' -1 2>/dev/null || now=$(date +%s)
+    note
+    kill -0 "$listener" || exit
     [ "$now" -ge $((deadline + grace)) ] && end="its deadline passed"
     # Not at once: a file system may have a bad moment.
     if [ -e "$control/deadline" ]; then gone=0; else gone=$((gone + 1)); fi
@@ -94,7 +115,7 @@ listen() {
 
 # Debian's sshd wants this directory, which its service makes, and that may never have run.
 [ "$UID" -eq 0 ] && mkdir -p /run/sshd 2>/dev/null
-# Nobody writes to this pipe: reading from it is a way to wait that starts no process.
+# Reading from this pipe is a way to wait that starts no process; a line in it ends the wait.
 mkfifo -m 600 "$control/tick" && exec 4<>"$control/tick" || exit 1
 count_kills
 echo "$kills" >"$control/oom"
@@ -114,6 +135,7 @@ if ! [ -e "$control/port" ]; then
 fi
 exec 2>/dev/null
 watchdog &
+dog=$!
 wait "$listener"
 status=$?
 while kill -0 "$listener" 2>/dev/null; do
@@ -135,6 +157,9 @@ case $status in
     ;;
   *) died "sshd ended with status $status" ;;
 esac
+# It writes down what was said last.
+echo >&4
+wait "$dog"
 sweep
 exit "$status"
 `;

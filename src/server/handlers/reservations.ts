@@ -7,6 +7,7 @@ import { liftMaximum } from "../../core/lift.ts";
 import { getReservation, listEvents, listReservations } from "../../core/listing.ts";
 import { adviseReservation } from "../../core/planning/advice.ts";
 import { forecastReservation } from "../../core/planning/forecast.ts";
+import { readLogs } from "../../core/pods/logs.ts";
 import type { Handlers } from "../handler.ts";
 
 export const reservations = {
@@ -40,5 +41,8 @@ export const reservations = {
   },
   async listEvents({ core, caller, params, query }) {
     return { body: await listEvents(core, caller, params.id, query) };
+  },
+  async listLogs({ core, caller, params, query }) {
+    return { body: await readLogs(core, caller, params.id, query) };
   },
 } satisfies Partial<Handlers>;
