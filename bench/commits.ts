@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { sql } from "kysely";
 import { createCore } from "../src/core/core.ts";
 import { syncCapacity } from "../src/core/gpus/inventory.ts";
-import { createUser } from "../src/core/people/access.ts";
+import { createUser } from "../src/core/people/users.ts";
 import { createReconciler } from "../src/core/reconcile.ts";
 import { openStore, type Store } from "../src/store/db.ts";
 import { insertReservation } from "../src/store/reservations.ts";

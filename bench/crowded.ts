@@ -49,6 +49,7 @@ const ownersOf = ({ now }: Crowd): Tables["users"][] =>
     name: `user-${i}`,
     role: "user",
     created_at: instant(now),
+    disabled_at: null,
   }));
 
 function runningRows({ holds, now }: Crowd): { row: ReservationRow; allocations: AllocationRow[] }[] {

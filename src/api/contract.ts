@@ -1,5 +1,6 @@
 /** Routes and schemas together: what the server validates with and what the OpenAPI document is made of. */
 import type * as z from "zod";
+import * as a from "./accounts.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
@@ -51,6 +52,16 @@ export const contract = {
   listKeys: { query: s.pageQuery, reply: s.keyPage },
   createKey: { body: s.createKey, reply: s.key },
   deleteKey: { params: s.idParams, reply: s.key },
+  listTokens: { query: a.listTokensQuery, reply: a.tokenPage },
+  createToken: { body: a.createToken, reply: a.issuedToken },
+  revokeToken: { params: s.idParams, reply: a.token },
+  rotateToken: { params: s.idParams, reply: a.issuedToken },
+  listUserTokens: { params: s.idParams, query: a.listTokensQuery, reply: a.tokenPage },
+  createUserToken: { params: s.idParams, body: a.createToken, reply: a.issuedToken },
+  listUsers: { query: a.listUsersQuery, reply: a.userPage },
+  createUser: { body: a.createUser, reply: a.createdUser },
+  getUser: { params: s.idParams, reply: a.user },
+  patchUser: { params: s.idParams, body: a.patchUser, reply: a.user },
   getMe: { reply: s.me },
   getDeployment: { reply: s.deployment },
   getHealth: { reply: s.health },

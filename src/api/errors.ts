@@ -51,6 +51,7 @@ export const ERRORS = {
   over_maximum: kind(409, "Over the maximum duration", EXIT.conflict),
   over_promise: kind(409, "Would break a promise", EXIT.conflict),
   conflict: kind(409, "Changed by somebody else meanwhile", EXIT.conflict),
+  last_administrator: kind(409, "There must be an administrator", EXIT.conflict),
   disk_in_use: kind(409, "A reservation has the disk", EXIT.conflict),
   disk_busy: kind(409, "Something else is done with the disk", EXIT.conflict, true),
   disk_deleted: kind(409, "The disk is deleted", EXIT.conflict),

@@ -4,6 +4,8 @@
  */
 import { diskRoutes } from "./disk-routes.ts";
 import type { ErrorCode } from "./errors.ts";
+import { tokenRoutes } from "./token-routes.ts";
+import { userRoutes } from "./user-routes.ts";
 
 export interface Route {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -11,8 +13,10 @@ export interface Route {
   readonly path: string;
   /** Everything but these two needs a token. */
   readonly public?: true;
-  /** The token of a pod is good for these, on its own reservation; all others answer it with not_allowed. */
+  /** The token of a pod, or of one reservation, is good for these, on its own reservation; all others answer it with not_allowed. */
   readonly pods?: true;
+  /** For administrators; all others are answered with not_allowed. */
+  readonly admin?: true;
   readonly status: 200 | 201 | 202;
   readonly summary: string;
   /** Beside those that every route can answer (COMMON_ERRORS). */
@@ -104,6 +108,7 @@ export const routes = {
   liftReservation: {
     method: "POST",
     path: "/v1/reservations/{id}/lift",
+    admin: true,
     status: 200,
     summary: "For administrators: give a reservation a later end, beyond the maximum of its type",
     errors: ["not_found", "not_active", "over_promise", "over_maximum", "conflict"],
@@ -170,6 +175,7 @@ export const routes = {
   listNodes: {
     method: "GET",
     path: "/v1/nodes",
+    admin: true,
     status: 200,
     summary: "The nodes, for administrators",
     errors: [],
@@ -177,6 +183,7 @@ export const routes = {
   cordonNode: {
     method: "POST",
     path: "/v1/nodes/{node}/cordon",
+    admin: true,
     status: 200,
     summary: "Give a node nothing new; doing it again does nothing",
     errors: ["not_found"],
@@ -184,6 +191,7 @@ export const routes = {
   uncordonNode: {
     method: "POST",
     path: "/v1/nodes/{node}/uncordon",
+    admin: true,
     status: 200,
     summary: "Let a node take part again",
     errors: ["not_found"],
@@ -210,6 +218,8 @@ export const routes = {
     summary: "Forget an ssh public key; it opens no pod any more, and sessions that are open stay so",
     errors: ["not_found"],
   },
+  ...tokenRoutes,
+  ...userRoutes,
   getMe: { method: "GET", path: "/v1/me", status: 200, summary: "Who the token belongs to", errors: [] },
   getDeployment: {
     method: "GET",

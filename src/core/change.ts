@@ -6,7 +6,7 @@ import { insertAudit, insertEvent } from "../store/journal.ts";
 import { updateReservation } from "../store/reservations.ts";
 import { deleteSecrets } from "../store/secrets.ts";
 import type { ReservationRow } from "../store/tables.ts";
-import { deleteTokensOf } from "../store/users.ts";
+import { deleteTokensOf } from "../store/tokens.ts";
 import { insertDelivery, webhooksOf } from "../store/webhooks.ts";
 import { handOver } from "./disks/hold.ts";
 import { newId } from "./ids.ts";

@@ -6,6 +6,7 @@ import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
 import { type CallFault, watchDisks, watchDriver } from "./calls.ts";
 import { type Catalogue, NO_CATALOGUE } from "./gpus/catalogue.ts";
+import { TokenUses } from "./people/token-uses.ts";
 import type { KeptPlan } from "./planning/kept-plan.ts";
 import type { Probe } from "./pods/probe.ts";
 import { type Trace, untraced } from "./trace.ts";
@@ -92,6 +93,7 @@ export interface Core {
   readonly signals: EventEmitter<Signals>;
   /** By GPU type, the last plan that was made here. */
   readonly plans: Map<string, KeptPlan>;
+  readonly tokenUses: TokenUses;
 }
 
 export interface CoreParts {
@@ -142,5 +144,6 @@ export function createCore(parts: CoreParts): Core {
     disks: parts.disks && watchDisks(parts.disks, watcher),
     trace,
     signals,
+    tokenUses: new TokenUses(store, log),
   };
 }

@@ -2,7 +2,7 @@
 import { Problem } from "../api/errors.ts";
 import type { PatchReservation, Reservation } from "../api/reservations.ts";
 import type { Tx } from "../store/db.ts";
-import { nameInUse } from "../store/reservations.ts";
+import { findReservation, nameInUse } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { changeReservation, endedProblem, endReservation, isFinal, notActive, POD } from "./change.ts";
 import { changeCollaborators } from "./collaborators.ts";
@@ -16,27 +16,45 @@ import { checkWebhook, setWebhook } from "./webhooks/webhooks.ts";
 
 /** Ends it; doing it again answers the same and does nothing. Throws Problem not_found, or not_active when it ended otherwise. */
 export async function cancelReservation(core: Core, caller: Caller, id: string): Promise<Reservation> {
-  const cancelled = await decided(() =>
-    core.store.write(async (tx) => {
-      const row = await ownReservation(tx.db, caller, id);
-      if (row.end_state === "cancelled") return undefined;
-      if (isFinal(row) || row.state === "ending") throw notActive(row);
-      const { actor, reason } = canceller(caller);
-      return endReservation(tx, row, { actor }, "cancelled", reason);
-    }),
-  );
-  if (cancelled) {
-    core.signals.emit("ended", id, endedProblem(cancelled));
-    core.signals.emit("wake");
-  }
+  const { actor, reason } = canceller(caller);
+  await cancel(core, actor, reason, async (tx) => {
+    const row = await ownReservation(tx.db, caller, id);
+    if (row.end_state === "cancelled") return undefined;
+    if (isFinal(row) || row.state === "ending") throw notActive(row);
+    return row;
+  });
   return getReservation(core, caller, id);
 }
 
+/** Ends somebody else's, for an administrator; one that is ending or over stays as it is. */
+export const cancelFor = (core: Core, by: Caller, id: string, reason: string): Promise<void> =>
+  cancel(core, by.id, reason, async (tx) => {
+    const row = await findReservation(tx.db, id);
+    return row && !isFinal(row) && row.state !== "ending" ? row : undefined;
+  });
+
+async function cancel(
+  core: Core,
+  actor: string,
+  reason: string,
+  find: (tx: Tx) => Promise<ReservationRow | undefined>,
+): Promise<void> {
+  const cancelled = await decided(() =>
+    core.store.write(async (tx) => {
+      const row = await find(tx);
+      return row && endReservation(tx, row, { actor }, "cancelled", reason);
+    }),
+  );
+  if (!cancelled) return;
+  core.signals.emit("ended", cancelled.id, endedProblem(cancelled));
+  core.signals.emit("wake");
+}
+
 /** Whoever is in the pod has its token: that need not be its owner. */
-const canceller = ({ id, reservationId }: Caller): { actor: string; reason: string } =>
-  reservationId === undefined
-    ? { actor: id, reason: "cancelled by its owner" }
-    : { actor: POD, reason: "cancelled from inside its pod" };
+const canceller = ({ id, scope }: Caller): { actor: string; reason: string } =>
+  scope === "pod"
+    ? { actor: POD, reason: "cancelled from inside its pod" }
+    : { actor: id, reason: "cancelled by its owner" };
 
 /** Renames, extends, sets the webhook; or shares. Throws Problem not_found, name_taken, and those of extend and changeCollaborators. */
 export async function patchReservation(

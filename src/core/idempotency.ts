@@ -9,6 +9,8 @@ export interface Idempotency {
   readonly key: string;
   /** Of all that makes the request what it is. */
   readonly requestHash: string;
+  /** Made of the caller's token, of which the database has but a hash: what is made of this in turn need not be stored. */
+  readonly seal?: Buffer;
 }
 
 const ANSWERS_MS = 24 * 3_600_000;
@@ -48,7 +50,7 @@ export async function answerOnce<T>(
 export const forgetOldAnswers = (tx: Tx): Promise<void> =>
   forgetAnswers(tx, new Date(tx.now.getTime() - ANSWERS_MS).toISOString());
 
-const mismatch = (): Problem =>
+export const mismatch = (): Problem =>
   new Problem("idempotency_mismatch", "this Idempotency-Key was used for another request", {
     hint: "a key names one request; make a new one for each",
   });

@@ -5,7 +5,7 @@
 import type { Tx } from "../store/db.ts";
 import { countOpenTunnels, type Held } from "../store/open-tunnels.ts";
 import { deleteServer, deleteUnseenServers, listServers, saveServer } from "../store/servers.ts";
-import { replaceServerTokens, replaceTokensOfGoneServers, restoreServerTokens } from "../store/users.ts";
+import { replaceServerTokens, replaceTokensOfGoneServers, restoreServerTokens } from "../store/tokens.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
 import { closeOrphanedTunnels } from "./tunnels/entry.ts";

@@ -7,10 +7,11 @@ import { openapi } from "../api/openapi.ts";
 import { type Route, routes } from "../api/routes.ts";
 import type { Health } from "../api/schemas.ts";
 import type { Core, OutsideService } from "../core/core.ts";
-import { authenticateAdmin } from "../core/people/access.ts";
+import { authenticateMetrics } from "../core/people/access.ts";
 import { bearerToken } from "./auth.ts";
 import { type AppEnv, bindRoutes, honoPath } from "./bind.ts";
 import { account } from "./handlers/account.ts";
+import { accounts } from "./handlers/accounts.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
 import { disks } from "./handlers/disks.ts";
 import { inventory } from "./handlers/inventory.ts";
@@ -61,6 +62,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...reservations,
     ...inventory,
     ...account,
+    ...accounts,
     ...disks,
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
   };
@@ -113,7 +115,7 @@ function bindHealth(app: Hono<AppEnv>, deps: AppDeps): void {
 /** Not of the table of routes, since it is no JSON; for administrators, and for whom they give a token. */
 function bindMetrics(app: Hono<AppEnv>, { core, metrics }: AppDeps): void {
   app.get(METRICS, async (c) => {
-    const caller = await authenticateAdmin(core, bearerToken(c.req.header("authorization")));
+    const caller = await authenticateMetrics(core, bearerToken(c.req.header("authorization")));
     c.set("userId", caller.id);
     return c.body(await metrics.page(), 200, { "content-type": metrics.contentType });
   });

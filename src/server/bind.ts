@@ -2,12 +2,15 @@
 import type { Context, Hono } from "hono";
 import type * as z from "zod";
 import { contract } from "../api/contract.ts";
+import type { Problem } from "../api/errors.ts";
 import { creates, type Route, type RouteName, routes } from "../api/routes.ts";
 import { noQuery } from "../api/schemas.ts";
 import type { Core } from "../core/core.ts";
 import { unknownDisk } from "../core/disks/find.ts";
 import { authenticate } from "../core/people/access.ts";
+import { unknownUser } from "../core/people/find-user.ts";
 import { notFound } from "../core/people/ownership.ts";
+import { unknownToken } from "../core/people/token-list.ts";
 import { bearerToken } from "./auth.ts";
 import { readJson } from "./body.ts";
 import { wantsEvents } from "./event-stream.ts";
@@ -55,9 +58,7 @@ async function serve(
   route: Route,
   handler: AnyHandler,
 ) {
-  const caller = await authenticate(core, bearerToken(c.req.header("authorization")), {
-    pods: route.pods === true,
-  });
+  const caller = await authenticate(core, bearerToken(c.req.header("authorization")), route);
   c.set("userId", caller.id);
   const shape: Shape = contract[name];
   const params = readParams(c, shape, route);
@@ -91,12 +92,20 @@ async function stream(
 /** A path that can name nothing names nothing: an impossible id is as unknown as a possible one. */
 function readParams(c: Context<AppEnv>, shape: Shape, route: Route): unknown {
   if (!shape.params) return undefined;
-  const ofDisk = route.path.startsWith("/v1/disk");
+  const kind = route.path.split("/")[2] ?? "";
   const parsed = shape.params.safeParse(c.req.param());
-  if (!parsed.success) throw (ofDisk ? unknownDisk : notFound)(Object.values(c.req.param()).join("/"));
-  if (typeof parsed.data.id === "string" && !ofDisk) c.set("reservationId", parsed.data.id);
+  if (!parsed.success) throw (UNKNOWN[kind] ?? notFound)(Object.values(c.req.param()).join("/"));
+  if (typeof parsed.data.id === "string" && kind === "reservations") c.set("reservationId", parsed.data.id);
   return parsed.data;
 }
+
+/** What is said of an id that names nothing, by the part of the path before it. */
+const UNKNOWN: Readonly<Record<string, (id: string) => Problem>> = {
+  disks: unknownDisk,
+  "disk-operations": unknownDisk,
+  tokens: unknownToken,
+  users: unknownUser,
+};
 
 async function readInput(c: Context<AppEnv>, shape: Shape, route: Route) {
   const { values, errors } = readQuery(c.req.url);

@@ -1,7 +1,8 @@
 /** Idempotency-Key: a POST that creates and is sent again gets the first answer again (A-08). */
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { Problem } from "../api/errors.ts";
 import type { Idempotency } from "../core/idempotency.ts";
+import { bearerToken } from "./auth.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
@@ -16,7 +17,12 @@ export function readIdempotency(request: Request, path: string, body: unknown): 
     });
   }
   const text = `${request.method}\n${path}\n${canonical(body)}`;
-  return { key, requestHash: createHash("sha256").update(text).digest("hex") };
+  const token = bearerToken(request.headers.get("authorization")) ?? "";
+  return {
+    key,
+    requestHash: createHash("sha256").update(text).digest("hex"),
+    seal: createHmac("sha256", token).update("seal").digest(),
+  };
 }
 
 /** JSON with sorted members, so that their order does not make another request. */

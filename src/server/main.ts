@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { Logger } from "pino";
 import { exactDuration } from "../api/duration.ts";
 import { ROLES } from "../api/roles.ts";
-import { ensureFirstAdmin } from "../core/people/access.ts";
+import { ensureFirstAdmin } from "../core/people/first-admin.ts";
 import { announceApi } from "../core/people/pod-token.ts";
 import { replaceOtherTokens } from "../core/presence.ts";
 import { createReconciler } from "../core/reconcile.ts";

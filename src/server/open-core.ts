@@ -87,6 +87,7 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
     catalogue: options.live.catalogue,
     log: (level, fields, message) => logger[level](fields, message),
   });
+  closing.back.add("token uses", 200, () => core.tokenUses.written());
   if (roles.has("worker")) {
     if (embedded) await forgetLeases(store);
     await syncCapacity(core);

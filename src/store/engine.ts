@@ -39,7 +39,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-const LOCKS = { migrate: 7_205_001, schedule: 7_205_002, usage: 7_205_003 } as const;
+const LOCKS = { migrate: 7_205_001, schedule: 7_205_002, usage: 7_205_003, users: 7_205_004 } as const;
 export type LockName = keyof typeof LOCKS;
 
 /** How long one process may stand still for another one's write transaction; beyond that it waits without standing still. */

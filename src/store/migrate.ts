@@ -19,6 +19,7 @@ import { disks } from "./migrations/0015-disks.ts";
 import { planChanges } from "./migrations/0016-plan-changes.ts";
 import { sshAttempts } from "./migrations/0017-ssh-attempts.ts";
 import { tallies } from "./migrations/0018-tallies.ts";
+import { accounts } from "./migrations/0019-accounts.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -49,6 +50,7 @@ export const MIGRATIONS: readonly Migration[] = [
   planChanges,
   sshAttempts,
   tallies,
+  accounts,
 ];
 
 /**

@@ -115,6 +115,19 @@ export async function listEntered(db: Db, userId: string): Promise<ReservationRo
   return (await Promise.all(withPod)).flat().map(checked);
 }
 
+/** Of each of these owners, those that have not ended. */
+export async function liveIds(db: Db, ownerIds: readonly string[]): Promise<Map<string, string[]>> {
+  if (ownerIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom("reservations")
+    .select(["id", "owner_id"])
+    .where("owner_id", "in", ownerIds)
+    .where("ended_at", "is", null)
+    .execute();
+  const byOwner = Map.groupBy(rows, (row) => row.owner_id);
+  return new Map([...byOwner].map(([owner, of]) => [owner, of.map((row) => row.id)]));
+}
+
 /** How many wait, by type. */
 export async function countQueued(db: Db): Promise<Map<string, number>> {
   const rows = await db

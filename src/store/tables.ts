@@ -1,10 +1,18 @@
 /** The tables and what each column may hold. Instants are text in UTC, booleans 0 or 1 (design.md, "SQL portability"). */
 import type { Kysely } from "kysely";
 import { FINAL_STATES, PRIORITIES, STATES } from "../api/reservations.ts";
+import { SCOPES } from "../api/token-routes.ts";
 import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "./disk-tables.ts";
 
-export const userShape = { id: text, name: text, role: oneOf(["user", "admin"]), created_at: instant };
+export const userShape = {
+  id: text,
+  name: text,
+  role: oneOf(["user", "admin"]),
+  created_at: instant,
+  /** Since when no token of theirs is good. */
+  disabled_at: nullable(instant),
+};
 
 export const tokenShape = {
   id: text,
@@ -19,8 +27,15 @@ export const tokenShape = {
   server: nullable(text),
   /** When that server went or made another; tunnels that it opened go on. */
   replaced_at: nullable(instant),
-  /** The one reservation that it is good for; null for a token of all that its user may do. */
+  /** The one reservation that it is good for, whatever its scope says; null for all that its scope allows. */
   reservation_id: nullable(text),
+  scope: oneOf(SCOPES),
+  /** How it begins; empty for one from before that was kept. */
+  prefix: text,
+  /** To the minute. */
+  last_used_at: nullable(instant),
+  /** Another was made in its place. */
+  rotated_at: nullable(instant),
 };
 
 export const serverShape = {

@@ -1,7 +1,9 @@
-/** People, their tokens (as hashes) and roles. */
-import { checkRow } from "./columns.ts";
+/** People and their roles. */
+import { checkRow, count } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type Db, type TokenRow, tokenShape, type UserRow, userShape } from "./tables.ts";
+import { type Db, type UserRow, userShape } from "./tables.ts";
+
+const checked = (row: object): UserRow => checkRow("users", userShape, row);
 
 /** Undefined when the name is taken. */
 export async function insertUser(tx: Tx, row: UserRow): Promise<UserRow | undefined> {
@@ -11,12 +13,29 @@ export async function insertUser(tx: Tx, row: UserRow): Promise<UserRow | undefi
     .onConflict((oc) => oc.column("name").doNothing())
     .returningAll()
     .executeTakeFirst();
-  return made && checkRow("users", userShape, made);
+  return made && checked(made);
+}
+
+export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {
+  const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && checked(row);
 }
 
 export async function findUserByName(db: Db, name: string): Promise<UserRow | undefined> {
   const row = await db.selectFrom("users").selectAll().where("name", "=", name).executeTakeFirst();
-  return row && checkRow("users", userShape, row);
+  return row && checked(row);
+}
+
+/** By name, at most `limit` after the one given. */
+export async function listUsers(db: Db, limit: number, after: string): Promise<UserRow[]> {
+  const rows = await db
+    .selectFrom("users")
+    .selectAll()
+    .where("name", ">", after)
+    .orderBy("name")
+    .limit(limit)
+    .execute();
+  return rows.map(checked);
 }
 
 /** Names by id. */
@@ -26,76 +45,45 @@ export async function userNames(db: Db, ids: readonly string[]): Promise<Map<str
   return new Map(rows.map((row) => [row.id, row.name]));
 }
 
-export async function insertToken(tx: Tx, row: TokenRow): Promise<void> {
-  await tx.db.insertInto("tokens").values(row).execute();
-}
-
-/** The token with this hash and its user, whether it is still good or not. */
-export async function findToken(
-  db: Db,
-  hash: string,
-): Promise<{ token: TokenRow; user: UserRow } | undefined> {
-  const token = await db.selectFrom("tokens").selectAll().where("hash", "=", hash).executeTakeFirst();
-  if (!token) return undefined;
-  const user = await db
+/** Those of them who are not disabled, in their order. */
+export async function enabledOf(db: Db, ids: readonly string[]): Promise<string[]> {
+  const rows = await db
     .selectFrom("users")
-    .selectAll()
-    .where("id", "=", token.user_id)
-    .executeTakeFirstOrThrow();
-  return { token: checkRow("tokens", tokenShape, token), user: checkRow("users", userShape, user) };
-}
-
-/** The tokens of a reservation are good no longer. */
-export async function deleteTokensOf(tx: Tx, reservationId: string): Promise<void> {
-  await tx.db.deleteFrom("tokens").where("reservation_id", "=", reservationId).execute();
-}
-
-/** Revokes one token; false when it is unknown or revoked already. */
-export async function revokeToken(tx: Tx, id: string): Promise<boolean> {
-  const { numUpdatedRows } = await tx.db
-    .updateTable("tokens")
-    .set({ revoked_at: tx.at })
-    .where("id", "=", id)
-    .where("revoked_at", "is", null)
-    .executeTakeFirst();
-  return numUpdatedRows === 1n;
-}
-
-/** The own tokens of servers that were not seen since `before`, an instant, are good for nothing new. */
-export async function replaceTokensOfGoneServers(tx: Tx, before: string): Promise<void> {
-  await tx.db
-    .updateTable("tokens")
-    .set({ replaced_at: tx.at })
-    .where("server", "is not", null)
-    .where("replaced_at", "is", null)
-    .where("server", "not in", tx.db.selectFrom("servers").select("name").where("seen_at", ">=", before))
+    .select("id")
+    .where("id", "in", ids)
+    .where("disabled_at", "is", null)
     .execute();
+  const enabled = new Set(rows.map((row) => row.id));
+  return ids.filter((id) => enabled.has(id));
 }
 
-/** The own token of a server that turned out to be there is good again. */
-export async function restoreServerTokens(tx: Tx, server: string): Promise<void> {
-  await tx.db
-    .updateTable("tokens")
-    .set({ replaced_at: null })
-    .where("server", "=", server)
-    .where("replaced_at", "is not", null)
-    .execute();
-}
-
-/** The own tokens of this server, or of all others, are good for nothing new, for ever. */
-export async function replaceServerTokens(
+export async function updateUser(
   tx: Tx,
-  which: { readonly of: string } | { readonly notOf: string },
-): Promise<void> {
-  const update = tx.db.updateTable("tokens").set({ replaced_at: tx.at, server: null });
-  await ("of" in which
-    ? update.where("server", "=", which.of)
-    : update.where("server", "<>", which.notOf)
-  ).execute();
+  id: string,
+  set: Partial<Pick<UserRow, "role" | "disabled_at">>,
+): Promise<UserRow> {
+  const row = await tx.db
+    .updateTable("users")
+    .set(set)
+    .where("id", "=", id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return checked(row);
 }
 
 /** Whether all of these users, of which there is at least one, are administrators. */
 export async function areAdministrators(db: Db, ids: readonly string[]): Promise<boolean> {
   const rows = await db.selectFrom("users").select("role").where("id", "in", ids).execute();
   return rows.length > 0 && rows.every(({ role }) => role === "admin");
+}
+
+/** How many administrators can do something. */
+export async function countAdministrators(db: Db): Promise<number> {
+  const row = await db
+    .selectFrom("users")
+    .select((eb) => eb.fn.countAll().as("n"))
+    .where("role", "=", "admin")
+    .where("disabled_at", "is", null)
+    .executeTakeFirstOrThrow();
+  return count(row.n);
 }

@@ -3,14 +3,11 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { deploymentId } from "../../src/core/deployment.ts";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { newId } from "../../src/core/ids.ts";
-import {
-  admitTunnel,
-  authenticate,
-  createUser,
-  ensureFirstAdmin,
-  issueToken,
-  revokeToken,
-} from "../../src/core/people/access.ts";
+import { admitTunnel, authenticate } from "../../src/core/people/access.ts";
+import { ensureFirstAdmin } from "../../src/core/people/first-admin.ts";
+import { issueToken } from "../../src/core/people/issue.ts";
+import { revokeToken } from "../../src/core/people/token-list.ts";
+import { createUser } from "../../src/core/people/users.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -36,7 +33,7 @@ describe.each(engines)("access on $engine", ({ create }) => {
     const stored = JSON.stringify(await world.rows("tokens"));
     expect(stored).not.toContain(token.slice(3));
     expect(stored).toContain(createHash("sha256").update(token).digest("hex"));
-    await revokeToken(world.core, tokenId);
+    await revokeToken(world.core, world.ann, tokenId);
     await expect(authenticate(world.core, token)).rejects.toMatchObject({
       code: "not_logged_in",
       message: "the token was revoked at 2026-01-05T08:00:00.000Z",
@@ -56,7 +53,8 @@ describe.each(engines)("access on $engine", ({ create }) => {
     expect(second.userId).toBe(first.userId);
     for (const { token: own } of [first, second])
       expect(await authenticate(world.core, own)).toMatchObject({ name: "root", role: "admin" });
-    await expect(ensureFirstAdmin(world.core, "bob", "one")).rejects.toThrow("no administrator");
+    const user = await ensureFirstAdmin(world.core, "bob", "one");
+    expect(await authenticate(world.core, user.token)).toMatchObject({ name: "bob", role: "user" });
     expect(await code(createUser(world.core, "bob", "user"))).toBe("name_taken");
   });
 
@@ -118,7 +116,7 @@ describe.each(engines)("access on $engine", ({ create }) => {
       const id = await world.reserve();
       await world.after(0);
       const admission = await admit(id);
-      await revokeToken(world.core, tokenId);
+      await revokeToken(world.core, world.ann, tokenId);
       expect(await admission.recheck()).toMatchObject({ code: "not_logged_in" });
     });
   });

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { admitTunnel, authenticate, ensureFirstAdmin, revokeToken } from "../../src/core/people/access.ts";
+import { admitTunnel, authenticate } from "../../src/core/people/access.ts";
+import { ensureFirstAdmin } from "../../src/core/people/first-admin.ts";
+import { revokeToken } from "../../src/core/people/token-list.ts";
 import { joinServers, knownServers, type Presence, replaceOtherTokens } from "../../src/core/presence.ts";
 import { engines } from "../helpers/engines.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -106,7 +108,7 @@ describe.each(engines)("the servers of one database on $engine", ({ create }) =>
     await expect(admitTunnel(world.core, token, target)).rejects.toMatchObject({ code: "not_logged_in" });
     expect(await admission.recheck()).toBeUndefined();
     const row = (await world.rows("tokens")).find((one) => one.replaced_at !== null);
-    await revokeToken(world.core, row?.id ?? "");
+    await revokeToken(world.core, world.ann, row?.id ?? "");
     expect(await admission.recheck()).toMatchObject({ code: "not_logged_in" });
   });
 });

@@ -5,9 +5,11 @@ import { createReservation } from "../../src/core/create.ts";
 import { syncCapacity } from "../../src/core/gpus/inventory.ts";
 import { getReservation } from "../../src/core/listing.ts";
 import type { Caller } from "../../src/core/people/access.ts";
-import { authenticate, createUser, issueToken } from "../../src/core/people/access.ts";
+import { authenticate } from "../../src/core/people/access.ts";
+import { issueToken } from "../../src/core/people/issue.ts";
 import { newKeyPair } from "../../src/core/people/key-pair.ts";
 import { registerKey } from "../../src/core/people/keys.ts";
+import { createUser } from "../../src/core/people/users.ts";
 import type { Probe, ProbeResult } from "../../src/core/pods/probe.ts";
 import { createReconciler, type Reconciler } from "../../src/core/reconcile.ts";
 import { openStore, type Store } from "../../src/store/db.ts";
@@ -50,6 +52,7 @@ export async function makeWorld(database: TestDatabase, given: Given = {}): Prom
   onTestFinished(async () => {
     await world.reconciler.stop();
     await expectNoLeak(world);
+    await world.core.tokenUses.written();
     await store.close();
   });
   return world;

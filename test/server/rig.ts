@@ -8,9 +8,10 @@ import { BODY_ERRORS, COMMON_ERRORS, type Route, routes } from "../../src/api/ro
 import { type Core, createCore } from "../../src/core/core.ts";
 import { deploymentId } from "../../src/core/deployment.ts";
 import { syncCapacity } from "../../src/core/gpus/inventory.ts";
-import { createUser, issueToken } from "../../src/core/people/access.ts";
+import { issueToken } from "../../src/core/people/issue.ts";
 import { newKeyPair } from "../../src/core/people/key-pair.ts";
 import { registerKey } from "../../src/core/people/keys.ts";
+import { createUser } from "../../src/core/people/users.ts";
 import { createReconciler } from "../../src/core/reconcile.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { createApp } from "../../src/server/app.ts";
@@ -97,6 +98,7 @@ async function rigOn(
   await syncCapacity(core);
   const id = await deploymentId(store);
   const reconciler = createReconciler(core);
+  closers.unshift(() => core.tokenUses.written());
   closers.unshift(() => reconciler.stop());
   let draining = false;
   const metrics = createMetrics(core);
@@ -146,7 +148,7 @@ async function rigOn(
     async person(name, role = "user") {
       const user = await createUser(core, name, role);
       const { id: tokenId, token } = await issueToken(core, user.id, { label: "test" });
-      await registerKey(core, { ...user, tokenId }, { public_key: newKeyPair().publicKey });
+      await registerKey(core, { ...user, tokenId, scope: role }, { public_key: newKeyPair().publicKey });
       return { id: user.id, token, api: clientFor({ token }) };
     },
     async settle() {

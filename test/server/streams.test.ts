@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ProblemDocument } from "../../src/api/errors.ts";
 import type { Reservation, ReservationEvent } from "../../src/api/reservations.ts";
 import type { Page } from "../../src/api/schemas.ts";
-import { revokeToken } from "../../src/core/people/access.ts";
 import { engines } from "../helpers/engines.ts";
 import { type ApiRig, openRig, type Person, problemOf } from "./rig.ts";
 import { openStream, type StreamClient } from "./stream-client.ts";
@@ -168,8 +167,9 @@ describe.each(engines)("event streams on $engine", (engine) => {
   test("X-01 a revoked token ends its streams within 5 s, with the reason", async () => {
     const list = await stream("/v1/reservations");
     const one = await stream(events(await create()));
-    const tokens = await rig.core.store.read((db) => db.selectFrom("tokens").selectAll().execute());
-    for (const token of tokens) await revokeToken(rig.core, token.id);
+    const { items } = await alice.api.listTokens({ query: {} });
+    const mine = items.find(({ current }) => current);
+    await alice.api.revokeToken({ params: { id: mine?.id ?? "" } });
     for (const client of [list, one]) {
       expect((await client.until<ProblemDocument>("problem")).code).toBe("not_logged_in");
       await client.over;

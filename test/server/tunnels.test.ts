@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import type { ProblemDocument } from "../../src/api/errors.ts";
-import { issueToken, revokeToken } from "../../src/core/people/access.ts";
+import { issueToken } from "../../src/core/people/issue.ts";
 import { insertOpenTunnels } from "../../src/store/open-tunnels.ts";
 import { deleteServer, saveServer } from "../../src/store/servers.ts";
 import { engines } from "../helpers/engines.ts";
@@ -193,7 +193,7 @@ describe.each(engines)("on $engine", (engine) => {
     const back = dial(id, token.token, "", again(2));
     expect(String((await once(back, "message"))[0])).toBe("ack 5");
     back.terminate();
-    await revokeToken(rig.core, token.id);
+    await alice.api.revokeToken({ params: { id: token.id } });
     expect(await refused(id, token.token, "", again(3))).toMatchObject({ code: "not_logged_in" });
     await Promise.all([alice.api.cancelReservation({ params: { id } }), rig.settle()]);
     expect(await refused(id, alice.token, "", again(4))).toMatchObject({ code: "reservation_ended" });
@@ -221,10 +221,30 @@ describe.each(engines)("on $engine", (engine) => {
     const other = await opened(id, alice.token);
     const bye = line(ws, "bye");
     const since = performance.now();
-    await revokeToken(rig.core, token.id);
+    await alice.api.revokeToken({ params: { id: token.id } });
     expect(await bye).toMatch(/^bye not_logged_in /);
     // Five seconds are the promise; this guards against hanging.
     expect(performance.now() - since).toBeLessThan(25_000);
     expect(other.readyState).toBe(WebSocket.OPEN);
+  });
+
+  test("T-08 X-01 what is revoked, and who is disabled, through one server loses the tunnels of another", async () => {
+    const id = await active();
+    const root = await rig.person("root", "admin");
+    const token = await issueToken(rig.core, alice.id, { label: "laptop" });
+    const [ws, other] = [await opened(id, token.token), await opened(id, alice.token)];
+    const byes = [line(ws, "bye"), line(other, "bye")];
+    const elsewhere = await rig.second();
+    try {
+      const api = elsewhere.clientFor(root);
+      await api.revokeToken({ params: { id: token.id } });
+      expect(await byes[0]).toMatch(/^bye not_logged_in the token was revoked/);
+      expect(other.readyState).toBe(WebSocket.OPEN);
+      await api.patchUser({ params: { id: alice.id }, body: { disabled: true } });
+      expect(await byes[1]).toMatch(/^bye not_logged_in alice was disabled/);
+      expect(await refused(id, alice.token)).toMatchObject({ code: "not_logged_in" });
+    } finally {
+      await elsewhere.close();
+    }
   });
 });

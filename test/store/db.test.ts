@@ -10,6 +10,7 @@ const user = (name: string) => ({
   name,
   role: "user" as const,
   created_at: "2026-01-05T08:00:00.000Z",
+  disabled_at: null,
 });
 
 describe.each(engines)("the store on $engine", ({ create }) => {

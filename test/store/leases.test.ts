@@ -24,7 +24,9 @@ describe.each(engines)("leases on $engine", ({ create }) => {
     clock = createClock(AT);
     database = await create();
     store = await openStore({ url: database.url, clock });
-    await store.write((tx) => insertUser(tx, { id: "u", name: "u", role: "user", created_at: AT }));
+    await store.write((tx) =>
+      insertUser(tx, { id: "u", name: "u", role: "user", created_at: AT, disabled_at: null }),
+    );
   });
   afterAll(async () => {
     await store.close();

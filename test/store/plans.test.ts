@@ -29,13 +29,15 @@ import {
   findReservation,
   listEntered,
   listReservations,
+  liveIds,
   nameInUse,
   nextSeq,
 } from "../../src/store/reservations.ts";
 import { leavingSnapshots, listSnapshots } from "../../src/store/snapshots.ts";
 import type { Db } from "../../src/store/tables.ts";
+import { findToken, listTokens } from "../../src/store/tokens.ts";
 import { listRunning, listUsage } from "../../src/store/usage.ts";
-import { findToken } from "../../src/store/users.ts";
+import { listUsers } from "../../src/store/users.ts";
 import { engines, type TestDatabase } from "../helpers/engines.ts";
 
 const PLACE = {
@@ -93,6 +95,10 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "what is taken": (tx) => listTaken(tx.db, "h100"),
   history: (tx) => listEvents(tx.db, "x", 3, 10),
   "a token": (tx) => findToken(tx.db, "hash"),
+  "a user's tokens": (tx) =>
+    listTokens(tx.db, { userId: "u", liveAt: tx.at, before: { at: tx.at, id: "x" }, limit: 10 }),
+  "users by name": (tx) => listUsers(tx.db, 10, "a"),
+  "live reservations of users": (tx) => liveIds(tx.db, ["u", "v"]),
   "a user's keys": (tx) => listKeys(tx.db, "u", 10),
   "old answers": (tx) => forgetAnswers(tx, "2026-01-01T00:00:00.000Z"),
   "claim the next operation on a disk": (tx) => claimOperations(tx, { owner: "me", ms: 1000 }, 2),

@@ -1,53 +1,75 @@
 /** Who may come in: tokens, and tunnels into pods. */
-import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { Problem } from "../../api/errors.ts";
-import type { Store } from "../../store/db.ts";
-import { insertAudit } from "../../store/journal.ts";
-import type { Db, ReservationRow, UserRow } from "../../store/tables.ts";
-import * as users from "../../store/users.ts";
-import { endedProblem, isFinal, SYSTEM } from "../change.ts";
+import type { Scope } from "../../api/token-routes.ts";
+import type { Db, ReservationRow } from "../../store/tables.ts";
+import { findToken } from "../../store/tokens.ts";
+import { endedProblem, isFinal } from "../change.ts";
 import type { Core } from "../core.ts";
-import { newId } from "../ids.ts";
 import { dialPod } from "../pods/pod.ts";
 import { visibleReservation } from "./ownership.ts";
-import { hashOf, isToken, tokenOf } from "./token.ts";
+import { hashOf, isToken } from "./token.ts";
 
 export interface Caller {
   readonly id: string;
   readonly name: string;
+  /** What the token may be used as: "admin" only with an administrator's token of that scope. */
   readonly role: "user" | "admin";
   readonly tokenId: string;
-  /** The one reservation that the token is good for: it is that of its pod. */
+  readonly scope: Scope;
+  /** The one reservation that the token is good for. */
   readonly reservationId?: string;
 }
 
-const LOCAL = "local";
+/** What a route is open to beside those who have all rights of a user. */
+interface Gate {
+  /** The token of a pod, or of one reservation. */
+  readonly pods?: boolean | undefined;
+  /** Administrators, and nobody else (A-15). */
+  readonly admin?: boolean | undefined;
+}
 
 /**
  * Who `token` belongs to, asked anew each time, so that revoking takes effect at once. Throws Problem not_logged_in, and not_allowed
- * for the token of a pod, unless this is something that `pods` may do.
+ * for a token that is not good for what lies behind this gate.
  */
-export async function authenticate(
-  core: Core,
-  token: string | undefined,
-  { pods = false } = {},
-): Promise<Caller> {
-  const caller = await core.store.read((db, now) => callerOf(db, now, token));
-  if (!pods) refusePods(caller);
+export async function authenticate(core: Core, token: string | undefined, gate: Gate = {}): Promise<Caller> {
+  const caller = await used(core, token);
+  requireUserScope(caller, gate);
+  if (gate.admin && caller.role !== "admin") throw administratorsOnly();
   return caller;
 }
 
-function refusePods({ reservationId }: Caller): void {
-  if (reservationId === undefined) return;
-  throw new Problem(
-    "not_allowed",
-    "the token of a pod is good for showing and cancelling its own reservation only",
-    {
-      hint: "elsewhere, and for all else, use your own token",
-    },
-  );
+/** Who may read the metrics: who has a token for that, and administrators (A-15). Throws Problem not_logged_in, not_allowed. */
+export async function authenticateMetrics(core: Core, token: string | undefined): Promise<Caller> {
+  const caller = await used(core, token);
+  if (caller.scope === "metrics" || caller.role === "admin") return caller;
+  throw administratorsOnly();
 }
+
+function used(core: Core, token: string | undefined): Promise<Caller> {
+  return core.store.read(async (db, now) => {
+    const caller = await callerOf(db, now, token);
+    core.tokenUses.note(caller.tokenId, now);
+    return caller;
+  });
+}
+
+const administratorsOnly = (): Problem =>
+  new Problem("not_allowed", "this is for administrators", {
+    hint: "use an administrator's token, of the scope admin",
+  });
+
+function requireUserScope({ scope, reservationId }: Caller, { pods = false }: Gate): void {
+  if (scope === "metrics")
+    throw new Problem("not_allowed", "the token is good for /metrics only", { hint: USE_YOURS });
+  if (reservationId === undefined || pods) return;
+  throw new Problem("not_allowed", "the token is good for showing and cancelling one reservation only", {
+    hint: USE_YOURS,
+  });
+}
+
+const USE_YOURS = "for all else, use your own token";
 
 /** What a token is for: something new, or something that goes on and was allowed before. */
 type Use = "new" | "going on";
@@ -60,9 +82,10 @@ export async function callerOf(
   use: Use = "new",
 ): Promise<Caller> {
   if (token === undefined) throw notLoggedIn("a token is needed");
-  const found = isToken(token) ? await users.findToken(db, hashOf(token)) : undefined;
+  const found = isToken(token) ? await findToken(db, hashOf(token)) : undefined;
   if (!found) throw notLoggedIn("the token is unknown");
   const { token: row, user } = found;
+  if (user.disabled_at !== null) throw notLoggedIn(`${user.name} was disabled at ${user.disabled_at}`);
   if (row.revoked_at !== null) throw notLoggedIn(`the token was revoked at ${row.revoked_at}`);
   if (row.expires_at !== null && Date.parse(row.expires_at) <= now.getTime())
     throw notLoggedIn(`the token expired at ${row.expires_at}`);
@@ -73,100 +96,17 @@ export async function callerOf(
   return {
     id,
     name,
-    role,
+    role: role === "admin" && row.scope === "admin" ? "admin" : "user",
     tokenId: row.id,
+    scope: row.scope,
     ...(row.reservation_id ? { reservationId: row.reservation_id } : {}),
   };
-}
-
-/** The administrator that `token` belongs to (A-15). Throws Problem not_logged_in, or not_allowed for anybody else. */
-export async function authenticateAdmin(core: Core, token: string | undefined): Promise<Caller> {
-  const caller = await authenticate(core, token);
-  if (caller.role === "admin") return caller;
-  throw new Problem("not_allowed", "only an administrator may see this", {
-    hint: "use an administrator's token",
-  });
 }
 
 const notLoggedIn = (why: string): Problem =>
   new Problem("not_logged_in", why, {
     hint: "on the machine of the server its user needs no token; elsewhere set GPU_DEV_TOKEN",
   });
-
-/** Adds a user. Throws Problem name_taken. */
-export async function createUser(core: Core, name: string, role: UserRow["role"]): Promise<UserRow> {
-  return core.store.write(async (tx) => {
-    const made = await users.insertUser(tx, { id: newId(), name, role, created_at: tx.at });
-    if (!made) throw new Problem("name_taken", `there is a user ${name} already`);
-    await insertAudit(tx, audit(tx.at, "user.create", made.id));
-    return made;
-  });
-}
-
-/** A new token of 256 random bits; only its hash is kept, so this is the one time that it can be read. */
-export function issueToken(
-  core: Core,
-  userId: string,
-  given: { readonly label: string; readonly ttlS?: number; readonly server?: string },
-): Promise<{ id: string; token: string }> {
-  const token = tokenOf(randomBytes(32));
-  const id = newId();
-  return core.store.write(async (tx) => {
-    const expires_at =
-      given.ttlS === undefined ? null : new Date(tx.now.getTime() + given.ttlS * 1000).toISOString();
-    await users.insertToken(tx, {
-      id,
-      user_id: userId,
-      hash: hashOf(token),
-      label: given.label,
-      created_at: tx.at,
-      expires_at,
-      revoked_at: null,
-      server: given.server ?? null,
-      replaced_at: null,
-      reservation_id: null,
-    });
-    await insertAudit(tx, audit(tx.at, "token.create", id));
-    return { id, token };
-  });
-}
-
-/** Doing it again does nothing. */
-export function revokeToken(core: Core, tokenId: string): Promise<void> {
-  return core.store.write(async (tx) => {
-    if (await users.revokeToken(tx, tokenId)) await insertAudit(tx, audit(tx.at, "token.revoke", tokenId));
-  });
-}
-
-const audit = (at: string, action: string, subject: string) => ({
-  id: newId(),
-  at,
-  actor: SYSTEM,
-  action,
-  subject,
-  detail: null,
-});
-
-/** The administrator of this name, made if there is none, with a fresh token that is good while `server` serves. */
-export async function ensureFirstAdmin(
-  core: Core,
-  name: string,
-  server: string,
-): Promise<{ token: string; userId: string }> {
-  const user = await ensureUser(core.store, name);
-  const { token } = await issueToken(core, user.id, { label: LOCAL, server });
-  return { token, userId: user.id };
-}
-
-function ensureUser(store: Store, name: string): Promise<UserRow> {
-  return store.write(async (tx) => {
-    const made = await users.insertUser(tx, { id: newId(), name, role: "admin", created_at: tx.at });
-    const user = made ?? (await users.findUserByName(tx.db, name));
-    if (user?.role !== "admin") throw new Error(`there is a user ${name} who is no administrator`);
-    if (made) await insertAudit(tx, audit(tx.at, "user.create", made.id));
-    return user;
-  });
-}
 
 export interface TunnelTarget {
   readonly reservation: string;
@@ -189,7 +129,12 @@ export async function admitTunnel(
   token: string | undefined,
   target: TunnelTarget,
 ): Promise<Admission> {
-  const check = (use: Use) => core.store.read((db, now) => checkTunnel(db, now, token, target, use));
+  const check = (use: Use) =>
+    core.store.read(async (db, now) => {
+      const checked = await checkTunnel(db, now, token, target, use);
+      core.tokenUses.note(checked.caller.tokenId, now);
+      return checked;
+    });
   const { caller, row } = await check("new");
   return {
     userId: caller.id,
@@ -213,7 +158,7 @@ async function checkTunnel(
   use: Use,
 ): Promise<{ caller: Caller; row: ReservationRow }> {
   const caller = await callerOf(db, now, token, use);
-  refusePods(caller);
+  requireUserScope(caller, {});
   const row = await visibleReservation(db, caller, target.reservation);
   if (target.node >= row.node_count) throw noSuchNode(row);
   if (isFinal(row) || row.state === "ending") throw endedProblem(row);

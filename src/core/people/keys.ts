@@ -2,10 +2,10 @@
 import { Problem } from "../../api/errors.ts";
 import type { Key, Page } from "../../api/schemas.ts";
 import type { Tx } from "../../store/db.ts";
-import { insertAudit } from "../../store/journal.ts";
 import { deleteKey, findKey, insertKey, listKeys as listRows } from "../../store/keys.ts";
 import { listEntered } from "../../store/reservations.ts";
 import type { KeyRow } from "../../store/tables.ts";
+import { record } from "../audit/record.ts";
 import { changeReservation } from "../change.ts";
 import type { Core } from "../core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
@@ -36,8 +36,8 @@ async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
   const row = { id, user_id: caller.id, type, fingerprint, public_key: line, comment, created_at: tx.at };
   const made = await insertKey(tx, row);
   if (!made) return view((await findKey(tx.db, caller.id, fingerprint)) ?? row);
-  await audit(tx, caller, "key.create", made);
-  await tellPods(tx, caller, `added ${fingerprint} of ${caller.name}`);
+  await record(tx, caller.id, "key.create", id, fingerprint);
+  await tellPods(tx, caller.id, caller.id, `added ${fingerprint} of ${caller.name}`);
   return view(made);
 }
 
@@ -47,24 +47,21 @@ export async function removeKey(core: Core, caller: Caller, id: string): Promise
     const row = await deleteKey(tx, caller.id, id);
     if (!row)
       throw new Problem("not_found", "You have no such key", { hint: "`gpu-dev keys list` shows yours." });
-    await audit(tx, caller, "key.delete", row);
-    await tellPods(tx, caller, `removed ${row.fingerprint} of ${caller.name}`);
+    await record(tx, caller.id, "key.delete", id, row.fingerprint);
+    await tellPods(tx, caller.id, caller.id, `removed ${row.fingerprint} of ${caller.name}`);
     return row;
   });
   core.signals.emit("wake");
   return view(gone);
 }
 
-const audit = (tx: Tx, caller: Caller, action: string, { id, fingerprint }: KeyRow): Promise<void> =>
-  insertAudit(tx, { id: newId(), at: tx.at, actor: caller.id, action, subject: id, detail: fingerprint });
-
-/** Pods that run, or are about to, learn who may log in from now on. */
-async function tellPods(tx: Tx, caller: Caller, detail: string): Promise<void> {
-  for (const row of await listEntered(tx.db, caller.id))
+/** Pods that run, or are about to, and that this user may come into learn who may log in from now on. */
+export async function tellPods(tx: Tx, actor: string, userId: string, detail: string): Promise<void> {
+  for (const row of await listEntered(tx.db, userId))
     await changeReservation(
       tx,
       row,
-      { actor: caller.id },
+      { actor },
       { type: "keys", detail },
       { keys_stale: 1, next_step_at: tx.at },
     );

@@ -6,9 +6,9 @@ import { createHmac } from "node:crypto";
 import type { Tx } from "../../store/db.ts";
 import { findMeta, saveMeta } from "../../store/meta.ts";
 import type { Db, ReservationRow, SecretRow } from "../../store/tables.ts";
-import { insertToken } from "../../store/users.ts";
+import { insertToken, UNUSED } from "../../store/tokens.ts";
 import { newId } from "../ids.ts";
-import { hashOf, tokenOf } from "./token.ts";
+import { hashOf, prefixOf, tokenOf } from "./token.ts";
 
 const API_URL = "api_url";
 
@@ -17,16 +17,17 @@ const podToken = (secrets: SecretRow): string =>
 
 /** Makes the token good. */
 export async function insertPodToken(tx: Tx, row: ReservationRow, secrets: SecretRow): Promise<void> {
+  const token = podToken(secrets);
   await insertToken(tx, {
+    ...UNUSED,
     id: newId(),
     user_id: row.owner_id,
-    hash: hashOf(podToken(secrets)),
+    hash: hashOf(token),
+    prefix: prefixOf(token),
     label: "pod",
+    scope: "pod",
     created_at: tx.at,
     expires_at: null,
-    revoked_at: null,
-    server: null,
-    replaced_at: null,
     reservation_id: row.id,
   });
 }

@@ -8,6 +8,7 @@ import { collaboratorsOf } from "../../store/collaborators.ts";
 import { listKeys } from "../../store/keys.ts";
 import { findSecrets } from "../../store/secrets.ts";
 import type { Db, ReservationRow, SecretRow } from "../../store/tables.ts";
+import { enabledOf } from "../../store/users.ts";
 import type { Core } from "../core.ts";
 import { homeOf } from "../disks/hold.ts";
 import { podTokenEnvironment } from "../people/pod-token.ts";
@@ -42,10 +43,10 @@ export async function bounded<T>(what: string, call: Promise<T>, ms = DRIVER_MS)
 export const driverWords = (error: unknown): string | undefined =>
   error instanceof DriverError || error instanceof LaunchRefused ? error.message : undefined;
 
-/** The keys of the owner and the collaborators, and of the other nodes, one line of authorized_keys each. */
+/** The keys of the owner and the collaborators who are not disabled, and of the other nodes, one line of authorized_keys each. */
 export async function loginKeys(db: Db, row: ReservationRow): Promise<string[]> {
   const shared = await collaboratorsOf(db, [row.id]);
-  const users = [row.owner_id, ...shared.flatMap((one) => one.user_id ?? [])];
+  const users = await enabledOf(db, [row.owner_id, ...shared.flatMap((one) => one.user_id ?? [])]);
   const keys = shared.flatMap((one) => (one.public_keys === "" ? [] : one.public_keys.split("\n")));
   for (const id of users) keys.unshift(...(await listKeys(db, id, MAX_KEYS)).map((key) => key.public_key));
   return [...new Set([...keys, ...(await peerKeys(db, row))])];

@@ -1,0 +1,92 @@
+/** Tokens as their owner and administrators see them, and revoking one. */
+import type { Token } from "../../api/accounts.ts";
+import { Problem } from "../../api/errors.ts";
+import type { Page } from "../../api/schemas.ts";
+import type { TokenRow } from "../../store/tables.ts";
+import { findTokenById, listTokens as listRows, revokeToken as markRevoked } from "../../store/tokens.ts";
+import { record } from "../audit/record.ts";
+import type { Core } from "../core.ts";
+import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
+import type { Caller } from "./access.ts";
+import { requireUser } from "./find-user.ts";
+
+/** The caller's own, or anybody's for an administrator. Doing it again does nothing. Throws Problem not_found. */
+export function revokeToken(core: Core, caller: Caller, id: string): Promise<Token> {
+  return core.store.write(async (tx) => {
+    const token = await findTokenById(tx.db, id);
+    if (!token || (token.user_id !== caller.id && caller.role !== "admin")) throw unknownToken(id);
+    const revoked = await markRevoked(tx, id);
+    if (revoked) await record(tx, caller.id, "token.revoke", id, JSON.stringify({ user_id: token.user_id }));
+    return viewToken(revoked ?? token, tx.now, caller);
+  });
+}
+
+export const unknownToken = (id: string): Problem =>
+  new Problem("not_found", `there is no token ${id} of yours`, { hint: "gpu-dev token list shows yours" });
+
+interface ListQuery {
+  readonly state?: "live" | "all" | undefined;
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+/** The caller's, or those of the user whom an administrator names, newest first. Throws Problem not_found. */
+export function listTokens(
+  core: Core,
+  caller: Caller,
+  { state = "live", limit = DEFAULT_LIMIT, cursor }: ListQuery,
+  userId = caller.id,
+): Promise<Page<Token>> {
+  const filter = ["tokens", userId, state];
+  const [at = "", id = ""] = cursorPosition(cursor, filter, "text")?.split(" ") ?? [];
+  return core.store.read(async (db, now) => {
+    await requireUser(db, userId);
+    const rows = await listRows(db, {
+      userId,
+      liveAt: state === "live" ? now.toISOString() : undefined,
+      before: cursor === undefined ? undefined : { at, id },
+      limit: limit + 1,
+    });
+    const items = rows.map((row) => viewToken(row, now, caller));
+    return pageOf(rows, items, limit, filter, (row) => [`${row.created_at} ${row.id}`, row.id]);
+  });
+}
+
+export function stateOf(row: TokenRow, now: Date): Token["state"] {
+  if (row.revoked_at !== null) return "revoked";
+  const over = row.expires_at !== null && Date.parse(row.expires_at) <= now.getTime();
+  if (row.replaced_at !== null || (over && row.rotated_at !== null)) return "replaced";
+  return over ? "expired" : "live";
+}
+
+/** As the contract shows it; its secret is nowhere. */
+export function viewToken(row: TokenRow, now: Date, caller?: Caller): Token {
+  const {
+    id,
+    prefix,
+    label,
+    scope,
+    reservation_id,
+    created_at,
+    expires_at,
+    last_used_at,
+    rotated_at,
+    revoked_at,
+  } = row;
+  return {
+    ...{
+      id,
+      prefix,
+      label,
+      scope,
+      reservation_id,
+      created_at,
+      expires_at,
+      last_used_at,
+      rotated_at,
+      revoked_at,
+    },
+    state: stateOf(row, now),
+    current: row.id === caller?.tokenId,
+  };
+}
