@@ -244,7 +244,7 @@ _gpu_dev() {
       "show") COMPREPLY=($(compgen -W "--watch --timeout --why --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--node --code --cursor --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "cp") COMPREPLY=($(compgen -W "--recursive --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "forward") COMPREPLY=($(compgen -W "--address --node --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "forward") COMPREPLY=($(compgen -W "--address --node --background --list --stop --all --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "logs") COMPREPLY=($(compgen -W "--follow --tail --since --life --pod --node --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "edit") COMPREPLY=($(compgen -W "--name --extend --webhook --add-user --remove-user --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "cancel") COMPREPLY=($(compgen -W "--yes --no-wait --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

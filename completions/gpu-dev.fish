@@ -121,6 +121,10 @@ complete -c gpu-dev -n '__gpu_dev_at cp' -s r -l recursive -d 'Whole directories
 complete -c gpu-dev -n '__gpu_dev_at cp' -F
 complete -c gpu-dev -n '__gpu_dev_at forward' -l address -x -d 'Listen on this address instead of 127.0.0.1'
 complete -c gpu-dev -n '__gpu_dev_at forward' -l node -x -d 'Which of several nodes, from 0 (default: 0)'
+complete -c gpu-dev -n '__gpu_dev_at forward' -s b -l background -d 'Go on without this terminal, until --stop or the end of the reservation'
+complete -c gpu-dev -n '__gpu_dev_at forward' -l list -d 'Show what is forwarded in the background'
+complete -c gpu-dev -n '__gpu_dev_at forward' -l stop -d 'End what is forwarded in the background: of a local PORT, or of a reservation'
+complete -c gpu-dev -n '__gpu_dev_at forward' -l all -d 'With --stop: all of it'
 complete -c gpu-dev -n '__gpu_dev_at forward' -a '(gpu-dev __complete reservations 2>/dev/null)'
 complete -c gpu-dev -n '__gpu_dev_at logs' -s f -l follow -d 'Go on with what comes, until it ends or Ctrl-C (exit 130)'
 complete -c gpu-dev -n '__gpu_dev_at logs' -l tail -x -d 'Only the last N lines (default: 100; at most 1000)'

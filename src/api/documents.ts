@@ -64,6 +64,15 @@ const forward = z.object({
   pod_port: z.int(),
 });
 
+const forwarding = { id: z.string(), name: z.string().nullable(), forwards: z.array(forward) };
+
+const inBackground = z.object({
+  pid: z.int(),
+  ...forwarding,
+  node: z.int().describe("Which of several nodes of the reservation"),
+  started_at: s.instant,
+});
+
 const includeLine = {
   file: z.string().describe("The file of another program that has it"),
   line: z.string(),
@@ -79,7 +88,7 @@ export const documents = {
   show: z.union([history, diagnostics]),
   connect: z.object({ id: z.string(), exit_code: z.int(), stdout: z.string(), stderr: z.string() }),
   cp: z.object({ exit_code: z.int().describe("scp's"), stderr: z.string() }),
-  forward: z.object({ id: z.string(), name: z.string().nullable(), forwards: z.array(forward) }),
+  forward: z.union([inBackground, z.object(forwarding), items(inBackground)]),
   logs: logLine,
   edit: r.reservation,
   cancel: cancelled,

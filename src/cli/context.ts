@@ -56,8 +56,11 @@ export interface Prompts {
 export type RunProgram = (
   command: string,
   args: readonly string[],
-  /** "talk": our stdin, and what it prints goes to our stderr. */
-  stdio: "inherit" | "capture" | "talk",
+  /**
+   * "talk": our stdin, and what it prints goes to our stderr. "detach": without a terminal, and it outlives us: resolves with
+   * code 0 and what it wrote to file descriptor 3 as soon as a line of that is there.
+   */
+  stdio: "inherit" | "capture" | "talk" | "detach",
   /** Instead of our own environment. */
   env?: Readonly<Record<string, string | undefined>>,
 ) => Promise<{ code: number; stdout: string; stderr: string }>;

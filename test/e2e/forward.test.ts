@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
+import { createTerminals } from "../cli/helpers/tmux.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { environment, type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
 import { freePort } from "../tunnel/sshd.ts";
@@ -50,6 +51,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const child of children) child.kill("SIGKILL");
+  // Those that a failed test left.
+  for (const pid of await listed()) process.kill(pid, "SIGKILL");
   for (const { id } of JSON.parse((await gpuDev(home, ["list", "--json"])).stdout).items)
     await gpuDev(home, ["cancel", id]);
   await server.stop();
@@ -129,6 +132,57 @@ test("T-08 it ends with the reason when the reservation ends", async () => {
   expect((await gpuDev(home, ["cancel", "short"])).code).toBe(0);
   expect(await exit).toEqual([9, null]);
   expect(running.stderr()).toMatch(/^short is (ending|cancelled)[^\n]*\n`gpu-dev list`[^\n]*\n$/);
+});
+
+interface InBackground {
+  readonly pid: number;
+  readonly forwards: readonly { readonly port: number }[];
+}
+
+async function inBackground(name: string, port = ":"): Promise<InBackground> {
+  const words = ["forward", name, `${port}${podPort}`, "--background", "--json"];
+  const { code, stdout } = await gpuDev(home, words);
+  expect(code, stdout).toBe(0);
+  return JSON.parse(stdout);
+}
+
+const listed = async (): Promise<number[]> =>
+  JSON.parse((await gpuDev(home, ["forward", "--list", "--json"])).stdout).items.map(
+    (one: InBackground) => one.pid,
+  );
+const addressIn = ({ forwards }: InBackground): string => `127.0.0.1:${forwards[0]?.port}`;
+
+test("--background goes on by itself, two at once too, says whose a taken port is, and --stop ends it", async () => {
+  const both = await Promise.all([inBackground("hello"), inBackground("hello")]);
+  for (const one of both) expect(await ask(addressIn(one), "/b")).toBe("pod says /b");
+  const port = String(both[0].forwards[0]?.port);
+  const taken = await gpuDev(home, ["forward", "hello", `${port}:${podPort}`, "-b"]);
+  expect(taken).toMatchObject({ code: 9, stdout: "" });
+  expect(taken.stderr).toContain("is forwarded to hello in the background already");
+  expect((await listed()).toSorted()).toEqual(both.map(({ pid }) => pid).toSorted());
+  expect(await gpuDev(home, ["forward", "--stop", port])).toMatchObject({ code: 0, stderr: "" });
+  await expect(ask(addressIn(both[0]), "/")).rejects.toThrow();
+  expect(await ask(addressIn(both[1]), "/still")).toBe("pod says /still");
+  // Killed, it cannot take its file along.
+  process.kill(both[1].pid, "SIGKILL");
+  await vi.waitFor(async () => expect(await listed()).toEqual([]), GUARD);
+});
+
+test("one in the background outlives its terminal, and dies with its reservation", async () => {
+  await reserve("brief");
+  const terminals = createTerminals(home);
+  const line = `forward brief :${podPort} --background`;
+  const terminal = await terminals.open("t", 100, line, `GPU_DEV_HOME='${home}' GPU_DEV_TOKEN=`);
+  await vi.waitFor(async () => expect(await terminal.screen()).toContain("exit 0"), GUARD);
+  const [, address = ""] = /(127\.0\.0\.1:\d+)/.exec(await terminal.screen()) ?? [];
+  await terminals.close();
+  expect(await ask(address, "/after")).toBe("pod says /after");
+  const socket = new WebSocket(`ws://${address}/`);
+  socket.on("error", () => undefined);
+  await once(socket, "open");
+  expect((await gpuDev(home, ["cancel", "brief"])).code).toBe(0);
+  await vi.waitFor(async () => expect(await listed()).toEqual([]), GUARD);
+  await expect(ask(address, "/")).rejects.toThrow();
 });
 
 test("`logs` has what the sshd of a real pod said beside its life, also when both are over", async () => {

@@ -7,7 +7,7 @@ import type { Tone } from "./paint.ts";
 import { ago, clockTime, startBy, timeLeft, until } from "./time.ts";
 
 /** What the user calls it: its name, else the beginning of its id. */
-export const label = (r: Reservation): string => r.name ?? id8(r.id);
+export const label = (r: Pick<Reservation, "id" | "name">): string => r.name ?? id8(r.id);
 
 /** The host alias that our ssh configuration knows; of several nodes, all but the first are numbered. */
 export const sshAlias = (r: Reservation, node = 0): string =>

@@ -14,6 +14,13 @@ export interface PortPair {
   readonly remote: number;
 }
 
+/** What is to be forwarded to which node, and listened to where. */
+export interface ForwardWish {
+  readonly address: string;
+  readonly node: number;
+  readonly pairs: readonly PortPair[];
+}
+
 export interface ForwardOptions {
   readonly id: string;
   /** Of several nodes, which. */
