@@ -63,6 +63,7 @@ _gpu_dev() {
       "ssh-config show") command="ssh-config show" ;;
       " completion") command="completion" ;;
       "admin types") command="admin types" ;;
+      "admin check") command="admin check" ;;
       "admin extend") command="admin extend" ;;
       "admin nodes") command="admin nodes" ;;
     esac
@@ -222,6 +223,8 @@ _gpu_dev() {
     "completion --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "admin types --fields") return ;;
     "admin types --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "admin check --fields") return ;;
+    "admin check --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "admin extend --until") return ;;
     "admin extend --by") return ;;
     "admin extend --reason") return ;;
@@ -286,6 +289,7 @@ _gpu_dev() {
       "ssh-config show") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "completion") COMPREPLY=($(compgen -W "--install --uninstall --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin types") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin check") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin extend") COMPREPLY=($(compgen -W "--until --by --reason --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin nodes") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
     esac
@@ -294,7 +298,7 @@ _gpu_dev() {
   case "$command" in
     "") COMPREPLY=($(compgen -W "reserve list show connect cp forward logs edit cancel avail status server login logout whoami doctor completion disk admin keys context config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "create list show contents snapshot snapshots restore clone wait rename resize edit delete undelete unlock" -- "$cur")); ;;
-    "admin") COMPREPLY=($(compgen -W "types extend nodes" -- "$cur")); ;;
+    "admin") COMPREPLY=($(compgen -W "types check extend nodes" -- "$cur")); ;;
     "keys") COMPREPLY=($(compgen -W "list add remove" -- "$cur")); ;;
     "context") COMPREPLY=($(compgen -W "list use" -- "$cur")); ;;
     "config") COMPREPLY=($(compgen -W "show get set unset path edit" -- "$cur")); ;;

@@ -66,6 +66,7 @@ complete -c gpu-dev -n '__gpu_dev_at only disk' -a delete -d 'Delete a disk; it 
 complete -c gpu-dev -n '__gpu_dev_at only disk' -a undelete -d 'Bring a deleted disk back'
 complete -c gpu-dev -n '__gpu_dev_at only disk' -a unlock -d 'Take a disk from a reservation whose end hangs (administrators)'
 complete -c gpu-dev -n '__gpu_dev_at only admin' -a types -d 'Show the catalogue of GPU types'
+complete -c gpu-dev -n '__gpu_dev_at only admin' -a check -d 'Compare the database with what the drivers report'
 complete -c gpu-dev -n '__gpu_dev_at only admin' -a extend -d 'Give a reservation a later end than its type allows'
 complete -c gpu-dev -n '__gpu_dev_at only admin' -a nodes -d 'Show the nodes, and close one for what is new'
 complete -c gpu-dev -n '__gpu_dev_at only keys' -a list -d 'List your ssh keys'

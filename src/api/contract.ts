@@ -1,6 +1,7 @@
 /** Routes and schemas together: what the server validates with and what the OpenAPI document is made of. */
 import type * as z from "zod";
 import * as a from "./accounts.ts";
+import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
@@ -34,6 +35,7 @@ export const contract = {
   listNodes: { reply: g.nodePage },
   cordonNode: { params: g.nodeParams, reply: g.node },
   uncordonNode: { params: g.nodeParams, reply: g.node },
+  checkDeployment: { reply: check },
   listDisks: { query: d.listDisksQuery, reply: d.diskPage },
   createDisk: { body: d.createDisk, reply: d.diskOperation },
   getDisk: { params: s.idParams, reply: d.disk },

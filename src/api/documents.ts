@@ -3,6 +3,7 @@
  * removed or retyped. The command line loads it for `--fields` alone: a short command has run before zod is there.
  */
 import * as z from "zod";
+import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
@@ -146,6 +147,7 @@ export const documents = {
     z.object({ ...includeLine, changed: z.boolean().describe("False when there was nothing to do") }),
   ]),
   "admin types": g.gpuTypePage,
+  "admin check": check,
   "admin extend": l.liftedReservation,
   "admin nodes": z.union([g.nodePage, g.node]),
 } as const satisfies Record<string, z.ZodType>;

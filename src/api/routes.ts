@@ -196,6 +196,13 @@ export const routes = {
     summary: "Let a node take part again",
     errors: ["not_found"],
   },
+  checkDeployment: {
+    method: "GET",
+    path: "/v1/check",
+    status: 200,
+    summary: "For administrators: what the database and the drivers say differently; changes nothing",
+    errors: [],
+  },
   ...diskRoutes,
   listKeys: {
     method: "GET",

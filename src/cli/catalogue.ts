@@ -307,6 +307,12 @@ const entries = [
     load: async () => (await import("./commands/admin/types.ts")).command,
   },
   {
+    path: "admin check",
+    summary: "Compare the database with what the drivers report",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/check.ts")).command,
+  },
+  {
     path: "admin extend",
     summary: "Give a reservation a later end than its type allows",
     group: ADMIN,

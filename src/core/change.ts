@@ -150,8 +150,8 @@ export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer)
   );
 }
 
-export const isFinal = (row: ReservationRow): boolean =>
-  (FINAL_STATES as readonly string[]).includes(row.state);
+export const isFinal = ({ state }: Pick<ReservationRow, "state">): boolean =>
+  (FINAL_STATES as readonly string[]).includes(state);
 
 /** What cannot be done any more, or not yet. */
 export function notActive(row: ReservationRow): Problem {

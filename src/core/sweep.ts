@@ -1,12 +1,12 @@
 /** What is compared now and then: the nodes with what is known of them, and the pods that are there with those that should be. */
-import { livePods } from "../store/reservations.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
 import { createDiskSweep } from "./disks/sweep.ts";
 import { countFinding } from "./findings.ts";
 import { syncCapacity } from "./gpus/inventory.ts";
 import { forgetOldAnswers } from "./idempotency.ts";
-import { bounded, ownerOfPod } from "./pods/pod.ts";
+import { strayPods } from "./pods/compare.ts";
+import { bounded } from "./pods/pod.ts";
 
 const SWEEP_MS = 60_000;
 /** A pod that no reservation names is taken away when it was seen so for this long. */
@@ -51,20 +51,10 @@ function createOrphanWatch(core: Core, conditions: Conditions) {
   const firstSeen = new Map<string, number>();
   const reported = new Set<string>();
   return async (now: Date): Promise<void> => {
-    // First the pods, then the rows: a pod is asked for only after its row was written.
-    const pods = await bounded("list", core.driver.list());
-    const owners = new Map(pods.map((pod) => [pod, ownerOfPod(pod)]));
-    const live = await core.store.read((db) =>
-      livePods(
-        db,
-        [...owners.values()].filter((id) => id !== undefined),
-      ),
-    );
-    for (const pod of firstSeen.keys()) if (!owners.has(pod) || live.has(pod)) firstSeen.delete(pod);
-    for (const [pod, owner] of owners) {
-      if (owner === undefined) await report(core, reported, pod);
-      else if (!live.has(pod)) await removeOrphan(pod, now);
-    }
+    const { orphans, misnamed } = await strayPods(core);
+    for (const pod of firstSeen.keys()) if (!orphans.includes(pod)) firstSeen.delete(pod);
+    for (const pod of misnamed) await report(core, reported, pod);
+    for (const pod of orphans) await removeOrphan(pod, now);
   };
 
   async function removeOrphan(pod: string, now: Date): Promise<void> {

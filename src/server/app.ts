@@ -15,6 +15,7 @@ import { accounts } from "./handlers/accounts.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
 import { disks } from "./handlers/disks.ts";
 import { inventory } from "./handlers/inventory.ts";
+import { operator } from "./handlers/operator.ts";
 import { reservations } from "./handlers/reservations.ts";
 import type { Metrics } from "./metrics.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
@@ -64,6 +65,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...account,
     ...accounts,
     ...disks,
+    ...operator,
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
   };
   bindRoutes(app, deps.core, handlers, deps.streams);

@@ -3,7 +3,7 @@
  * to devices (device, use) what keeps one that is cut into slices from being given whole as well.
  */
 import { sql } from "kysely";
-import { checkRow, type Row } from "./columns.ts";
+import { checkRow, count, int, type Row, text } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type AllocationRow, allocationShape, type Db, type DeviceRow, reservationShape } from "./tables.ts";
 
@@ -127,3 +127,32 @@ const taken = (db: Db) =>
     .select(["r.state", "r.state_since", "r.ends_at", "r.preparing_deadline", "r.duration_s"]);
 
 const checkedTaken = (row: object): Taken => checkRow("allocations", takenShape, row);
+
+const holdShape = { node: text, gpu_type: text, gpu_index: int, reservation_id: text, state };
+
+/** Everything that is given, with the state of the reservation that has it. */
+export async function listGiven(db: Db): Promise<Row<typeof holdShape>[]> {
+  const rows = await db
+    .selectFrom("allocations as a")
+    .innerJoin("reservations as r", "r.id", "a.reservation_id")
+    .select(["a.node", "a.gpu_type", "a.gpu_index", "a.reservation_id", "r.state"])
+    .orderBy("a.node")
+    .orderBy("a.gpu_type")
+    .orderBy("a.gpu_index")
+    .execute();
+  return rows.map((row) => checkRow("allocations", holdShape, row));
+}
+
+/** Of those that should hold GPUs or places the ones that hold another number of them. */
+export async function listMiscounted(db: Db): Promise<{ id: string; should: number; holds: number }[]> {
+  const rows = await db
+    .selectFrom("reservations as r")
+    .leftJoin("allocations as a", "a.reservation_id", "r.id")
+    .select(["r.id", "r.places", "r.node_count", ({ fn }) => fn.count("a.node").as("n")])
+    .where("r.state", "in", ["preparing", "active", "ending"])
+    .groupBy(["r.id", "r.places", "r.node_count"])
+    .execute();
+  return rows
+    .map((row) => ({ id: row.id, should: row.places * row.node_count, holds: count(row.n) }))
+    .filter(({ should, holds }) => should !== holds);
+}

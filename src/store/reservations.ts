@@ -160,20 +160,22 @@ export async function oldestByState(db: Db): Promise<Map<State, string>> {
   return new Map(rows.map((row) => [row.state, row.since]));
 }
 
+const withPods = (db: Db) => db.selectFrom("reservations").select(["id", "attempt", "node_count"]);
+
 /** Which pods, written `<id>-<attempt>` or with a rank behind it, belong to the present attempt of a reservation that is not over. */
 export async function livePods(db: Db, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
-  const rows = await db
-    .selectFrom("reservations")
-    .select(["id", "attempt", "node_count"])
+  const rows = await withPods(db)
     .where("id", "in", ids)
     .where("state", "in", ["preparing", "active", "ending"])
     .execute();
-  return new Set(
-    rows.flatMap(({ id, attempt, node_count: nodes }) =>
-      nodes === 1
-        ? [`${id}-${attempt}`]
-        : Array.from({ length: nodes }, (_, rank) => `${id}-${attempt}-${rank}`),
-    ),
-  );
+  return new Set(rows.flatMap(podsOf));
 }
+
+/** Those of all that are active: they should be there. */
+export async function activePods(db: Db): Promise<Set<string>> {
+  return new Set((await withPods(db).where("state", "=", "active").execute()).flatMap(podsOf));
+}
+
+const podsOf = ({ id, attempt, node_count: nodes }: Pick<ReservationRow, "id" | "attempt" | "node_count">) =>
+  nodes === 1 ? [`${id}-${attempt}`] : Array.from({ length: nodes }, (_, rank) => `${id}-${attempt}-${rank}`);

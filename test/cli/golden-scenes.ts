@@ -275,6 +275,30 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
         ),
     },
   },
+  "admin check": {
+    lines: ["admin check"],
+    handlers: {
+      checkDeployment: () => ({
+        checked_at: "2026-01-01T12:00:00.000Z",
+        status: "differences" as const,
+        parts: [
+          { part: "allocations" as const, status: "ok" as const, error: null, differences: [] },
+          {
+            part: "pods" as const,
+            status: "differences" as const,
+            error: null,
+            differences: [{ kind: "orphan_pod", id: `${over.id}-1`, detail: "no live reservation names it" }],
+          },
+          {
+            part: "disks" as const,
+            status: "unknown" as const,
+            error: "list: no answer within 8 s",
+            differences: [],
+          },
+        ],
+      }),
+    },
+  },
   "admin extend": {
     lines: [`admin extend ${train.id} --by 12h --reason deadline`],
     handlers: {

@@ -2,24 +2,20 @@
  * What is compared now and then: snapshots with how long they are kept, deleted disks with their time, and what is there with what the
  * rows name. Data that a row names are never touched; what no row names is put aside for 30 days, not deleted (D-05, D-11).
  */
-import type { DiskEngine, DiskInventory } from "../../drivers/disks.ts";
+import type { DiskEngine } from "../../drivers/disks.ts";
 import type { Tx } from "../../store/db.ts";
-import { allOpenOperations } from "../../store/disk-operations.ts";
-import type { OperationRow } from "../../store/disk-tables.ts";
-import { disksToPurge, namedVolumes, takeDisk } from "../../store/disks.ts";
+import { disksToPurge, takeDisk } from "../../store/disks.ts";
 import {
   deleteSnapshots,
   leavingSnapshots,
-  namedSnapshots,
   snapshotsToLeave,
   updateSnapshot,
 } from "../../store/snapshots.ts";
-import type { Db } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
 import { countFinding } from "../findings.ts";
-import { bounded } from "../pods/pod.ts";
+import { compareDisks, isThere, type Volume } from "./compare.ts";
 import { openOperation } from "./find.ts";
 import { auditDisk, openNew } from "./open.ts";
 
@@ -85,77 +81,35 @@ async function purge(core: Core): Promise<void> {
   }
 }
 
-interface Named {
-  readonly volumes: ReadonlySet<string>;
-  readonly snapshots: ReadonlySet<string>;
-  /** Of these something may be half made. */
-  readonly open: readonly string[];
-  /** They should be there. */
-  readonly readyVolumes: readonly string[];
-  readonly readySnapshots: readonly string[];
-}
-
-/** First what is there, then the rows: a row is written before anything is made. */
 async function compare(core: Core, engine: DiskEngine, watch: Watch, reported: Set<string>): Promise<void> {
-  const there = await bounded("list", engine.list());
-  const named = await core.store.read(readNamed);
-  for (const id of [...there.disks.filter((id) => !named.volumes.has(id)), ...strays(there, named)])
+  const { unnamed, halfMade, missing } = await compareDisks(core, engine);
+  for (const { id } of unnamed)
     await watch(`putting ${id} in quarantine`, async () => {
       await engine.quarantine(id);
       await core.store.write((tx) => countFinding(tx, "stray_disk"));
       core.log("warn", { id }, "a disk or snapshot that no row names was put in quarantine for 30 days");
     });
-  for (const name of there.halfMade.filter((name) => !named.open.some((id) => name.includes(id))))
+  for (const name of halfMade)
     await watch(`discarding ${name}`, async () => {
       await engine.discardHalfMade(name);
       await core.store.write((tx) => countFinding(tx, "half_made_disk"));
       core.log("info", { name }, "what a crash left half made was discarded");
     });
-  await reportMissing(core, engine, there, named, reported);
+  for (const volume of missing) await reportMissing(core, engine, volume, reported);
 }
 
-const strays = (there: DiskInventory, named: Named): string[] =>
-  there.snapshots.filter((id) => !named.snapshots.has(id));
-
-async function readNamed(db: Db): Promise<Named> {
-  const disks = await namedVolumes(db);
-  const snapshots = await namedSnapshots(db);
-  const operations = await allOpenOperations(db);
-  const made = operations.flatMap((operation) => operation.volume ?? []);
-  const locked = new Set(operations.map((operation) => operation.locked_id));
-  return {
-    volumes: new Set([...disks.map((disk) => disk.volume), ...made]),
-    snapshots: new Set(snapshots.map((snapshot) => snapshot.id)),
-    open: [
-      ...operations.flatMap(targetsOf),
-      ...disks.flatMap(({ id, volume }) => (locked.has(id) ? [volume] : [])),
-    ],
-    readyVolumes: disks.filter((disk) => disk.state === "ready").map((disk) => disk.volume),
-    readySnapshots: snapshots.filter((snapshot) => snapshot.state === "ready").map(({ id }) => id),
-  };
-}
-
-const targetsOf = ({ volume, snapshot_id }: OperationRow): string[] =>
-  [volume, snapshot_id].filter((id) => id !== null);
-
-/** Nothing can be done about it, but somebody has to know; what became ready since the list was made is there. */
+/** Nothing can be done about it, but somebody has to know. */
 async function reportMissing(
   core: Core,
   engine: DiskEngine,
-  there: DiskInventory,
-  named: Named,
+  volume: Volume,
   reported: Set<string>,
 ): Promise<void> {
-  const missing = async (id: string, is: "disk" | "snapshot", absent: () => Promise<unknown>) => {
-    if (reported.has(id) || (await absent()) !== "absent") return;
-    await core.store.write((tx) => countFinding(tx, "missing_disk"));
-    reported.add(id);
-    core.log("error", { id, is }, "a row names data that are not there");
-  };
-  for (const id of named.readyVolumes.filter((one) => !there.disks.includes(one)))
-    await missing(id, "disk", () => engine.measure(id));
-  for (const id of named.readySnapshots.filter((one) => !there.snapshots.includes(one)))
-    await missing(id, "snapshot", () => engine.contents(id, "", { limit: 1 }));
+  const { id, is } = volume;
+  if (reported.has(id) || (await isThere(engine, volume))) return;
+  await core.store.write((tx) => countFinding(tx, "missing_disk"));
+  reported.add(id);
+  core.log("error", { id, is }, "a row names data that are not there");
 }
 
 async function expire(core: Core, engine: DiskEngine): Promise<void> {

@@ -21,7 +21,7 @@ export const capacityRow = (n: NodeCapacity, at: string): CapacityRow => ({
 });
 
 /** The indices that a node offers of a type. Throws for a row that holds something else. */
-function offeredIndices(row: Pick<CapacityRow, "places" | "indices">): number[] {
+export function offeredIndices(row: Pick<CapacityRow, "places" | "indices">): number[] {
   if (row.indices === null) return Array.from({ length: row.places }, (_, i) => i);
   const indices: unknown = JSON.parse(row.indices);
   if (!Array.isArray(indices) || !indices.every((i) => Number.isSafeInteger(i)))

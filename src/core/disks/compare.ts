@@ -1,0 +1,81 @@
+/** The disks and snapshots that there are, beside those that the rows name (D-11). */
+import type { DiskEngine } from "../../drivers/disks.ts";
+import { allOpenOperations } from "../../store/disk-operations.ts";
+import type { OperationRow } from "../../store/disk-tables.ts";
+import { namedVolumes } from "../../store/disks.ts";
+import { namedSnapshots } from "../../store/snapshots.ts";
+import type { Db } from "../../store/tables.ts";
+import type { Core } from "../core.ts";
+import { bounded } from "../pods/pod.ts";
+
+/** Data by their id. */
+export interface Volume {
+  readonly id: string;
+  readonly is: "disk" | "snapshot";
+}
+
+export interface DiskDifferences {
+  /** They are there, and no row names them. */
+  readonly unnamed: readonly Volume[];
+  /** What a crash left, and nothing that is being made. */
+  readonly halfMade: readonly string[];
+  /** A row says that they are there, and the list has not got them; what became ready since the list was made is there. */
+  readonly missing: readonly Volume[];
+}
+
+interface Named {
+  readonly volumes: ReadonlySet<string>;
+  readonly snapshots: ReadonlySet<string>;
+  /** Of these something may be half made. */
+  readonly open: readonly string[];
+  /** They should be there. */
+  readonly ready: readonly Volume[];
+}
+
+/** First what is there, then the rows: a row is written before anything is made. Throws what the engine does, DriverError after `ms`. */
+export async function compareDisks(core: Core, engine: DiskEngine, ms?: number): Promise<DiskDifferences> {
+  const there = await bounded("list", engine.list(), ms);
+  const named = await core.store.read(readNamed);
+  const present = { disk: new Set(there.disks), snapshot: new Set(there.snapshots) };
+  return {
+    unnamed: [
+      ...there.disks.filter((id) => !named.volumes.has(id)).map((id) => ({ id, is: "disk" }) as const),
+      ...there.snapshots
+        .filter((id) => !named.snapshots.has(id))
+        .map((id) => ({ id, is: "snapshot" }) as const),
+    ],
+    halfMade: there.halfMade.filter((name) => !named.open.some((id) => name.includes(id))),
+    missing: named.ready.filter(({ id, is }) => !present[is].has(id)),
+  };
+}
+
+/** Asks for this one alone. */
+export async function isThere(engine: DiskEngine, { id, is }: Volume, ms?: number): Promise<boolean> {
+  const asked = is === "disk" ? engine.measure(id) : engine.contents(id, "", { limit: 1 });
+  return (await bounded(is, asked as Promise<unknown>, ms)) !== "absent";
+}
+
+async function readNamed(db: Db): Promise<Named> {
+  const disks = await namedVolumes(db);
+  const snapshots = await namedSnapshots(db);
+  const operations = await allOpenOperations(db);
+  const made = operations.flatMap((operation) => operation.volume ?? []);
+  const locked = new Set(operations.map((operation) => operation.locked_id));
+  return {
+    volumes: new Set([...disks.map((disk) => disk.volume), ...made]),
+    snapshots: new Set(snapshots.map((snapshot) => snapshot.id)),
+    open: [
+      ...operations.flatMap(targetsOf),
+      ...disks.flatMap(({ id, volume }) => (locked.has(id) ? [volume] : [])),
+    ],
+    ready: [
+      ...disks
+        .filter((disk) => disk.state === "ready")
+        .map(({ volume: id }) => ({ id, is: "disk" }) as const),
+      ...snapshots.filter((one) => one.state === "ready").map(({ id }) => ({ id, is: "snapshot" }) as const),
+    ],
+  };
+}
+
+const targetsOf = ({ volume, snapshot_id }: OperationRow): string[] =>
+  [volume, snapshot_id].filter((id) => id !== null);
