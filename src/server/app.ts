@@ -10,6 +10,7 @@ import type { Core, OutsideService } from "../core/core.ts";
 import { authenticateMetrics } from "../core/people/access.ts";
 import { bearerToken } from "./auth.ts";
 import { type AppEnv, bindRoutes, honoPath } from "./bind.ts";
+import type { ClientAddress } from "./client-address.ts";
 import { account } from "./handlers/account.ts";
 import { accounts } from "./handlers/accounts.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
@@ -36,8 +37,11 @@ export interface AppDeps {
   readonly draining: () => boolean;
   readonly ready: () => Promise<Health>;
   readonly metrics: Metrics;
+  readonly clientAddress: ClientAddress;
   /** False in a process without that role: it says how it is, and nothing else. Default: true. */
   readonly api?: boolean;
+  /** True where /metrics asks for no token: at a listener of its own. */
+  readonly openMetrics?: boolean;
 }
 
 /** All of the API; never throws, and answers every error as a problem document. */
@@ -82,6 +86,8 @@ async function around(deps: AppDeps, c: Context<AppEnv>, next: () => Promise<voi
   c.header("gpu-dev-server", deps.version);
   c.header("cache-control", "no-store");
   c.header("x-content-type-options", "nosniff");
+  const incoming = c.env?.incoming;
+  if (incoming) c.set("remoteAddress", deps.clientAddress(incoming));
   const refusal = early(deps, c);
   if (refusal) c.res = answerProblem(c, refusal);
   else await next();
@@ -115,10 +121,12 @@ function bindHealth(app: Hono<AppEnv>, deps: AppDeps): void {
 }
 
 /** Not of the table of routes, since it is no JSON; for administrators, and for whom they give a token. */
-function bindMetrics(app: Hono<AppEnv>, { core, metrics }: AppDeps): void {
+function bindMetrics(app: Hono<AppEnv>, { core, metrics, openMetrics = false }: AppDeps): void {
   app.get(METRICS, async (c) => {
-    const caller = await authenticateMetrics(core, bearerToken(c.req.header("authorization")));
-    c.set("userId", caller.id);
+    if (!openMetrics) {
+      const caller = await authenticateMetrics(core, bearerToken(c.req.header("authorization")));
+      c.set("userId", caller.id);
+    }
     return c.body(await metrics.page(), 200, { "content-type": metrics.contentType });
   });
 }
@@ -169,6 +177,7 @@ function logRequest(logger: Logger, c: Context<AppEnv>, took: number): void {
     path: c.req.path,
     status,
     took_ms: Math.round(took * 10) / 10,
+    remote_address: c.get("remoteAddress"),
     user_id: c.get("userId"),
     reservation_id: c.get("reservationId"),
     ...(status >= 500 && c.error ? { err: c.error } : {}),

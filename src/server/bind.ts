@@ -1,4 +1,5 @@
 /** One binder for the whole table of routes: token, then input against the schemas, then the handler. */
+import type { IncomingMessage } from "node:http";
 import type { Context, Hono } from "hono";
 import type * as z from "zod";
 import { contract } from "../api/contract.ts";
@@ -21,7 +22,9 @@ import { type Checked, check, inputProblem, readQuery } from "./validate.ts";
 
 /** What the request's log line carries beside the request id. */
 export interface AppEnv {
-  Variables: { requestId: string; userId?: string; reservationId?: string };
+  /** What a request comes with when it came through a port. */
+  Bindings: { incoming?: IncomingMessage };
+  Variables: { requestId: string; userId?: string; reservationId?: string; remoteAddress?: string };
 }
 
 interface Shape {

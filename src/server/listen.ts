@@ -1,6 +1,7 @@
 /** The HTTP server around the app: limits, and problem documents also for what never becomes a request (X-07). */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
@@ -8,6 +9,7 @@ import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Hono } from "hono";
 import { ERRORS, type ErrorCode, Problem } from "../api/errors.ts";
 import type { AppEnv } from "./bind.ts";
+import type { Certificate } from "./certificate.ts";
 import { StartError } from "./config/config.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
 
@@ -29,7 +31,9 @@ interface ListenOptions {
   /** True for the requests that `upgrade` is to get; the rest goes to the app, whatever it asks to upgrade to. */
   readonly isTunnel: (url: string) => boolean;
   readonly upgrade: Upgrade;
-  /** How long the headers may take to arrive; the whole request may take three times as long. */
+  /** What it shows; without one it speaks plain HTTP. */
+  readonly certificate?: Certificate | undefined;
+  /** How long a TLS handshake, and then the headers, may take; the whole request may take three times as long. */
   readonly patienceMs?: number;
   /** How long an address that is taken is waited for; default: not at all. */
   readonly takeOverMs?: number;
@@ -48,21 +52,7 @@ export interface Listening {
 
 /** Listens. Throws StartError when the address cannot be had. */
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const { patienceMs = PATIENCE_MS } = options;
-  const server = createServer(
-    {
-      noDelay: true,
-      maxHeaderSize: HEADER_LIMIT,
-      headersTimeout: patienceMs,
-      requestTimeout: 3 * patienceMs,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: patienceMs / 2,
-      // Node answers a missing Host with an empty 400; the app does not need the header.
-      requireHostHeader: false,
-      shouldUpgradeCallback: (request) => options.isTunnel(request.url ?? ""),
-    },
-    requestListener(options),
-  );
+  const server = openServer(options, requestListener(options));
   // An expectation that is not known may be ignored (RFC 9110, 10.1.1); node's own 417 would be no problem document.
   server.on("checkExpectation", requestListener(options));
   const requests = watchRequests(server);
@@ -74,9 +64,36 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   await bind(server, options);
   const { address, family, port } = server.address() as AddressInfo;
   return {
-    url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
+    url: `${options.certificate ? "https" : "http"}://${hostOf(address, family)}:${port}`,
     ...closing(server, requests),
   };
+}
+
+/** As a URL has it; an address that means all of them is reached by loopback. */
+function hostOf(address: string, family: string): string {
+  if (family !== "IPv6") return address === "0.0.0.0" ? "127.0.0.1" : address;
+  return `[${address === "::" ? "::1" : address}]`;
+}
+
+/** A new certificate is shown to connections that come from then on; those that are there go on. */
+function openServer(options: ListenOptions, listener: RequestListener): Server {
+  const { certificate, patienceMs = PATIENCE_MS } = options;
+  const limits = {
+    noDelay: true,
+    maxHeaderSize: HEADER_LIMIT,
+    headersTimeout: patienceMs,
+    requestTimeout: 3 * patienceMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: patienceMs / 2,
+    // Node answers a missing Host with an empty 400; the app does not need the header.
+    requireHostHeader: false,
+    shouldUpgradeCallback: (request: IncomingMessage) => options.isTunnel(request.url ?? ""),
+  };
+  if (!certificate) return createServer(limits, listener);
+  const { cert, key } = certificate.pair;
+  const server = createTlsServer({ ...limits, cert, key, handshakeTimeout: patienceMs }, listener);
+  certificate.onNew((pair) => server.setSecureContext({ cert: pair.cert, key: pair.key }));
+  return server;
 }
 
 interface Requests {
@@ -84,24 +101,34 @@ interface Requests {
   leave(socket: Socket): void;
   /** Resolves when no connection is there for requests; none may come any more. */
   gone(): Promise<unknown>;
+  /** Ends what is there, in the middle of a request or of a handshake. */
+  cut(): void;
 }
 
 function watchRequests(server: Server): Requests {
-  const sockets = new Map<Socket, () => void>();
-  const ends = new Set<Promise<void>>();
-  server.on("connection", (socket) => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    ends.add(promise);
-    sockets.set(socket, resolve);
-    void promise.then(() => ends.delete(promise));
-    socket.once("close", () => leave(socket));
-  });
-  const leave = (socket: Socket): void => {
-    sockets.get(socket)?.();
-    sockets.delete(socket);
+  const there = new Map<string, { readonly socket: Socket; readonly left: PromiseWithResolvers<void> }>();
+  const leave = (peer: string): void => {
+    there.get(peer)?.left.resolve();
+    there.delete(peer);
   };
-  return { leave, gone: () => Promise.all(ends) };
+  server.on("connection", (socket: Socket) => {
+    const peer = peerOf(socket);
+    there.set(peer, { socket, left: Promise.withResolvers() });
+    socket.once("close", () => {
+      if (there.get(peer)?.socket === socket) leave(peer);
+    });
+  });
+  return {
+    leave: (socket) => leave(peerOf(socket)),
+    gone: () => Promise.all([...there.values()].map(({ left }) => left.promise)),
+    cut() {
+      for (const { socket } of there.values()) socket.destroy();
+    },
+  };
 }
+
+/** What a connection and the TLS inside of it have in common; they are two sockets. */
+const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 function closing(server: Server, requests: Requests): Pick<Listening, "stop" | "close"> {
   const stop = () => {
@@ -112,7 +139,7 @@ function closing(server: Server, requests: Requests): Pick<Listening, "stop" | "
     stop,
     async close() {
       stop();
-      const timer = setTimeout(() => server.closeAllConnections(), FINISH_MS);
+      const timer = setTimeout(() => requests.cut(), FINISH_MS);
       await requests.gone();
       clearTimeout(timer);
     },
@@ -166,7 +193,8 @@ async function tryBind(
 
 /** What the HTTP parser refused, in the words of the contract; a connection that broke gets none. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket | Duplex): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+  // A handshake that failed has nobody to talk to: what comes from the HTTP parser has codes of its own.
+  if (!/^(?:HPE|ERR_HTTP)_/.test(error.code ?? "") || !socket.writable) {
     socket.destroy();
     return;
   }

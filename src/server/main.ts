@@ -41,25 +41,28 @@ export interface RunningServer {
    * told when all but the tunnels has ended; what it gets ends them, too.
    */
   drain(graceMs: number, onWait: (sessions: number, endNow: () => void) => void): Promise<void>;
-  /** Reads the configuration file again. */
+  /** Reads the configuration file and the certificate again. */
   reload(): Promise<void>;
 }
 
 /** Starts all parts. Throws, with everything closed again, when one cannot start; StartError has words for the user. */
 export async function startServer(given: ServerOptions): Promise<RunningServer> {
   const options = { ...given, live: given.live ?? new LiveSettings() };
-  parseListen(options.listen);
+  parseListen(options.listen, options);
   const logger = createLogger(options.logLevel, options.logTo ?? logToStderr());
   const closing = { front: new Shutdown(), back: new Shutdown() };
   try {
     const dataDir = resolve(options.dataDir ?? defaultDataDir(process.env, homedir()));
     const open = await openCore({ ...options, dataDir }, logger, closing);
-    const { url, gateway } = await openHttp(open, options, logger, closing);
+    const { url, gateway, certificate } = await openHttp(open, options, logger, closing);
     if (open.roles.has("worker")) startReconciler(open, closing);
     const token = open.roles.has("api") ? await welcome(open, url, options, closing) : "";
     const parts = partsOf(open);
     logger.info({ url, parts, name: open.name }, "ready");
-    const reload = () => reloadConfig(options, logger);
+    const reload = async () => {
+      await reloadConfig(options, logger);
+      await certificate?.look();
+    };
     return { url, token, parts, reload, ...ending(closing, gateway, logger) };
   } catch (error) {
     await closeAll(closing, logger);

@@ -7,6 +7,7 @@ import type { Core } from "../core/core.ts";
 import { readTotals } from "../core/totals.ts";
 import { type Clock, realClock } from "../tunnel/clock.ts";
 import type { GatewayObserver } from "../tunnel/observer.ts";
+import type { Certificate } from "./certificate.ts";
 import { Families } from "./metrics/families.ts";
 import { outsideFamilies } from "./metrics/outside.ts";
 import { reconcilerFamilies, requestFamilies } from "./metrics/process.ts";
@@ -28,7 +29,11 @@ export interface Metrics {
 /** How often the lateness of the event loop is measured. */
 const LOOP_MS = 100;
 
-export function createMetrics(core: Core, clock: Clock = realClock): Metrics {
+export function createMetrics(
+  core: Core,
+  clock: Clock = realClock,
+  certificate?: Pick<Certificate, "endsAt">,
+): Metrics {
   const families = new Families();
   const setTotals = totalFamilies(families);
   const observer = tunnelObserver(families);
@@ -41,6 +46,7 @@ export function createMetrics(core: Core, clock: Clock = realClock): Metrics {
     "How late the event loop is: what a byte waits before it is read",
     ECHO,
   );
+  const setCertificate = certificate ? certificateFamily(families, certificate) : () => undefined;
   let watched: Watched | undefined;
   return {
     contentType: families.registry.contentType,
@@ -51,6 +57,7 @@ export function createMetrics(core: Core, clock: Clock = realClock): Metrics {
       setTotals(totals);
       setGateway(watched);
       setServices();
+      setCertificate();
       return families.registry.metrics();
     },
     watch(gateway) {
@@ -63,4 +70,12 @@ export function createMetrics(core: Core, clock: Clock = realClock): Metrics {
       });
     },
   };
+}
+
+function certificateFamily(families: Families, certificate: Pick<Certificate, "endsAt">): () => void {
+  const end = families.gauge(
+    "gpu_dev_tls_certificate_end_timestamp_seconds",
+    "When the certificate that is shown now ends, in seconds since 1970",
+  );
+  return () => end.set(certificate.endsAt);
 }

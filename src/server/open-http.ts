@@ -1,4 +1,5 @@
 /** What a process listens on: its port, and the socket on which other servers hand tunnels to its gateway. */
+import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { VERSION } from "../api/version.ts";
 import { admitTunnel } from "../core/people/access.ts";
@@ -6,6 +7,8 @@ import { joinServers, type KnownServer, knownServers, type Presence } from "../c
 import type { Gateway } from "../tunnel/gateway.ts";
 import { type Peer, Router } from "../tunnel/router.ts";
 import { createApp } from "./app.ts";
+import { Certificate, urlBy } from "./certificate.ts";
+import { createClientAddress } from "./client-address.ts";
 import { DEFAULT_TAKE_OVER_MS, parseListen, type ServerOptions } from "./config/config.ts";
 import type { LiveSettings } from "./config/live.ts";
 import { openDoor } from "./door.ts";
@@ -23,6 +26,8 @@ export interface OpenHttp {
   readonly url: string;
   /** Undefined without the gateway role. */
   readonly gateway: Gateway | undefined;
+  /** What it shows; undefined without TLS. */
+  readonly certificate: Certificate | undefined;
 }
 
 /** Listens, and makes this process known to the others. What is new is refused from the moment that `front` is closed. */
@@ -33,7 +38,9 @@ export async function openHttp(
   { front, back }: Closing,
 ): Promise<OpenHttp> {
   const { core, name } = open;
-  const metrics = createMetrics(core);
+  const certificate = options.tls && (await Certificate.open(options.tls, logger));
+  if (certificate) back.add("certificate", 100, () => certificate.close());
+  const metrics = createMetrics(core, undefined, certificate);
   const gateway = open.roles.has("gateway")
     ? createTunnels(core, name, logger, metrics, options.live.limits, options.detachMaxS)
     : undefined;
@@ -44,7 +51,8 @@ export async function openHttp(
   front.add("forwarded tunnels", 100, () => router.close());
   let draining = false;
   const streams = createStreams(core);
-  const app = createApp({
+  const clientAddress = createClientAddress(options.behindProxy);
+  const parts = {
     core,
     streams,
     logger,
@@ -53,22 +61,45 @@ export async function openHttp(
     draining: () => draining,
     ready: readiness(open, presence, logger),
     metrics,
-    api: open.roles.has("api"),
-  });
+    clientAddress,
+  };
+  const takeOverMs = Math.min(options.takeOverMs ?? DEFAULT_TAKE_OVER_MS, PORT_TAKE_OVER_MS);
   const http = await listen({
-    ...parseListen(options.listen),
-    app,
+    ...parseListen(options.listen, options),
+    app: createApp({ ...parts, api: open.roles.has("api") }),
+    certificate,
     isTunnel,
-    takeOverMs: Math.min(options.takeOverMs ?? DEFAULT_TAKE_OVER_MS, PORT_TAKE_OVER_MS),
-    upgrade: (request, socket, head) => router.handleUpgrade(request, socket, head),
+    takeOverMs,
+    upgrade: (request, socket, head) => {
+      tellAddress(request, clientAddress(request));
+      router.handleUpgrade(request, socket, head);
+    },
   });
+  if (options.metricsListen !== undefined) {
+    const page = await listen({
+      ...parseListen(options.metricsListen, options),
+      app: createApp({ ...parts, api: false, openMetrics: true }),
+      certificate,
+      isTunnel: () => false,
+      takeOverMs,
+      upgrade: (_request, socket) => socket.destroy(),
+    });
+    front.add("metrics", 1300, () => page.close());
+    logger.info({ url: page.url }, "metrics are told without a token");
+  }
   front.add("requests", 1300, () => http.close());
   front.add("event streams", 100, () => streams.close());
   front.add("port", 100, () => {
     draining = true;
     http.stop();
   });
-  return { url: http.url, gateway };
+  const url = options.publicUrl ?? (certificate ? urlBy(certificate.pair, http.url) : http.url);
+  return { url, gateway, certificate };
+}
+
+/** The connection is the tunnel's alone from now on: whoever asks it where it comes from wants to know about the client. */
+function tellAddress({ socket }: IncomingMessage, address: string): void {
+  if (address !== socket.remoteAddress) Object.defineProperty(socket, "remoteAddress", { value: address });
 }
 
 /** The door, then the name that leads others to it, then the tunnels: closed in the opposite order, also when one fails to open. */

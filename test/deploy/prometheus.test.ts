@@ -56,7 +56,7 @@ test("every alert says what is wrong and what to do", () => {
 async function seriesOfPage(): Promise<Map<string, string>> {
   const rig = await openRig(engineNamed("sqlite"));
   const service = { name: "github-keys", state: () => ({ answered: 1, failed: 0, refused: 0, down: false }) };
-  const page = await createMetrics({ ...rig.core, services: [service] }).page();
+  const page = await createMetrics({ ...rig.core, services: [service] }, undefined, { endsAt: 1 }).page();
   await rig.close();
   return new Map(
     [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = "", type = ""]) => [name, type]),

@@ -90,7 +90,7 @@ async function whenReady(child: ChildProcess, home: string): Promise<ServerProce
   const exit = once(child, "exit");
   const first = await Promise.race([once(createInterface(child.stdout), "line"), exit.then(() => undefined)]);
   if (first === undefined) throw new Error(`the server ended before it was ready\n${log}`);
-  const url = /http:\S+/.exec(String(first[0]))?.[0] ?? "";
+  const url = /https?:\S+/.exec(String(first[0]))?.[0] ?? "";
   const token = readToken(home);
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null && child.kill(signal)) await exit;

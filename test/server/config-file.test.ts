@@ -73,6 +73,12 @@ test.each([
     "gpu_types:\n  a: {slice_of: g, per_gpu: 7}\n  b: {slice_of: g, per_gpu: 2}\nnodes:\n  n:\n    slices:\n      a: [0]\n      b: [1, 0]\n",
     "f.yaml:8: nodes.n.slices.b.1: g 0 is cut into a already",
   ],
+  ["tls_cert: a.pem\n", "f.yaml:1: tls_cert: tls_cert and tls_key go together"],
+  [
+    "behind_proxy: [proxy.example.com]\n",
+    /^f\.yaml:1: behind_proxy\.0: must be an address such as 10\.0\.0\.5/,
+  ],
+  ["public_url: gpu.example.com\n", /^f\.yaml:1: public_url: Invalid URL/],
   ["a: [1\n", /^f\.yaml:\d: this is not YAML: /],
   ["listen: a\nlisten: b\n", /^f\.yaml:2: this is not YAML: Map keys must be unique/],
   ["- a\n", /^f\.yaml:1: the file: Invalid input: expected object/],

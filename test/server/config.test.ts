@@ -1,13 +1,25 @@
 import { expect, test } from "vitest";
 import { defaultDataDir, parseListen } from "../../src/server/config/config.ts";
 
-test("X-06 the server listens on loopback only, and says why and what to do", () => {
-  for (const listen of ["0.0.0.0:80", "[::]:80", "192.168.1.4:4780", "example.org:1", "[::ffff:127.0.0.1]:1"])
+const BEYOND = ["0.0.0.0:80", "[::]:80", "192.168.1.4:4780", "[::ffff:127.0.0.1]:1"];
+
+test("X-06 without TLS the server listens on loopback only, and says why and what to do", () => {
+  for (const listen of BEYOND)
     expect(() => parseListen(listen)).toThrow(
-      /no TLS yet, so it listens on loopback only .* use 127\.0\.0\.1:/,
+      /without TLS it listens on loopback only, .*; set tls_cert and tls_key .* behind_proxy .* use 127\.0\.0\.1:/,
     );
   // Looks like loopback, but is a name that anybody can register.
-  expect(() => parseListen("127.evil.example:80")).toThrow(/loopback only/);
+  for (const name of ["127.evil.example:80", "example.org:1"])
+    expect(() => parseListen(name, { tls: { cert: "c", key: "k" } })).toThrow(/expected an IP address/);
+});
+
+test("X-06 with TLS, or behind a proxy that ends it, it listens where it is told to", () => {
+  for (const listen of BEYOND) {
+    expect(parseListen(listen, { tls: { cert: "c", key: "k" } }).host).not.toBe("127.0.0.1");
+    expect(parseListen(listen, { behindProxy: ["10.0.0.5"] })).toEqual(
+      parseListen(listen, { tls: { cert: "c", key: "k" } }),
+    );
+  }
 });
 
 test("loopback addresses are accepted in every form", () => {

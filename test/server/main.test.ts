@@ -202,7 +202,9 @@ test("a start that fails is one clear line and exit code 1", async () => {
   };
   expect(await runServer(options({ listen: "[::]:1" }), io)).toBe(1);
   expect(text.out).toBe("");
-  expect(text.err).toMatch(/^gpu-dev server: --listen \[::\]:1: this server has no TLS yet[^\n]*\n$/);
+  expect(text.err).toMatch(
+    /^gpu-dev server: --listen \[::\]:1: without TLS it listens on loopback only[^\n]*\n$/,
+  );
   expect(await runServer(options({ databaseUrl: "mysql://x" }), io)).toBe(1);
   expect(text.err.split("\n")).toHaveLength(3);
   expect(await runServer({ ...options({ listen: "[::]:1" }), json: true }, io)).toBe(1);

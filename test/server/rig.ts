@@ -16,6 +16,7 @@ import { createReconciler } from "../../src/core/reconcile.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { createApp } from "../../src/server/app.ts";
 import type { AppEnv } from "../../src/server/bind.ts";
+import { createClientAddress } from "../../src/server/client-address.ts";
 import { LiveSettings } from "../../src/server/config/live.ts";
 import { listen } from "../../src/server/listen.ts";
 import { createLogger } from "../../src/server/log.ts";
@@ -114,6 +115,7 @@ async function rigOn(
       version: "1.2.3-test",
       draining: () => draining,
       metrics,
+      clientAddress: createClientAddress(),
       ready: createReadiness({
         checks: { database: () => on.store.now(), driver: () => on.driver.capacity() },
         timeoutMs: 3000,

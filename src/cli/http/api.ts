@@ -112,6 +112,7 @@ const WORDS: Readonly<Record<string, string>> = {
 function whyUnreachable(error: unknown): string {
   const code = errorCode(error);
   const message = error instanceof Error ? error.message : String(error);
-  if (/CERT|TLS|SSL|SELF_SIGNED/.test(code)) return `the TLS certificate was not accepted (${message})`;
+  if (/CERT|TLS|SSL|LEAF_SIGNATURE/.test(code))
+    return `the TLS certificate was not accepted (${message}); for an authority of your own, set NODE_EXTRA_CA_CERTS`;
   return WORDS[code] ?? message;
 }

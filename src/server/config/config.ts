@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { DestinationStream } from "pino";
 import type { Home } from "../../api/home.ts";
 import type { Role } from "../../api/roles.ts";
+import type { TlsFiles } from "../certificate.ts";
 import type { LiveSettings } from "./live.ts";
 
 export interface ServerOptions {
@@ -11,8 +12,16 @@ export interface ServerOptions {
   readonly json?: boolean;
   /** Default: `gpu-dev` below the user's XDG data directory. */
   readonly dataDir?: string;
-  /** HOST:PORT of a loopback address; port 0 picks a free one. */
+  /** HOST:PORT; port 0 picks a free one. */
   readonly listen: string;
+  /** The certificate to show; without it, plain HTTP. */
+  readonly tls?: TlsFiles;
+  /** Networks of the proxies that end TLS, which are believed about their clients' addresses. */
+  readonly behindProxy?: readonly string[];
+  /** Where users reach the API; default: where it listens, by a name that the certificate has. */
+  readonly publicUrl?: string;
+  /** HOST:PORT that answers /metrics, /healthz and /readyz without a token. */
+  readonly metricsListen?: string;
   /** GPUs that only exist for demonstrations and tests. */
   readonly simulate: readonly { readonly gpuType: string; readonly count: number; readonly nodes?: number }[];
   /** Of pino: trace, debug, info, warn, error, fatal or silent. */
@@ -61,8 +70,11 @@ export class StartError extends Error {
   override readonly name = "StartError";
 }
 
-/** Host and port of HOST:PORT. Throws StartError for another form and for any address beyond loopback (X-06). */
-export function parseListen(listen: string): { host: string; port: number } {
+/** Host and port of HOST:PORT. Throws StartError for another form, and beyond loopback unless TLS hides the tokens (X-06). */
+export function parseListen(
+  listen: string,
+  { tls, behindProxy }: Pick<ServerOptions, "tls" | "behindProxy"> = {},
+): { host: string; port: number } {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(listen);
   const port = Number(match?.[3]);
   const name = match?.[1] ?? match?.[2];
@@ -70,10 +82,14 @@ export function parseListen(listen: string): { host: string; port: number } {
     throw new StartError(`--listen ${listen}: expected HOST:PORT, such as 127.0.0.1:4780`);
   // Not left to DNS: what /etc/hosts says about localhost must not open the server to others.
   const host = name.toLowerCase() === "localhost" ? "127.0.0.1" : name;
-  if (isLoopback(host)) return { host, port };
+  if (isIP(host) === 0)
+    throw new StartError(
+      `--listen ${listen}: expected an IP address, such as 0.0.0.0:${port} for all of them`,
+    );
+  if (isLoopback(host) || tls || behindProxy) return { host, port };
   throw new StartError(
-    `--listen ${listen}: this server has no TLS yet, so it listens on loopback only (tokens would travel readable); ` +
-      `use 127.0.0.1:${port}, and an ssh tunnel or a TLS proxy in front of it for others`,
+    `--listen ${listen}: without TLS it listens on loopback only, since tokens would travel readable; set tls_cert and tls_key in the ` +
+      `configuration file, or behind_proxy with the addresses of the proxy that ends TLS, or use 127.0.0.1:${port}`,
   );
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Home } from "../../api/home.ts";
 import { ROLES } from "../../api/roles.ts";
+import type { TlsFiles } from "../certificate.ts";
 import type { ServerOptions } from "./config.ts";
 import { readSettings } from "./file.ts";
 import { LiveSettings } from "./live.ts";
@@ -51,6 +52,10 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
   given({
     dataDir: file.data_dir,
     databaseUrl: file.database,
+    tls: tlsOf(file),
+    behindProxy: file.behind_proxy,
+    publicUrl: file.public_url,
+    metricsListen: file.metrics_listen,
     domain: file.domain,
     isolation: file.isolation,
     logLevel: file.log_level,
@@ -62,6 +67,9 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     idleAfterS: file.idle_after,
     githubKeysUrl: file.github_keys_url,
   });
+
+const tlsOf = ({ tls_cert: cert, tls_key: key }: SettingsFile): TlsFiles | undefined =>
+  cert === undefined || key === undefined ? undefined : { cert, key };
 
 /** Without the keys that have no value. */
 const given = <T extends object>(values: T) =>

@@ -4,6 +4,7 @@ import { DURATION_FORMS, exactDuration, parseDuration } from "../../api/duration
 import { parseDollars } from "../../api/money.ts";
 import { parseSimulated, SIMULATED_FORMS } from "../../api/simulated.ts";
 import { parseSize, SIZE_FORMS } from "../../api/size.ts";
+import { parseNetwork } from "../client-address.ts";
 import { shown } from "./shown.ts";
 
 const MAX_DURATION_S = 366 * 86_400;
@@ -41,6 +42,14 @@ const typeName = z
 const nodeName = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "a node's name has a-z, 0-9 and inner -");
+const filePath = z.string().min(1);
+const httpUrl = z.url({ protocol: /^https?$/ });
+const network = z
+  .string()
+  .refine(
+    (text) => parseNetwork(text) !== undefined,
+    "must be an address such as 10.0.0.5, or a network such as 10.0.0.0/8",
+  );
 const gpuIndex = z.int().min(0).max(1023);
 
 const gpuType = z
@@ -126,7 +135,27 @@ export const settingsFile = z
   .strictObject({
     listen: z
       .string()
-      .describe("HOST:PORT of a loopback address, for the process with the role `api`; `--listen`"),
+      .describe(
+        "HOST:PORT for the process with the role `api`; beyond loopback only with `tls_cert` or `behind_proxy`; `--listen`",
+      ),
+    tls_cert: filePath.describe(
+      "Certificate in PEM, with those that lead to its authority; read again when it changes, and on SIGHUP",
+    ),
+    tls_key: filePath.describe("Its private key, in PEM without a password; `chmod 600` the file"),
+    behind_proxy: z
+      .array(network)
+      .min(1)
+      .describe(
+        "Addresses or networks of the proxies that end TLS: `[10.0.0.5]`; only their X-Forwarded-For is believed",
+      ),
+    public_url: httpUrl.describe(
+      "Where users reach the API: `https://gpu.example.com`; default: where it listens, by a name of the certificate",
+    ),
+    metrics_listen: z
+      .string()
+      .describe(
+        "HOST:PORT of a listener for `/metrics`, `/healthz` and `/readyz` alone, which asks for no token; default: none",
+      ),
     data_dir: z.string().min(1).describe("Directory of the database and the pods; `--data-dir`"),
     database: z
       .string()
@@ -153,12 +182,12 @@ export const settingsFile = z
     idle_after: duration(0, MAX_DURATION_S).describe(
       "A reservation that nobody uses is ended after so long: of types that do not say it themselves; default: never; `--idle-after`",
     ),
-    pod_url: z
-      .url({ protocol: /^https?$/ })
-      .describe("Where pods reach the API, to show and cancel their own reservation; `--pod-url`"),
-    tunnel_url: z
-      .url({ protocol: /^https?$/ })
-      .describe("Where this user's tunnels go, when not through the API's process; `--tunnel-url`"),
+    pod_url: httpUrl.describe(
+      "Where pods reach the API, to show and cancel their own reservation; `--pod-url`",
+    ),
+    tunnel_url: httpUrl.describe(
+      "Where this user's tunnels go, when not through the API's process; `--tunnel-url`",
+    ),
     github_keys_url: z
       .string()
       .regex(/^(?:none|https?:\/\/.+)$/, "must be an http or https URL, or none")
@@ -172,6 +201,12 @@ export const settingsFile = z
   })
   .partial()
   .superRefine((file, ctx) => {
+    if ((file.tls_cert === undefined) !== (file.tls_key === undefined))
+      ctx.addIssue({
+        code: "custom",
+        path: [file.tls_cert === undefined ? "tls_key" : "tls_cert"],
+        message: "tls_cert and tls_key go together",
+      });
     for (const [path, message] of sliceFaults(file.gpu_types ?? {}, file.nodes ?? {}))
       ctx.addIssue({ code: "custom", path, message });
   });
