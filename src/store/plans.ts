@@ -72,18 +72,24 @@ export async function savePlaces(tx: Tx, rows: readonly PlaceRow[]): Promise<voi
   }
 }
 
-/** The types whose plan is not up to date, or names a start that has come since an instant. */
-export async function typesToPlan(db: Db, since: string, at: string): Promise<string[]> {
-  const changed = await db.selectFrom("plan_changes").select("gpu_type").distinct().execute();
-  const due = await db
+/** The types whose plan is not up to date. */
+export async function changedTypes(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom("plan_changes").select("gpu_type").distinct().execute();
+  return rows.map((row) => row.gpu_type);
+}
+
+const dueShape = { id, gpu_type, planned_start_at: instant };
+
+/** The starts that have come since an instant, of those who still wait. */
+export async function dueStarts(db: Db, since: string, at: string): Promise<Row<typeof dueShape>[]> {
+  const rows = await db
     .selectFrom("reservations")
-    .select("gpu_type")
-    .distinct()
+    .select(["id", "gpu_type", "planned_start_at"])
     .where(queued)
     .where("planned_start_at", ">", since)
     .where("planned_start_at", "<=", at)
     .execute();
-  return [...new Set([...changed, ...due].map((row) => row.gpu_type))].sort();
+  return rows.map((row) => checkRow("reservations", dueShape, row));
 }
 
 /** The next start that is planned after an instant. */

@@ -8,7 +8,7 @@ import { allocate } from "../../src/store/allocations.ts";
 import { openEngine } from "../../src/store/engine.ts";
 import { MIGRATIONS, migrate } from "../../src/store/migrate.ts";
 import { ALL, markPlan, takeChanges } from "../../src/store/plan-changes.ts";
-import { typesToPlan } from "../../src/store/plans.ts";
+import { changedTypes } from "../../src/store/plans.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -155,7 +155,7 @@ describe.each(engines)("slices on $engine", ({ create }) => {
         async (tx) => {
           await markPlan(tx, "change", type, [ALL]);
           await takeChanges(tx, type);
-          const types = await typesToPlan(tx.db, tx.at, tx.at);
+          const types = await changedTypes(tx.db);
           await takeChanges(tx, other);
           return types;
         },

@@ -17,11 +17,12 @@ import { listKeys } from "../../src/store/keys.ts";
 import { claimDue, nextDue, renewLeases, settle } from "../../src/store/leases.ts";
 import { ALL, markSharing, stampOf, stampPlan, takeChanges } from "../../src/store/plan-changes.ts";
 import {
+  changedTypes,
+  dueStarts,
   listWaiting,
   nextPlannedStart,
   queuePositions,
   savePlaces,
-  typesToPlan,
 } from "../../src/store/plans.ts";
 import {
   countByState,
@@ -72,7 +73,8 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "a user's expired ones": (tx) => listReservations(tx.db, { ownerId: "u", state: "expired", limit: 10 }),
   "a name": (tx) => nameInUse(tx.db, "u", "n", "x"),
   "the queue of a type": (tx) => listWaiting(tx.db, "h100"),
-  "plans that are out of date": (tx) => typesToPlan(tx.db, "2026", "2027"),
+  "plans that are out of date": (tx) => changedTypes(tx.db),
+  "starts that have come": (tx) => dueStarts(tx.db, "2026", "2027"),
   "some who may wait": (tx) => listWaiting(tx.db, "h100", ["x", "y"]),
   "the offers of a type": (tx) => listCapacity(tx.db, "h100"),
   "the offers of some nodes": (tx) => listCapacity(tx.db, "h100", ["a", "b"]),
