@@ -97,8 +97,8 @@ function nextWhilePreparing(row: ReservationRow, facts: Facts, around: Surroundi
   if (facts.refused !== undefined) return end("failed", facts.refused);
   const remaining = left(row.preparing_deadline, now);
   if (remaining <= 0) return end("failed", `not ready in time: ${row.last_error ?? "the pod did not start"}`);
-  if (around.nodeLost) return { do: "requeue", reason: `${nodeOf(row)} was lost before the pod was ready` };
   if (facts.failure !== undefined) return soon(row, now, remaining, facts.failure);
+  if (around.nodeLost) return { do: "requeue", reason: `${nodeOf(row)} was lost before the pod was ready` };
   if (facts.proved) return { do: "activate" };
   switch (facts.pod?.state) {
     case undefined:

@@ -1,7 +1,6 @@
 /** The steps of lifecycle.ts, done. Each either finds out a fact or makes one change; all may be repeated. */
 import { exactDuration } from "../api/duration.ts";
 import { LaunchRefused } from "../drivers/driver.ts";
-import { allocationsOf } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
 import type { Tx } from "../store/db.ts";
 import { updateReservation } from "../store/reservations.ts";
@@ -10,15 +9,16 @@ import { addTally } from "../store/tallies.ts";
 import * as change from "./change.ts";
 import type { Core } from "./core.ts";
 import { countFinding } from "./findings.ts";
-import { type Facts, QUEUED_MS, type Step, type Surroundings } from "./lifecycle.ts";
+import type { Facts, Step, Surroundings } from "./lifecycle.ts";
 import { untrusted } from "./people/trust.ts";
 import { inspectPods, launchPods, terminatePods, updatePods } from "./planning/gang.ts";
-import { giveBack, markHeld } from "./planning/plan-marks.ts";
+import { markHeld } from "./planning/plan-marks.ts";
 import { idleAfterS } from "./pods/idle.ts";
 import { endNotice, idleNotice } from "./pods/notices.ts";
-import { bounded, dialPod, driverWords, loginKeys, podKeys, podSpecs, secretsOf } from "./pods/pod.ts";
+import { bounded, dialPod, loginKeys, podKeys, podSpecs, secretsOf, wordsOf } from "./pods/pod.ts";
 import type { ProbeResult } from "./pods/probe.ts";
 import { passedWarning } from "./pods/warnings.ts";
+import { lostRanks, requeue } from "./requeue.ts";
 
 /** A reservation that this process works on under a lease. */
 export interface Work {
@@ -37,11 +37,9 @@ export interface Progress {
 /** What lifecycle.ts needs to know beside the row. */
 export async function surroundings(core: Core, db: Db, row: ReservationRow): Promise<Surroundings> {
   const nodes = await listCapacity(db, row.gpu_type);
-  const own = row.node_count === 1 ? [row.node] : (await allocationsOf(db, [row.id])).map((a) => a.node);
-  const healthy = (node: string | null) => nodes.some((n) => n.node === node && n.healthy === 1);
   return {
     offered: nodes.filter((n) => n.places >= row.places).length >= row.node_count,
-    nodeLost: !own.every(healthy),
+    nodeLost: (await lostRanks(db, row, nodes)).size > 0,
     idleAfterS: idleAfterS(core, row.gpu_type),
   };
 }
@@ -66,7 +64,7 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
     case "terminate":
       return { row, facts: await terminate(work, row) };
     case "requeue":
-      return { row: await requeue(work, row, step.reason), facts: {} };
+      return requeue(work, row, step.reason);
     case "end":
       return { row: await end(work, row, step), facts: {} };
     case "finish":
@@ -276,32 +274,6 @@ async function terminate({ core }: Work, row: ReservationRow): Promise<Facts> {
   }
 }
 
-function requeue({ core, by }: Work, row: ReservationRow, reason: string): Promise<ReservationRow> {
-  return core.store.write(async (tx) => {
-    await giveBack(tx, row);
-    await countFinding(tx, "lost_node");
-    return change.changeReservation(
-      tx,
-      row,
-      by,
-      { type: "requeued", detail: reason },
-      {
-        state: "queued",
-        reason,
-        node: null,
-        preparing_deadline: null,
-        placed_at: null,
-        launched_at: null,
-        // It was kept; what comes now is told anew.
-        promised_start_at: null,
-        queue_deadline: new Date(tx.now.getTime() + QUEUED_MS).toISOString(),
-        last_error: null,
-        next_step_at: tx.at,
-      },
-    );
-  });
-}
-
 async function end(work: Work, row: ReservationRow, step: Step & { do: "end" }): Promise<ReservationRow> {
   const { core, by } = work;
   const ended = await core.store.write(async (tx) => {
@@ -363,11 +335,4 @@ async function note(
   );
   if (!noted) throw new change.LostRace(`reservation ${row.id} changed meanwhile`);
   return noted;
-}
-
-/** The driver's words; what it did not intend to throw goes on as it is. */
-function wordsOf(error: unknown): string {
-  const words = driverWords(error);
-  if (words === undefined) throw error;
-  return words;
 }

@@ -181,9 +181,33 @@ describe.each(engines)("a reservation on several nodes on $engine", ({ create })
     const shown = await world.show(id);
     expect(shown).toMatchObject({ state: "active", attempt: 2 });
     expect(shown.nodes.map((n) => n.node)).not.toContain(lost);
-    // What is left of the first try is nobody's, and is taken away in its time.
-    for (let i = 0; i < 3; i++) await world.after(61_000);
     expect(pods()).toEqual([`${id}-2-0`, `${id}-2-1`]);
+  });
+
+  test("S-01 L-15 its GPUs on nodes that are well are given back when its pods there are gone, those on a lost one at once", async () => {
+    world.driver.launched = { state: "starting", reason: "booting" };
+    const id = await gang();
+    await world.after(0);
+    const [well, lost] = (await world.show(id)).nodes.map((n) => n.node);
+    const stuck = { well: true };
+    world.driver.before = async (verb, name) => {
+      if (verb === "terminate" && (name === `${id}-1-1` || stuck.well))
+        throw new DriverError(`${name} stays`);
+    };
+    world.driver.nodes = world.driver.nodes.map((n) => ({ ...n, healthy: n.node !== lost }));
+    world.clock.tick(1);
+    await syncCapacity(world.core);
+    await world.after(10_000);
+    expect(await world.show(id)).toMatchObject({
+      state: "preparing",
+      attempt: 1,
+      last_error: `taking its pods away failed: ${id}-1-0 stays`,
+    });
+    expect((await held(id)).map((one) => one.split(" ")[1])).toContain(well);
+    stuck.well = false;
+    await world.after(10_000);
+    expect(await world.show(id)).toMatchObject({ state: "preparing", attempt: 2 });
+    expect(pods()).toEqual([`${id}-1-1`, `${id}-2-0`, `${id}-2-1`]);
   });
 
   test("L-08 an extension moves the deadline of every pod", async () => {

@@ -101,6 +101,7 @@ describe.each(engines)("the kept plan on $engine", ({ create }) => {
     await world.after(0);
     const gone = (await world.show(lost)).node;
     world.driver.nodes = world.driver.nodes.filter(({ node }) => node !== gone);
+    world.clock.tick(1);
     await syncCapacity(world.core);
     await world.after(60_000);
     expect((await world.show(lost)).state).toBe("queued");

@@ -13,7 +13,7 @@ import { podName } from "../pods/pod.ts";
 type Pods = Pick<ReservationRow, "id" | "attempt" | "node_count">;
 
 /** In the order of their ranks. */
-const podNames = (row: Pods): string[] =>
+export const podNames = (row: Pods): string[] =>
   Array.from({ length: row.node_count }, (_, rank) => podName(row, rank));
 
 /** What many views amount to: one dead pod is the end of all, one that is missing has to be launched, and only all run together. */

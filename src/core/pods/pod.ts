@@ -43,6 +43,13 @@ export async function bounded<T>(what: string, call: Promise<T>, ms = DRIVER_MS)
 export const driverWords = (error: unknown): string | undefined =>
   error instanceof DriverError || error instanceof LaunchRefused ? error.message : undefined;
 
+/** The same words; what the driver did not intend to throw goes on as it is. */
+export function wordsOf(error: unknown): string {
+  const words = driverWords(error);
+  if (words === undefined) throw error;
+  return words;
+}
+
 /** The keys of the owner and the collaborators who are not disabled, and of the other nodes, one line of authorized_keys each. */
 export async function loginKeys(db: Db, row: ReservationRow): Promise<string[]> {
   const shared = await collaboratorsOf(db, [row.id]);
