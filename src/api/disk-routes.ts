@@ -2,7 +2,13 @@
 import type { Route } from "./routes.ts";
 
 export const diskRoutes = {
-  listDisks: { method: "GET", path: "/v1/disks", status: 200, summary: "The caller's disks", errors: [] },
+  listDisks: {
+    method: "GET",
+    path: "/v1/disks",
+    status: 200,
+    summary: "The caller's disks, by name unless asked otherwise",
+    errors: [],
+  },
   createDisk: {
     method: "POST",
     path: "/v1/disks",
@@ -13,6 +19,7 @@ export const diskRoutes = {
   getDisk: {
     method: "GET",
     path: "/v1/disks/{id}",
+    versioned: true,
     status: 200,
     summary: "Show a disk",
     errors: ["not_found"],
@@ -20,16 +27,18 @@ export const diskRoutes = {
   patchDisk: {
     method: "PATCH",
     path: "/v1/disks/{id}",
+    versioned: true,
     status: 200,
     summary: "Rename a disk, or change when snapshots are taken of it",
-    errors: ["not_found", "name_taken", "disk_deleted", "conflict"],
+    errors: ["not_found", "name_taken", "disk_deleted", "conflict", "precondition_failed"],
   },
   deleteDisk: {
     method: "DELETE",
     path: "/v1/disks/{id}",
+    versioned: true,
     status: 200,
     summary: "Delete a disk; it can be undeleted for 30 days, and doing it again answers the same",
-    errors: ["not_found", "disk_in_use", "disk_busy", "conflict"],
+    errors: ["not_found", "disk_in_use", "disk_busy", "conflict", "precondition_failed"],
   },
   undeleteDisk: {
     method: "POST",

@@ -12,6 +12,9 @@ const sizeBytes = z
 
 /** When a snapshot is taken by itself: after each reservation with the disk, or never. */
 export const SNAPSHOT_POLICIES = ["on_end", "never"] as const;
+/** What lists are sorted by; "-" is the largest first. */
+const DISK_ORDERS = ["name", "-name", "created_at", "-created_at"] as const;
+export type DiskOrder = (typeof DISK_ORDERS)[number];
 const DISK_STATES = ["creating", "ready", "in_use", "busy", "deleted"] as const;
 /** restore makes a new disk, or replaces what is on one; purge takes away what was deleted long ago; measure counts what is used. */
 export const OPERATION_KINDS = [
@@ -64,6 +67,7 @@ export const disk = z.object({
   created_at: instant,
   deleted_at: instant.nullable(),
   purge_at: instant.nullable().describe("Until then it can be undeleted"),
+  version: z.int().describe("Grows with each change; the ETag names it"),
 });
 export type Disk = z.infer<typeof disk>;
 
@@ -135,6 +139,7 @@ export const listDisksQuery = pageQuery.extend({
     .regex(/^[a-z2-7]{4,20}$/, "4 to 20 characters of an id")
     .optional()
     .describe("Beginning of the id, 4 or more characters"),
+  sort: z.enum(DISK_ORDERS).optional().describe('"-" is the largest first. Default: name'),
 });
 export const contentsQuery = pageQuery.extend({
   snapshot: z.string().min(1).max(20).optional().describe("A snapshot's id. Default: the last one"),

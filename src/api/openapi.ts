@@ -2,7 +2,15 @@
 import * as z from "zod";
 import { contract } from "./contract.ts";
 import { ERRORS, type ErrorCode } from "./errors.ts";
-import { BODY_ERRORS, COMMON_ERRORS, creates, type Route, type RouteName, routes } from "./routes.ts";
+import {
+  BODY_ERRORS,
+  COMMON_ERRORS,
+  creates,
+  type Route,
+  type RouteName,
+  routes,
+  takesIfMatch,
+} from "./routes.ts";
 import { problem } from "./schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -40,6 +48,7 @@ function operation(name: RouteName, route: Route): Json {
       ...parameters("path", shape.params),
       ...parameters("query", shape.query),
       ...keyHeader(route),
+      ...(takesIfMatch(route) ? [IF_MATCH] : []),
       ...(route.stream?.entry === undefined ? [] : [LAST_EVENT_ID]),
     ],
     ...(shape.body
@@ -53,6 +62,7 @@ function operation(name: RouteName, route: Route): Json {
     responses: {
       [route.status]: {
         description: route.summary,
+        ...(route.versioned ? { headers: { ETag: ETAG } } : {}),
         content: {
           "application/json": { schema: jsonSchema(shape.reply, "output") },
           ...(route.stream ? { "text/event-stream": { schema: streamSchema(route.stream) } } : {}),
@@ -62,6 +72,18 @@ function operation(name: RouteName, route: Route): Json {
     },
   };
 }
+
+const ETAG: Json = { description: "Names the version of what is answered.", schema: { type: "string" } };
+
+const IF_MATCH: Json = {
+  name: "If-Match",
+  in: "header",
+  required: false,
+  description: "The ETag of the version that is to be changed; at another one nothing is done.",
+  schema: { type: "string" },
+};
+
+const RETRY_AFTER: Json = { description: "Seconds after which it may work.", schema: { type: "integer" } };
 
 const LAST_EVENT_ID: Json = {
   name: "Last-Event-ID",
@@ -102,6 +124,7 @@ function errorResponses(codes: readonly ErrorCode[]): Json {
       status,
       {
         description: of.join(", "),
+        ...(of.some((code) => ERRORS[code].retryable) ? { headers: { "Retry-After": RETRY_AFTER } } : {}),
         content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
       },
     ]),

@@ -23,6 +23,10 @@ export type State = (typeof STATES)[number];
 /** Who comes first when GPUs get free early; the first of them is the last to be served. */
 export const PRIORITIES = ["low", "normal", "high"] as const;
 
+/** What lists are sorted by; "-" is the largest first. One that has no end yet counts as the last to end. */
+export const RESERVATION_ORDERS = ["-created_at", "created_at", "ends_at", "-ends_at"] as const;
+export type ReservationOrder = (typeof RESERVATION_ORDERS)[number];
+
 /** Node decodes it for basic authentication, and cannot post to a URL where that fails. */
 function hasUsableUser(url: string): boolean {
   try {
@@ -266,6 +270,11 @@ export const listReservationsQuery = pageQuery.extend({
     .regex(/^[a-z2-7]{4,20}$/, "4 to 20 characters of an id")
     .optional()
     .describe("Beginning of the id, 4 or more characters"),
+  gpu_type: z.string().max(63).optional().describe("Only of this GPU type"),
+  sort: z
+    .enum(RESERVATION_ORDERS)
+    .optional()
+    .describe('"-" is the largest first; without an end yet counts as the last to end. Default: -created_at'),
 });
 export type ListReservationsQuery = z.input<typeof listReservationsQuery>;
 export const listEventsQuery = pageQuery.extend({

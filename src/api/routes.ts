@@ -19,6 +19,8 @@ export interface Route {
   readonly admin?: true;
   readonly status: 200 | 201 | 202;
   readonly summary: string;
+  /** It answers with something that has a version, which the ETag names; a change of it takes If-Match. */
+  readonly versioned?: true;
   /** Beside those that every route can answer (COMMON_ERRORS). */
   readonly errors: readonly ErrorCode[];
   /** What it sends as server-sent events to a client that accepts `text/event-stream`: by event, what its data is. */
@@ -31,6 +33,8 @@ export const COMMON_ERRORS = [
   "invalid_input",
   "not_logged_in",
   "not_allowed",
+  "not_acceptable",
+  "rate_limited",
   "request_timeout",
   "uri_too_long",
   "headers_too_large",
@@ -48,12 +52,16 @@ const DISK_ERRORS = ["not_found", "disk_in_use", "disk_busy", "disk_deleted"] as
 /** A POST that makes something takes an Idempotency-Key. */
 export const creates = ({ method, status }: Route): boolean => method === "POST" && status !== 200;
 
+/** A change of what is there, which can be asked for only at some version of it. */
+export const takesIfMatch = (route: Route): boolean =>
+  route.versioned === true && route.method !== "GET" && !creates(route);
+
 export const routes = {
   listReservations: {
     method: "GET",
     path: "/v1/reservations",
     status: 200,
-    summary: "List the caller's reservations, newest first",
+    summary: "List the caller's reservations, newest first unless asked otherwise",
     errors: ["too_many_streams"],
     stream: {
       list: "the page as it is now; sent at first and after each change",
@@ -63,6 +71,7 @@ export const routes = {
   createReservation: {
     method: "POST",
     path: "/v1/reservations",
+    versioned: true,
     status: 201,
     summary: "Reserve GPUs",
     errors: [
@@ -94,6 +103,7 @@ export const routes = {
     method: "GET",
     path: "/v1/reservations/{id}",
     pods: true,
+    versioned: true,
     status: 200,
     summary: "Show a reservation",
     errors: ["not_found"],
@@ -101,9 +111,18 @@ export const routes = {
   patchReservation: {
     method: "PATCH",
     path: "/v1/reservations/{id}",
+    versioned: true,
     status: 200,
     summary: "Extend, rename or share a reservation",
-    errors: ["not_found", "name_taken", "not_active", "over_maximum", "over_promise", "conflict"],
+    errors: [
+      "not_found",
+      "name_taken",
+      "not_active",
+      "over_maximum",
+      "over_promise",
+      "conflict",
+      "precondition_failed",
+    ],
   },
   liftReservation: {
     method: "POST",
@@ -117,9 +136,10 @@ export const routes = {
     method: "POST",
     path: "/v1/reservations/{id}/cancel",
     pods: true,
+    versioned: true,
     status: 200,
     summary: "End a reservation; doing it again answers the same",
-    errors: ["not_found", "not_active"],
+    errors: ["not_found", "not_active", "precondition_failed"],
   },
   listAdvice: {
     method: "GET",

@@ -16,6 +16,7 @@ import type { Caller } from "./people/access.ts";
 import { fetchGithubKeys } from "./people/github.ts";
 import { ownReservation } from "./people/ownership.ts";
 import { decided } from "./race.ts";
+import type { Target } from "./versions.ts";
 
 const GITHUB = "github:";
 const MAX_COLLABORATORS = 50;
@@ -23,31 +24,31 @@ const MAX_COLLABORATORS = 50;
 type Newcomer = Omit<CollaboratorRow, "reservation_id" | "added_at"> & { readonly remark: string };
 
 /**
- * Adds and removes; who is there already gets fresh keys. It reaches pods and tunnels within 5 s. Throws Problem not_found, not_active,
+ * Adds and removes; who is there already gets fresh keys. It reaches pods and tunnels within 5 s. Throws Problem not_found, precondition_failed, not_active,
  * not_allowed, invalid_input, unavailable; then nothing is changed.
  */
 export async function changeCollaborators(
   core: Core,
   caller: Caller,
-  id: string,
+  target: Target,
   add: readonly string[],
   remove: readonly string[],
 ): Promise<void> {
-  const row = await core.store.read((db) => ownReservation(db, caller, id));
+  const row = await core.store.read((db) => ownReservation(db, caller, target.id, target.at));
   // Before the transaction: GitHub is asked over the network.
   const newcomers = await Promise.all(add.map((word) => resolve(core, row, word)));
-  await decided(() => core.store.write((tx) => write(tx, caller, id, newcomers, remove)));
+  await decided(() => core.store.write((tx) => write(tx, caller, target, newcomers, remove)));
   core.signals.emit("wake");
 }
 
 async function write(
   tx: Tx,
   caller: Caller,
-  id: string,
+  { id, at }: Target,
   newcomers: readonly Newcomer[],
   remove: readonly string[],
 ): Promise<void> {
-  const row = await ownReservation(tx.db, caller, id);
+  const row = await ownReservation(tx.db, caller, id, at);
   if (isFinal(row) || row.state === "ending") throw notActive(row);
   const before = await collaboratorsOf(tx.db, [id]);
   const leaving = remove.map((word) => find(before, word));

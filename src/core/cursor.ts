@@ -5,6 +5,11 @@ import type { Page } from "../api/schemas.ts";
 
 export const DEFAULT_LIMIT = 100;
 
+export interface PageQuery {
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
 /** The page of at most `limit` items out of `rows`, which were asked for with one more than that. */
 export function pageOf<R, T>(
   rows: readonly R[],
@@ -18,6 +23,20 @@ export function pageOf<R, T>(
     items: items.slice(0, limit),
     next_cursor: last === undefined ? null : encode([...position(last), hashOf(filter)]),
   };
+}
+
+/** The page of a list that is there whole, sorted by a name that no two of it share. */
+export function pageOfNamed<T>(
+  all: readonly T[],
+  query: PageQuery,
+  list: string,
+  nameOf: (item: T) => string,
+): Page<T> {
+  const { limit = DEFAULT_LIMIT } = query;
+  const after = cursorPosition(query.cursor, [list], "text") ?? "";
+  const sorted = all.filter((item) => nameOf(item) > after).sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  const rows = sorted.slice(0, limit + 1);
+  return pageOf(rows, rows, limit, [list], (item) => [nameOf(item), nameOf(item)]);
 }
 
 /** The sort value after which the next page begins; undefined without a cursor. Throws Problem for a foreign one. */

@@ -10,16 +10,23 @@ import type { Core } from "./core.ts";
 import { extend, owner } from "./extend.ts";
 import { getReservation } from "./listing.ts";
 import type { Caller } from "./people/access.ts";
-import { ownReservation } from "./people/ownership.ts";
+import { ownReservation, requireAt } from "./people/ownership.ts";
 import { decided } from "./race.ts";
+import type { Target, Versions } from "./versions.ts";
 import { checkWebhook, setWebhook } from "./webhooks/webhooks.ts";
 
-/** Ends it; doing it again answers the same and does nothing. Throws Problem not_found, or not_active when it ended otherwise. */
-export async function cancelReservation(core: Core, caller: Caller, id: string): Promise<Reservation> {
+/** Ends it; doing it again answers the same and does nothing. Throws Problem not_found, precondition_failed, or not_active when it ended otherwise. */
+export async function cancelReservation(
+  core: Core,
+  caller: Caller,
+  id: string,
+  at?: Versions,
+): Promise<Reservation> {
   const { actor, reason } = canceller(caller);
   await cancel(core, actor, reason, async (tx) => {
     const row = await ownReservation(tx.db, caller, id);
     if (row.end_state === "cancelled") return undefined;
+    requireAt(row, at);
     if (isFinal(row) || row.state === "ending") throw notActive(row);
     return row;
   });
@@ -56,23 +63,24 @@ const canceller = ({ id, scope }: Caller): { actor: string; reason: string } =>
     ? { actor: POD, reason: "cancelled from inside its pod" }
     : { actor: id, reason: "cancelled by its owner" };
 
-/** Renames, extends, sets the webhook; or shares. Throws Problem not_found, name_taken, and those of extend and changeCollaborators. */
+/** Renames, extends, sets the webhook; or shares. Throws Problem not_found, precondition_failed, name_taken, and those of extend and changeCollaborators. */
 export async function patchReservation(
   core: Core,
   caller: Caller,
   id: string,
   patch: PatchReservation,
+  at?: Versions,
 ): Promise<Reservation> {
   const { extend_s, extend_max, add_users = [], remove_users = [] } = patch;
   if (add_users.length + remove_users.length > 0) {
-    await changeCollaborators(core, caller, id, add_users, remove_users);
+    await changeCollaborators(core, caller, { id, at }, add_users, remove_users);
     return getReservation(core, caller, id);
   }
   const wish = extend_max ? "max" : extend_s;
   if (patch.webhook) checkWebhook(core, patch.webhook);
   const also = (tx: Tx, row: ReservationRow) => changeOthers(tx, row, caller, patch);
-  if (wish === undefined) await changeOnly(core, caller, id, also);
-  else await decided(() => extend(core, owner(core, caller), id, wish, also));
+  if (wish === undefined) await changeOnly(core, caller, { id, at }, also);
+  else await decided(() => extend(core, owner(core, caller, at), id, wish, also));
   return getReservation(core, caller, id);
 }
 
@@ -80,11 +88,13 @@ export async function patchReservation(
 function changeOnly(
   core: Core,
   caller: Caller,
-  id: string,
+  { id, at }: Target,
   change: (tx: Tx, row: ReservationRow) => Promise<unknown>,
 ): Promise<unknown> {
   return decided(() =>
-    core.store.write(async (tx) => change(tx, await ownReservation(tx.db, caller, id)), { lock: "schedule" }),
+    core.store.write(async (tx) => change(tx, await ownReservation(tx.db, caller, id, at)), {
+      lock: "schedule",
+    }),
   );
 }
 

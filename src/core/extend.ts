@@ -15,6 +15,7 @@ import { markHeld } from "./planning/plan-marks.ts";
 import { type Bound, promiseBound, typeBound } from "./planning/room.ts";
 import { bounded, driverWords } from "./pods/pod.ts";
 import { passedWarning } from "./pods/warnings.ts";
+import type { Versions } from "./versions.ts";
 
 /** With the pause until somebody looks, what a server leaves behind that died here is taken up within 30 s. */
 const CLAIM_MS = 15_000;
@@ -39,10 +40,10 @@ export interface Extender {
   event(words: string): { readonly type: string; readonly detail: string };
 }
 
-/** The owner, who has what the type allows. */
-export const owner = (core: Core, caller: Caller): Extender => ({
+/** The owner, who has what the type allows, of a reservation that is at one of these versions. */
+export const owner = (core: Core, caller: Caller, at: Versions): Extender => ({
   actor: caller.id,
-  find: (db, id) => ownReservation(db, caller, id),
+  find: (db, id) => ownReservation(db, caller, id, at),
   bounds: async (db, row) => [await typeBound(core, db, row)],
   all: () => "take all that there is: gpu-dev edit NAME --extend max",
   event: (detail) => ({ type: "extended", detail }),
@@ -53,7 +54,7 @@ type Also = (tx: Tx, row: ReservationRow) => Promise<ReservationRow>;
 
 /**
  * The pod's own deadline moves first: one that is too late does no harm, since the reconciler ends it by `ends_at`. The
- * lease keeps others from moving it at the same time. Throws Problem not_found, not_active, over_maximum, over_promise,
+ * lease keeps others from moving it at the same time. Throws Problem not_found, precondition_failed, not_active, over_maximum, over_promise,
  * unavailable, and LostRace.
  */
 export async function extend(

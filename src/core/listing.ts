@@ -1,24 +1,21 @@
 /** Reading reservations: one, many, and the history of one. */
-import type { Reservation, ReservationEvent, State } from "../api/reservations.ts";
+import type { Reservation, ReservationEvent, ReservationOrder, State } from "../api/reservations.ts";
 import type { Page } from "../api/schemas.ts";
 import { listEvents as listEventRows } from "../store/journal.ts";
-import { listReservations as listRows } from "../store/reservations.ts";
-import type { Db, EventRow } from "../store/tables.ts";
+import { listReservations as listRows, positionOf } from "../store/reservations.ts";
+import type { Db, EventRow, ReservationRow } from "../store/tables.ts";
 import type { Core } from "./core.ts";
-import { cursorPosition, DEFAULT_LIMIT, pageOf } from "./cursor.ts";
+import { cursorPosition, DEFAULT_LIMIT, type PageQuery, pageOf } from "./cursor.ts";
 import type { Caller } from "./people/access.ts";
 import { notFound, visibleReservation } from "./people/ownership.ts";
 import { viewReservations } from "./view.ts";
-
-interface PageQuery {
-  readonly limit?: number | undefined;
-  readonly cursor?: string | undefined;
-}
 
 export interface ListQuery extends PageQuery {
   readonly state?: "live" | "all" | State | undefined;
   readonly name?: string | undefined;
   readonly id_prefix?: string | undefined;
+  readonly gpu_type?: string | undefined;
+  readonly sort?: ReservationOrder | undefined;
 }
 
 /** Throws Problem not_found. */
@@ -30,7 +27,7 @@ export function getReservation(core: Core, caller: Caller, id: string): Promise<
   });
 }
 
-/** The caller's own and those shared with him, newest first; those that are live, unless asked otherwise. */
+/** The caller's own and those shared with him; those that are live, newest first, unless asked otherwise. */
 export const listReservations = (core: Core, caller: Caller, query: ListQuery): Promise<Page<Reservation>> =>
   core.store.read((db) => listIn(core, db, caller, query));
 
@@ -41,16 +38,26 @@ export async function listIn(
   caller: Caller,
   query: ListQuery,
 ): Promise<Page<Reservation>> {
-  const { state = "live", name, id_prefix, limit = DEFAULT_LIMIT, cursor } = query;
-  const filter = ["reservations", caller.id, state, name, id_prefix];
-  const before = cursorPosition(cursor, filter, "number");
-  const wanted = { state, name, idPrefix: id_prefix, beforeSeq: before, limit: limit + 1 };
+  const { state = "live", name, id_prefix, gpu_type, sort = "-created_at" } = query;
+  const { limit = DEFAULT_LIMIT, cursor } = query;
+  const filter = ["reservations", caller.id, state, name, id_prefix, gpu_type, sort];
+  const after = sort.endsWith("created_at")
+    ? cursorPosition(cursor, filter, "number")
+    : cursorPosition(cursor, filter, "text");
+  const chosen = { state, name, idPrefix: id_prefix, gpuType: gpu_type };
+  const wanted = { ...chosen, order: sort, after, limit: limit + 1 };
   // Two statements, each on an index of its own.
   const own = await listRows(db, { ownerId: caller.id, ...wanted });
   const shared = await listRows(db, { sharedWith: caller.id, ...wanted });
-  const rows = [...own, ...shared].toSorted((a, b) => b.seq - a.seq).slice(0, limit + 1);
+  const rows = [...own, ...shared].toSorted(inOrder(sort)).slice(0, limit + 1);
   const items = await viewReservations(core, db, rows.slice(0, limit), caller);
-  return pageOf(rows, items, limit, filter, (row) => [row.seq, row.id]);
+  return pageOf(rows, items, limit, filter, (row) => [positionOf(row, sort), row.id]);
+}
+
+/** As the database sorts. */
+function inOrder(sort: ReservationOrder): (a: ReservationRow, b: ReservationRow) => number {
+  const sign = sort.startsWith("-") ? -1 : 1;
+  return (a, b) => (positionOf(a, sort) < positionOf(b, sort) ? -sign : sign);
 }
 
 /** Oldest first. Throws Problem not_found. */

@@ -1,5 +1,6 @@
 /** The API as a function from Request to Response, so that tests need no port. */
 import { type Context, Hono } from "hono";
+import { compress } from "hono/compress";
 import { requestId } from "hono/request-id";
 import type { Logger } from "pino";
 import { Problem } from "../api/errors.ts";
@@ -8,9 +9,10 @@ import { type Route, routes } from "../api/routes.ts";
 import type { Health } from "../api/schemas.ts";
 import type { Core, OutsideService } from "../core/core.ts";
 import { authenticateMetrics } from "../core/people/access.ts";
-import { bearerToken } from "./auth.ts";
-import { type AppEnv, bindRoutes, honoPath } from "./bind.ts";
+import { JSON_TYPE, requireAccepted } from "./accept.ts";
+import { type AppEnv, bindRoutes, honoPath, logIn } from "./bind.ts";
 import type { ClientAddress } from "./client-address.ts";
+import { crossOrigin } from "./cross-origin.ts";
 import { account } from "./handlers/account.ts";
 import { accounts } from "./handlers/accounts.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
@@ -20,12 +22,16 @@ import { operator } from "./handlers/operator.ts";
 import { reservations } from "./handlers/reservations.ts";
 import type { Metrics } from "./metrics.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
+import type { RateLimits } from "./rate-limits.ts";
 import type { Streams } from "./streams.ts";
 
 /** Characters of the whole URL; the longest that the contract can need is a cursor of 512. */
 const URL_LIMIT = 4096;
 
 const METRICS = "/metrics";
+
+/** Bytes from which an answer is compressed: below, it fits into a few packets anyway. */
+const COMPRESSED_FROM = 8192;
 
 export interface AppDeps {
   readonly core: Core;
@@ -38,6 +44,9 @@ export interface AppDeps {
   readonly ready: () => Promise<Health>;
   readonly metrics: Metrics;
   readonly clientAddress: ClientAddress;
+  readonly limits: RateLimits;
+  /** Origins of pages that may read the answers. */
+  readonly corsOrigins: () => readonly string[];
   /** False in a process without that role: it says how it is, and nothing else. Default: true. */
   readonly api?: boolean;
   /** True where /metrics asks for no token: at a listener of its own. */
@@ -48,6 +57,8 @@ export interface AppDeps {
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.use(requestId());
+  app.use(crossOrigin(deps.corsOrigins));
+  app.use(compress({ threshold: COMPRESSED_FROM, contentTypeFilter: /^(?:application\/json|text\/plain)/ }));
   app.use((c, next) => around(deps, c, next));
   app.onError((error, c) => answerProblem(c, toProblem(error)));
   app.notFound((c) => answerProblem(c, unknownRoute(c, deps)));
@@ -62,7 +73,10 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
 
 function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
   const document = JSON.stringify(openapi(deps.version));
-  app.get("/openapi.json", (c) => c.body(document, 200, { "content-type": "application/json" }));
+  app.get("/openapi.json", (c) => {
+    requireAccepted(c.req.header("accept"), [JSON_TYPE]);
+    return c.body(document, 200, { "content-type": JSON_TYPE });
+  });
   const handlers = {
     ...reservations,
     ...inventory,
@@ -72,7 +86,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...operator,
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
   };
-  bindRoutes(app, deps.core, handlers, deps.streams);
+  bindRoutes(app, handlers, deps);
   app.get("/v1/tunnel/:reservation", () => {
     throw new Problem("invalid_input", "this address speaks WebSocket only", {
       hint: "connect with `gpu-dev connect`, or upgrade with the subprotocol gpu-dev.tunnel.v1",
@@ -101,7 +115,7 @@ function early(deps: AppDeps, c: Context<AppEnv>): Problem | undefined {
     return new Problem("uri_too_long", `the URL is longer than ${URL_LIMIT} characters`);
   if (deps.draining() && c.req.path !== routes.getHealth.path)
     return new Problem("draining", "the server is shutting down", { retryAfter: 2 });
-  return undefined;
+  return c.req.path === routes.getHealth.path ? undefined : deps.limits.request(c.get("remoteAddress"));
 }
 
 function answerProblem(c: Context<AppEnv>, problem: Problem): Response {
@@ -116,17 +130,21 @@ const unknownRoute = (c: Context<AppEnv>, { api = true }: AppDeps): Problem =>
   });
 
 function bindHealth(app: Hono<AppEnv>, deps: AppDeps): void {
-  app.get(routes.getHealth.path, (c) => c.json({ status: "ok", checks: {} } satisfies Health));
-  app.get(routes.getReady.path, async (c) => c.json(whenReady(await deps.ready(), deps.core)));
+  app.get(routes.getHealth.path, (c) => {
+    requireAccepted(c.req.header("accept"), [JSON_TYPE]);
+    return c.json({ status: "ok", checks: {} } satisfies Health);
+  });
+  app.get(routes.getReady.path, async (c) => {
+    requireAccepted(c.req.header("accept"), [JSON_TYPE]);
+    return c.json(whenReady(await deps.ready(), deps.core));
+  });
 }
 
 /** Not of the table of routes, since it is no JSON; for administrators, and for whom they give a token (A-15). */
-function bindMetrics(app: Hono<AppEnv>, { core, metrics, openMetrics = false }: AppDeps): void {
+function bindMetrics(app: Hono<AppEnv>, { core, metrics, limits, openMetrics = false }: AppDeps): void {
   app.get(METRICS, async (c) => {
-    if (!openMetrics) {
-      const caller = await authenticateMetrics(core, bearerToken(c.req.header("authorization")));
-      c.set("userId", caller.id);
-    }
+    if (!openMetrics) await logIn(c, limits, (token) => authenticateMetrics(core, token));
+    requireAccepted(c.req.header("accept"), ["text/plain"]);
     return c.body(await metrics.page(), 200, { "content-type": metrics.contentType });
   });
 }

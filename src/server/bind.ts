@@ -4,19 +4,22 @@ import type { Context, Hono } from "hono";
 import type * as z from "zod";
 import { contract } from "../api/contract.ts";
 import type { Problem } from "../api/errors.ts";
-import { creates, type Route, type RouteName, routes } from "../api/routes.ts";
+import { creates, type Route, type RouteName, routes, takesIfMatch } from "../api/routes.ts";
 import { noQuery } from "../api/schemas.ts";
 import type { Core } from "../core/core.ts";
 import { unknownDisk } from "../core/disks/find.ts";
-import { authenticate } from "../core/people/access.ts";
+import { authenticate, type Caller } from "../core/people/access.ts";
 import { unknownUser } from "../core/people/find-user.ts";
 import { notFound } from "../core/people/ownership.ts";
 import { unknownToken } from "../core/people/token-list.ts";
+import type { Versions } from "../core/versions.ts";
+import { EVENTS, JSON_TYPE, requireAccepted, wantsEvents } from "./accept.ts";
 import { bearerToken } from "./auth.ts";
 import { readJson } from "./body.ts";
-import { wantsEvents } from "./event-stream.ts";
 import type { Given, Handlers, PrivateRoute, Reply } from "./handler.ts";
 import { readIdempotency } from "./idempotency.ts";
+import { etagOf, readIfMatch, refuseIfMatch } from "./if-match.ts";
+import type { RateLimits } from "./rate-limits.ts";
 import type { StreamRoute, Streams } from "./streams.ts";
 import { type Checked, check, inputProblem, readQuery } from "./validate.ts";
 
@@ -37,12 +40,12 @@ interface Shape {
 type AnyHandler = (given: Given<RouteName>) => Promise<Reply<RouteName>>;
 
 /** Binds every route that needs a token. */
-export function bindRoutes(app: Hono<AppEnv>, core: Core, handlers: Handlers, streams: Streams): void {
+export function bindRoutes(app: Hono<AppEnv>, handlers: Handlers, parts: Parts): void {
   for (const name of Object.keys(handlers) as PrivateRoute[]) {
     const route: Route = routes[name];
     // Sound by the type of Handlers: the handler of a name takes what the contract of that name parses to.
     const handler = handlers[name] as unknown as AnyHandler;
-    app.on(route.method, honoPath(route.path), (c) => serve(c, { core, streams }, name, route, handler));
+    app.on(route.method, honoPath(route.path), (c) => serve(c, parts, name, route, handler));
   }
 }
 
@@ -52,28 +55,60 @@ export const honoPath = (path: string): string => path.replaceAll("{", ":").repl
 interface Parts {
   readonly core: Core;
   readonly streams: Streams;
+  readonly limits: RateLimits;
 }
 
 async function serve(
   c: Context<AppEnv>,
-  { core, streams }: Parts,
+  parts: Parts,
   name: RouteName,
   route: Route,
   handler: AnyHandler,
-) {
-  const caller = await authenticate(core, bearerToken(c.req.header("authorization")), route);
-  c.set("userId", caller.id);
+): Promise<Response> {
+  const { core, streams } = parts;
+  const caller = await logIn(c, parts.limits, (token) => authenticate(core, token, route));
+  const accept = c.req.header("accept");
+  requireAccepted(accept, route.stream ? [JSON_TYPE, EVENTS] : [JSON_TYPE]);
   const shape: Shape = contract[name];
   const params = readParams(c, shape, route);
   const { query, body } = await readInput(c, shape, route);
   const idempotency = creates(route) ? readIdempotency(c.req.raw, c.req.path, body) : undefined;
-  const given = { core, caller, params, query, body, idempotency } as Given<RouteName>;
-  if (route.stream && wantsEvents(c.req.header("accept")))
-    return stream(c, streams, name as StreamRoute, given);
+  const at = readVersions(c, route);
+  const given = { core, caller, params, query, body, idempotency, at } as Given<RouteName>;
+  if (route.stream && wantsEvents(accept)) return stream(c, streams, name as StreamRoute, given);
   const reply = await handler(given);
   if (reply.reservationId !== undefined) c.set("reservationId", reply.reservationId);
   if (reply.replayed) c.header("idempotency-replayed", "true");
-  return c.json(reply.body, route.status as 200);
+  if (route.versioned) c.header("etag", etagOf((reply.body as { version: number }).version));
+  return answer(c, reply.body, route.status);
+}
+
+/** Who calls, within the limits of who may ask how often. Throws Problem not_logged_in, rate_limited, and what `authenticate` throws. */
+export async function logIn(
+  c: Context<AppEnv>,
+  limits: RateLimits,
+  authenticate: (token: string | undefined) => Promise<Caller>,
+): Promise<Caller> {
+  const token = bearerToken(c.req.header("authorization"));
+  const caller = await limits.login(token, c.get("remoteAddress"), () => authenticate(token));
+  c.set("userId", caller.id);
+  return caller;
+}
+
+/** With its length, by which it is known whether compressing it is worth it. */
+function answer(c: Context<AppEnv>, body: unknown, status: Route["status"]): Response {
+  const text = JSON.stringify(body);
+  c.header("content-type", JSON_TYPE);
+  c.header("content-length", String(Buffer.byteLength(text)));
+  return c.body(text, status as 200);
+}
+
+function readVersions(c: Context<AppEnv>, route: Route): Versions {
+  const header = c.req.header("if-match");
+  if (takesIfMatch(route)) return readIfMatch(header);
+  // Passed over, it would be taken for heard.
+  if (header !== undefined && route.method !== "GET") refuseIfMatch();
+  return undefined;
 }
 
 /** HEAD gets the headers of a stream; nobody would ever read its body. */

@@ -62,20 +62,3 @@ export function createEventStream(onClose: () => void): EventStream {
 /** JSON has no line breaks, so that one data line holds it. */
 const format = ({ event, data, id }: Message): string =>
   `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
-
-/** True when an Accept header prefers server-sent events to JSON. */
-export function wantsEvents(accept: string | undefined): boolean {
-  const events = quality(accept, "text/event-stream");
-  return events > 0 && events >= quality(accept, "application/json");
-}
-
-/** Of a media type that is named (RFC 9110, 12.5.1); wildcards do not ask for a stream. */
-function quality(accept: string | undefined, type: string): number {
-  for (const range of (accept ?? "").split(",")) {
-    const [name = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
-    if (name !== type) continue;
-    const q = parameters.find((parameter) => parameter.startsWith("q="));
-    return q === undefined ? 1 : Number(q.slice(2)) || 0;
-  }
-  return 0;
-}

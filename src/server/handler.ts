@@ -5,6 +5,7 @@ import type { RouteName, routes } from "../api/routes.ts";
 import type { Core } from "../core/core.ts";
 import type { Idempotency } from "../core/idempotency.ts";
 import type { Caller } from "../core/people/access.ts";
+import type { Versions } from "../core/versions.ts";
 
 type Output<T> = T extends z.ZodType ? z.output<T> : undefined;
 type Part<R extends RouteName, K extends string> = K extends keyof (typeof contract)[R]
@@ -23,6 +24,8 @@ export interface Given<R extends RouteName> {
   readonly query: Part<R, "query">;
   readonly body: Part<R, "body">;
   readonly idempotency: Idempotency | undefined;
+  /** The versions that If-Match names. */
+  readonly at: Versions;
 }
 
 export interface Reply<R extends RouteName> {

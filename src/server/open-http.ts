@@ -2,7 +2,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { VERSION } from "../api/version.ts";
-import { admitTunnel } from "../core/people/access.ts";
 import { joinServers, type KnownServer, knownServers, type Presence } from "../core/presence.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
 import { type Peer, Router } from "../tunnel/router.ts";
@@ -15,9 +14,10 @@ import { openDoor } from "./door.ts";
 import { listen } from "./listen.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { Closing, OpenCore } from "./open-core.ts";
+import { createRateLimits, type RateLimits } from "./rate-limits.ts";
 import { type Checks, createReadiness } from "./readiness.ts";
 import { createStreams } from "./streams.ts";
-import { createTunnels, isTunnel } from "./tunnels.ts";
+import { admit, createTunnels, isTunnel } from "./tunnels.ts";
 
 /** A server that is told to stop gives up its port at once. */
 const PORT_TAKE_OVER_MS = 2000;
@@ -41,13 +41,14 @@ export async function openHttp(
   const certificate = options.tls && (await Certificate.open(options.tls, logger));
   if (certificate) back.add("certificate", 100, () => certificate.close());
   const metrics = createMetrics(core, undefined, certificate);
+  const limits = createRateLimits(options.live.limits);
   const gateway = open.roles.has("gateway")
-    ? createTunnels(core, name, logger, metrics, options.live.limits, options.detachMaxS)
+    ? createTunnels(core, name, logger, metrics, limits, options.live.limits, options.detachMaxS)
     : undefined;
   const presence = await appear(open, gateway, back);
   front.add("presence", 600, () => presence.drain());
 
-  const router = createRouter(open, gateway, metrics, logger);
+  const router = createRouter(open, gateway, metrics, limits, logger);
   front.add("forwarded tunnels", 100, () => router.close());
   let draining = false;
   const streams = createStreams(core);
@@ -62,6 +63,8 @@ export async function openHttp(
     ready: readiness(open, presence, logger),
     metrics,
     clientAddress,
+    limits,
+    corsOrigins: options.live.corsOrigins,
   };
   const takeOverMs = Math.min(options.takeOverMs ?? DEFAULT_TAKE_OVER_MS, PORT_TAKE_OVER_MS);
   const http = await listen({
@@ -123,12 +126,13 @@ function createRouter(
   { core, name }: OpenCore,
   gateway: Gateway | undefined,
   metrics: Metrics,
+  limits: RateLimits,
   logger: Logger,
 ): Router {
   return new Router({
     gateway,
     name,
-    admit: (request) => admitTunnel(core, request.token, request),
+    admit: (request) => admit(core, limits, request),
     peers: async () => (await knownServers(core)).flatMap(toPeer),
     log: (fields, message) => logger.info(fields, message),
     refused: (code) => metrics.observer.refused(code),

@@ -1,13 +1,14 @@
 /** The tunnel gateway, admitted by the rules (T-08). */
 import type { Logger } from "pino";
 import type { Core } from "../core/core.ts";
-import { admitTunnel } from "../core/people/access.ts";
+import { type Admission, admitTunnel, type TunnelTarget } from "../core/people/access.ts";
 import { tunnelsElsewhere } from "../core/presence.ts";
 import { TunnelAudit } from "../core/tunnels/audit.ts";
 import { realClock } from "../tunnel/clock.ts";
 import { createGateway, type Gateway } from "../tunnel/gateway.ts";
 import type { Limits } from "./config/live.ts";
 import type { Metrics } from "./metrics.ts";
+import type { RateLimits } from "./rate-limits.ts";
 
 /**
  * A gateway whose tunnels end with their reservation: pushed by the core, and asked again every 2 s. Each is counted and
@@ -18,6 +19,7 @@ export function createTunnels(
   name: string,
   logger: Logger,
   metrics: Metrics,
+  rates: RateLimits,
   limits: () => Limits,
   detachMaxS?: number,
 ): Gateway {
@@ -32,7 +34,7 @@ export function createTunnels(
     },
     ...(detachMaxS === undefined ? {} : { detachMs: detachMaxS * 1000 }),
     log: (fields, message) => logger.info(fields, message),
-    admit: (request) => admitTunnel(core, request.token, request),
+    admit: (request) => admit(core, rates, request),
     elsewhere: (holder) => tunnelsElsewhere(core, name, holder),
     observer: {
       ...metrics.observer,
@@ -59,6 +61,17 @@ export function createTunnels(
       await audit.close();
     },
   };
+}
+
+interface Asked extends TunnelTarget {
+  readonly token: string | undefined;
+  readonly remoteAddress: string;
+}
+
+/** Opening counts as a request; what goes through never does. Throws Problem: rate_limited, and those of admitTunnel. */
+export function admit(core: Core, rates: RateLimits, request: Asked): Promise<Admission> {
+  const { token, remoteAddress } = request;
+  return rates.login(token, remoteAddress, () => admitTunnel(core, token, request));
 }
 
 const TUNNEL = /^\/v1\/tunnel\/[^/?]+(?:\?|$)/;

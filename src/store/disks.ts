@@ -1,5 +1,6 @@
 /** Statements on disks. Whoever changes one, or gives it away, takes its row first. */
 import { sql } from "kysely";
+import type { DiskOrder } from "../api/disks.ts";
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type DiskRow, diskShape } from "./disk-tables.ts";
@@ -24,7 +25,7 @@ export async function insertDisk(tx: Tx, row: DiskRow): Promise<DiskRow> {
 export async function takeDisk(tx: Tx, id: string): Promise<DiskRow | undefined> {
   const row = await tx.db
     .updateTable("disks")
-    .set((eb) => ({ version: eb("version", "+", 1) }))
+    .set((eb) => ({ version: eb.ref("version") }))
     .where("id", "=", id)
     .returningAll()
     .executeTakeFirst();
@@ -39,7 +40,7 @@ export async function updateDisk(
   return checked(
     await tx.db
       .updateTable("disks")
-      .set(change)
+      .set((eb) => ({ ...change, version: eb("version", "+", 1) }))
       .where("id", "=", id)
       .returningAll()
       .executeTakeFirstOrThrow(),
@@ -75,14 +76,27 @@ export interface DiskFilter {
   readonly state: "live" | "deleted" | "all";
   readonly name?: string | undefined;
   readonly idPrefix?: string | undefined;
-  /** `<name> <id>`: only those behind it. */
-  readonly after: string;
+  readonly order: DiskOrder;
+  /** Only those behind this position in that order. */
+  readonly after?: string | undefined;
   readonly limit: number;
 }
 
-const position = sql<string>`name || ' ' || id`;
+/** By what each order sorts: no two rows have the same. */
+const POSITIONS = {
+  name: { sql: sql<string>`name || ' ' || id`, of: (row: DiskRow) => `${row.name} ${row.id}` },
+  created_at: {
+    sql: sql<string>`created_at || ' ' || id`,
+    of: (row: DiskRow) => `${row.created_at} ${row.id}`,
+  },
+};
 
-/** By name; those of which there is nothing any more are left out. */
+const positions = (order: DiskOrder) => POSITIONS[order.endsWith("name") ? "name" : "created_at"];
+
+/** Where a disk stands in this order. */
+export const diskPosition = (row: DiskRow, order: DiskOrder): string => positions(order).of(row);
+
+/** Those of which there is nothing any more are left out. */
 export async function listDisks(db: Db, filter: DiskFilter): Promise<DiskRow[]> {
   let query = db
     .selectFrom("disks")
@@ -94,12 +108,12 @@ export async function listDisks(db: Db, filter: DiskFilter): Promise<DiskRow[]> 
   if (filter.name !== undefined) query = query.where("name", "=", filter.name);
   if (filter.idPrefix !== undefined)
     query = query.where("id", ">=", filter.idPrefix).where("id", "<", `${filter.idPrefix}~`);
-  const rows = await query
-    .where(position, ">", filter.after)
-    .orderBy("name")
-    .orderBy("id")
-    .limit(filter.limit)
-    .execute();
+  const position = positions(filter.order).sql;
+  const [direction, behind] = filter.order.startsWith("-")
+    ? (["desc", "<"] as const)
+    : (["asc", ">"] as const);
+  if (filter.after !== undefined) query = query.where(position, behind, filter.after);
+  const rows = await query.orderBy(position, direction).limit(filter.limit).execute();
   return rows.map(checked);
 }
 

@@ -20,6 +20,7 @@ import { planChanges } from "./migrations/0016-plan-changes.ts";
 import { sshAttempts } from "./migrations/0017-ssh-attempts.ts";
 import { tallies } from "./migrations/0018-tallies.ts";
 import { accounts } from "./migrations/0019-accounts.ts";
+import { reservationsByEnd } from "./migrations/0020-reservations-by-end.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -51,6 +52,7 @@ export const MIGRATIONS: readonly Migration[] = [
   sshAttempts,
   tallies,
   accounts,
+  reservationsByEnd,
 ];
 
 /**

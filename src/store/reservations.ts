@@ -1,6 +1,6 @@
 /** Statements on reservations. Each change names the version that it expects. */
 import { sql } from "kysely";
-import type { State } from "../api/reservations.ts";
+import type { ReservationOrder, State } from "../api/reservations.ts";
 import { checkRow, count, fits } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
@@ -82,15 +82,34 @@ export type ReservationFilter = ({ readonly ownerId: string } | { readonly share
   readonly state: "live" | "all" | State;
   readonly name?: string | undefined;
   readonly idPrefix?: string | undefined;
-  /** Only those that were created before this one. */
-  readonly beforeSeq?: number | undefined;
+  readonly gpuType?: string | undefined;
+  /** Default: -created_at. */
+  readonly order?: ReservationOrder;
+  /** Only those behind this position in that order. */
+  readonly after?: Position | undefined;
   readonly limit: number;
 };
+
+export type Position = number | string;
+
+/** By what each order sorts: no two rows have the same, so that a page can begin behind any of them. */
+const POSITIONS = {
+  created_at: { sql: sql<Position>`seq`, of: (row: ReservationRow): Position => row.seq },
+  ends_at: {
+    sql: sql<Position>`coalesce(ends_at, '~') || ' ' || id`,
+    of: (row: ReservationRow): Position => `${row.ends_at ?? "~"} ${row.id}`,
+  },
+};
+
+const fieldOf = (order: ReservationOrder) => (order.endsWith("created_at") ? "created_at" : "ends_at");
+
+/** Where a row stands in this order. */
+export const positionOf = (row: ReservationRow, order: ReservationOrder): Position =>
+  POSITIONS[fieldOf(order)].of(row);
 
 const idsSharedWith = (db: Db, userId: string) =>
   db.selectFrom("collaborators").select("reservation_id").where("user_id", "=", userId);
 
-/** Newest first. */
 export async function listReservations(db: Db, filter: ReservationFilter): Promise<ReservationRow[]> {
   let query = db.selectFrom("reservations").selectAll();
   if ("ownerId" in filter) query = query.where("owner_id", "=", filter.ownerId);
@@ -100,8 +119,12 @@ export async function listReservations(db: Db, filter: ReservationFilter): Promi
   if (filter.name !== undefined) query = query.where("name", "=", filter.name);
   if (filter.idPrefix !== undefined)
     query = query.where("id", ">=", filter.idPrefix).where("id", "<", `${filter.idPrefix}~`);
-  if (filter.beforeSeq !== undefined) query = query.where("seq", "<", filter.beforeSeq);
-  const rows = await query.orderBy("seq", "desc").limit(filter.limit).execute();
+  if (filter.gpuType !== undefined) query = query.where("gpu_type", "=", filter.gpuType);
+  const { order = "-created_at", after } = filter;
+  const [direction, behind] = order.startsWith("-") ? (["desc", "<"] as const) : (["asc", ">"] as const);
+  const position = POSITIONS[fieldOf(order)].sql;
+  if (after !== undefined) query = query.where(position, behind, after);
+  const rows = await query.orderBy(position, direction).limit(filter.limit).execute();
   return rows.map(checked);
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { ERRORS, type ErrorCode, EXIT, isErrorCode, Problem } from "../../src/api/errors.ts";
 import { BODY_ERRORS, COMMON_ERRORS, routes } from "../../src/api/routes.ts";
@@ -18,6 +19,13 @@ test("A-17 what is retryable exits with try-later or conflict, and is never a fa
     expect([EXIT.tryLater, EXIT.conflict]).toContain(ERRORS[code].exit);
     expect(ERRORS[code].status === 400).toBe(false);
   }
+});
+
+test("A-17 the documentation names what is retryable, and nothing else", () => {
+  const text = readFileSync(new URL("../../docs/api.md", import.meta.url), "utf8");
+  const [, listed = ""] = /Those that are: (.*?)\. /s.exec(text) ?? [];
+  const named = [...listed.matchAll(/`(\w+)`/g)].map(([, code]) => code);
+  expect(named.sort()).toEqual(codes.filter((code) => ERRORS[code].retryable).sort());
 });
 
 test("A-03 every code makes a problem document of the schema", () => {

@@ -16,7 +16,7 @@ let env: NodeJS.ProcessEnv;
 const COMMAND = `#!/bin/sh
 [ "$1" = __complete ] || { echo "asked for $*" >&2; exit 1; }
 exec "${process.execPath}" --input-type=module -e '
-import { complete } from "${join(root, "src", "cli", "complete.ts")}";
+import { complete } from "${join(root, "src", "cli", "completion", "complete.ts")}";
 process.stdout.write(complete(process.argv[1], process.env, "/nonexistent"));' "$2"
 `;
 

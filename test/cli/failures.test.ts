@@ -4,7 +4,7 @@ import { failureOf } from "../../src/cli/errors.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const problems = Object.keys(ERRORS) as ErrorCode[];
-const retried = (code: ErrorCode): boolean => [429, 502, 503].includes(ERRORS[code].status);
+const retried = (code: ErrorCode): boolean => [408, 429, 502, 503].includes(ERRORS[code].status);
 
 describe("C-02 each error of the server has the exit code of the table", () => {
   test.each(problems)("C-02 %s", async (code) => {

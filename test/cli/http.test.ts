@@ -3,6 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Server } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { Fetch } from "../../src/api/client.ts";
+import { type ErrorCode, Problem } from "../../src/api/errors.ts";
 import { type HttpProxy, proxyFor } from "../../src/api/proxy.ts";
 import { lightFetch } from "../../src/cli/http/http.ts";
 import { withRetries } from "../../src/cli/http/retry.ts";
@@ -69,19 +70,22 @@ test("a request can be called off", async () => {
   await expect(request).rejects.toMatchObject({ name: "AbortError" });
 });
 
+/** A status, with what Retry-After says, and the code of a problem; or the code of a socket's error. */
+type Scripted = number | string | readonly [status: number, retryAfter: string | null, code?: ErrorCode];
+
 /** Answers in order; counts the attempts and the pauses. */
-function scripted(...answers: (number | string | readonly [number, string])[]) {
+function scripted(...answers: Scripted[]) {
   const pauses: number[] = [];
   let attempts = 0;
   const fetch: Fetch = async () => {
     const answer = answers[attempts++];
     if (typeof answer === "string" || answer === undefined)
       throw Object.assign(new Error("x"), { code: answer });
-    const [status, after] = typeof answer === "number" ? [answer, null] : answer;
+    const [status, after, code] = typeof answer === "number" ? [answer, null] : answer;
     return {
       status,
       headers: { get: (name) => (name === "retry-after" ? after : null) },
-      text: async () => "",
+      text: async () => (code ? JSON.stringify(new Problem(code, "no").document()) : "<html>"),
     };
   };
   const clock = { now: () => new Date(0), sleep: async (ms: number) => void pauses.push(ms) };
@@ -101,6 +105,12 @@ test.each([
   ["POST", { "idempotency-key": "k" }, [503, "ECONNRESET", 201], 3, [100, 200]],
   ["POST", {}, [503], 1, []],
   ["PATCH", {}, [502], 1, []],
+  ["PATCH", {}, [[429, "2", "rate_limited"], 200], 2, [2000]],
+  ["PATCH", {}, [[503, null, "draining"], 200], 2, [100]],
+  ["PATCH", {}, [[503, null, "unavailable"]], 1, []],
+  ["GET", {}, [[429, null, "not_allowed"]], 1, []],
+  ["GET", {}, [[408, null, "request_timeout"], 200], 2, [100]],
+  ["GET", {}, [[409, "1", "disk_busy"]], 1, []],
 ] as const)(
   "A-17 %s %j answered with %j takes %d attempts",
   async (method, headers, answers, attempts, pauses) => {

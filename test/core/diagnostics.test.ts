@@ -146,7 +146,7 @@ describe.each(engines)("L-21 diagnostics on $engine", ({ create }) => {
     const pod = { ...world.ann, reservationId: hers };
     expect(await why(hers, pod)).toMatchObject({ id: hers });
     await expect(why(his, pod)).rejects.toMatchObject(refused(his));
-    await changeCollaborators(world.core, world.ann, hers, ["bob"], []);
+    await changeCollaborators(world.core, world.ann, { id: hers, at: undefined }, ["bob"], []);
     expect(await why(hers, world.bob)).toMatchObject({ id: hers, owner: "ann" });
   });
 });

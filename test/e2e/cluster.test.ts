@@ -142,6 +142,6 @@ async function endAll(cluster: Cluster): Promise<void> {
     async () => (await allReservations(cluster)).every((r) => FINAL.has(r.state)),
     GUARD_MS,
   );
-  const used = (await cluster.api.listAvailability({})).items.filter((a) => a.used > 0);
+  const used = (await cluster.api.listAvailability({ query: {} })).items.filter((a) => a.used > 0);
   expect(used).toEqual([]);
 }

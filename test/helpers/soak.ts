@@ -190,7 +190,7 @@ async function finish(options: SoakOptions, seen: Acknowledged, aheadMs: number)
   await until("everything ended", async () =>
     (await allReservations(server)).every((r) => FINAL.has(r.state)),
   );
-  const used = (await server.api.listAvailability({})).items.filter((a) => a.used > 0);
+  const used = (await server.api.listAvailability({ query: {} })).items.filter((a) => a.used > 0);
   if (used.length > 0) throw new Error(`still allocated: ${JSON.stringify(used)}`);
   await server.stop();
   await until("nothing is left", async () => nothingLeft(options.home));

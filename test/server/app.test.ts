@@ -80,9 +80,14 @@ describe.each(engines)("on $engine", (engine) => {
 
   test("A-02 others appear only as counts", async () => {
     await bob.api.createReservation({ body: { gpu_type: "h100", duration_s: 3600, name: "secret-plan" } });
-    const seen = JSON.stringify([await alice.api.listAvailability({}), await alice.api.listGpuTypes({})]);
+    const seen = JSON.stringify([
+      await alice.api.listAvailability({ query: {} }),
+      await alice.api.listGpuTypes({ query: {} }),
+    ]);
     expect(seen).not.toMatch(/bob|secret-plan/);
-    expect((await alice.api.listAvailability({})).items.find((a) => a.gpu_type === "h100")).toMatchObject({
+    expect(
+      (await alice.api.listAvailability({ query: {} })).items.find((a) => a.gpu_type === "h100"),
+    ).toMatchObject({
       total: 1,
       used: 1,
       free: 0,

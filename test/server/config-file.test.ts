@@ -36,12 +36,24 @@ test("S-10 the example of the documentation is understood", () => {
     withoutGpus: [{ gpuType: "cpu-large", places: 8 }],
     cuts: [{ node: "gpu-host-1", gpuType: "h100-1g", of: "h100", perGpu: 7, gpus: [6, 7] }],
   });
-  expect(live.limits()).toEqual({ tunnelsPerReservation: 100, tunnelsPerUser: 300 });
+  expect(live.limits()).toMatchObject({ tunnelsPerReservation: 100, tunnelsPerUser: 300 });
 });
 
 test.each([
   ["", "nothing is wrong"],
   ["# nothing but this\n", "nothing is wrong"],
+  [
+    "limits: {requests_per_token: 0, requests_per_address: 1, failed_logins_per_address: 9}\n",
+    "nothing is wrong",
+  ],
+  ["limits: {requests_per_token: -1}\n", /^f\.yaml:1: limits\.requests_per_token: /],
+  ['cors_origins: ["https://dash.example.org", "http://localhost:3000"]\n', "nothing is wrong"],
+  ...["https://dash.example.org/", "dash.example.org", "*", "ftp://x", "https://User@x"].map(
+    (origin): [string, string] => [
+      `cors_origins: ["${origin}"]\n`,
+      "f.yaml:1: cors_origins.0: an origin is written https://dash.example.org, without a path",
+    ],
+  ),
   ["lisen: x\n", "f.yaml:1: lisen: there is no such key"],
   ["gpu_types:\n  h100:\n    max_time: 4h\n", "f.yaml:3: gpu_types.h100.max_time: there is no such key"],
   [

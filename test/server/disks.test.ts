@@ -63,6 +63,7 @@ describe.each(engines)("disks on $engine", (engine) => {
       created_at: expect.any(String),
       deleted_at: null,
       purge_at: null,
+      version: 2,
     });
   });
 

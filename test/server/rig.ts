@@ -21,6 +21,7 @@ import { LiveSettings } from "../../src/server/config/live.ts";
 import { listen } from "../../src/server/listen.ts";
 import { createLogger } from "../../src/server/log.ts";
 import { createMetrics } from "../../src/server/metrics.ts";
+import { createRateLimits, type RequestLimits } from "../../src/server/rate-limits.ts";
 import { createReadiness } from "../../src/server/readiness.ts";
 import { createStreams } from "../../src/server/streams.ts";
 import { createTunnels, isTunnel } from "../../src/server/tunnels.ts";
@@ -51,6 +52,9 @@ export interface ApiRig {
   clientFor(who: { token: string }): Client;
   /** Another app over a core that a test has broken. */
   appOn(core: Core): Hono<AppEnv>;
+  /** In a minute; at first there are none. Time is that of the rig's clock. */
+  limits: RequestLimits;
+  corsOrigins: readonly string[];
   /** Lets the reconciler do all that is due. */
   settle(): Promise<void>;
   /** Opens a port, tunnels included; its URL. */
@@ -106,6 +110,10 @@ async function rigOn(
   let closeTunnels = () => Promise.resolve();
 
   const streams = createStreams(core);
+  const limits = createRateLimits(
+    () => rig.limits,
+    () => clock.now().getTime(),
+  );
   const appOn = (on: Core) =>
     createApp({
       core: on,
@@ -116,6 +124,8 @@ async function rigOn(
       draining: () => draining,
       metrics,
       clientAddress: createClientAddress(),
+      limits,
+      corsOrigins: () => rig.corsOrigins,
       ready: createReadiness({
         checks: { database: () => on.store.now(), driver: () => on.driver.capacity() },
         timeoutMs: 3000,
@@ -137,9 +147,11 @@ async function rigOn(
       fetch: send,
     });
 
-  return {
+  const rig: ApiRig = {
     core,
     app,
+    limits: NO_LIMITS,
+    corsOrigins: [],
     clock,
     driver,
     disks,
@@ -163,6 +175,7 @@ async function rigOn(
         randomUUID().slice(0, 8),
         logger,
         metrics,
+        limits,
         new LiveSettings().limits,
       );
       const http = await listen({
@@ -191,7 +204,10 @@ async function rigOn(
       await drop();
     },
   };
+  return rig;
 }
+
+const NO_LIMITS: RequestLimits = { requestsPerToken: 0, requestsPerAddress: 0, failedLoginsPerAddress: 0 };
 
 /** Fails the test when a route answers with an error that the table of routes does not give it. */
 async function declared(path: string, init: RequestInit, response: Response): Promise<Response> {

@@ -49,6 +49,6 @@ test("S-02 200 concurrent POSTs to two servers for the last GPU: one gets it", a
     Array.from({ length: 200 }, (_, i) => (i % 2 ? there : alice.api).createReservation({ body })),
   );
   expect(made.filter((r) => r.state !== "queued")).toHaveLength(1);
-  const free = (await there.listAvailability({})).items.find((a) => a.gpu_type === "h100");
+  const free = (await there.listAvailability({ query: {} })).items.find((a) => a.gpu_type === "h100");
   expect(free).toMatchObject({ total: 1, free: 0, used: 1, queued: 199 });
 });

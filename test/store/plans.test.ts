@@ -69,7 +69,9 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "whether it is shared": (tx) => isSharedWith(tx.db, "x", "u"),
   "live reservations of a user": (tx) => listReservations(tx.db, { ownerId: "u", state: "live", limit: 10 }),
   "all reservations of a user": (tx) =>
-    listReservations(tx.db, { ownerId: "u", state: "all", beforeSeq: 9, limit: 10 }),
+    listReservations(tx.db, { ownerId: "u", state: "all", after: 9, limit: 10 }),
+  "all reservations of a user by their end": (tx) =>
+    listReservations(tx.db, { ownerId: "u", state: "all", order: "ends_at", after: "2026", limit: 10 }),
   "a user's expired ones": (tx) => listReservations(tx.db, { ownerId: "u", state: "expired", limit: 10 }),
   "a name": (tx) => nameInUse(tx.db, "u", "n", "x"),
   "the queue of a type": (tx) => listWaiting(tx.db, "h100"),
@@ -108,7 +110,7 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "open operations": (tx) => openOperations(tx.db, ["x", "y"]),
   "operations on a disk": (tx) => listOperations(tx.db, "x", "~", 10),
   "who has a disk": (tx) => holdersOf(tx.db, ["x", "y"]),
-  "disks of a user": (tx) => listDisks(tx.db, { ownerId: "u", state: "live", after: "", limit: 10 }),
+  "disks of a user": (tx) => listDisks(tx.db, { ownerId: "u", state: "live", order: "name", limit: 10 }),
   "a disk's name": (tx) => findDiskByName(tx.db, "u", "n"),
   "disks to purge": (tx) => disksToPurge(tx.db, "2026-01-01T00:00:00.000Z"),
   "snapshots of a disk": (tx) => listSnapshots(tx.db, "x", "~", 10),

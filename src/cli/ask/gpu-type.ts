@@ -1,5 +1,6 @@
 /** Which GPU type: a table of what the server has now, which can be looked up again. */
 import type { Context } from "../context.ts";
+import { allPages } from "../http/all-pages.ts";
 import { availabilityTable } from "../output/availability.ts";
 import { tableChoices } from "./table-choices.ts";
 
@@ -9,7 +10,7 @@ const AGAIN = "";
 /** The name of a type; undefined when the server has none. Throws Declined. */
 export async function askGpuType(ctx: Context): Promise<string | undefined> {
   for (let chosen: string | undefined; ; ) {
-    const { items } = await ctx.api().listAvailability({});
+    const { items } = await allPages((query) => ctx.api().listAvailability({ query }));
     const offered = items.filter(({ total }) => total > 0);
     if (offered.length === 0) return undefined;
     const { header = [], spare = [], rows } = availabilityTable(offered, ctx.clock.now());

@@ -3,6 +3,7 @@ import { exactDuration } from "../../api/duration.ts";
 import type { GpuType } from "../../api/inventory.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
+import { allPages } from "../http/all-pages.ts";
 import { duration, name } from "../options.ts";
 import { askGpuCount } from "./gpu-count.ts";
 import { askGpuType } from "./gpu-type.ts";
@@ -23,7 +24,7 @@ interface Asked {
  */
 export async function interview(ctx: Context, known: Asked, suggestedS: number): Promise<Asked | undefined> {
   const gpuType = known.gpuType ?? (await askGpuType(ctx));
-  const { items } = await ctx.api().listGpuTypes({});
+  const { items } = await allPages((query) => ctx.api().listGpuTypes({ query }));
   const type = items.find((item) => item.name === gpuType);
   if (!type) return undefined;
   const suggestion = Math.min(suggestedS, type.max_duration_s);

@@ -4,6 +4,7 @@ import type { Page } from "../../api/schemas.ts";
 import { defineCommand } from "../command.ts";
 import { rememberNames } from "../completion/cache.ts";
 import type { Context } from "../context.ts";
+import { allPages } from "../http/all-pages.ts";
 import { checkWatching, watching } from "../options.ts";
 import { availabilityTable } from "../output/availability.ts";
 import type { Output } from "../output/output.ts";
@@ -20,7 +21,7 @@ export const command = defineCommand({
   async run(_args, given, ctx): Promise<Output | number> {
     checkWatching(given);
     if (given.watch) return await watchAvailability(ctx, given.timeout);
-    const page = await ctx.api().listAvailability({});
+    const page = await allPages((query) => ctx.api().listAvailability({ query }));
     rememberNames(ctx, { gpuTypes: page.items.map((item) => item.gpu_type) });
     return output(page, ctx.clock.now());
   },

@@ -4,6 +4,7 @@ import type { ListReservationsQuery, Reservation, State } from "../../api/reserv
 import type { Page } from "../../api/schemas.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
+import { allPages } from "../http/all-pages.ts";
 import { checkWatching, choice, flag, watching } from "../options.ts";
 import type { Cell, Output } from "../output/output.ts";
 import { gpus, outlook, stateCell } from "../output/reservation.ts";
@@ -40,7 +41,9 @@ export const command = defineCommand({
   async run(_args, given, ctx): Promise<Output | number> {
     checkWatching(given);
     if (given.watch) return await watchList(ctx, given);
-    const items = await all(ctx, filter(given));
+    const { items } = await allPages((page) =>
+      ctx.api().listReservations({ query: { ...filter(given), ...page } }),
+    );
     if (!given.all && given.state === undefined) await refreshSshFiles(ctx, items);
     return output(items, filter(given), ctx.clock.now());
   },
@@ -73,20 +76,6 @@ const NONE =
 
 function filter(given: Values<typeof options>): ListReservationsQuery {
   return { state: given.state ?? (given.all ? "all" : "live") };
-}
-
-/** All pages of the list. */
-async function all(ctx: Context, query: ListReservationsQuery): Promise<Reservation[]> {
-  const items: Reservation[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: { items: Reservation[]; next_cursor: string | null } = await ctx
-      .api()
-      .listReservations({ query: { ...query, limit: "500", ...(cursor === null ? {} : { cursor }) } });
-    items.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor !== null);
-  return items;
 }
 
 const row = (r: Reservation, now: Date): Cell[] => [

@@ -10,6 +10,7 @@ import { setting } from "../config/settings.ts";
 import type { Context } from "../context.ts";
 import { chooseDisk } from "../disks/choose.ts";
 import { CliError, UsageError } from "../errors.ts";
+import { allPages } from "../http/all-pages.ts";
 import { choice, count, duration, flag, name, parsed, text } from "../options.ts";
 import { describeForecast } from "../output/forecast.ts";
 import type { Output } from "../output/output.ts";
@@ -189,7 +190,7 @@ const diskOf = (disk: string | null | undefined): Pick<CreateReservation, "disk"
   disk === undefined ? {} : { disk };
 
 async function missingType(ctx: Context): Promise<never> {
-  const { items } = await ctx.api().listGpuTypes({});
+  const { items } = await allPages((query) => ctx.api().listGpuTypes({ query }));
   const offered = items.filter((type) => type.nodes !== 0);
   const known = offered.map((type) => (type.simulated ? `${type.name} (simulated)` : type.name)).join(", ");
   throw new UsageError("--gpu-type is missing", `The server has: ${known || "none at the moment"}.`);

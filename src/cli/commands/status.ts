@@ -3,6 +3,7 @@ import { RefusedRequest } from "../../api/client.ts";
 import { EXIT } from "../../api/errors.ts";
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
+import { allPages } from "../http/all-pages.ts";
 import { availabilityTable } from "../output/availability.ts";
 import type { Output } from "../output/output.ts";
 
@@ -15,7 +16,7 @@ export const command = defineCommand({
     const health = await readiness(ctx);
     const [deployment, { items }] = await Promise.all([
       ctx.api().getDeployment({}),
-      ctx.api().listAvailability({}),
+      allPages((query) => ctx.api().listAvailability({ query })),
     ]);
     const { url, origin } = ctx.endpoint();
     ctx.say(`Server ${deployment.version} at ${url} (set by ${origin}): ${health.words}`);

@@ -3,9 +3,10 @@ import { randomUUID } from "node:crypto";
 import { link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EXIT } from "../../api/errors.ts";
-import type { Key, Page } from "../../api/schemas.ts";
+import type { Key } from "../../api/schemas.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
+import { allPages } from "../http/all-pages.ts";
 
 /** Registers our public key with the server; one that it knows already is answered as it is, so it is always sent. */
 export async function registerKey(ctx: Context): Promise<void> {
@@ -15,14 +16,7 @@ export async function registerKey(ctx: Context): Promise<void> {
 
 /** All keys that the server knows of this user. */
 export async function allKeys(ctx: Context): Promise<Key[]> {
-  const items: Key[] = [];
-  for (let cursor: string | null = ""; cursor !== null; ) {
-    const query = { limit: "500", ...(cursor === "" ? {} : { cursor }) };
-    const page: Page<Key> = await ctx.api().listKeys({ query });
-    items.push(...page.items);
-    cursor = page.next_cursor;
-  }
-  return items;
+  return (await allPages((query) => ctx.api().listKeys({ query }))).items;
 }
 
 /** The public key line of `<stateDir>/id_ed25519`, which is made when it is missing. */

@@ -5,6 +5,7 @@ import type { LogPage, LogsQuery } from "../../api/logs.ts";
 import type { ListReservationsQuery, Reservation, ReservationEvent } from "../../api/reservations.ts";
 import type { Page } from "../../api/schemas.ts";
 import type { Context } from "../context.ts";
+import { allPages } from "../http/all-pages.ts";
 import { isFinal } from "../output/reservation.ts";
 
 export interface Feed<T> {
@@ -69,7 +70,7 @@ export function logFeed(id: string, query: LogsQuery): Feed<LogPage> {
 export const availabilityFeed: Feed<Page<Availability>> = {
   path: "/v1/availability",
   take: () => undefined,
-  ask: (ctx, signal) => ctx.api().listAvailability({ signal }),
+  ask: (ctx, signal) => allPages((query) => ctx.api().listAvailability({ query, signal })),
 };
 
 /** The newest of a list, as many as a page can have. */

@@ -9,6 +9,7 @@ import { changeReservation } from "../change.ts";
 import type { Core } from "../core.ts";
 import type { Caller } from "../people/access.ts";
 import { decided } from "../race.ts";
+import type { Versions } from "../versions.ts";
 import { busy, openOperation, ownDisk, requireFree, takeOwnDisk, unknownDisk } from "./find.ts";
 import { auditDisk, requireName } from "./open.ts";
 import { viewDisk } from "./view.ts";
@@ -16,13 +17,19 @@ import { viewDisk } from "./view.ts";
 /** For so long a deleted disk can be brought back (D-04). */
 const UNDELETE_MS = 30 * 86_400_000;
 
-/** Also while it is in use. Throws Problem not_found, name_taken, disk_deleted. */
-export const patchDisk = (core: Core, caller: Caller, id: string, patch: PatchDisk): Promise<Disk> =>
+/** Also while it is in use. Throws Problem not_found, precondition_failed, name_taken, disk_deleted. */
+export const patchDisk = (
+  core: Core,
+  caller: Caller,
+  id: string,
+  patch: PatchDisk,
+  at?: Versions,
+): Promise<Disk> =>
   change(core, async (tx) => {
     await ownDisk(tx.db, caller, id);
     // Names are locked before disks, by everybody.
     if (patch.name !== undefined) await requireName(tx, caller.id, patch.name, id);
-    const disk = await takeOwnDisk(tx, caller, id);
+    const disk = await takeOwnDisk(tx, caller, id, at);
     if (disk.deleted_at !== null) await requireFree(tx, disk);
     const { name = disk.name, snapshot_policy = disk.snapshot_policy } = patch;
     const changed = await updateDisk(tx, id, { name, snapshot_policy });
@@ -31,10 +38,12 @@ export const patchDisk = (core: Core, caller: Caller, id: string, patch: PatchDi
     return changed;
   });
 
-/** For 30 days it can be undeleted; its name is free at once (D-04). Doing it again does nothing. Throws Problem not_found, disk_in_use, disk_busy. */
-export const deleteDisk = (core: Core, caller: Caller, id: string): Promise<Disk> =>
+/** For 30 days it can be undeleted; its name is free at once (D-04). Doing it again does nothing. Throws Problem not_found, precondition_failed, disk_in_use, disk_busy. */
+export const deleteDisk = (core: Core, caller: Caller, id: string, at?: Versions): Promise<Disk> =>
   change(core, async (tx) => {
-    const disk = await takeOwnDisk(tx, caller, id);
+    const before = await ownDisk(tx.db, caller, id);
+    if (before.deleted_at !== null) return before;
+    const disk = await takeOwnDisk(tx, caller, id, at);
     if (disk.deleted_at !== null) return disk;
     await requireFree(tx, disk);
     const purge_at = new Date(tx.now.getTime() + UNDELETE_MS).toISOString();

@@ -6,6 +6,7 @@ import type { DiskRow, OperationRow } from "../../store/disk-tables.ts";
 import { findDisk, findDiskByName, type HolderRow, holdersOf, takeDisk } from "../../store/disks.ts";
 import type { Db } from "../../store/tables.ts";
 import { PREPARING_MS } from "../lifecycle.ts";
+import { requireVersion, type Versions } from "../versions.ts";
 
 interface Owner {
   readonly id: string;
@@ -33,12 +34,14 @@ export async function diskNamed(db: Db, caller: Owner, word: string): Promise<Di
   throw unknownDisk(word);
 }
 
-/** The same, locked until the end of the transaction. Throws Problem not_found. */
-export async function takeOwnDisk(tx: Tx, caller: Owner, id: string): Promise<DiskRow> {
+/** The same, locked until the end of the transaction. Throws Problem not_found, and precondition_failed when it was at another version than `at` says. */
+export async function takeOwnDisk(tx: Tx, caller: Owner, id: string, at?: Versions): Promise<DiskRow> {
   await ownDisk(tx.db, caller, id);
   const row = await takeDisk(tx, id);
-  if (row && row.state !== "gone") return row;
-  throw unknownDisk(id);
+  if (!row || row.state === "gone") throw unknownDisk(id);
+  const is = row.deleted_at === null ? row.state : "deleted";
+  requireVersion(row, at, `disk ${row.name} is ${is}`);
+  return row;
 }
 
 /** What goes on with a disk that was taken. */

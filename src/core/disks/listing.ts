@@ -1,40 +1,37 @@
 /** Reading disks: one, many, their snapshots and operations. */
-import type { Disk, DiskOperation, Snapshot } from "../../api/disks.ts";
+import type { Disk, DiskOperation, DiskOrder, Snapshot } from "../../api/disks.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Page } from "../../api/schemas.ts";
 import { findOperation, listOperations as listOperationRows } from "../../store/disk-operations.ts";
-import { findDisk, listDisks as listDiskRows } from "../../store/disks.ts";
+import { diskPosition, findDisk, listDisks as listDiskRows } from "../../store/disks.ts";
 import { listSnapshots as listSnapshotRows } from "../../store/snapshots.ts";
 import type { Core } from "../core.ts";
-import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
+import { cursorPosition, DEFAULT_LIMIT, type PageQuery, pageOf } from "../cursor.ts";
 import type { Caller } from "../people/access.ts";
 import { ownDisk } from "./find.ts";
 import { viewDisk, viewDisks, viewOperation, viewSnapshot } from "./view.ts";
-
-interface PageQuery {
-  readonly limit?: number | undefined;
-  readonly cursor?: string | undefined;
-}
 
 interface DiskQuery extends PageQuery {
   readonly state?: "live" | "deleted" | "all" | undefined;
   readonly name?: string | undefined;
   readonly id_prefix?: string | undefined;
+  readonly sort?: DiskOrder | undefined;
 }
 
 /** Behind every instant. */
 const END = "~";
 
-/** The caller's, by name; those that are not deleted, unless asked otherwise. */
+/** The caller's; those that are not deleted, by name, unless asked otherwise. */
 export function listDisks(core: Core, caller: Caller, query: DiskQuery): Promise<Page<Disk>> {
-  const { state = "live", name, id_prefix, limit = DEFAULT_LIMIT } = query;
-  const filter = ["disks", caller.id, state, name, id_prefix];
-  const after = cursorPosition(query.cursor, filter, "text") ?? "";
-  const wanted = { ownerId: caller.id, state, name, idPrefix: id_prefix, after, limit: limit + 1 };
+  const { state = "live", name, id_prefix, sort = "name", limit = DEFAULT_LIMIT } = query;
+  const filter = ["disks", caller.id, state, name, id_prefix, sort];
+  const after = cursorPosition(query.cursor, filter, "text");
+  const chosen = { ownerId: caller.id, state, name, idPrefix: id_prefix };
+  const wanted = { ...chosen, order: sort, after, limit: limit + 1 };
   return core.store.read(async (db) => {
     const rows = await listDiskRows(db, wanted);
     const items = await viewDisks(core, db, rows.slice(0, limit));
-    return pageOf(rows, items, limit, filter, (row) => [`${row.name} ${row.id}`, row.id]);
+    return pageOf(rows, items, limit, filter, (row) => [diskPosition(row, sort), row.id]);
   });
 }
 

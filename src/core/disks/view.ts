@@ -50,6 +50,7 @@ function view(
     created_at: row.created_at,
     deleted_at: row.deleted_at,
     purge_at: row.purge_at,
+    version: row.version,
   };
 }
 

@@ -7,6 +7,7 @@ import { ALL, markPlan } from "../../store/plan-changes.ts";
 import { countQueued } from "../../store/reservations.ts";
 import type { CapacityRow, Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
+import { type PageQuery, pageOfNamed } from "../cursor.ts";
 import { newId } from "../ids.ts";
 import { newcomerStart } from "../planning/newcomer.ts";
 import { bounded } from "../pods/pod.ts";
@@ -38,10 +39,11 @@ const offerText = (rows: readonly CapacityRow[] = []): string =>
   JSON.stringify(rows.map(({ seen_at: _, ...offer }) => offer));
 
 /** All types by name: what nodes offer, and what the operator describes, be it offered at present or not. */
-export async function listGpuTypes(core: Core): Promise<Page<GpuType>> {
+export async function listGpuTypes(core: Core, query: PageQuery = {}): Promise<Page<GpuType>> {
   const offered = byType(await core.store.read((db) => listCapacity(db)));
-  const names = [...new Set([...offered.keys(), ...core.catalogue().keys()])].sort();
-  return { items: names.map((name) => viewType(core, name, offered.get(name) ?? [])), next_cursor: null };
+  const names = [...new Set([...offered.keys(), ...core.catalogue().keys()])];
+  const page = pageOfNamed(names, query, "gpu-types", (name) => name);
+  return { ...page, items: page.items.map((name) => viewType(core, name, offered.get(name) ?? [])) };
 }
 
 /** Every type that a node offers. */
@@ -86,11 +88,12 @@ function viewType(core: Core, name: string, nodes: readonly CapacityRow[]): GpuT
 }
 
 /** By type: total = free + used + unavailable. */
-export function listAvailability(core: Core): Promise<Page<Availability>> {
+export function listAvailability(core: Core, query: PageQuery = {}): Promise<Page<Availability>> {
   return core.store.read(async (db, now) => {
     const queued = await countQueued(db);
     const items: Availability[] = [];
-    for (const [name, nodes] of byType(await listCapacity(db))) {
+    const page = pageOfNamed([...byType(await listCapacity(db))], query, "availability", ([name]) => name);
+    for (const [name, nodes] of page.items) {
       const type = viewType(core, name, nodes);
       const start = await newcomerStart(db, name, now);
       items.push({
@@ -104,6 +107,6 @@ export function listAvailability(core: Core): Promise<Page<Availability>> {
         latest_start_at: start,
       });
     }
-    return { items, next_cursor: null };
+    return { ...page, items };
   });
 }

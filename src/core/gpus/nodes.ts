@@ -9,14 +9,15 @@ import { insertAudit } from "../../store/journal.ts";
 import { ALL, markPlan } from "../../store/plan-changes.ts";
 import type { Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
+import { type PageQuery, pageOfNamed } from "../cursor.ts";
 import { newId } from "../ids.ts";
 import type { Caller } from "../people/access.ts";
 import { requireAdmin } from "../people/administrators.ts";
 
 /** By name. Throws Problem not_allowed. */
-export async function listNodes(core: Core, caller: Caller): Promise<Page<Node>> {
+export async function listNodes(core: Core, caller: Caller, query: PageQuery = {}): Promise<Page<Node>> {
   requireAdmin(caller, "nodes are for administrators");
-  return { items: await core.store.read(viewNodes), next_cursor: null };
+  return pageOfNamed(await core.store.read(viewNodes), query, "nodes", (node) => node.name);
 }
 
 /** Doing it again does nothing. Throws Problem not_allowed, not_found. */

@@ -8,7 +8,7 @@ import type { KeyRow } from "../../store/tables.ts";
 import { record } from "../audit/record.ts";
 import { changeReservation } from "../change.ts";
 import type { Core } from "../core.ts";
-import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
+import { cursorPosition, DEFAULT_LIMIT, type PageQuery, pageOf } from "../cursor.ts";
 import { type Answer, answerOnce, type Idempotency } from "../idempotency.ts";
 import { newId } from "../ids.ts";
 import { decided } from "../race.ts";
@@ -68,11 +68,7 @@ export async function tellPods(tx: Tx, actor: string, userId: string, detail: st
 }
 
 /** The caller's keys, by fingerprint. */
-export async function listKeys(
-  core: Core,
-  caller: Caller,
-  query: { readonly limit?: number | undefined; readonly cursor?: string | undefined } = {},
-): Promise<Page<Key>> {
+export async function listKeys(core: Core, caller: Caller, query: PageQuery = {}): Promise<Page<Key>> {
   const limit = query.limit ?? DEFAULT_LIMIT;
   const after = cursorPosition(query.cursor, ["keys", caller.id], "text");
   const rows = await core.store.read((db) => listRows(db, caller.id, limit + 1, after ?? ""));

@@ -3,6 +3,7 @@ import { Problem } from "../../api/errors.ts";
 import { isSharedWith } from "../../store/collaborators.ts";
 import { findReservation } from "../../store/reservations.ts";
 import type { Db, ReservationRow } from "../../store/tables.ts";
+import { requireVersion, type Versions } from "../versions.ts";
 import type { Caller as FullCaller } from "./access.ts";
 import { isAdmin } from "./administrators.ts";
 
@@ -37,12 +38,27 @@ export async function anyReservation(db: Db, id: string): Promise<ReservationRow
   throw notFound(id);
 }
 
-/** One that the caller may change: his own. Throws Problem not_found, and not_allowed for one that he only sees. */
-export async function ownReservation(db: Db, caller: Caller, id: string): Promise<ReservationRow> {
+/**
+ * One that the caller may change: his own. Throws Problem not_found, not_allowed for one that he only sees, and precondition_failed for
+ * one that is at another version than `at` says.
+ */
+export async function ownReservation(
+  db: Db,
+  caller: Caller,
+  id: string,
+  at?: Versions,
+): Promise<ReservationRow> {
   const row = await visibleReservation(db, caller, id);
-  if (row.owner_id === caller.id) return row;
+  if (row.owner_id === caller.id) {
+    requireAt(row, at);
+    return row;
+  }
   throw new Problem(
     "not_allowed",
     `reservation ${row.name ?? id} is shared with you; only its owner changes it`,
   );
 }
+
+/** Throws Problem precondition_failed, with its state. */
+export const requireAt = (row: ReservationRow, at: Versions): void =>
+  requireVersion(row, at, `reservation ${row.name ?? row.id} is ${row.state}`);

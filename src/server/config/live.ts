@@ -2,16 +2,24 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Catalogue, TypeSettings } from "../../core/gpus/catalogue.ts";
 import type { StatedTypes } from "../../drivers/driver.ts";
+import type { RequestLimits } from "../rate-limits.ts";
 import type { WebhookRules } from "../webhook-sender.ts";
 import { liveKeys, type SettingsFile } from "./schema.ts";
 
-export interface Limits {
+export interface Limits extends RequestLimits {
   readonly tunnelsPerReservation: number;
   readonly tunnelsPerUser: number;
 }
 
-/** A developer with an editor, some shells and forwarded ports has about ten open. */
-const DEFAULT_LIMITS: Limits = { tunnelsPerReservation: 100, tunnelsPerUser: 200 };
+const DEFAULT_LIMITS: Limits = {
+  // A developer with an editor, some shells and forwarded ports has about ten open.
+  tunnelsPerReservation: 100,
+  tunnelsPerUser: 200,
+  // A loop that forgot to wait is held up, a script that asks for all that it has is not.
+  requestsPerToken: 6000,
+  requestsPerAddress: 30_000,
+  failedLoginsPerAddress: 30,
+};
 
 export class LiveSettings {
   readonly #listeners: (() => Promise<void>)[] = [];
@@ -30,7 +38,12 @@ export class LiveSettings {
   readonly limits = (): Limits => ({
     tunnelsPerReservation: this.#file.limits?.tunnels_per_reservation ?? DEFAULT_LIMITS.tunnelsPerReservation,
     tunnelsPerUser: this.#file.limits?.tunnels_per_user ?? DEFAULT_LIMITS.tunnelsPerUser,
+    requestsPerToken: this.#file.limits?.requests_per_token ?? DEFAULT_LIMITS.requestsPerToken,
+    requestsPerAddress: this.#file.limits?.requests_per_address ?? DEFAULT_LIMITS.requestsPerAddress,
+    failedLoginsPerAddress:
+      this.#file.limits?.failed_logins_per_address ?? DEFAULT_LIMITS.failedLoginsPerAddress,
   });
+  readonly corsOrigins = (): readonly string[] => this.#file.cors_origins ?? [];
 
   readonly webhooks = (): WebhookRules => ({
     allowPrivate: this.#file.webhooks?.allow_private ?? false,

@@ -106,6 +106,8 @@ const node = z
   })
   .partial();
 
+const perMinute = z.int().min(0).max(10_000_000);
+
 const limits = z
   .strictObject({
     tunnels_per_reservation: z
@@ -114,6 +116,15 @@ const limits = z
       .max(10_000)
       .describe("Open connections to one reservation; default 100"),
     tunnels_per_user: z.int().min(1).max(10_000).describe("Open connections of one user; default 200"),
+    requests_per_token: perMinute.describe(
+      "Requests with one token in a minute, a sixth of them at once; 0 for no limit; default 6000. Each server counts for itself; open tunnels and streams do not count",
+    ),
+    requests_per_address: perMinute.describe(
+      "The same for one address (of IPv6 its /64 network), but for loopback; default 30000",
+    ),
+    failed_logins_per_address: perMinute.describe(
+      "Requests with a token that is no good from one address in a minute, but for loopback; 0 for no limit; default 30",
+    ),
   })
   .partial();
 
@@ -128,8 +139,16 @@ const webhooks = z
   })
   .partial();
 
+/** As a browser writes it. */
+const origin = z
+  .string()
+  .refine(
+    (text) => /^https?:/.test(text) && URL.parse(text)?.origin === text,
+    "an origin is written https://dash.example.org, without a path",
+  );
+
 /** What is read again on SIGHUP. */
-export const liveKeys = ["gpu_types", "nodes", "limits", "webhooks"] as const;
+export const liveKeys = ["gpu_types", "nodes", "limits", "webhooks", "cors_origins"] as const;
 
 export const settingsFile = z
   .strictObject({
@@ -197,6 +216,11 @@ export const settingsFile = z
       .describe("By name of the type, as the driver reports it or as you make it up"),
     nodes: z.record(nodeName, node).describe("By name of the node, as `gpu-dev show` has it"),
     limits: limits.describe("Bounds for users"),
+    cors_origins: z
+      .array(origin)
+      .describe(
+        "Origins of web pages that may use the API from a browser, each with a token of its user's: `[https://dash.example.org]`; default: none",
+      ),
     webhooks: webhooks.describe("Where reservations may be posted to ([webhooks](webhooks.md))"),
   })
   .partial()

@@ -15,11 +15,11 @@ export const disks = {
   async getDisk({ core, caller, params }) {
     return { body: await getDisk(core, caller, params.id) };
   },
-  async patchDisk({ core, caller, params, body }) {
-    return { body: await patchDisk(core, caller, params.id, body) };
+  async patchDisk({ core, caller, params, body, at }) {
+    return { body: await patchDisk(core, caller, params.id, body, at) };
   },
-  async deleteDisk({ core, caller, params }) {
-    return { body: await deleteDisk(core, caller, params.id) };
+  async deleteDisk({ core, caller, params, at }) {
+    return { body: await deleteDisk(core, caller, params.id, at) };
   },
   async undeleteDisk({ core, caller, params, body }) {
     return { body: await undeleteDisk(core, caller, params.id, body) };

@@ -4,14 +4,14 @@ import { listNodes, setCordon } from "../../core/gpus/nodes.ts";
 import type { Handlers } from "../handler.ts";
 
 export const inventory = {
-  async listGpuTypes({ core }) {
-    return { body: await listGpuTypes(core) };
+  async listGpuTypes({ core, query }) {
+    return { body: await listGpuTypes(core, query) };
   },
-  async listAvailability({ core }) {
-    return { body: await listAvailability(core) };
+  async listAvailability({ core, query }) {
+    return { body: await listAvailability(core, query) };
   },
-  async listNodes({ core, caller }) {
-    return { body: await listNodes(core, caller) };
+  async listNodes({ core, caller, query }) {
+    return { body: await listNodes(core, caller, query) };
   },
   async cordonNode({ core, caller, params }) {
     return { body: await setCordon(core, caller, params.node, true) };

@@ -24,14 +24,14 @@ export const reservations = {
   async getReservation({ core, caller, params }) {
     return { body: await getReservation(core, caller, params.id) };
   },
-  async patchReservation({ core, caller, params, body }) {
-    return { body: await patchReservation(core, caller, params.id, body) };
+  async patchReservation({ core, caller, params, body, at }) {
+    return { body: await patchReservation(core, caller, params.id, body, at) };
   },
   async liftReservation({ core, caller, params, body }) {
     return { body: await liftMaximum(core, caller, params.id, body) };
   },
-  async cancelReservation({ core, caller, params }) {
-    return { body: await cancelReservation(core, caller, params.id) };
+  async cancelReservation({ core, caller, params, at }) {
+    return { body: await cancelReservation(core, caller, params.id, at) };
   },
   async listAdvice({ core, caller, params }) {
     return { body: await adviseReservation(core, caller, params.id) };

@@ -116,6 +116,7 @@ export const disk = (given: Partial<Disk> = {}): Disk => ({
   created_at: "2025-12-01T09:00:00.000Z",
   deleted_at: null,
   purge_at: null,
+  version: 1,
   ...given,
 });
 

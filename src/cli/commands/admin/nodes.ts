@@ -3,6 +3,7 @@ import type { Node } from "../../../api/inventory.ts";
 import { defineCommand } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
+import { allPages } from "../../http/all-pages.ts";
 import { toned } from "../../output/cell.ts";
 import type { Cell, Output } from "../../output/output.ts";
 import { ago } from "../../output/time.ts";
@@ -29,7 +30,7 @@ export const command = defineCommand({
     { line: "gpu-dev admin nodes uncordon gpu-host-1", meaning: "It takes part again" },
   ],
   async run([action, node], _options, ctx): Promise<Output> {
-    const page = action === undefined ? await ctx.api().listNodes({}) : undefined;
+    const page = action === undefined ? await allPages((query) => ctx.api().listNodes({ query })) : undefined;
     const items = page?.items ?? [await change(ctx, action ?? "", node)];
     const now = ctx.clock.now();
     return {

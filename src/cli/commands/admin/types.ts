@@ -5,6 +5,7 @@ import { formatDollars } from "../../../api/money.ts";
 import { exactSize } from "../../../api/size.ts";
 import { defineCommand } from "../../command.ts";
 import { rememberNames } from "../../completion/cache.ts";
+import { allPages } from "../../http/all-pages.ts";
 import type { Cell, Output } from "../../output/output.ts";
 
 export const command = defineCommand({
@@ -19,7 +20,7 @@ export const command = defineCommand({
     { line: "gpu-dev admin types --json", meaning: "The same as the API has it, prices in micro-dollars" },
   ],
   async run(_args, _options, ctx): Promise<Output> {
-    const page = await ctx.api().listGpuTypes({});
+    const page = await allPages((query) => ctx.api().listGpuTypes({ query }));
     rememberNames(ctx, { gpuTypes: page.items.filter((type) => type.nodes > 0).map((type) => type.name) });
     return {
       json: page,

@@ -2,6 +2,7 @@
 import { defineCommand } from "../../command.ts";
 import { rememberNames } from "../../completion/cache.ts";
 import { UsageError } from "../../errors.ts";
+import { allPages } from "../../http/all-pages.ts";
 import { flag } from "../../options.ts";
 import { diskTable } from "../../output/disk.ts";
 import type { Output } from "../../output/output.ts";
@@ -22,7 +23,7 @@ export const command = defineCommand({
     if (deleted && all)
       throw new UsageError("--deleted and --all exclude each other", "Leave one of them out.");
     const state = deleted ? "deleted" : all ? "all" : "live";
-    const page = await ctx.api().listDisks({ query: { limit: "500", state } });
+    const page = await allPages((query) => ctx.api().listDisks({ query: { ...query, state } }));
     if (state === "live") rememberNames(ctx, { disks: page.items.map((disk) => disk.name) });
     return {
       json: page,

@@ -1,0 +1,94 @@
+/**
+ * Who asks too often waits (A-11): by token, by address, and by address for tokens that are no good. Counted in this process: several
+ * servers let through as many times as much. What goes through a tunnel that is open is never counted.
+ */
+import { createHash } from "node:crypto";
+import { isIP } from "node:net";
+import { Problem } from "../api/errors.ts";
+import { Buckets } from "./buckets.ts";
+
+/** Each in a minute; 0 is no limit. */
+export interface RequestLimits {
+  readonly requestsPerToken: number;
+  readonly requestsPerAddress: number;
+  readonly failedLoginsPerAddress: number;
+}
+
+export interface RateLimits {
+  /** Counts a request from this address; the refusal when there were too many. */
+  request(address: string | undefined): Problem | undefined;
+  /** `login`, counted for the token that it is good for or the address that it fails from. Throws Problem rate_limited. */
+  login<T>(token: string | undefined, address: string | undefined, login: () => Promise<T>): Promise<T>;
+}
+
+/** A script may make so many of its minute's requests at once. */
+const BURST_S = 10;
+
+/** `limits` are asked each time, so that they may change; `now` in milliseconds. */
+export function createRateLimits(limits: () => RequestLimits, now = () => performance.now()): RateLimits {
+  const buckets = (perMinute: () => number, burst: (perMinute: number) => number): Buckets =>
+    new Buckets(() => ({ perSecond: perMinute() / 60, burst: Math.max(1, burst(perMinute())) }), now);
+  const inBursts = (perMinute: number): number => (perMinute * BURST_S) / 60;
+  const ofTokens = buckets(() => limits().requestsPerToken, inBursts);
+  const ofAddresses = buckets(() => limits().requestsPerAddress, inBursts);
+  const failures = buckets(
+    () => limits().failedLoginsPerAddress,
+    (all) => all,
+  );
+  return {
+    request(address) {
+      const key = networkOf(address);
+      if (key === undefined) return undefined;
+      const waitS = ofAddresses.wait(key);
+      if (waitS > 0) return tooMany(waitS, "too many requests from your address");
+      ofAddresses.take(key);
+      return undefined;
+    },
+    async login(token, address, login) {
+      const key = token === undefined ? undefined : createHash("sha256").update(token).digest("base64");
+      if (key === undefined) return login();
+      const network = networkOf(address);
+      refuse(ofTokens.wait(key), "too many requests with your token");
+      // A token that was good a moment ago does not suffer from what others behind the same address try.
+      if (network !== undefined && !ofTokens.has(key))
+        refuse(failures.wait(network), "too many failed logins from your address");
+      try {
+        const done = await login();
+        ofTokens.take(key);
+        return done;
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        if (error.code !== "not_logged_in") ofTokens.take(key);
+        else if (network !== undefined) failures.take(network);
+        throw error;
+      }
+    },
+  };
+}
+
+function refuse(waitS: number, what: string): void {
+  if (waitS > 0) throw tooMany(waitS, what);
+}
+
+const tooMany = (waitS: number, what: string): Problem =>
+  new Problem("rate_limited", `${what}: wait ${Math.ceil(waitS)} s`, {
+    hint: "ask less often: a list or a reservation can be watched with `Accept: text/event-stream`",
+    retryAfter: waitS,
+  });
+
+/** What one subscriber has: an IPv4 address, or the 64 bits of an IPv6 network. Undefined for this machine, whose user is not limited by address. */
+function networkOf(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined;
+  const plain = address.replace(/^::ffff:/i, "");
+  if (plain === "::1" || (isIP(plain) === 4 && plain.startsWith("127."))) return undefined;
+  return isIP(plain) === 6 ? firstHalf(plain) : plain;
+}
+
+/** The first four of its eight groups. */
+function firstHalf(address: string): string {
+  const [head = "", tail] = address.split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail ? tail.split(":") : [];
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  return [...before, ...Array(Math.max(0, zeros)).fill("0"), ...after].slice(0, 4).join(":");
+}
