@@ -151,6 +151,7 @@ test("O-05 live is told from ready, and the failing part is named", async () => 
   expect(await (await rig.app.request("/readyz")).json()).toEqual({
     status: "ok",
     checks: { database: "ok", driver: "ok" },
+    services: {},
   });
   rig.failDriver();
   const response = await rig.appOn(rig.core).request("/readyz");
