@@ -111,7 +111,7 @@ test("A-11 the API answers 429 with Retry-After, and health is asked without a l
   const rig = await openRig(engineNamed("sqlite"));
   try {
     const alice = await rig.person("alice");
-    const from = (remoteAddress: string) => ({ incoming: { socket: { remoteAddress } } });
+    const from = (remoteAddress: string) => ({ incoming: { headers: {}, socket: { remoteAddress } } });
     const get = (path: string, address: string, token = alice.token) =>
       rig.app.request(path, { headers: { authorization: `Bearer ${token}` } }, from(address));
     Object.assign(rig, { limits: { ...NONE, requestsPerAddress: 60 } });
