@@ -1,4 +1,6 @@
+import { sql } from "kysely";
 import { beforeEach, describe, expect, test } from "vitest";
+import { changeReservation, SYSTEM } from "../../src/core/change.ts";
 import { createReservation } from "../../src/core/create.ts";
 import { pageOf } from "../../src/core/cursor.ts";
 import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
@@ -6,13 +8,16 @@ import { listAvailability, listGpuTypes, syncCapacity } from "../../src/core/gpu
 import { newId } from "../../src/core/ids.ts";
 import { getReservation, listEvents, listReservations } from "../../src/core/listing.ts";
 import { newKeyPair } from "../../src/core/people/key-pair.ts";
-import { listKeys, registerKey } from "../../src/core/people/keys.ts";
+import { listKeys, registerKey, removeKey } from "../../src/core/people/keys.ts";
 import { allocate } from "../../src/store/allocations.ts";
+import { findReservation } from "../../src/store/reservations.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
 
 const HOUR = 3600;
+/** One row for each transaction of this PostgreSQL database that waits for another. */
+const waitsForLock = sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
 
 describe.each(engines)("reservations on $engine", ({ create }) => {
   let world: World;
@@ -281,6 +286,28 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
     expect(answers[0].body).toEqual(answers[1].body);
     expect(answers.filter((a) => a.replayed)).toHaveLength(1);
     await expect(register("h2")).rejects.toMatchObject({ code: "idempotency_mismatch" });
+  });
+
+  test("L-02 a key is removed although its owner's reservation is being changed", async () => {
+    const id = await world.reserve({}, world.bob);
+    const [key] = (await listKeys(world.core, world.bob)).items;
+    const [changed, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { store } = world.core;
+    const changing = store.write(async (tx) => {
+      const row = await findReservation(tx.db, id);
+      if (row) await changeReservation(tx, row, { actor: SYSTEM }, { type: "tried", detail: null }, {});
+      changed.resolve();
+      await commit.promise;
+    });
+    await changed.promise;
+    const removing = removeKey(world.core, world.bob, key?.id ?? "");
+    // It has read the row and waits for it; SQLite lets nobody in before.
+    const waits = () => store.read(async (db) => (await waitsForLock.execute(db)).rows.length);
+    if (store.engine === "postgres") await expect.poll(waits, { timeout: 20_000 }).toBe(1);
+    commit.resolve();
+    await changing;
+    expect(await removing).toEqual(key);
+    expect((await world.show(id, world.bob)).version).toBe(4);
   });
 
   test("A-05 a cursor made by hand is refused before the database is asked", async () => {

@@ -112,6 +112,23 @@ test("a port that is taken fails the start, and leaves nothing open", async () =
   });
 });
 
+test("O-02 a process without a gateway counts the tunnels that it refuses", async () => {
+  const { url, token } = await start({ roles: ["api"] });
+  const headers = { authorization: `Bearer ${token}` };
+  const ws = new WebSocket(
+    `${url.replace("http", "ws")}/v1/tunnel/a2345672345672345672`,
+    "gpu-dev.tunnel.v1",
+    { headers: { ...headers, "gpu-dev-attempt": "1" } },
+  );
+  // It is told by its response; the error that follows says less.
+  ws.on("error", () => undefined);
+  const [request, response] = await once(ws, "unexpected-response");
+  expect(response.statusCode).toBe(404);
+  request.destroy();
+  const page = await (await fetch(`${url}/metrics`, { headers })).text();
+  expect(page).toContain('gpu_dev_tunnel_refusals_total{code="not_found"} 1\n');
+});
+
 const stateOf = (server: RunningServer, id: string) => async () =>
   (await clientOf(server).getReservation({ params: { id } })).state;
 

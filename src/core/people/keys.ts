@@ -43,16 +43,18 @@ async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
 
 /** Forgets a key, also in pods that run. Throws Problem not_found. */
 export async function removeKey(core: Core, caller: Caller, id: string): Promise<Key> {
-  const gone = await core.store.write(async (tx) => {
-    const row = await deleteKey(tx, caller.id, id);
-    if (!row)
-      throw new Problem("not_found", "You have no such key", { hint: "`gpu-dev keys list` shows yours." });
-    await record(tx, caller.id, "key.delete", id, row.fingerprint);
-    await tellPods(tx, caller.id, caller.id, `removed ${row.fingerprint} of ${caller.name}`);
-    return row;
-  });
+  const gone = await decided(() => core.store.write((tx) => forgetKey(tx, caller, id)));
   core.signals.emit("wake");
   return view(gone);
+}
+
+async function forgetKey(tx: Tx, caller: Caller, id: string): Promise<KeyRow> {
+  const row = await deleteKey(tx, caller.id, id);
+  if (!row)
+    throw new Problem("not_found", "You have no such key", { hint: "`gpu-dev keys list` shows yours." });
+  await record(tx, caller.id, "key.delete", id, row.fingerprint);
+  await tellPods(tx, caller.id, caller.id, `removed ${row.fingerprint} of ${caller.name}`);
+  return row;
 }
 
 /** Pods that run, or are about to, and that this user may come into learn who may log in from now on. */
