@@ -13,6 +13,7 @@ _gpu_dev() {
       " disk") command="disk" ;;
       " admin") command="admin" ;;
       " keys") command="keys" ;;
+      " token") command="token" ;;
       " context") command="context" ;;
       " config") command="config" ;;
       " ssh-config") command="ssh-config" ;;
@@ -51,6 +52,10 @@ _gpu_dev() {
       "keys list" | "keys ls") command="keys list" ;;
       "keys add") command="keys add" ;;
       "keys remove" | "keys rm") command="keys remove" ;;
+      "token list" | "token ls") command="token list" ;;
+      "token create") command="token create" ;;
+      "token rotate") command="token rotate" ;;
+      "token revoke" | "token rm") command="token revoke" ;;
       " doctor") command="doctor" ;;
       "config show") command="config show" ;;
       "config get") command="config get" ;;
@@ -66,6 +71,8 @@ _gpu_dev() {
       "admin check") command="admin check" ;;
       "admin extend") command="admin extend" ;;
       "admin nodes") command="admin nodes" ;;
+      "admin users") command="admin users" ;;
+      "admin tokens") command="admin tokens" ;;
     esac
   done
   case "$command $prev" in
@@ -197,6 +204,17 @@ _gpu_dev() {
     "keys add --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "keys remove --fields") return ;;
     "keys remove --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "token list --fields") return ;;
+    "token list --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "token create --scope") COMPREPLY=($(compgen -W "user admin metrics reservation" -- "$cur")); return ;;
+    "token create --expires") return ;;
+    "token create --reservation") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); return ;;
+    "token create --fields") return ;;
+    "token create --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "token rotate --fields") return ;;
+    "token rotate --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "token revoke --fields") return ;;
+    "token revoke --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "doctor --fields") return ;;
     "doctor --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "config show --fields") return ;;
@@ -232,6 +250,14 @@ _gpu_dev() {
     "admin extend --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "admin nodes --fields") return ;;
     "admin nodes --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "admin users --role") COMPREPLY=($(compgen -W "user admin" -- "$cur")); return ;;
+    "admin users --expires") return ;;
+    "admin users --fields") return ;;
+    "admin users --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "admin tokens --scope") COMPREPLY=($(compgen -W "user admin metrics reservation" -- "$cur")); return ;;
+    "admin tokens --expires") return ;;
+    "admin tokens --fields") return ;;
+    "admin tokens --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
   esac
   if [[ $cur == -* ]]; then
     case "$command" in
@@ -239,6 +265,7 @@ _gpu_dev() {
       "disk") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "keys") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "token") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "context") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -277,6 +304,10 @@ _gpu_dev() {
       "keys list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "keys add") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "keys remove") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "token list") COMPREPLY=($(compgen -W "--all --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "token create") COMPREPLY=($(compgen -W "--scope --expires --reservation --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "token rotate") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "token revoke") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "doctor") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--origin --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config get") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -292,14 +323,17 @@ _gpu_dev() {
       "admin check") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin extend") COMPREPLY=($(compgen -W "--until --by --reason --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin nodes") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin users") COMPREPLY=($(compgen -W "--role --expires --cancel --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
     esac
     return
   fi
   case "$command" in
-    "") COMPREPLY=($(compgen -W "reserve list show connect cp forward logs edit cancel avail status server login logout whoami doctor completion disk admin keys context config ssh-config" -- "$cur")); ;;
+    "") COMPREPLY=($(compgen -W "reserve list show connect cp forward logs edit cancel avail status server login logout whoami doctor completion disk admin keys token context config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "create list show contents snapshot snapshots restore clone wait rename resize edit delete undelete unlock" -- "$cur")); ;;
-    "admin") COMPREPLY=($(compgen -W "types check extend nodes" -- "$cur")); ;;
+    "admin") COMPREPLY=($(compgen -W "types check extend nodes users tokens" -- "$cur")); ;;
     "keys") COMPREPLY=($(compgen -W "list add remove" -- "$cur")); ;;
+    "token") COMPREPLY=($(compgen -W "list create rotate revoke" -- "$cur")); ;;
     "context") COMPREPLY=($(compgen -W "list use" -- "$cur")); ;;
     "config") COMPREPLY=($(compgen -W "show get set unset path edit" -- "$cur")); ;;
     "ssh-config") COMPREPLY=($(compgen -W "install remove show" -- "$cur")); ;;
@@ -330,6 +364,8 @@ _gpu_dev() {
     "config unset") COMPREPLY=($(compgen -W "gpu_type time" -- "$cur")); ;;
     "completion") COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")); ;;
     "admin nodes") COMPREPLY=($(compgen -W "cordon uncordon" -- "$cur")); ;;
+    "admin users") COMPREPLY=($(compgen -W "list create show disable enable role" -- "$cur")); ;;
+    "admin tokens") COMPREPLY=($(compgen -W "list create revoke" -- "$cur")); ;;
   esac
 }
 complete -F _gpu_dev gpu-dev

@@ -3,6 +3,7 @@
  * removed or retyped. The command line loads it for `--fields` alone: a short command has run before zod is there.
  */
 import * as z from "zod";
+import * as a from "./accounts.ts";
 import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
@@ -129,6 +130,10 @@ export const documents = {
   "keys list": z.object({ items: z.array(s.key) }),
   "keys add": s.key,
   "keys remove": s.key,
+  "token list": a.tokenPage,
+  "token create": a.issuedToken,
+  "token rotate": a.issuedToken,
+  "token revoke": a.token,
   doctor: z.object({ ok: z.boolean().describe("Without a failure"), checks: z.array(finding) }),
   "config show": z.object({ settings: z.array(setting) }),
   "config get": setting.omit({ used: true }),
@@ -146,6 +151,8 @@ export const documents = {
     z.object({ shell: z.string(), script: z.string() }),
     z.object({ ...includeLine, changed: z.boolean().describe("False when there was nothing to do") }),
   ]),
+  "admin users": z.union([a.userPage, a.user, a.createdUser]),
+  "admin tokens": z.union([a.tokenPage, a.token, a.issuedToken]),
   "admin types": g.gpuTypePage,
   "admin check": check,
   "admin extend": l.liftedReservation,

@@ -235,6 +235,32 @@ const entries = [
     load: async () => (await import("./commands/keys/remove.ts")).command,
   },
   {
+    path: "token list",
+    aliases: ["ls"],
+    summary: "List your tokens",
+    group: SETUP,
+    load: async () => (await import("./commands/token/list.ts")).command,
+  },
+  {
+    path: "token create",
+    summary: "Make a token for a script or a machine",
+    group: SETUP,
+    load: async () => (await import("./commands/token/create.ts")).command,
+  },
+  {
+    path: "token rotate",
+    summary: "Make a token in place of another",
+    group: SETUP,
+    load: async () => (await import("./commands/token/rotate.ts")).command,
+  },
+  {
+    path: "token revoke",
+    aliases: ["rm"],
+    summary: "Make a token good for nothing",
+    group: SETUP,
+    load: async () => (await import("./commands/token/revoke.ts")).command,
+  },
+  {
     path: "doctor",
     summary: "Look for what is wrong between here and your pods",
     group: SETUP,
@@ -324,6 +350,18 @@ const entries = [
     group: ADMIN,
     load: async () => (await import("./commands/admin/nodes.ts")).command,
   },
+  {
+    path: "admin users",
+    summary: "Add users, disable them, and give them a role",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/users.ts")).command,
+  },
+  {
+    path: "admin tokens",
+    summary: "List, make and revoke the tokens of a user",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/tokens.ts")).command,
+  },
 ] as const satisfies readonly Entry[];
 
 /** The words of a command. */
@@ -338,6 +376,7 @@ export const topics: Readonly<Record<string, { readonly summary: string; readonl
   disk: { summary: "Your disks", group: INVENTORY },
   admin: { summary: "What administrators look at", group: ADMIN },
   keys: { summary: "Your ssh keys", group: SETUP },
+  token: { summary: "Your tokens", group: SETUP },
   context: { summary: "The servers that you know", group: SETUP },
   config: { summary: "The settings of this command line", group: SETUP },
   "ssh-config": { summary: "The ssh configuration of your reservations", group: SETUP },

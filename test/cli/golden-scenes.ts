@@ -3,6 +3,7 @@
 import type { Diagnostics } from "../../src/api/diagnostics.ts";
 import type { Node } from "../../src/api/inventory.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
+import { accountScenes } from "./golden-account-scenes.ts";
 import { diskScenes } from "./golden-disk-scenes.ts";
 import { gpuType, type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
 
@@ -226,6 +227,7 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
     handlers: { getReady: () => ({ status: "ok" as const, checks: { database: "ok" } }) },
   },
   ...diskScenes,
+  ...accountScenes,
   server: { because: "it prints where it listens; test/e2e starts it in both forms" },
   whoami: { lines: ["whoami"], handlers: { getMe: () => ({ id: "u", name: "ada", role: "user" as const }) } },
   "keys list": {

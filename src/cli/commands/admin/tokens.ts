@@ -1,0 +1,76 @@
+/** `gpu-dev admin tokens`: the tokens of a user. */
+import { randomUUID } from "node:crypto";
+import type { User } from "../../../api/accounts.ts";
+import { defineCommand, type Values } from "../../command.ts";
+import type { Context } from "../../context.ts";
+import { UsageError } from "../../errors.ts";
+import { allPages } from "../../http/all-pages.ts";
+import type { Output } from "../../output/output.ts";
+import { secretOutput, tokenTable } from "../../output/token.ts";
+import { findToken, findUser } from "../../people/find.ts";
+import { expiresOption, scopeOption } from "../../people/options.ts";
+import { revoke } from "../token/revoke.ts";
+
+const ACTIONS = ["list", "create", "revoke"] as const;
+const options = { scope: scopeOption, expires: expiresOption };
+
+export const command = defineCommand({
+  arguments: [
+    { name: "action", summary: "list, create or revoke", required: true, completes: ACTIONS },
+    { name: "user", summary: "The user's name", required: true },
+    { name: "token", summary: "create: its label; revoke: its id, its first characters or its label" },
+  ],
+  options,
+  details:
+    "What is created is printed alone on stdout, this once; it is for a user who has lost theirs, or for a machine. What is revoked is good for nothing within 5 seconds, tunnels included. --scope and --expires go with create. For administrators.",
+  examples: [
+    {
+      line: "gpu-dev admin tokens list ann",
+      meaning: "What ann can come in with, and when it was last used",
+    },
+    { line: 'gpu-dev admin tokens revoke ann "old laptop"', meaning: "Out at once" },
+    { line: "gpu-dev admin tokens create ann laptop --expires 30d", meaning: "For ann, who has lost hers" },
+  ],
+  async run([action = "", name = "", word], given, ctx): Promise<Output> {
+    const act = { list, create, revoke: revokeOne }[action];
+    if (!act) throw new UsageError(`${JSON.stringify(action)} is none of ${ACTIONS.join(", ")}`);
+    if (action !== "create" && (given.scope ?? given.expires) !== undefined)
+      throw new UsageError("--scope and --expires go with create");
+    return await act(ctx, await findUser(ctx.api(), name), word, given);
+  },
+});
+
+type Given = Values<typeof options>;
+
+const live = (ctx: Context, { id }: User) =>
+  allPages((query) => ctx.api().listUserTokens({ params: { id }, query }));
+
+async function list(ctx: Context, user: User): Promise<Output> {
+  const page = await live(ctx, user);
+  return { json: page, ...tokenTable(page.items, ctx.clock.now()), empty: `${user.name} has no live token.` };
+}
+
+async function create(
+  ctx: Context,
+  user: User,
+  label: string | undefined,
+  { scope, expires }: Given,
+): Promise<Output> {
+  if (label === undefined) throw new UsageError("missing required argument 'token': its label");
+  if (scope === "reservation") throw new UsageError("only its user makes a token of one reservation");
+  const issued = await ctx.api().createUserToken({
+    params: { id: user.id },
+    body: {
+      label,
+      ...(scope === undefined ? {} : { scope }),
+      ...(expires === undefined ? {} : { expires_in_s: expires }),
+    },
+    idempotencyKey: randomUUID(),
+  });
+  return secretOutput(ctx, issued);
+}
+
+async function revokeOne(ctx: Context, user: User, word: string | undefined): Promise<Output> {
+  if (word === undefined) throw new UsageError("missing required argument 'token': which one");
+  return await revoke(ctx, findToken((await live(ctx, user)).items, word));
+}

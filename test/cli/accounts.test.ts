@@ -1,0 +1,148 @@
+/** The commands of tokens and users as they are typed. */
+import { expect, test } from "vitest";
+import type { IssuedToken, Token, User } from "../../src/api/accounts.ts";
+import { page, reservation } from "./helpers/fake-server.ts";
+import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
+
+const SECRET = `gd_${"s".repeat(43)}`;
+const token = (given: Partial<Token> = {}): Token => ({
+  id: "tokenbcdefghijklmnop",
+  prefix: "gd_ssssss",
+  label: "laptop",
+  scope: "user",
+  reservation_id: null,
+  state: "live",
+  created_at: "2025-12-01T09:00:00.000Z",
+  expires_at: "2026-03-01T09:00:00.000Z",
+  last_used_at: null,
+  rotated_at: null,
+  revoked_at: null,
+  current: true,
+  ...given,
+});
+const issued: IssuedToken = { ...token({ current: false }), token: SECRET };
+const ci = token({ id: "cibcdefghijklmnopqrs", prefix: "gd_cccccc", label: "ci", current: false });
+const twin = token({ id: "twbcdefghijklmnopqrs", prefix: "gd_tttttt", label: "ci", current: false });
+const ann: User = {
+  id: "annbcdefghijklmnopqr",
+  name: "ann",
+  role: "user",
+  created_at: "2025-12-01T09:00:00.000Z",
+  disabled_at: null,
+  live_reservations: 2,
+  live_tokens: 1,
+  last_used_at: null,
+};
+
+const world = (options: WorldOptions = {}): World =>
+  createWorld({
+    handlers: {
+      listTokens: () => page(token(), ci),
+      listUserTokens: () => page(ci),
+      createToken: () => issued,
+      createUserToken: () => issued,
+      rotateToken: () => issued,
+      revokeToken: ({ params }) => token({ id: params.id ?? "", state: "revoked" }),
+      listUsers: ({ query }) => page(...[ann].filter(({ name }) => (query.name ?? name) === name)),
+      createUser: () => ({ user: ann, token: issued }),
+      patchUser: () => ann,
+      listReservations: () => page(reservation()),
+    },
+    ...options,
+  });
+
+test.each([
+  "token create laptop",
+  "token rotate",
+  "admin users create ann",
+  "admin tokens create ann laptop",
+])("X-01 %s prints the secret once, alone on stdout", async (line) => {
+  const done = await world().gpuDev(line);
+  expect([done.code, done.stdout]).toEqual([0, `${SECRET}\n`]);
+  expect(done.stderr).toContain("only time that it is shown");
+  expect(done.stderr).not.toContain(SECRET);
+  const json = JSON.parse((await world().gpuDev(`${line} --json`)).stdout);
+  expect(json.token.token ?? json.token).toBe(SECRET);
+});
+
+test.each<[string, string, unknown]>([
+  ["token create laptop", "createToken", { label: "laptop" }],
+  [
+    "token create m --scope metrics --expires 30d",
+    "createToken",
+    { label: "m", scope: "metrics", expires_in_s: 2_592_000 },
+  ],
+  [
+    "token create w --reservation hello",
+    "createToken",
+    { label: "w", scope: "reservation", reservation_id: reservation().id },
+  ],
+  [
+    "admin users create ann --role admin --expires 1d",
+    "createUser",
+    { name: "ann", role: "admin", token_expires_in_s: 86_400 },
+  ],
+  ["admin users disable ann --cancel", "patchUser", { disabled: true, cancel: true }],
+  ["admin users disable ann", "patchUser", { disabled: true }],
+  ["admin users enable ann", "patchUser", { disabled: false }],
+  ["admin users role ann admin", "patchUser", { role: "admin" }],
+  ["admin tokens create ann x --scope user", "createUserToken", { label: "x", scope: "user" }],
+])("%s", async (line, route, body) => {
+  const it = world();
+  expect((await it.gpuDev(line)).code).toBe(0);
+  const sent = it.server.requests.at(-1);
+  expect([sent?.route, sent?.body]).toEqual([route, body]);
+  if (route.startsWith("create")) expect(sent?.headers["idempotency-key"]).toMatch(/^[\w-]{36}$/);
+});
+
+test("a token is meant by its id, its beginning or its label, and only when one has it", async () => {
+  for (const word of [ci.id, ci.prefix, "ci"]) {
+    const it = world();
+    expect((await it.gpuDev(["token", "revoke", word])).code).toBe(0);
+    expect(it.server.requests.at(-1)).toMatchObject({ route: "revokeToken", params: { id: ci.id } });
+  }
+  const it = world();
+  await it.gpuDev("admin tokens revoke ann ci");
+  expect(it.server.requests.at(-1)?.params).toEqual({ id: ci.id });
+  it.server.handlers.listTokens = () => page(ci, twin);
+  expect(await it.gpuDev("token revoke ci")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(twin.id),
+  });
+  expect(it.server.requests.at(-1)?.route).toBe("listTokens");
+});
+
+test("on a terminal revoking and ending somebody's reservations ask first", async () => {
+  for (const [line, question] of [
+    ["token revoke laptop", "Revoke laptop (gd_ssssss…), which is the one in use here?"],
+    ["admin users disable ann --cancel", "Disable ann and end 2 reservations?"],
+  ] as const) {
+    const it = world({ terminal: true, answers: [false] });
+    expect((await it.gpuDev(line)).code).toBe(3);
+    expect(it.asked).toEqual([question]);
+    expect((await it.gpuDev(`${line} --yes`)).code).toBe(0);
+    expect(it.asked).toHaveLength(1);
+  }
+});
+
+test.each([
+  ["token revoke nothing", 5, "no live token"],
+  ["token create x --scope reservation", 2, "needs --reservation"],
+  ["token create x --scope admin --reservation hello", 2, "exclude each other"],
+  ["token create x --scope pod", 2, "none of"],
+  ["admin users show an", 5, "Did you mean ann?"],
+  ["admin users create Ann", 2, "is not allowed"],
+  ["admin users drop ann", 2, "none of list"],
+  ["admin users show", 2, "missing required argument 'user'"],
+  ["admin users role ann root", 2, "user or admin"],
+  ["admin users enable ann --cancel", 2, "goes with disable"],
+  ["admin users --role admin", 2, "go with create"],
+  ["admin tokens drop ann", 2, "none of list"],
+  ["admin tokens list ann --scope user", 2, "go with create"],
+  ["admin tokens create ann", 2, "its label"],
+  ["admin tokens revoke ann", 2, "which one"],
+])("%s changes nothing", async (line, code, words) => {
+  const it = world();
+  expect(await it.gpuDev(line)).toMatchObject({ code, stderr: expect.stringContaining(words) });
+  expect(it.server.requests.filter(({ route }) => !route.startsWith("list"))).toEqual([]);
+});

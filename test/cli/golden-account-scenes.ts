@@ -1,0 +1,78 @@
+/** What the server answers to the commands of tokens and users, for the golden files. */
+import type { IssuedToken, Token, User } from "../../src/api/accounts.ts";
+import { type Handlers, page } from "./helpers/fake-server.ts";
+
+const token = (given: Partial<Token>): Token => ({
+  id: "tokenbcdefghijklmnop",
+  prefix: "gd_Zx81qA",
+  label: "laptop",
+  scope: "user",
+  reservation_id: null,
+  state: "live",
+  created_at: "2025-12-01T09:00:00.000Z",
+  expires_at: "2026-03-01T09:00:00.000Z",
+  last_used_at: "2026-01-01T11:58:00.000Z",
+  rotated_at: null,
+  revoked_at: null,
+  current: true,
+  ...given,
+});
+const ci = token({
+  id: "citokenbcdefghijklmn",
+  prefix: "gd_02bcde",
+  label: "ci runner",
+  scope: "reservation",
+  reservation_id: "trainbcdefghijklmnop",
+  last_used_at: null,
+  current: false,
+});
+const issued: IssuedToken = { ...ci, token: "gd_02bcdeGoldenFilesHaveNoSecretsButThisOne000000" };
+const user = (given: Partial<User>): User => ({
+  id: "userabcdefghijklmnop",
+  name: "ann",
+  role: "admin",
+  created_at: "2025-12-01T09:00:00.000Z",
+  disabled_at: null,
+  live_reservations: 2,
+  live_tokens: 3,
+  last_used_at: "2026-01-01T11:58:00.000Z",
+  ...given,
+});
+const left = user({
+  id: "userbcdefghijklmnopq",
+  name: "bob@lab.example",
+  role: "user",
+  disabled_at: "2026-01-01T09:00:00.000Z",
+  live_reservations: 0,
+  live_tokens: 0,
+  last_used_at: null,
+});
+const tokens: Handlers = { listTokens: () => page(token({}), ci), listUserTokens: () => page(token({}), ci) };
+const users: Handlers = {
+  listUsers: ({ query }) => page(...[user({}), left].filter(({ name }) => (query.name ?? name) === name)),
+};
+
+export const accountScenes = {
+  "token list": { lines: ["token list"], handlers: tokens },
+  "token create": {
+    lines: ["token create ci-runner --expires 30d"],
+    handlers: { createToken: () => issued },
+  },
+  "token rotate": {
+    lines: ["token rotate"],
+    handlers: { ...tokens, rotateToken: () => issued },
+  },
+  "token revoke": {
+    lines: ["token revoke gd_02bcde --yes"],
+    handlers: { ...tokens, revokeToken: () => ({ ...ci, state: "revoked", revoked_at: ci.created_at }) },
+  },
+  "admin users": {
+    lines: ["admin users", "admin users create ann", "admin users disable bob@lab.example"],
+    handlers: {
+      ...users,
+      createUser: () => ({ user: user({}), token: issued }),
+      patchUser: () => left,
+    },
+  },
+  "admin tokens": { lines: ["admin tokens list ann"], handlers: { ...users, ...tokens } },
+} as const;
