@@ -125,7 +125,7 @@ _gpu_dev() {
     "status --fields") return ;;
     "status --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "disk create --size") return ;;
-    "disk create --snapshots") COMPREPLY=($(compgen -W "on-end never" -- "$cur")); return ;;
+    "disk create --snapshots") COMPREPLY=($(compgen -W "on-end every=6h never" -- "$cur")); return ;;
     "disk create --timeout") return ;;
     "disk create --fields") return ;;
     "disk create --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
@@ -160,7 +160,7 @@ _gpu_dev() {
     "disk resize --timeout") return ;;
     "disk resize --fields") return ;;
     "disk resize --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
-    "disk edit --snapshots") COMPREPLY=($(compgen -W "on-end never" -- "$cur")); return ;;
+    "disk edit --snapshots") COMPREPLY=($(compgen -W "on-end every=6h never" -- "$cur")); return ;;
     "disk edit --fields") return ;;
     "disk edit --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "disk delete --fields") return ;;

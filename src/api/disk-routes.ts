@@ -103,7 +103,7 @@ export const diskRoutes = {
     method: "POST",
     path: "/v1/disks/{id}/snapshots",
     status: 202,
-    summary: "Take a snapshot of a disk that is not in use",
+    summary: "Take a snapshot of a disk, also while a reservation runs with it",
     errors: ["not_found", "disk_deleted", "disk_in_use", "disk_busy", "idempotency_mismatch"],
   },
   listContents: {

@@ -10,11 +10,14 @@ const sizeBytes = z
   .min(16 * MIB, `must be at least ${16 * MIB} (16Mi)`)
   .max(2 ** 50, `must be at most ${2 ** 50} (1024Ti)`);
 
+const HOUR_S = 3600;
+
 /** When a snapshot is taken by itself: after each reservation with the disk, or never. */
 export const SNAPSHOT_POLICIES = ["on_end", "never"] as const;
 /** What lists are sorted by; "-" is the largest first. */
 const DISK_ORDERS = ["name", "-name", "created_at", "-created_at"] as const;
 export type DiskOrder = (typeof DISK_ORDERS)[number];
+type SnapshotPolicy = (typeof SNAPSHOT_POLICIES)[number];
 const DISK_STATES = ["creating", "ready", "in_use", "busy", "deleted"] as const;
 /** restore makes a new disk, or replaces what is on one; purge takes away what was deleted long ago; measure counts what is used. */
 export const OPERATION_KINDS = [
@@ -43,6 +46,14 @@ const snapshot = z.object({
   files: z.int().nullable(),
   created_at: instant,
   taken_at: instant.nullable().describe("What it holds is as of then"),
+  in_use: z
+    .boolean()
+    .nullable()
+    .describe("Whether a reservation ran with the disk while it was taken; null while it is being taken"),
+  files_changing: z
+    .int()
+    .nullable()
+    .describe("Of one that was in use: files that kept changing, which are as they were at one of the tries"),
 });
 export type Snapshot = z.infer<typeof snapshot>;
 
@@ -56,6 +67,7 @@ export const disk = z.object({
   limits_enforced: z.boolean().describe("Whether more than `size_bytes` is refused, and how, in words"),
   limits: z.string(),
   snapshot_policy: z.enum(SNAPSHOT_POLICIES),
+  snapshot_every_s: z.int().nullable().describe("So often also while a reservation runs with it"),
   held_by: z
     .object({ id: z.string(), name: z.string().nullable() })
     .nullable()
@@ -63,7 +75,14 @@ export const disk = z.object({
   held_until: instant.nullable().describe("When that ends as it stands; it may be extended, or end earlier"),
   operation_id: z.string().nullable().describe("What goes on with it: the operation's id"),
   last_used_at: instant.nullable(),
-  last_snapshot: z.object({ id: z.string(), taken_at: instant }).nullable(),
+  last_snapshot: z
+    .object({
+      id: z.string(),
+      taken_at: instant,
+      in_use: z.boolean(),
+      files_changing: z.int().nullable(),
+    })
+    .nullable(),
   created_at: instant,
   deleted_at: instant.nullable(),
   purge_at: instant.nullable().describe("Until then it can be undeleted"),
@@ -81,6 +100,10 @@ export const diskOperation = z.object({
     .nullable()
     .describe("The disk that it makes: create, clone, and restore as a new one"),
   snapshot_id: z.string().nullable().describe("The snapshot that it takes, or restores"),
+  kept_snapshot_id: z
+    .string()
+    .nullable()
+    .describe("The snapshot that a restore in place takes first, of what it replaces"),
   done_bytes: z.int(),
   total_bytes: z.int().nullable().describe("Null while it is not known"),
   error: z.string().nullable().describe("Why it failed, or while it goes on what went wrong last"),
@@ -106,15 +129,33 @@ export const diskOperationPage = page(diskOperation);
 export const contentsPage = page(diskEntry).extend({ snapshot, path: z.string() });
 export type ContentsPage = z.infer<typeof contentsPage>;
 
-export const createDisk = z.strictObject({
-  name,
-  size_bytes: sizeBytes.optional().describe("Default: 100 GB"),
+/** When snapshots are taken by themselves. */
+const schedule = {
   snapshot_policy: z.enum(SNAPSHOT_POLICIES).optional(),
-});
+  snapshot_every_s: z
+    .int()
+    .min(HOUR_S, `must be at least ${HOUR_S} (1h)`)
+    .max(30 * 24 * HOUR_S, `must be at most ${30 * 24 * HOUR_S} (30d)`)
+    .nullable()
+    .optional()
+    .describe("Also so often while a reservation runs with it; not with the policy never"),
+};
+interface Schedule {
+  readonly snapshot_policy?: SnapshotPolicy | undefined;
+  readonly snapshot_every_s?: number | null | undefined;
+}
+const agrees = ({ snapshot_policy, snapshot_every_s }: Schedule): boolean =>
+  snapshot_policy !== "never" || typeof snapshot_every_s !== "number";
+const DISAGREES = "snapshot_every_s and the policy never exclude each other";
+
+export const createDisk = z
+  .strictObject({ name, size_bytes: sizeBytes.optional().describe("Default: 100 GB"), ...schedule })
+  .refine(agrees, DISAGREES);
 export type CreateDisk = z.infer<typeof createDisk>;
 
 export const patchDisk = z
-  .strictObject({ name: name.optional(), snapshot_policy: z.enum(SNAPSHOT_POLICIES).optional() })
+  .strictObject({ name: name.optional(), ...schedule })
+  .refine(agrees, DISAGREES)
   .refine((p) => Object.values(p).some((value) => value !== undefined), "give at least one field");
 export type PatchDisk = z.infer<typeof patchDisk>;
 

@@ -10,6 +10,11 @@ export interface DiskUse {
   readonly files: number;
 }
 
+export interface SnapshotUse extends DiskUse {
+  /** Of a disk that a pod had: files that kept changing while they were copied, and are as they were at one of the tries. */
+  readonly changing?: number;
+}
+
 export interface DiskEntry {
   /** As it is; where it is not valid UTF-8 or has control characters or backslashes, those bytes are `\xNN` and `\\`. */
   readonly name: string;
@@ -31,8 +36,11 @@ export interface DiskEngine {
   /** Whether the size of a new disk is enforced, and how, in words for users. */
   readonly limits: { readonly enforced: boolean; readonly how: string };
   create(disk: string, sizeBytes: number, progress?: Progress): Promise<void>;
-  /** What is on the disk now, which no pod may have; compared with its source, to the byte, before it counts. */
-  snapshot(disk: string, snapshot: string, progress: Progress): Promise<DiskUse>;
+  /**
+   * What is on the disk now; compared with its source, to the byte, before it counts. Only `pod` may have the disk: then it is of one
+   * instant where the medium can do that, else each file is as of a moment of its own.
+   */
+  snapshot(disk: string, snapshot: string, progress: Progress, pod?: string): Promise<SnapshotUse>;
   /** A new disk `target`; compared with the list that was written with the snapshot before it counts. */
   restore(snapshot: string, target: string, sizeBytes: number, progress: Progress): Promise<DiskUse>;
   /** A new disk `target` with what is on `source`, which no pod may have. */

@@ -5,13 +5,21 @@
 import { mkdir, readFile, realpath, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { exactSize } from "../api/size.ts";
-import { type DiskEngine, type DiskInventory, DiskRefused, type DiskUse, type Progress } from "./disks.ts";
+import {
+  type DiskEngine,
+  type DiskInventory,
+  DiskRefused,
+  type DiskUse,
+  type Progress,
+  type SnapshotUse,
+} from "./disks.ts";
 import { asking } from "./local/asking.ts";
 import { exists } from "./local/pod-dir.ts";
 import { Turns } from "./local/turns.ts";
 import { attempt, clearAttempts, discard, discardAttempts, takeAway } from "./local-disks/attempts.ts";
 import { entriesOf, type Page } from "./local-disks/contents.ts";
 import { makeImage, SMALLEST, usedInImage } from "./local-disks/image.ts";
+import { copyInUse } from "./local-disks/in-use.ts";
 import { inventoryOf } from "./local-disks/inventory.ts";
 import { type Job, runJob } from "./local-disks/job.ts";
 import {
@@ -62,15 +70,18 @@ class LocalDisks implements DiskEngine {
     });
   }
 
-  snapshot(disk: string, snapshot: string, progress: Progress): Promise<DiskUse> {
+  snapshot(disk: string, snapshot: string, progress: Progress, pod?: string): Promise<SnapshotUse> {
     return asking(async () => {
       const place = placeOf(this.#dataDir, "snapshots", snapshot);
       await this.#make("snapshots", snapshot, async (made) => {
         const source = await this.#there("disks", disk);
         const to = join(made, "home");
         await mkdir(to, { mode: 0o700 });
-        const job = { from: await homeIn(source), to, records: made, publish: { made, place } };
-        await this.#copy(job, [source, made], progress);
+        const job = { to, records: made, publish: { made, place } };
+        const run = (whole: Job, volumes: readonly string[]) =>
+          this.#copy(whole, [...volumes, made], progress);
+        if (pod === undefined) await run({ ...job, from: await homeIn(source) }, [source]);
+        else await copyInUse(source, { dataDir: this.#dataDir, name: pod }, job, run);
       });
       return useOf(place);
     });
@@ -236,7 +247,7 @@ class LocalDisks implements DiskEngine {
   }
 }
 
-const useOf = async (snapshot: string): Promise<DiskUse> =>
+const useOf = async (snapshot: string): Promise<SnapshotUse> =>
   JSON.parse(await readFile(join(snapshot, "use.json"), "utf8"));
 
 function checkSize(sizeBytes: number): void {

@@ -84,10 +84,10 @@ export async function claimOperations(tx: Tx, lease: Lease, limit: number): Prom
   return rows.map((row) => row.id);
 }
 
-/** Undefined when it is somebody else's by now, or finished: nothing was written. */
+/** Undefined when it is somebody else's by now, has begun anew or is finished: nothing was written. */
 export async function updateOperation(
   tx: Tx,
-  expected: { readonly id: string; readonly leasedBy: string },
+  expected: Pick<OperationRow, "id" | "snapshot_id"> & { readonly leasedBy: string },
   change: Partial<Omit<OperationRow, "id">>,
 ): Promise<OperationRow | undefined> {
   const row = await tx.db
@@ -95,6 +95,36 @@ export async function updateOperation(
     .set(change)
     .where("id", "=", expected.id)
     .where("leased_by", "=", expected.leasedBy)
+    .where("snapshot_id", expected.snapshot_id === null ? "is" : "=", expected.snapshot_id)
+    .where("finished_at", "is", null)
+    .returningAll()
+    .executeTakeFirst();
+  return row && checked(row);
+}
+
+/** It begins again, to take another snapshot: whoever works on it has lost it. Undefined when its outcome is known. */
+export async function restartOperation(
+  tx: Tx,
+  id: string,
+  snapshotId: string,
+): Promise<OperationRow | undefined> {
+  const row = await tx.db
+    .updateTable("disk_operations")
+    .set({ snapshot_id: snapshotId, attempts: 0, error: null, done_bytes: 0, total_bytes: null })
+    .set({ next_step_at: tx.at, leased_by: null, leased_until: null })
+    .where("id", "=", id)
+    .where("outcome", "is", null)
+    .returningAll()
+    .executeTakeFirst();
+  return row && checked(row);
+}
+
+/** It is over, whoever works on it; undefined when it was before. */
+export async function finishOperation(tx: Tx, id: string): Promise<OperationRow | undefined> {
+  const row = await tx.db
+    .updateTable("disk_operations")
+    .set({ finished_at: tx.at, next_step_at: null, leased_by: null, leased_until: null })
+    .where("id", "=", id)
     .where("finished_at", "is", null)
     .returningAll()
     .executeTakeFirst();

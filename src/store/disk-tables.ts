@@ -14,6 +14,8 @@ export const diskShape = {
   used_bytes: nullable(int),
   used_at: nullable(instant),
   snapshot_policy: oneOf(SNAPSHOT_POLICIES),
+  /** Also while a reservation runs with it, so often. */
+  snapshot_every_s: nullable(int),
   last_used_at: nullable(instant),
   last_snapshot_id: nullable(text),
   last_snapshot_at: nullable(instant),
@@ -34,6 +36,8 @@ export const snapshotShape = {
   reservation_id: nullable(text),
   used_bytes: nullable(int),
   files: nullable(int),
+  /** Files that kept changing while they were copied; null when no pod had the disk. */
+  changing: nullable(int),
   created_at: instant,
   taken_at: nullable(instant),
 };
@@ -47,6 +51,8 @@ export const operationShape = {
   /** The disk that nothing else may be done with meanwhile. */
   locked_id: text,
   snapshot_id: nullable(text),
+  /** The snapshot that it takes first, of what it replaces. */
+  kept_id: nullable(text),
   /** The volume that it makes; when it has replaced what was on a disk, the one that was there before. */
   volume: nullable(text),
   size_bytes: nullable(int),

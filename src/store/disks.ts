@@ -143,7 +143,7 @@ export async function holdersOf(db: Db, ids: readonly string[]): Promise<Map<str
   if (ids.length === 0) return new Map();
   const rows = await db
     .selectFrom("reservations")
-    .select(["id", "name", "state", "disk_id", "duration_s"])
+    .select(["id", "name", "state", "disk_id", "duration_s", "attempt", "node_count"])
     .select(["ends_at", "preparing_deadline", "promised_start_at"])
     .where(sql<boolean>`disk_held = 1`)
     .where("disk_id", "in", ids)
@@ -153,5 +153,50 @@ export async function holdersOf(db: Db, ids: readonly string[]): Promise<Map<str
 
 export type HolderRow = Pick<
   ReservationRow,
-  "id" | "name" | "state" | "duration_s" | "ends_at" | "preparing_deadline" | "promised_start_at"
+  | "id"
+  | "name"
+  | "state"
+  | "duration_s"
+  | "attempt"
+  | "node_count"
+  | "ends_at"
+  | "preparing_deadline"
+  | "promised_start_at"
 >;
+
+/** Disks with snapshots every so often that a reservation runs with and nothing is done with; since when none of them was begun. */
+export async function scheduledDisks(
+  db: Db,
+): Promise<{ readonly id: string; readonly everyS: number; readonly since: string }[]> {
+  const rows = await db
+    .selectFrom("disks as d")
+    .innerJoin("reservations as r", "r.disk_id", "d.id")
+    .select(["d.id", "d.snapshot_every_s", "r.started_at"])
+    .select((eb) =>
+      eb
+        .selectFrom("disk_operations as o")
+        .select((one) => one.fn.max("o.created_at").as("last"))
+        .whereRef("o.disk_id", "=", "d.id")
+        .where("o.kind", "=", "snapshot")
+        .as("last"),
+    )
+    .where(sql<boolean>`r.disk_held = 1`)
+    .where("r.state", "=", "active")
+    .where("d.snapshot_every_s", "is not", null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom("disk_operations as o")
+            .select("o.id")
+            .whereRef("o.locked_id", "=", "d.id")
+            .where("o.finished_at", "is", null),
+        ),
+      ),
+    )
+    .execute();
+  return rows.map(({ id, snapshot_every_s, started_at, last }) => ({
+    id,
+    everyS: snapshot_every_s ?? 0,
+    since: [started_at ?? "", last ?? ""].sort()[1] ?? "",
+  }));
+}

@@ -21,6 +21,7 @@ import { sshAttempts } from "./migrations/0017-ssh-attempts.ts";
 import { tallies } from "./migrations/0018-tallies.ts";
 import { accounts } from "./migrations/0019-accounts.ts";
 import { reservationsByEnd } from "./migrations/0020-reservations-by-end.ts";
+import { disksInUse } from "./migrations/0021-disks-in-use.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -53,6 +54,7 @@ export const MIGRATIONS: readonly Migration[] = [
   tallies,
   accounts,
   reservationsByEnd,
+  disksInUse,
 ];
 
 /**

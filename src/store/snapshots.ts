@@ -36,6 +36,13 @@ export async function findSnapshot(db: Db, id: string): Promise<SnapshotRow | un
   return row && checked(row);
 }
 
+/** By their ids. */
+export async function findSnapshots(db: Db, ids: readonly string[]): Promise<Map<string, SnapshotRow>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom("snapshots").selectAll().where("id", "in", ids).execute();
+  return new Map(rows.map((row) => [row.id, checked(row)]));
+}
+
 const position = sql<string>`created_at || ' ' || id`;
 
 /** Newest first, those before `<created_at> <id>`; what is on its way out is left out. */

@@ -15,6 +15,7 @@ const operation = (given: Partial<DiskOperation> = {}): DiskOperation => ({
   disk_id: HOME.id,
   new_disk_id: null,
   snapshot_id: null,
+  kept_snapshot_id: null,
   done_bytes: 0,
   total_bytes: null,
   error: null,
@@ -35,6 +36,8 @@ const snapshot = (given: Partial<Snapshot> = {}): Snapshot => ({
   files: 3,
   created_at: "2026-01-01T09:59:00.000Z",
   taken_at: "2026-01-01T10:00:00.000Z",
+  in_use: false,
+  files_changing: null,
   ...given,
 });
 

@@ -16,7 +16,12 @@ const data = disk({
   held_by: { id: "abcdefghijklmnopqrst", name: "train-llama-8b" },
   held_until: "2026-01-01T14:00:00.000Z",
   last_used_at: null,
-  last_snapshot: null,
+  last_snapshot: {
+    id: "snapzbcdefghijklmnop",
+    taken_at: "2026-01-01T10:00:00.000Z",
+    in_use: true,
+    files_changing: 1,
+  },
 });
 const deleted = disk({
   id: "goneefghijklmnopqrst",
@@ -36,6 +41,8 @@ const snapshot: Snapshot = {
   files: 51_234,
   created_at: "2026-01-01T09:59:00.000Z",
   taken_at: "2026-01-01T10:00:00.000Z",
+  in_use: false,
+  files_changing: null,
 };
 
 const operation = (given: Partial<DiskOperation>): DiskOperation => ({
@@ -45,6 +52,7 @@ const operation = (given: Partial<DiskOperation>): DiskOperation => ({
   disk_id: home.id,
   new_disk_id: null,
   snapshot_id: null,
+  kept_snapshot_id: null,
   done_bytes: 0,
   total_bytes: null,
   error: null,
@@ -70,6 +78,8 @@ const common: Handlers = {
       id: "olddcdefghijklmnopqr",
       note: "before the upgrade",
       reservation_id: null,
+      in_use: true,
+      files_changing: 2,
     }),
 };
 
@@ -110,7 +120,10 @@ export const diskScenes = {
   }),
   "disk snapshots": scene(["snapshots home"]),
   "disk restore": scene(["restore home --from latest --as home-then", "restore home --from latest --yes"], {
-    restoreDisk: () => operation({ kind: "restore", new_disk_id: data.id, ...done }),
+    restoreDisk: ({ body }) =>
+      (body as { as?: string }).as
+        ? operation({ kind: "restore", new_disk_id: data.id, ...done })
+        : operation({ kind: "restore", kept_snapshot_id: snapshot.id, ...done }),
   }),
   "disk clone": scene(["clone home home-2 --no-wait"], {
     cloneDisk: () => operation({ kind: "clone", new_disk_id: data.id }),
@@ -120,8 +133,8 @@ export const diskScenes = {
   "disk resize": scene(["resize home 200G"], {
     resizeDisk: () => operation({ kind: "resize", ...done }),
   }),
-  "disk edit": scene(["edit home --snapshots never"], {
-    patchDisk: () => ({ ...home, snapshot_policy: "never" as const }),
+  "disk edit": scene(["edit home --snapshots never", "edit home --snapshots every=6h"], {
+    patchDisk: ({ body }) => ({ ...home, ...(body as object) }),
   }),
   "disk delete": scene(["delete home"], { deleteDisk: () => ({ ...deleted, name: "home" }) }),
   "disk undelete": scene(["undelete old-home"], { undeleteDisk: () => ({ ...home, name: "old-home" }) }),

@@ -13,7 +13,7 @@ const keep = (write: () => Promise<unknown>) =>
   keepLease(
     { store: { write } } as unknown as Core,
     LEASE,
-    "operation",
+    { id: "operation", snapshot_id: null },
     new AbortController().signal,
     createConditions(() => undefined),
   ).progress.signal;

@@ -195,11 +195,12 @@ export class DiskSoak {
     this.#asked = [];
   }
 
-  #take({ kind, disk_id, new_disk_id, snapshot_id }: OperationRow): void {
+  #take({ kind, disk_id, new_disk_id, snapshot_id, kept_id }: OperationRow): void {
     const [disk, snapshot] = [this.#disks.get(disk_id), this.#snapshots.get(snapshot_id ?? "")];
     if (kind === "create") this.#disks.set(disk_id, "");
     // Of a disk that was deleted before nothing has to be there.
     if (kind === "snapshot" && disk !== undefined) this.#snapshots.set(snapshot_id ?? "", disk);
+    if (kept_id !== null && disk !== undefined) this.#snapshots.set(kept_id, disk);
     if (kind === "clone" && disk !== undefined) this.#disks.set(new_disk_id ?? "", disk);
     if (kind === "restore") this.#disks.set(new_disk_id ?? disk_id, snapshot ?? "");
   }

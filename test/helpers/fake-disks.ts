@@ -16,6 +16,8 @@ export interface FakeDisks extends DiskEngine {
   readonly calls: string[];
   /** Throws this instead of doing the verb, for as long as it is set. */
   readonly faults: Map<Verb, Error>;
+  /** Of a disk that a pod has, so many files kept changing. */
+  changing: number;
   /** Runs before the verb is done; a test can hold it there. */
   before: ((verb: Verb, progress?: Progress) => Promise<void>) | undefined;
 }
@@ -57,17 +59,18 @@ export function createFakeDisks(): FakeDisks {
     quarantined,
     calls,
     faults,
+    changing: 0,
     before: undefined,
     async create(disk, sizeBytes, progress) {
       await enter("create", [disk], progress);
       if (!disks.has(disk)) disks.set(disk, new Map());
       sizes.set(disk, sizeBytes);
     },
-    async snapshot(disk, snapshot, progress) {
+    async snapshot(disk, snapshot, progress, pod) {
       await enter("snapshot", [disk, snapshot], progress);
       const use = copy(disks, disk, snapshots, snapshot);
       progress(use.usedBytes, use.usedBytes);
-      return use;
+      return pod === undefined ? use : { ...use, changing: fake.changing };
     },
     async restore(snapshot, target, sizeBytes, progress) {
       await enter("restore", [snapshot, target], progress);

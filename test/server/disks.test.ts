@@ -55,6 +55,7 @@ describe.each(engines)("disks on $engine", (engine) => {
       limits_enforced: true,
       limits: "a map of that size",
       snapshot_policy: "on_end",
+      snapshot_every_s: null,
       held_by: null,
       held_until: null,
       operation_id: null,

@@ -1,17 +1,12 @@
 /** How disks and snapshots are worded, everywhere the same. */
 import type { Disk, DiskOperation, Snapshot } from "../../api/disks.ts";
+import { exactDuration } from "../../api/duration.ts";
 import { id8 } from "../../api/names.ts";
 import { exactSize } from "../../api/size.ts";
 import { toned } from "./cell.ts";
 import type { Cell, Output } from "./output.ts";
 import { sizeCell } from "./size.ts";
 import { ago, timeLeft } from "./time.ts";
-
-/** What `--snapshots` takes, by what the API calls it. */
-export const SNAPSHOT_WORDS = { on_end: "on-end", never: "never" } as const satisfies Record<
-  Disk["snapshot_policy"],
-  string
->;
 
 const TONES = { creating: "warn", ready: "good", in_use: "warn", busy: "warn", deleted: "dim" } as const;
 
@@ -24,6 +19,21 @@ const holder = ({ held_by }: Disk): string => held_by?.name ?? held_by?.id ?? ""
 /** A disk without a snapshot says so: it is another thing than one that nobody could look up (D-07). */
 const lastSnapshot = ({ last_snapshot }: Disk, now: Date): Cell =>
   last_snapshot === null ? "none yet" : ago(last_snapshot.taken_at, now);
+
+/** When snapshots are taken by themselves. */
+function scheduleWords({ snapshot_policy, snapshot_every_s }: Disk): string {
+  if (snapshot_policy === "never") return "only when asked for";
+  const often = snapshot_every_s === null ? "" : `, and every ${exactDuration(snapshot_every_s)} during one`;
+  return `after each reservation${often}`;
+}
+
+/** How a snapshot of a disk in use was taken; empty for one that nobody had. */
+function inUseWords(one: Pick<Snapshot, "in_use" | "files_changing">): string {
+  if (one.in_use !== true) return "";
+  const { files_changing: changing } = one;
+  if (changing === null || changing === 0) return "while in use";
+  return `while in use (${changing} ${changing === 1 ? "file" : "files"} kept changing)`;
+}
 
 /** A list of disks. */
 export const diskTable = (items: readonly Disk[], now: Date): Pick<Output, "header" | "spare" | "rows"> => ({
@@ -53,8 +63,8 @@ export function describeDisk(disk: Disk, now: Date, operations: readonly DiskOpe
     ["size", size(disk.size_bytes)],
     ["limit", disk.limits],
     ["used", usedWords(disk, now)],
-    ["snapshots", disk.snapshot_policy === "on_end" ? "after each reservation" : "only when asked for"],
-    ["last snapshot", lastSnapshot(disk, now)],
+    ["snapshots", scheduleWords(disk)],
+    ["last snapshot", lastSnapshotWords(disk, now)],
     ["last used", ago(disk.last_used_at, now)],
     ["created", ago(disk.created_at, now)],
     ["deleted", ago(disk.deleted_at, now)],
@@ -62,6 +72,13 @@ export function describeDisk(disk: Disk, now: Date, operations: readonly DiskOpe
     ...operations.map((operation) => operationRow(operation, now)),
   ];
   return rows.filter(([, value]) => value !== "");
+}
+
+function lastSnapshotWords(disk: Disk, now: Date): Cell {
+  const at = lastSnapshot(disk, now);
+  const how = disk.last_snapshot === null ? "" : inUseWords(disk.last_snapshot);
+  if (how === "" || typeof at === "string") return at;
+  return { text: `${at.text}, ${how}`, value: `${at.value}, ${how}` };
 }
 
 function usedWords(disk: Disk, now: Date): Cell {
@@ -84,7 +101,7 @@ const short = (id: string): Cell => ({ text: id8(id), value: id });
 
 /** A list of snapshots. */
 export const snapshotTable = (items: readonly Snapshot[], now: Date): Pick<Output, "header" | "rows"> => ({
-  header: ["ID", "TAKEN", "STATE", "USED", "FILES", "AFTER", "NOTE"],
+  header: ["ID", "TAKEN", "STATE", "USED", "FILES", "AFTER", "HOW", "NOTE"],
   rows: items.map((snapshot) => [
     short(snapshot.id),
     ago(snapshot.taken_at, now),
@@ -92,6 +109,7 @@ export const snapshotTable = (items: readonly Snapshot[], now: Date): Pick<Outpu
     sizeCell(snapshot.used_bytes),
     snapshot.files === null ? "unknown" : String(snapshot.files),
     short(snapshot.reservation_id ?? ""),
+    inUseWords(snapshot),
     snapshot.note ?? "",
   ]),
 });

@@ -31,12 +31,19 @@ export const patchDisk = (
     if (patch.name !== undefined) await requireName(tx, caller.id, patch.name, id);
     const disk = await takeOwnDisk(tx, caller, id, at);
     if (disk.deleted_at !== null) await requireFree(tx, disk);
-    const { name = disk.name, snapshot_policy = disk.snapshot_policy } = patch;
-    const changed = await updateDisk(tx, id, { name, snapshot_policy });
-    const detail = JSON.stringify({ name, snapshot_policy });
-    await auditDisk(tx, caller.id, "disk.change", id, detail);
+    const change = { name: patch.name ?? disk.name, ...schedule(disk, patch) };
+    const changed = await updateDisk(tx, id, change);
+    await auditDisk(tx, caller.id, "disk.change", id, JSON.stringify(change));
     return changed;
   });
+
+/** Who asks for one now and then does not mean never, and the other way round. */
+function schedule(disk: DiskRow, patch: PatchDisk): Pick<DiskRow, "snapshot_policy" | "snapshot_every_s"> {
+  const { snapshot_policy: wish, snapshot_every_s: everyS } = patch;
+  const snapshot_policy = wish ?? (typeof everyS === "number" ? "on_end" : disk.snapshot_policy);
+  const snapshot_every_s = everyS === undefined ? disk.snapshot_every_s : everyS;
+  return { snapshot_policy, snapshot_every_s: snapshot_policy === "never" ? null : snapshot_every_s };
+}
 
 /** For 30 days it can be undeleted; its name is free at once (D-04). Doing it again does nothing. Throws Problem not_found, precondition_failed, disk_in_use, disk_busy. */
 export const deleteDisk = (core: Core, caller: Caller, id: string, at?: Versions): Promise<Disk> =>

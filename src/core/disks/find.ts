@@ -50,13 +50,19 @@ export async function openOperation(tx: Tx, disk: DiskRow): Promise<OperationRow
 }
 
 /** Throws Problem disk_deleted, disk_in_use or disk_busy, when nothing may begin with this disk, which was taken. */
-export async function requireFree(tx: Tx, disk: DiskRow): Promise<void> {
+export const requireFree = (tx: Tx, disk: DiskRow): Promise<void> => requireIdle(tx, disk, () => false);
+
+/** The same for what only reads it: a reservation that runs with it is not in the way. */
+export const requireReadable = (tx: Tx, disk: DiskRow): Promise<void> =>
+  requireIdle(tx, disk, ({ state }) => state === "active");
+
+async function requireIdle(tx: Tx, disk: DiskRow, mayHold: (holder: HolderRow) => boolean): Promise<void> {
   if (disk.deleted_at !== null)
     throw new Problem("disk_deleted", `disk ${disk.name} was deleted at ${disk.deleted_at}`, {
       hint: `bring it back first: gpu-dev disk undelete ${disk.id}`,
     });
   const holder = (await holdersOf(tx.db, [disk.id])).get(disk.id);
-  if (holder) throw inUse(disk, holder);
+  if (holder && !mayHold(holder)) throw inUse(disk, holder);
   const operation = await openOperation(tx, disk);
   if (operation) throw busy(disk, operation);
 }

@@ -16,13 +16,14 @@ interface Wanted {
   readonly newDisk?: DiskRow;
   readonly locked?: DiskRow;
   readonly snapshotId?: string;
+  readonly keptId?: string;
   readonly volume?: string;
   readonly sizeBytes?: number;
 }
 
 /** The operation, with its entry in the audit trail. The locked disk was taken in this transaction and is free. */
 export async function openNew(tx: Tx, actor: string, wanted: Wanted): Promise<OperationRow> {
-  const { kind, disk, newDisk, locked = disk, snapshotId, volume, sizeBytes } = wanted;
+  const { kind, disk, newDisk, locked = disk, snapshotId, keptId, volume, sizeBytes } = wanted;
   const row: OperationRow = {
     id: newId(),
     kind,
@@ -30,6 +31,7 @@ export async function openNew(tx: Tx, actor: string, wanted: Wanted): Promise<Op
     new_disk_id: newDisk?.id ?? null,
     locked_id: locked.id,
     snapshot_id: snapshotId ?? null,
+    kept_id: keptId ?? null,
     volume: volume ?? newDisk?.volume ?? null,
     size_bytes: sizeBytes ?? newDisk?.size_bytes ?? null,
     done_bytes: 0,
@@ -49,13 +51,18 @@ export async function openNew(tx: Tx, actor: string, wanted: Wanted): Promise<Op
   return row;
 }
 
+interface Why {
+  readonly note?: string | null | undefined;
+  readonly reservationId?: string;
+}
+
 /** The snapshot's row, and the operation that takes it. */
-export async function openSnapshot(
-  tx: Tx,
-  actor: string,
-  disk: DiskRow,
-  why: { readonly note?: string | undefined; readonly reservationId?: string },
-): Promise<OperationRow> {
+export async function openSnapshot(tx: Tx, actor: string, disk: DiskRow, why: Why): Promise<OperationRow> {
+  return openNew(tx, actor, { kind: "snapshot", disk, snapshotId: await newSnapshot(tx, disk, why) });
+}
+
+/** The row of a snapshot that is not there yet; its id. */
+export async function newSnapshot(tx: Tx, disk: DiskRow, why: Why): Promise<string> {
   const snapshot: SnapshotRow = {
     id: newId(),
     disk_id: disk.id,
@@ -64,18 +71,26 @@ export async function openSnapshot(
     reservation_id: why.reservationId ?? null,
     used_bytes: null,
     files: null,
+    changing: null,
     created_at: tx.at,
     taken_at: null,
   };
   await insertSnapshot(tx, snapshot);
-  return openNew(tx, actor, { kind: "snapshot", disk, snapshotId: snapshot.id });
+  return snapshot.id;
 }
+
+/** What there is to tell of an operation that is over, in the audit trail. */
+export const auditOver = (tx: Tx, actor: string, operation: OperationRow): Promise<void> => {
+  const { id, kind, outcome, error, disk_id, new_disk_id } = operation;
+  const detail = `operation ${id}${error === null ? "" : `: ${error}`}`;
+  return auditDisk(tx, actor, `disk.${kind}.${outcome}`, new_disk_id ?? disk_id, detail);
+};
 
 /** The row of a disk that is not there yet. Throws Problem name_taken. */
 export async function newDisk(
   tx: Tx,
   ownerId: string,
-  given: Pick<DiskRow, "name" | "size_bytes" | "snapshot_policy">,
+  given: Pick<DiskRow, "name" | "size_bytes" | "snapshot_policy" | "snapshot_every_s">,
 ): Promise<DiskRow> {
   await requireName(tx, ownerId, given.name);
   return insertDisk(tx, {

@@ -22,7 +22,7 @@ export interface Keeping {
 export function keepLease(
   core: Core,
   lease: Lease,
-  id: string,
+  { id, snapshot_id }: Pick<OperationRow, "id" | "snapshot_id">,
   stopped: AbortSignal,
   conditions: Conditions,
 ): Keeping {
@@ -39,7 +39,7 @@ export function keepLease(
     const asked = performance.now();
     const mine = await core.store.write((tx) => {
       const leased_until = new Date(tx.now.getTime() + lease.ms).toISOString();
-      return updateOperation(tx, { id, leasedBy: lease.owner }, { ...telling, leased_until });
+      return updateOperation(tx, { id, snapshot_id, leasedBy: lease.owner }, { ...telling, leased_until });
     });
     written = telling;
     if (mine) renewed = asked;

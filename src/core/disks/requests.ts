@@ -1,6 +1,7 @@
 /** What a user asks for that takes time: it is written down and answered with its operation, which the reconciler works on. */
 import type { CreateDisk, DiskOperation, RestoreDisk } from "../../api/disks.ts";
 import { Problem } from "../../api/errors.ts";
+import { id8 } from "../../api/names.ts";
 import type { Tx } from "../../store/db.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "../../store/disk-tables.ts";
 import { lockNames } from "../../store/disks.ts";
@@ -10,8 +11,8 @@ import { type Answer, answerOnce, type Idempotency } from "../idempotency.ts";
 import { newId } from "../ids.ts";
 import type { Caller } from "../people/access.ts";
 import { decided } from "../race.ts";
-import { openOperation, ownDisk, requireFree, takeOwnDisk } from "./find.ts";
-import { newDisk, openNew, openSnapshot } from "./open.ts";
+import { openOperation, ownDisk, requireFree, requireReadable, takeOwnDisk } from "./find.ts";
+import { newDisk, newSnapshot, openNew, openSnapshot } from "./open.ts";
 import { viewOperation } from "./view.ts";
 
 const DEFAULT_SIZE = 100e9;
@@ -22,17 +23,17 @@ type Answering = Promise<Answer<DiskOperation>>;
 export function createDisk(
   core: Core,
   caller: Caller,
-  { name, size_bytes = DEFAULT_SIZE, snapshot_policy = "on_end" }: CreateDisk,
+  { name, size_bytes = DEFAULT_SIZE, snapshot_policy = "on_end", snapshot_every_s = null }: CreateDisk,
   idempotency?: Idempotency,
 ): Answering {
   requireDisks(core);
   return request(core, caller, idempotency, async (tx) => {
-    const disk = await newDisk(tx, caller.id, { name, size_bytes, snapshot_policy });
+    const disk = await newDisk(tx, caller.id, { name, size_bytes, snapshot_policy, snapshot_every_s });
     return openNew(tx, caller.id, { kind: "create", disk, newDisk: disk });
   });
 }
 
-/** Throws Problem not_found, disk_deleted, disk_in_use, disk_busy, idempotency_mismatch. */
+/** Also of a disk that an active reservation has. Throws Problem not_found, disk_deleted, disk_in_use, disk_busy, idempotency_mismatch. */
 export const createSnapshot = (
   core: Core,
   caller: Caller,
@@ -42,7 +43,7 @@ export const createSnapshot = (
 ): Answering =>
   request(core, caller, idempotency, async (tx) => {
     const disk = await takeOwnDisk(tx, caller, id);
-    const open = await sameOpen(tx, disk, (operation) => operation.kind === "snapshot");
+    const open = await sameOpen(tx, disk, (operation) => operation.kind === "snapshot", requireReadable);
     return open ?? openSnapshot(tx, caller.id, disk, { note });
   });
 
@@ -75,7 +76,7 @@ export const cloneDisk = (
     return openNew(tx, caller.id, { kind: "clone", disk, newDisk: made });
   });
 
-/** As a new disk, also while the old one is in use; or in place. Throws Problem as cloneDisk does. */
+/** As a new disk, also while the old one is in use; or in place, after a snapshot of what that replaces. Throws Problem as cloneDisk does. */
 export const restoreDisk = (
   core: Core,
   caller: Caller,
@@ -98,9 +99,9 @@ async function takeSource(tx: Tx, caller: Caller, id: string): Promise<DiskRow> 
 
 /** What a disk that is made of another one has of it. */
 const like = (
-  { size_bytes: old, snapshot_policy }: DiskRow,
+  { size_bytes: old, snapshot_policy, snapshot_every_s }: DiskRow,
   { name, size_bytes = old }: { readonly name: string; readonly size_bytes?: number | undefined },
-): Parameters<typeof newDisk>[2] => ({ name, size_bytes, snapshot_policy });
+): Parameters<typeof newDisk>[2] => ({ name, size_bytes, snapshot_policy, snapshot_every_s });
 
 async function restoreAsNew(
   tx: Tx,
@@ -121,8 +122,10 @@ async function restoreInPlace(tx: Tx, caller: Caller, id: string, snapshotId: st
   const disk = await takeOwnDisk(tx, caller, id);
   await readySnapshot(tx, disk, snapshotId);
   const open = await sameOpen(tx, disk, (o) => o.kind === "restore" && o.snapshot_id === snapshotId);
+  if (open) return open;
+  const keptId = await newSnapshot(tx, disk, { note: `before the restore of ${id8(snapshotId)}` });
   const { size_bytes: sizeBytes } = disk;
-  return open ?? openNew(tx, caller.id, { kind: "restore", disk, snapshotId, volume: newId(), sizeBytes });
+  return openNew(tx, caller.id, { kind: "restore", disk, snapshotId, keptId, volume: newId(), sizeBytes });
 }
 
 async function readySnapshot(tx: Tx, disk: DiskRow, id: string): Promise<SnapshotRow> {
@@ -141,10 +144,11 @@ async function sameOpen(
   tx: Tx,
   disk: DiskRow,
   same: (operation: OperationRow) => boolean,
+  mayBegin = requireFree,
 ): Promise<OperationRow | undefined> {
   const open = await openOperation(tx, disk);
   if (open && same(open)) return open;
-  await requireFree(tx, disk);
+  await mayBegin(tx, disk);
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What is compared now and then: snapshots with how long they are kept, deleted disks with their time, and what is there with what the
- * rows name. Data that a row names are never touched; what no row names is put aside for 30 days, not deleted (D-05, D-11).
+ * What is looked at now and then: snapshots with when they are due and how long they are kept, deleted disks with their time, and what
+ * is there with what the rows name. Data that a row names are never touched; what no row names is put aside for 30 days, not deleted (D-05, D-11).
  */
 import type { DiskEngine } from "../../drivers/disks.ts";
 import type { Tx } from "../../store/db.ts";
@@ -18,6 +18,7 @@ import { countFinding } from "../findings.ts";
 import { compareDisks, isThere, type Volume } from "./compare.ts";
 import { openOperation } from "./find.ts";
 import { auditDisk, openNew } from "./open.ts";
+import { openDueSnapshots } from "./schedule.ts";
 
 /** The newest so many of a disk stay, and those that are younger than this. */
 const KEEP = 3;
@@ -34,6 +35,7 @@ export function createDiskSweep(core: Core, conditions: Conditions): () => Promi
   const reported = new Set<string>();
   const watch: Watch = (what, work) => conditions.watch(`disks: ${what}`, `${what} failed`, work);
   return async () => {
+    await watch("beginning snapshots", () => openDueSnapshots(core));
     await watch("retiring snapshots", () => retire(core));
     await watch("taking away snapshots", () => takeAway(core, engine, watch));
     await watch("purging disks", () => purge(core));

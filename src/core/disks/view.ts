@@ -3,6 +3,7 @@ import type { Disk, DiskOperation, Snapshot } from "../../api/disks.ts";
 import { openOperations } from "../../store/disk-operations.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "../../store/disk-tables.ts";
 import { type HolderRow, holdersOf } from "../../store/disks.ts";
+import { findSnapshots } from "../../store/snapshots.ts";
 import type { Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
 import { heldUntil } from "./find.ts";
@@ -12,7 +13,14 @@ export async function viewDisks(core: Core, db: Db, rows: readonly DiskRow[]): P
   const ids = rows.map((row) => row.id);
   const holders = await holdersOf(db, ids);
   const operations = await openOperations(db, ids);
-  return rows.map((row) => view(core, row, holders.get(row.id), operations.get(row.id)));
+  const last = await findSnapshots(
+    db,
+    rows.flatMap((row) => row.last_snapshot_id ?? []),
+  );
+  return rows.map((row) => ({
+    ...view(core, row, holders.get(row.id), operations.get(row.id)),
+    last_snapshot: viewLast(last.get(row.last_snapshot_id ?? "")),
+  }));
 }
 
 /** The one, as it is now in this transaction. */
@@ -27,7 +35,7 @@ function view(
   row: DiskRow,
   holder: HolderRow | undefined,
   operation: OperationRow | undefined,
-): Disk {
+): Omit<Disk, "last_snapshot"> {
   const limits = core.disks?.limits ?? { enforced: false, how: "this server has no disks" };
   return {
     id: row.id,
@@ -39,14 +47,11 @@ function view(
     limits_enforced: limits.enforced,
     limits: limits.how,
     snapshot_policy: row.snapshot_policy,
+    snapshot_every_s: row.snapshot_every_s,
     held_by: holder ? { id: holder.id, name: holder.name } : null,
     held_until: holder ? heldUntil(holder) : null,
     operation_id: operation?.id ?? null,
     last_used_at: row.last_used_at,
-    last_snapshot:
-      row.last_snapshot_id !== null && row.last_snapshot_at !== null
-        ? { id: row.last_snapshot_id, taken_at: row.last_snapshot_at }
-        : null,
     created_at: row.created_at,
     deleted_at: row.deleted_at,
     purge_at: row.purge_at,
@@ -65,6 +70,12 @@ function stateOf(
   return operation ? "busy" : "ready";
 }
 
+function viewLast(row: SnapshotRow | undefined): Disk["last_snapshot"] {
+  if (!row || row.taken_at === null) return null;
+  const { id, taken_at, changing } = row;
+  return { id, taken_at, in_use: changing !== null, files_changing: changing };
+}
+
 export const viewSnapshot = (row: SnapshotRow): Snapshot => ({
   id: row.id,
   disk_id: row.disk_id,
@@ -75,6 +86,8 @@ export const viewSnapshot = (row: SnapshotRow): Snapshot => ({
   files: row.files,
   created_at: row.created_at,
   taken_at: row.taken_at,
+  in_use: row.state === "taking" ? null : row.changing !== null,
+  files_changing: row.changing,
 });
 
 export const viewOperation = (row: OperationRow): DiskOperation => ({
@@ -85,6 +98,7 @@ export const viewOperation = (row: OperationRow): DiskOperation => ({
   disk_id: row.disk_id,
   new_disk_id: row.new_disk_id,
   snapshot_id: row.snapshot_id,
+  kept_snapshot_id: row.kept_id,
   done_bytes: row.done_bytes,
   total_bytes: row.total_bytes,
   error: row.error,

@@ -2,7 +2,7 @@
  * Brings the operations on disks forward: each row is the job, worked on under a lease. It is done outside, then its outcome is written
  * with all that it changes, then what is of no use any more is cleared away. Whoever takes over from a dead server begins again.
  */
-import { type DiskEngine, DiskRefused, type DiskUse } from "../../drivers/disks.ts";
+import { type DiskEngine, DiskRefused } from "../../drivers/disks.ts";
 import { DriverError } from "../../drivers/driver.ts";
 import type { Tx } from "../../store/db.ts";
 import {
@@ -18,8 +18,8 @@ import type { Db } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
-import { clearAway, cleared, JOBS, readAround, undo } from "./jobs.ts";
-import { auditDisk } from "./open.ts";
+import { clearAway, cleared, JOBS, type Made, readAround, undo } from "./jobs.ts";
+import { auditOver } from "./open.ts";
 import { type Keeping, keepLease } from "./progress.ts";
 
 /** So many are worked on at the same time by one server: they read and write the same media. */
@@ -54,16 +54,14 @@ export function createDiskWorker(
     next: async (db) => (inHand.size < HANDS ? nextOperation(db) : undefined),
     async work(id) {
       inHand.add(id);
-      const keeping = keepLease(core, lease, id, signal, conditions);
       await conditions.watch(`disk operation ${id}`, "an operation on a disk rests a while", async () => {
         try {
-          await work.advance(id, keeping);
+          await work.advance(id, (operation) => keepLease(core, lease, operation, signal, conditions));
         } catch (error) {
           await work.putAside(id, ASIDE_MS);
           throw error;
         }
       });
-      await keeping.stop();
       inHand.delete(id);
     },
   };
@@ -80,11 +78,16 @@ class DiskWork {
     this.#lease = lease;
   }
 
-  async advance(id: string, keeping: Keeping): Promise<void> {
+  async advance(id: string, keep: (operation: OperationRow) => Keeping): Promise<void> {
     const operation = await this.#core.store.read((db) => findOperation(db, id));
     if (operation?.leased_by !== this.#lease.owner) return;
-    const ended = operation.outcome === null ? await this.#run(operation, keeping) : operation;
-    if (ended) await this.#clear(ended);
+    const keeping = keep(operation);
+    try {
+      const ended = operation.outcome === null ? await this.#run(operation, keeping) : operation;
+      if (ended) await this.#clear(ended);
+    } finally {
+      await keeping.stop();
+    }
   }
 
   /** Gives it back, to be taken up again after a while. */
@@ -99,20 +102,20 @@ class DiskWork {
   async #run(operation: OperationRow, keeping: Keeping): Promise<OperationRow | undefined> {
     const { store } = this.#core;
     const around = await store.read((db) => readAround(db, operation));
-    let use: DiskUse | undefined;
+    let made: Made;
     try {
-      use = await JOBS[operation.kind].run(this.#engine, operation, around, keeping.progress);
+      made = await JOBS[operation.kind].run(this.#engine, operation, around, keeping.progress);
     } catch (error) {
       return this.#failed(operation, keeping, error);
     }
-    return store.write((tx) => this.#writeDone(tx, operation, keeping, use));
+    return store.write((tx) => this.#writeDone(tx, operation, keeping, made));
   }
 
-  async #writeDone(tx: Tx, operation: OperationRow, keeping: Keeping, use: DiskUse | undefined) {
+  async #writeDone(tx: Tx, operation: OperationRow, keeping: Keeping, made: Made) {
     await takeDisk(tx, operation.locked_id);
     const seen = { ...keeping.seen(), error: null, attempts: 0 };
     const mine = await this.#update(tx, operation, { ...seen, outcome: "done" });
-    const more = mine && (await JOBS[operation.kind].done(tx, operation, use));
+    const more = mine && (await JOBS[operation.kind].done(tx, operation, made));
     return more ? this.#update(tx, operation, more) : mine;
   }
 
@@ -169,7 +172,6 @@ class DiskWork {
   }
 
   async #finish(tx: Tx, operation: OperationRow): Promise<void> {
-    const { id, kind, outcome, error, disk_id, new_disk_id } = operation;
     const finished = await this.#update(tx, operation, {
       finished_at: tx.at,
       next_step_at: null,
@@ -178,12 +180,15 @@ class DiskWork {
     });
     if (!finished) return;
     await cleared(tx, operation);
-    const detail = `operation ${id}${error === null ? "" : `: ${error}`}`;
-    await auditDisk(tx, SYSTEM, `disk.${kind}.${outcome}`, new_disk_id ?? disk_id, detail);
+    await auditOver(tx, SYSTEM, operation);
   }
 
-  #update(tx: Tx, { id }: OperationRow, change: Partial<OperationRow>): Promise<OperationRow | undefined> {
-    return updateOperation(tx, { id, leasedBy: this.#lease.owner }, change);
+  #update(
+    tx: Tx,
+    { id, snapshot_id }: OperationRow,
+    change: Partial<OperationRow>,
+  ): Promise<OperationRow | undefined> {
+    return updateOperation(tx, { id, snapshot_id, leasedBy: this.#lease.owner }, change);
   }
 
   /** What an engine says on purpose is for users; all else is for the log. */

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { DiskRefused, type DiskUse, type Progress } from "../disks.ts";
+import { DiskRefused, type DiskUse, type Progress, type SnapshotUse } from "../disks.ts";
 import { DriverError } from "../driver.ts";
 import { exists, SEARCH_PATH } from "../local/pod-dir.ts";
 import { MOUNT_OPTIONS } from "./image.ts";
@@ -15,6 +15,10 @@ export interface Job {
   readonly from: string;
   /** An empty directory to copy to; without it, `from` is only measured. */
   readonly to?: string;
+  /** The pod that writes to `from` meanwhile; without it, or before its end, nothing of the copy counts. */
+  readonly pod?: { readonly pid: number; readonly dir: string };
+  /** It is of one instant of a disk that a pod has. */
+  readonly still?: true;
   /** A list (tree-list.ts) that the copy has to agree with, instead of with `from`. */
   readonly against?: string;
   /** The directory that gets the list and use.json. */
@@ -23,7 +27,7 @@ export interface Job {
   readonly publish?: { readonly made: string; readonly place: string };
 }
 
-type Result = { readonly use: DiskUse } | { readonly fault: string; readonly lasting: boolean };
+type Result = { readonly use: SnapshotUse } | { readonly fault: string; readonly lasting: boolean };
 /** `made`: all of it, and now it waits until the server agrees. */
 export type Told = Result | { readonly done: number; readonly total: number } | { readonly made: DiskUse };
 

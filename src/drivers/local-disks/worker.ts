@@ -7,10 +7,12 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { getSystemErrorMessage } from "node:util";
-import type { DiskUse } from "../disks.ts";
+import type { DiskUse, SnapshotUse } from "../disks.ts";
+import { isScriptOf } from "../local/process-table.ts";
 import { copyTree, syncTree } from "./copy.ts";
 import { type Job, SAYS, type Told } from "./job.ts";
 import { settle } from "./layout.ts";
+import { copyLive } from "./live-copy.ts";
 import { agreed, Difference, linesOf } from "./tree-list.ts";
 import { measureTree } from "./walk.ts";
 
@@ -18,6 +20,8 @@ const TELL_MS = 200;
 const LIST_CHUNK = 1 << 16;
 /** Who is silent for so long has stalled, and is about to lose its lease: what it has locked is freed. */
 const SILENCE_MS = 10_000;
+/** How often it is looked whether the pod is still there. */
+const POD_MS = 200;
 
 const tell = (told: Told): unknown => process.stdout.write(`${JSON.stringify(told)}\n`);
 
@@ -57,22 +61,50 @@ async function breathe(): Promise<void> {
   breathed = performance.now();
 }
 
-async function work(job: Job): Promise<DiskUse> {
-  const use = await measureTree(job.from, breathe);
-  if (job.to === undefined) return use;
+async function work(job: Job): Promise<SnapshotUse> {
+  if (job.to === undefined) return measureTree(job.from, breathe);
+  const use = job.pod ? await copyOfPods(job.pod, job.from, job.to) : await copyOf(job.from, job.to);
+  if (job.records !== undefined)
+    writeFileSync(join(job.records, "use.json"), JSON.stringify(use), { flush: true });
+  await syncTree(job.to);
+  if (job.pod) await requirePod(job.pod);
+  if (job.publish) await publish(job.publish, use);
+  return use;
+}
+
+/** Nobody writes to what it is of. */
+async function copyOf(from: string, to: string): Promise<SnapshotUse> {
+  const use = await measureTree(from, breathe);
   const progress = new Progress(use.usedBytes);
-  await copyTree(job.from, job.to, gone.signal, (bytes) => progress.copied(bytes));
+  await copyTree(from, to, gone.signal, (bytes) => progress.copied(bytes));
   const read = (bytes: number): Promise<void> => {
     progress.compared(bytes, job.against === undefined ? 2 : 1);
     return breathe();
   };
-  const expected = job.against === undefined ? linesOf(job.from, read) : await linesIn(job.against);
-  await writeLines(agreed(expected, linesOf(job.to, read)), job.records);
-  if (job.records !== undefined)
-    writeFileSync(join(job.records, "use.json"), JSON.stringify(use), { flush: true });
-  await syncTree(job.to);
-  if (job.publish) await publish(job.publish, use);
-  return use;
+  const expected = job.against === undefined ? linesOf(from, read) : await linesIn(job.against);
+  await writeLines(agreed(expected, linesOf(to, read)), job.records);
+  return job.still ? { ...use, changing: 0 } : use;
+}
+
+/** Of what a pod is writing to; entered first, so that all of it is the same tree, whatever becomes of the path. */
+async function copyOfPods(pod: NonNullable<Job["pod"]>, from: string, to: string): Promise<SnapshotUse> {
+  process.chdir(from);
+  await requirePod(pod);
+  // What is mounted for the pod stays mounted for as long as somebody is in it.
+  setInterval(() => requirePod(pod).catch(leaveWith), POD_MS).unref();
+  const { usedBytes } = await measureTree(".", breathe, "live");
+  const progress = new Progress(usedBytes);
+  const read = (bytes: number): Promise<void> => {
+    progress.compared(bytes, 2);
+    return breathe();
+  };
+  const changing = await copyLive(to, gone.signal, (bytes) => progress.copied(bytes), read);
+  await writeLines(linesOf(to, read), job.records);
+  return { ...(await measureTree(to, breathe)), changing };
+}
+
+async function requirePod({ pid, dir }: NonNullable<Job["pod"]>): Promise<void> {
+  if (!(await isScriptOf(pid, dir))) throw new Error("the pod that has the disk has ended");
 }
 
 /** By who has the locks: nobody else has the volumes between the copy and this. */
@@ -125,6 +157,10 @@ const job: Job = JSON.parse(process.argv[2] ?? "");
 /** The server is gone, or as good as that. */
 const gone = new AbortController();
 const serverAgrees = Promise.withResolvers<void>();
+const leaveWith = (error: unknown): void => {
+  tell(faultOf(error));
+  leave();
+};
 const leave = (): void => {
   gone.abort();
   process.exit(1);

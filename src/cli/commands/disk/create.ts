@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { defineCommand } from "../../command.ts";
 import { finish, WAITING, waiting } from "../../disks/operation.ts";
-import { policy, size } from "../../disks/options.ts";
+import { size, snapshots } from "../../disks/options.ts";
 import { showNew } from "../../disks/show-new.ts";
 import { name as checkName, parsed } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
@@ -11,7 +11,7 @@ export const command = defineCommand({
   arguments: [{ name: "name", summary: "Its name, unique among your disks", required: true }],
   options: {
     size: parsed("--size <SIZE>", "How much fits: 100G, 80Gi (default: 100G)", size),
-    snapshots: policy,
+    snapshots,
     ...waiting,
   },
   details: WAITING,
@@ -20,14 +20,18 @@ export const command = defineCommand({
       line: "gpu-dev disk create home",
       meaning: "A disk for 100 GB, with a snapshot after each reservation",
     },
+    {
+      line: "gpu-dev disk create work --snapshots every=6h",
+      meaning: "Also every 6 hours while a reservation runs with it",
+    },
     { line: "gpu-dev disk create data --size 2T --snapshots never", meaning: "Large, and without snapshots" },
   ],
-  async run([word = ""], { size: size_bytes, snapshots, ...given }, ctx): Promise<Output> {
+  async run([word = ""], { size: size_bytes, snapshots: schedule, ...given }, ctx): Promise<Output> {
     const name = checkName(word);
     const body = {
       name,
       ...(size_bytes === undefined ? {} : { size_bytes }),
-      ...(snapshots === undefined ? {} : { snapshot_policy: snapshots }),
+      ...schedule,
     };
     const begun = await ctx.api().createDisk({ body, idempotencyKey: randomUUID() });
     return showNew(ctx, await finish(ctx, begun, name, given));

@@ -1,6 +1,7 @@
 /** `gpu-dev disk restore`: brings a snapshot back. */
 import { randomUUID } from "node:crypto";
 import type { Disk, Snapshot } from "../../../api/disks.ts";
+import { id8 } from "../../../api/names.ts";
 import { defineCommand } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { findDisk, findSnapshot } from "../../disks/find.ts";
@@ -19,7 +20,7 @@ export const command = defineCommand({
     yes: flag("-y, --yes", "Agree to replace what is on the disk"),
     ...waiting,
   },
-  details: `With --as the disk stays as it is, and a reservation may have it meanwhile. ${WAITING}`,
+  details: `With --as the disk stays as it is, and a reservation may have it meanwhile. Without, a snapshot of what is on the disk is taken first, to go back to. ${WAITING}`,
   examples: [
     {
       line: "gpu-dev disk restore home --from k3f9 --as home-then",
@@ -44,12 +45,17 @@ export const command = defineCommand({
       body: { snapshot: snapshot.id, ...(as === undefined ? {} : { as }) },
       idempotencyKey: randomUUID(),
     });
-    return showNew(ctx, await finish(ctx, begun, as ?? disk.name, given));
+    const ended = await finish(ctx, begun, as ?? disk.name, given);
+    if (ended.kept_snapshot_id) ctx.say(kept(disk, ended.kept_snapshot_id));
+    return showNew(ctx, ended);
   },
 });
 
+const kept = ({ name }: Disk, snapshot: string): string =>
+  `What was on ${name} before is in snapshot ${id8(snapshot)}: \`gpu-dev disk restore ${name} --from ${id8(snapshot)}\` goes back to it.`;
+
 async function agree(ctx: Context, disk: Disk, snapshot: Snapshot): Promise<void> {
-  const what = `replaces all that is on ${disk.name} by what was there at ${snapshot.taken_at}`;
+  const what = `replaces all that is on ${disk.name} by what was there at ${snapshot.taken_at}, after a snapshot of what is there now`;
   if (!ctx.interactive)
     throw new UsageError("--yes is missing", `It ${what}; --as NAME makes a new disk instead.`);
   if (!(await ctx.prompts.confirm(`This ${what}. Go on?`))) throw new Declined();

@@ -10,7 +10,7 @@ import type { Output } from "../../output/output.ts";
 export const command = defineCommand({
   arguments: [diskArgument],
   options: { note: text("--note <TEXT>", "A line to know it by"), ...waiting },
-  details: `Of a disk that no reservation has: after each one a snapshot is taken by itself. ${WAITING}`,
+  details: `Also while a reservation runs with it: then of one instant where the server's file system can do that, else file by file, and files that are being written may be cut. ${WAITING}`,
   examples: [
     { line: 'gpu-dev disk snapshot home --note "before the upgrade"', meaning: "Something to go back to" },
   ],

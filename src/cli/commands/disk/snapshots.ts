@@ -8,7 +8,8 @@ import type { Output } from "../../output/output.ts";
 export const command = defineCommand({
   arguments: [diskArgument],
   options: {},
-  details: "Newest first. The newest three stay, and all that are younger than seven days.",
+  details:
+    "Newest first. The newest three stay, and all that are younger than seven days. HOW says of one that was taken while the disk was in use how many files kept changing meanwhile: these may be cut.",
   examples: [
     { line: "gpu-dev disk snapshots home", meaning: "When they were taken, and after which reservation" },
   ],
