@@ -40,6 +40,7 @@ export const ERRORS = {
   malformed_json: kind(400, "The body is not valid JSON", EXIT.usage),
   no_ssh_key: kind(400, "No ssh key is registered", EXIT.usage),
   impossible_request: kind(400, "What was asked for can never be given", EXIT.usage),
+  cli_too_old: kind(400, "This gpu-dev is too old for the server", EXIT.error),
   not_logged_in: kind(401, "Not logged in", EXIT.auth),
   not_allowed: kind(403, "Not allowed", EXIT.auth),
   not_found: kind(404, "Not found", EXIT.notFound),

@@ -31,6 +31,7 @@ const PROBLEM_EVENT = "a problem document: why the server ends the stream; come 
 
 export const COMMON_ERRORS = [
   "invalid_input",
+  "cli_too_old",
   "not_logged_in",
   "not_allowed",
   "not_acceptable",

@@ -103,7 +103,7 @@ function fromProblem(problem: ProblemDocument): Failure {
   const exit = exitFor(problem);
   return {
     message: `${problem.detail}${requestOf(problem)}${fields}`,
-    hint: problem.hint ?? (problem.status === 403 ? HINT_403 : HINTS[exit]),
+    hint: hintFor(problem) ?? HINTS[exit],
     exit,
     document: { ...problem },
   };
@@ -113,6 +113,14 @@ function fromProblem(problem: ProblemDocument): Failure {
 const requestOf = ({ status, request_id }: ProblemDocument): string =>
   status >= 500 && request_id !== undefined ? ` (request ${request_id})` : "";
 
+/** What this command line asked for is in its contract: a server without it is an older one. */
+function hintFor({ code, status, hint }: ProblemDocument): string | undefined {
+  if (code === "unknown_route") return [hint, HINT_UNKNOWN_ROUTE].filter(Boolean).join("\n");
+  return hint ?? (status === 403 ? HINT_403 : undefined);
+}
+
+const HINT_UNKNOWN_ROUTE =
+  "The server may be older than this gpu-dev, or the URL is of something else: `gpu-dev doctor` compares their versions.";
 const HINT_403 = "`gpu-dev whoami` says who you are to the server; ask its administrator.";
 
 /** What to do, by the exit code, where the server does not say it. */

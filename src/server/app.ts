@@ -7,6 +7,7 @@ import { Problem } from "../api/errors.ts";
 import { openapi } from "../api/openapi.ts";
 import { type Route, routes } from "../api/routes.ts";
 import type { Health } from "../api/schemas.ts";
+import { compareVersions, isVersion, MIN_CLI } from "../api/versions.ts";
 import type { Core, OutsideService } from "../core/core.ts";
 import { authenticateMetrics } from "../core/people/access.ts";
 import { JSON_TYPE, requireAccepted } from "./accept.ts";
@@ -115,7 +116,17 @@ function early(deps: AppDeps, c: Context<AppEnv>): Problem | undefined {
     return new Problem("uri_too_long", `the URL is longer than ${URL_LIMIT} characters`);
   if (deps.draining() && c.req.path !== routes.getHealth.path)
     return new Problem("draining", "the server is shutting down", { retryAfter: 2 });
-  return c.req.path === routes.getHealth.path ? undefined : deps.limits.request(c.get("remoteAddress"));
+  if (c.req.path === routes.getHealth.path) return undefined;
+  return deps.limits.request(c.get("remoteAddress")) ?? tooOld(c.req.path, c.req.header("gpu-dev-cli"));
+}
+
+/** Who does not say what it is, is no command line. */
+function tooOld(path: string, cli: string | undefined): Problem | undefined {
+  if (!path.startsWith("/v1/") || cli === undefined || !isVersion(cli)) return undefined;
+  if (compareVersions(cli, MIN_CLI) >= 0) return undefined;
+  return new Problem("cli_too_old", `this server needs gpu-dev ${MIN_CLI} or newer, and yours is ${cli}`, {
+    hint: "upgrade gpu-dev here; nothing was done",
+  });
 }
 
 function answerProblem(c: Context<AppEnv>, problem: Problem): Response {

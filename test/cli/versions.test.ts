@@ -1,8 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { Problem } from "../../src/api/errors.ts";
 import { VERSION } from "../../src/api/version.ts";
-import { compareVersions } from "../../src/cli/http/versions.ts";
+import { compareVersions } from "../../src/api/versions.ts";
 import { createWorld, type World } from "./helpers/world.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -66,4 +67,24 @@ test.each([
   ["2.0.0", "1.9.9", 1],
 ])("%s beside %s", (one, other, sign) => {
   expect(Math.sign(compareVersions(one, other))).toBe(sign);
+});
+
+test("A-19 a server that wants a newer command line says so, with exit 1 and nothing done", async () => {
+  const world = worldWith(null);
+  const refusal = new Problem("cli_too_old", "this server needs gpu-dev 9.0.0 or newer, and yours is 0.1.0", {
+    hint: "upgrade gpu-dev here; nothing was done",
+  });
+  world.server.handlers.getMe = () => refusal;
+  const done = await world.gpuDev("whoami");
+  expect(done).toMatchObject({ code: 1, stdout: "" });
+  expect(done.stderr).toBe(`error: ${refusal.message}\nUpgrade gpu-dev here; nothing was done\n`);
+  expect(world.server.requests[0]?.headers["gpu-dev-cli"]).toBe(VERSION);
+});
+
+test("A-19 a server that does not know what is asked of it may be older: it is said how to find out", async () => {
+  const world = worldWith(null);
+  world.server.handlers.getMe = () => new Problem("unknown_route", "there is no /v1/me");
+  const done = await world.gpuDev("whoami");
+  expect(done.code).toBe(1);
+  expect(done.stderr).toContain("The server may be older than this gpu-dev");
 });

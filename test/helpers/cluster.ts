@@ -115,7 +115,7 @@ class Servers implements Cluster {
   }
 
   #client(server: ServerProcess): Client {
-    return createClient({ url: server.url, token: this.#options.token, fetch, version: "0.0.0-test" });
+    return createClient({ url: server.url, token: this.#options.token, fetch, version: "99.0.0-test" });
   }
 
   /** `call` on a server at random, again on another one when that broke off. */

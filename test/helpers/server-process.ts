@@ -101,7 +101,7 @@ async function whenReady(child: ChildProcess, home: string): Promise<ServerProce
     token,
     pid: child.pid ?? 0,
     line: String(first[0]),
-    api: createClient({ url, token, fetch, version: "0.0.0-test" }),
+    api: createClient({ url, token, fetch, version: "99.0.0-test" }),
     log: () => log,
     stop: () => end("SIGTERM"),
     kill: async () => {

@@ -51,7 +51,7 @@ const stop = async (server: RunningServer): Promise<void> => {
 };
 
 const clientOf = ({ url, token }: RunningServer) =>
-  createClient({ url, token, fetch, version: "0.0.0-test" });
+  createClient({ url, token, fetch, version: "99.0.0-test" });
 
 test("the server tells the command line of the same user where it is, and takes that back at its end", async () => {
   const server = await start();

@@ -143,7 +143,7 @@ async function rigOn(
     createClient({
       url: "",
       token: who.token,
-      version: "0.0.0-test",
+      version: "99.0.0-test",
       fetch: send,
     });
 

@@ -91,7 +91,7 @@ test("S-10 SIGHUP reads the types again, and a wrong file changes nothing", asyn
   });
   await ready;
   const { url, token } = JSON.parse(readFileSync(join(home, "server.json"), "utf8"));
-  const api = createClient({ url, token, fetch, version: "0.0.0-test" });
+  const api = createClient({ url, token, fetch, version: "99.0.0-test" });
   const hours = async () => (await api.listGpuTypes({ query: {} })).items.map((t) => t.max_duration_s / 3600);
   expect(await hours()).toEqual([1]);
   types(5);

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { VERSION } from "../../api/version.ts";
+import { compareVersions } from "../../api/versions.ts";
 import type { Context } from "../context.ts";
-import { compareVersions } from "../http/versions.ts";
 import { allKeys } from "../ssh/keys.ts";
 import { type Finding, failure, ok, skipped, warning } from "./finding.ts";
 

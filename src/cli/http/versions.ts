@@ -4,16 +4,10 @@ import { join } from "node:path";
 import type { Fetch } from "../../api/client.ts";
 import { homeOf } from "../../api/home.ts";
 import { VERSION } from "../../api/version.ts";
+import { compareVersions, isVersion } from "../../api/versions.ts";
 import type { Outside } from "../context.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
-
-/** Below 0, 0 or above 0, as `one` is older than, the same as or newer than `other`. */
-export function compareVersions(one: string, other: string): number {
-  const [a, b] = [one, other].map((version) => version.split(/[.-]/).map(Number));
-  const at = [0, 1, 2].find((i) => a?.[i] !== b?.[i]);
-  return at === undefined ? 0 : (a?.[at] ?? 0) - (b?.[at] ?? 0);
-}
 
 /** `fetch` that looks at the version of who answers. Costs nothing while both are of one release; silent in CI. */
 export function withVersionNotice(fetch: Fetch, outside: Outside): Fetch {
@@ -30,7 +24,7 @@ export function withVersionNotice(fetch: Fetch, outside: Outside): Fetch {
 const releaseOf = (version: string): string => version.split(".").slice(0, 2).join(".");
 
 function tellOnceADay({ env, homedir, clock, io }: Outside, server: string, at: string): void {
-  if (!/^\d+\.\d+\.\d+[\w.-]{0,30}$/.test(server)) return;
+  if (!isVersion(server)) return;
   const { stateDir } = homeOf(env, homedir);
   const file = join(stateDir, "version_told.json");
   const told = readTold(file);

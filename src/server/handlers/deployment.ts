@@ -1,8 +1,6 @@
 /** /v1/deployment */
+import { MIN_CLI } from "../../api/versions.ts";
 import type { Handlers } from "../handler.ts";
-
-/** The oldest command line that this server's contract works with. */
-const MIN_CLI = "0.1.0";
 
 /** Handlers that tell what this server is: the deployment's `id` and the software's `version`. */
 export const createDeploymentHandlers = ({ id, version }: { id: string; version: string }) =>
