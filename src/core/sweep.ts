@@ -9,7 +9,7 @@ import { strayPods } from "./pods/compare.ts";
 import { bounded } from "./pods/pod.ts";
 
 const SWEEP_MS = 60_000;
-/** A pod that no reservation names is taken away when it was seen so for this long. */
+/** A pod of a reservation that nobody knows is taken away when it was seen so for this long; one that was given up, at once. */
 const ORPHAN_GRACE_MS = 60_000;
 
 /** A sweep to do now, if it is time for one and none is going on. It never rejects. */
@@ -20,8 +20,9 @@ export function createSweeps(core: Core, conditions: Conditions): ReadonlyMap<st
   const orphans = createOrphanWatch(core, conditions);
   const disks = createDiskSweep(core, conditions);
   const sweep = async (now: Date): Promise<void> => {
-    await conditions.watch("capacity", "the driver's capacity could not be read", () => syncCapacity(core));
+    // First what a lost node still has: once it is known to be back, its GPUs are given to others.
     await conditions.watch("orphans", "the driver's pods could not be listed", () => orphans(now));
+    await conditions.watch("capacity", "the driver's capacity could not be read", () => syncCapacity(core));
     await conditions.watch("answers", "old answers could not be deleted", () =>
       core.store.write(forgetOldAnswers),
     );
@@ -51,16 +52,19 @@ function createOrphanWatch(core: Core, conditions: Conditions) {
   const firstSeen = new Map<string, number>();
   const reported = new Set<string>();
   return async (now: Date): Promise<void> => {
-    const { orphans, misnamed } = await strayPods(core);
+    const { orphans, givenUp, misnamed } = await strayPods(core);
     for (const pod of firstSeen.keys()) if (!orphans.includes(pod)) firstSeen.delete(pod);
     for (const pod of misnamed) await report(core, reported, pod);
-    for (const pod of orphans) await removeOrphan(pod, now);
+    for (const pod of orphans) if (givenUp.includes(pod) || isOld(pod, now)) await removeOrphan(pod);
   };
 
-  async function removeOrphan(pod: string, now: Date): Promise<void> {
+  function isOld(pod: string, now: Date): boolean {
     const since = firstSeen.get(pod) ?? now.getTime();
     firstSeen.set(pod, since);
-    if (now.getTime() - since < ORPHAN_GRACE_MS) return;
+    return now.getTime() - since >= ORPHAN_GRACE_MS;
+  }
+
+  async function removeOrphan(pod: string): Promise<void> {
     await conditions.watch(`orphan ${pod}`, "an orphan could not be taken away", async () => {
       await bounded("terminate", core.driver.terminate(pod));
       firstSeen.delete(pod);

@@ -185,6 +185,13 @@ export async function oldestByState(db: Db): Promise<Map<State, string>> {
 
 const withPods = (db: Db) => db.selectFrom("reservations").select(["id", "attempt", "node_count"]);
 
+/** The attempt that each of these is at, or ended with; unknown ones are left out. */
+export async function attemptsOf(db: Db, ids: readonly string[]): Promise<Map<string, number>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom("reservations").select(["id", "attempt"]).where("id", "in", ids).execute();
+  return new Map(rows.map(({ id, attempt }) => [id, attempt]));
+}
+
 /** Which pods, written `<id>-<attempt>` or with a rank behind it, belong to the present attempt of a reservation that is not over. */
 export async function livePods(db: Db, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();

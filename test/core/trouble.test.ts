@@ -235,4 +235,28 @@ describe.each(engines)("trouble in the life of a reservation on $engine", ({ cre
     await world.after(61_000);
     expect([...world.driver.pods.keys()]).toEqual([`${id}-2`]);
   });
+
+  test("S-01 L-12 a node that is lost and comes back gets nothing new before what was given up there is gone", async () => {
+    world.driver.launched = { state: "starting", reason: "booting" };
+    const id = await world.reserve({ gpu_count: 8 });
+    await world.after(0);
+    const healthy = (is: boolean) => {
+      world.driver.nodes = world.driver.nodes.map((n) => ({ ...n, healthy: is }));
+    };
+    healthy(false);
+    world.driver.faults.set("terminate", new DriverError("no route to the node"));
+    await world.after(61_000);
+    await world.after(10_000);
+    expect((await world.show(id)).state).toBe("queued");
+    expect([...world.driver.pods.keys()]).toEqual([`${id}-1`]);
+    healthy(true);
+    world.driver.faults.clear();
+    const beside: string[] = [];
+    world.driver.before = async (verb) => {
+      if (verb === "launch") beside.push(...world.driver.pods.keys());
+    };
+    await world.after(61_000);
+    expect(await world.show(id)).toMatchObject({ state: "preparing", attempt: 2 });
+    expect([[...world.driver.pods.keys()], beside]).toEqual([[`${id}-2`], []]);
+  });
 });

@@ -1,27 +1,38 @@
 /** The pods that there are, beside those that should be (L-12, L-13). */
-import { livePods } from "../../store/reservations.ts";
+import { attemptsOf, livePods } from "../../store/reservations.ts";
 import type { Core } from "../core.ts";
-import { bounded, ownerOfPod } from "./pod.ts";
+import { attemptOfPod, bounded, ownerOfPod } from "./pod.ts";
 
 export interface StrayPods {
   /** Everything that the driver lists. */
   readonly pods: readonly string[];
   /** Of no live reservation. */
   readonly orphans: readonly string[];
+  /** Those of them whose reservation has gone on without them, or is over. */
+  readonly givenUp: readonly string[];
   /** With a name that we never gave. */
   readonly misnamed: readonly string[];
 }
 
 /** First the pods, then the rows: a pod is asked for only after its row was written. Throws what the driver does, DriverError after `ms`. */
 export async function strayPods(core: Core, ms?: number): Promise<StrayPods> {
-  const pods = await bounded("list", core.driver.list(), ms);
-  const owners = pods.map(ownerOfPod);
-  const live = await core.store.read((db) =>
-    livePods(
-      db,
-      owners.filter((id) => id !== undefined),
-    ),
-  );
-  const misnamed = pods.filter((_, i) => owners[i] === undefined);
-  return { pods, misnamed, orphans: pods.filter((pod, i) => owners[i] !== undefined && !live.has(pod)) };
+  const list = () => bounded("list", core.driver.list(), ms);
+  const pods = await list();
+  const owners = new Map(pods.map((pod) => [pod, ownerOfPod(pod)]));
+  const ids = [...owners.values()].filter((id) => id !== undefined);
+  const { live, attempts } = await core.store.read(async (db) => ({
+    live: await livePods(db, ids),
+    attempts: await attemptsOf(db, ids),
+  }));
+  const lost = pods.filter((pod) => owners.get(pod) !== undefined && !live.has(pod));
+  // One whose reservation came to its end meanwhile is gone by now.
+  const still = new Set(lost.length === 0 ? [] : await list());
+  const orphans = lost.filter((pod) => still.has(pod));
+  const lastOf = (pod: string): number => attempts.get(owners.get(pod) ?? "") ?? 0;
+  return {
+    pods,
+    orphans,
+    givenUp: orphans.filter((pod) => attemptOfPod(pod) <= lastOf(pod)),
+    misnamed: pods.filter((pod) => owners.get(pod) === undefined),
+  };
 }

@@ -26,6 +26,9 @@ export const podName = (row: Pick<ReservationRow, "id" | "attempt" | "node_count
 export const ownerOfPod = (name: string): string | undefined =>
   /^([a-z][a-z2-7]{19})-[1-9]\d{0,8}(?:-\d{1,4})?$/.exec(name)?.[1];
 
+/** Which attempt of its reservation a pod of ours is. */
+export const attemptOfPod = (name: string): number => Number(/-(\d+)/.exec(name)?.[1]);
+
 /** `call`, or DriverError after `ms`. */
 export async function bounded<T>(what: string, call: Promise<T>, ms = DRIVER_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
