@@ -70,6 +70,8 @@ _gpu_dev() {
       "admin types") command="admin types" ;;
       "admin check") command="admin check" ;;
       "admin extend") command="admin extend" ;;
+      "admin teams") command="admin teams" ;;
+      "admin quotas") command="admin quotas" ;;
       "admin nodes") command="admin nodes" ;;
       "admin users") command="admin users" ;;
       "admin tokens") command="admin tokens" ;;
@@ -248,6 +250,16 @@ _gpu_dev() {
     "admin extend --reason") return ;;
     "admin extend --fields") return ;;
     "admin extend --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "admin teams --fields") return ;;
+    "admin teams --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "admin quotas --user") return ;;
+    "admin quotas --team") return ;;
+    "admin quotas --gpus") return ;;
+    "admin quotas --gpu-hours") return ;;
+    "admin quotas --time") return ;;
+    "admin quotas --gpu-types") return ;;
+    "admin quotas --fields") return ;;
+    "admin quotas --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "admin nodes --fields") return ;;
     "admin nodes --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "admin users --role") COMPREPLY=($(compgen -W "user admin" -- "$cur")); return ;;
@@ -300,7 +312,7 @@ _gpu_dev() {
       "logout") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "context list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "context use") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "whoami") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "whoami") COMPREPLY=($(compgen -W "--quota --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "keys list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "keys add") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "keys remove") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -322,6 +334,8 @@ _gpu_dev() {
       "admin types") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin check") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin extend") COMPREPLY=($(compgen -W "--until --by --reason --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin teams") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin quotas") COMPREPLY=($(compgen -W "--user --team --default --gpus --gpu-hours --time --gpu-types --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin nodes") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin users") COMPREPLY=($(compgen -W "--role --expires --cancel --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -331,7 +345,7 @@ _gpu_dev() {
   case "$command" in
     "") COMPREPLY=($(compgen -W "reserve list show connect cp forward logs edit cancel avail status server login logout whoami doctor completion disk admin keys token context config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "create list show contents snapshot snapshots restore clone wait rename resize edit delete undelete unlock" -- "$cur")); ;;
-    "admin") COMPREPLY=($(compgen -W "types check extend nodes users tokens" -- "$cur")); ;;
+    "admin") COMPREPLY=($(compgen -W "types check extend teams quotas nodes users tokens" -- "$cur")); ;;
     "keys") COMPREPLY=($(compgen -W "list add remove" -- "$cur")); ;;
     "token") COMPREPLY=($(compgen -W "list create rotate revoke" -- "$cur")); ;;
     "context") COMPREPLY=($(compgen -W "list use" -- "$cur")); ;;
@@ -363,6 +377,8 @@ _gpu_dev() {
     "config set") COMPREPLY=($(compgen -W "gpu_type time" -- "$cur")); ;;
     "config unset") COMPREPLY=($(compgen -W "gpu_type time" -- "$cur")); ;;
     "completion") COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")); ;;
+    "admin teams") COMPREPLY=($(compgen -W "list create delete add remove" -- "$cur")); ;;
+    "admin quotas") COMPREPLY=($(compgen -W "list set unset" -- "$cur")); ;;
     "admin nodes") COMPREPLY=($(compgen -W "cordon uncordon" -- "$cur")); ;;
     "admin users") COMPREPLY=($(compgen -W "list create show disable enable role" -- "$cur")); ;;
     "admin tokens") COMPREPLY=($(compgen -W "list create revoke" -- "$cur")); ;;

@@ -7,6 +7,7 @@ import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
 import { logPage, logsQuery } from "./logs.ts";
+import * as q from "./quotas.ts";
 import * as r from "./reservations.ts";
 import type { RouteName } from "./routes.ts";
 import * as s from "./schemas.ts";
@@ -36,6 +37,14 @@ export const contract = {
   cordonNode: { params: g.nodeParams, reply: g.node },
   uncordonNode: { params: g.nodeParams, reply: g.node },
   checkDeployment: { reply: check },
+  listTeams: { reply: q.teamPage },
+  createTeam: { body: q.createTeam, reply: q.team },
+  deleteTeam: { params: q.teamParams, reply: q.team },
+  addMember: { params: q.teamParams, body: q.addMember, reply: q.team },
+  removeMember: { params: q.memberParams, reply: q.team },
+  listQuotas: { reply: q.quotaPage },
+  setQuota: { body: q.setQuota, reply: q.quota },
+  listOwnQuotas: { reply: q.ownLimitPage },
   listDisks: { query: d.listDisksQuery, reply: d.diskPage },
   createDisk: { body: d.createDisk, reply: d.diskOperation },
   getDisk: { params: s.idParams, reply: d.disk },

@@ -10,6 +10,7 @@ import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
 import { logLine } from "./logs.ts";
+import * as q from "./quotas.ts";
 import * as r from "./reservations.ts";
 import * as s from "./schemas.ts";
 
@@ -122,6 +123,7 @@ export const documents = {
   whoami: s.me.extend({
     url: z.string().describe("The server that says so"),
     context: z.string().describe("The name of that server here"),
+    quotas: z.array(q.ownLimit).optional().describe("With --quota"),
   }),
   login: s.me.extend({ url: z.string(), context: z.string().describe("The name of that server here") }),
   logout: storedServer,
@@ -156,5 +158,7 @@ export const documents = {
   "admin types": g.gpuTypePage,
   "admin check": check,
   "admin extend": l.liftedReservation,
+  "admin teams": z.union([q.teamPage, q.team]),
+  "admin quotas": z.union([q.quotaPage, q.quota]),
   "admin nodes": z.union([g.nodePage, g.node]),
 } as const satisfies Record<string, z.ZodType>;

@@ -51,6 +51,7 @@ export const ERRORS = {
   not_active: kind(409, "The reservation is not active", EXIT.conflict),
   not_ready: kind(409, "Not ready yet", EXIT.conflict, true),
   over_maximum: kind(409, "Over the maximum duration", EXIT.conflict),
+  over_quota: kind(409, "Over a quota", EXIT.quota),
   over_promise: kind(409, "Would break a promise", EXIT.conflict),
   conflict: kind(409, "Changed by somebody else meanwhile", EXIT.conflict),
   last_administrator: kind(409, "There must be an administrator", EXIT.conflict),

@@ -4,6 +4,7 @@
  */
 import { diskRoutes } from "./disk-routes.ts";
 import type { ErrorCode } from "./errors.ts";
+import { quotaRoutes } from "./quota-routes.ts";
 import { tokenRoutes } from "./token-routes.ts";
 import { userRoutes } from "./user-routes.ts";
 
@@ -80,6 +81,7 @@ export const routes = {
       "impossible_request",
       "name_taken",
       "no_capacity",
+      "over_quota",
       "taken_then",
       ...DISK_ERRORS,
       "idempotency_mismatch",
@@ -96,6 +98,7 @@ export const routes = {
       "not_allowed",
       "name_taken",
       "no_capacity",
+      "over_quota",
       "taken_then",
       ...DISK_ERRORS,
     ],
@@ -121,6 +124,7 @@ export const routes = {
       "not_active",
       "over_maximum",
       "over_promise",
+      "over_quota",
       "conflict",
       "precondition_failed",
     ],
@@ -220,11 +224,13 @@ export const routes = {
   checkDeployment: {
     method: "GET",
     path: "/v1/check",
+    admin: true,
     status: 200,
     summary: "For administrators: what the database and the drivers say differently; changes nothing",
     errors: [],
   },
   ...diskRoutes,
+  ...quotaRoutes,
   listKeys: {
     method: "GET",
     path: "/v1/keys",

@@ -210,7 +210,7 @@ const entries = [
   },
   {
     path: "whoami",
-    summary: "Show who you are to the server",
+    summary: "Show who you are to the server, and your quotas",
     group: SETUP,
     load: async () => (await import("./commands/whoami.ts")).command,
   },
@@ -343,6 +343,18 @@ const entries = [
     summary: "Give a reservation a later end than its type allows",
     group: ADMIN,
     load: async () => (await import("./commands/admin/extend.ts")).command,
+  },
+  {
+    path: "admin teams",
+    summary: "Show the teams, and change who is in them",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/teams.ts")).command,
+  },
+  {
+    path: "admin quotas",
+    summary: "Show and set what users and teams may have",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/quotas.ts")).command,
   },
   {
     path: "admin nodes",

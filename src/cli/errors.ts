@@ -130,6 +130,7 @@ const HINTS: Readonly<Record<number, string>> = {
   [EXIT.auth]: "Check the token (GPU_DEV_TOKEN, or `gpu-dev config show` says where it comes from).",
   [EXIT.notFound]: "`gpu-dev list --all` shows all of yours.",
   [EXIT.noCapacity]: "`gpu-dev avail` says when; without --no-queue it waits for its turn.",
+  [EXIT.quota]: "`gpu-dev whoami --quota` shows yours; an administrator changes them.",
   [EXIT.conflict]: "`gpu-dev show` says how it is now.",
   [EXIT.tryLater]: "Try again in a moment; `gpu-dev status` says how the server is.",
 };

@@ -142,6 +142,7 @@ export async function finishReservation(tx: Tx, row: ReservationRow, by: Writer)
       reason: row.reason,
       ended_at: tx.at,
       disk_held: 0,
+      waits_for_quota: 0,
       last_error: null,
       next_step_at: null,
       leased_by: null,

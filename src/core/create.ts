@@ -23,11 +23,13 @@ import { reasonOf } from "./plan/reason.ts";
 import { carryOut, planChanges, plannedOf, planWith } from "./planning/planning.ts";
 import { promiseWords } from "./planning/promises.ts";
 import { checkStart, refuseLateStart } from "./planning/start-time.ts";
+import { checkQuotas, overQuota } from "./quotas/check.ts";
+import { waitReason } from "./quotas/room.ts";
 import { decided } from "./race.ts";
 import { viewReservations, viewWebhooks } from "./view.ts";
 import { checkWebhook, newWebhook } from "./webhooks/webhooks.ts";
 
-/** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, taken_then, idempotency_mismatch, and of its disk not_found, disk_deleted, disk_in_use, disk_busy. */
+/** Throws Problem: invalid_input, impossible_request, no_ssh_key, not_allowed, name_taken, no_capacity, taken_then, over_quota, idempotency_mismatch, and of its disk not_found, disk_deleted, disk_in_use, disk_busy. */
 export async function createReservation(
   core: Core,
   caller: Caller,
@@ -80,12 +82,19 @@ export async function insertAndPlace(
   // What got free belongs to those who wait, before a newcomer is looked at.
   await planChanges(tx, core, type.name);
   const disk = typeof input.disk === "string" ? await takeFreeDisk(tx, caller, input.disk) : undefined;
-  const row = await insertReservation(tx, await newRow(tx, caller, input, type, disk));
+  const fresh = await newRow(tx, caller, input, type, disk);
+  const wait = await waitReason(tx.db, fresh, tx.now);
+  if (wait !== undefined) refuseToWait(input, wait);
+  const row = await insertReservation(tx, { ...fresh, ...waiting(wait) });
   if (!row)
     throw new Problem("name_taken", `you have a live reservation called ${input.name} already`, {
       hint: "choose another name, or cancel that one",
     });
   if (input.webhook !== undefined) await saveWebhook(tx, newWebhook(row.id, input.webhook));
+  if (wait !== undefined) {
+    await recordChange(tx, row, caller.id, { type: "created", detail: wait });
+    return row;
+  }
   const made = await planWith(tx, core, type.name, [{ about: "reservation", name: row.id }]);
   const its = plannedOf(made.plan, row.id);
   refuseLateStart(input, row, its);
@@ -97,12 +106,24 @@ export async function insertAndPlace(
   return placed.find((p) => p.id === row.id) ?? (await findReservation(tx.db, row.id)) ?? row;
 }
 
+/** Who has no room in a quota has no part in the plan. */
+const waiting = (reason: string | undefined): Partial<ReservationRow> =>
+  reason === undefined ? {} : { waits_for_quota: 1, reason };
+
+/** Nobody can tell when there is room: whoever wants it now or at a time is told no. */
+function refuseToWait({ queue, start_at }: CreateReservation, reason: string): void {
+  if (queue === false || start_at !== undefined)
+    throw overQuota("gpu_count", `it cannot start ${start_at === undefined ? "now" : "then"}: it ${reason}`);
+}
+
 async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateReservation): Promise<GpuType> {
   const type = await findGpuType(core, tx.db, input.gpu_type);
   if (!type) throw unknownType(input.gpu_type, await gpuTypeNames(tx.db));
   if (input.duration_s > type.max_duration_s)
     throw invalid("duration_s", `${type.name} is given for at most ${exactDuration(type.max_duration_s)}`);
-  const { node_count } = shapeOf(type, input.gpu_count ?? type.gpus_per_slot, input.multi_node);
+  const gpu_count = input.gpu_count ?? type.gpus_per_slot;
+  const { node_count } = shapeOf(type, gpu_count, input.multi_node);
+  await checkQuotas(tx.db, caller.id, { ...input, gpu_count }, tx.now);
   if (typeof input.disk === "string") refuseSeveral(node_count);
   checkStart(input, tx.now);
   if (input.webhook !== undefined) checkWebhook(core, input.webhook);
@@ -153,6 +174,7 @@ async function newRow(
     duration_s: input.duration_s,
     created_at: tx.at,
     not_before: input.start_at ?? null,
+    waits_for_quota: 0,
     planned_start_at: null,
     planned_nodes: null,
     promised_start_at: null,

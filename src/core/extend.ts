@@ -15,6 +15,7 @@ import { markHeld } from "./planning/plan-marks.ts";
 import { type Bound, promiseBound, typeBound } from "./planning/room.ts";
 import { bounded, driverWords } from "./pods/pod.ts";
 import { passedWarning } from "./pods/warnings.ts";
+import { quotaBounds } from "./quotas/check.ts";
 import type { Versions } from "./versions.ts";
 
 /** With the pause until somebody looks, what a server leaves behind that died here is taken up within 30 s. */
@@ -33,18 +34,18 @@ export interface Extender {
   /** Throws Problem for one that is none of theirs. */
   find(db: Db, id: string): Promise<ReservationRow>;
   /** What bounds it beside the promises made to others; one at least. */
-  bounds(db: Db, row: ReservationRow): Promise<readonly Bound[]>;
+  bounds(db: Db, row: ReservationRow, now: Date): Promise<readonly Bound[]>;
   /** How to take all that there is until an instant. */
   all(latest: string): string;
   /** The entry of the history. */
   event(words: string): { readonly type: string; readonly detail: string };
 }
 
-/** The owner, who has what the type allows, of a reservation that is at one of these versions. */
+/** The owner, who has what the type and the quotas allow, of a reservation that is at one of these versions. */
 export const owner = (core: Core, caller: Caller, at: Versions): Extender => ({
   actor: caller.id,
   find: (db, id) => ownReservation(db, caller, id, at),
-  bounds: async (db, row) => [await typeBound(core, db, row)],
+  bounds: async (db, row, now) => [await typeBound(core, db, row), ...(await quotaBounds(db, row, now))],
   all: () => "take all that there is: gpu-dev edit NAME --extend max",
   event: (detail) => ({ type: "extended", detail }),
 });
@@ -55,7 +56,7 @@ type Also = (tx: Tx, row: ReservationRow) => Promise<ReservationRow>;
 /**
  * The pod's own deadline moves first: one that is too late does no harm, since the reconciler ends it by `ends_at`. The
  * lease keeps others from moving it at the same time. Throws Problem not_found, precondition_failed, not_active, over_maximum, over_promise,
- * unavailable, and LostRace.
+ * over_quota, unavailable, and LostRace.
  */
 export async function extend(
   core: Core,
@@ -128,7 +129,7 @@ async function allowed(
 ): Promise<number> {
   checkActive(row, now);
   const wished = secondsOf(row, wish);
-  const bounds = await by.bounds(db, row);
+  const bounds = await by.bounds(db, row, now);
   // As far as all else allows, so that the latest possible end is told.
   const promised = await promiseBound(db, row, tightest(bounds).mostS, now, by.all);
   const last = tightest([...bounds, promised]);

@@ -89,9 +89,12 @@ export function nextStep(row: ReservationRow, facts: Facts, around: Surroundings
 function nextWhileQueued(row: ReservationRow, around: Surroundings, now: Date): Step {
   if (!around.offered) return end("failed", `nothing offers ${wanted(row)} any more`);
   if (left(row.queue_deadline, now) <= 0)
-    return end("failed", `no ${row.gpu_type} became free in the time that it may wait`);
+    return end("failed", `${neverCame(row)} in the time that it may wait`);
   return wait(Math.min(QUEUE_CHECK_MS, left(row.queue_deadline, now)), row.last_error);
 }
+
+const neverCame = (row: ReservationRow): string =>
+  row.waits_for_quota === 1 ? "there was no room in the quota" : `no ${row.gpu_type} became free`;
 
 function nextWhilePreparing(row: ReservationRow, facts: Facts, around: Surroundings, now: Date): Step {
   if (facts.refused !== undefined) return end("failed", facts.refused);

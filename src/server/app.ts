@@ -20,6 +20,7 @@ import { createDeploymentHandlers } from "./handlers/deployment.ts";
 import { disks } from "./handlers/disks.ts";
 import { inventory } from "./handlers/inventory.ts";
 import { operator } from "./handlers/operator.ts";
+import { quotas } from "./handlers/quotas.ts";
 import { reservations } from "./handlers/reservations.ts";
 import type { Metrics } from "./metrics.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
@@ -85,6 +86,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...accounts,
     ...disks,
     ...operator,
+    ...quotas,
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
   };
   bindRoutes(app, handlers, deps);

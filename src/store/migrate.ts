@@ -22,6 +22,7 @@ import { tallies } from "./migrations/0018-tallies.ts";
 import { accounts } from "./migrations/0019-accounts.ts";
 import { reservationsByEnd } from "./migrations/0020-reservations-by-end.ts";
 import { disksInUse } from "./migrations/0021-disks-in-use.ts";
+import { quotas } from "./migrations/0022-quotas.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -55,6 +56,7 @@ export const MIGRATIONS: readonly Migration[] = [
   accounts,
   reservationsByEnd,
   disksInUse,
+  quotas,
 ];
 
 /**

@@ -18,6 +18,8 @@ export type WaitingRow = Row<typeof waitingShape>;
 
 /** Written out, because SQLite finds the partial indexes by it and not by a parameter. */
 const queued = sql<boolean>`state = 'queued'`;
+/** Of these, those that have a part in the plan. */
+const admitted = sql<boolean>`waits_for_quota = 0`;
 
 /** All that wait for a type, or those of `ids` that do, first come first. */
 export async function listWaiting(db: Db, gpuType: string, ids?: readonly string[]): Promise<WaitingRow[]> {
@@ -39,6 +41,7 @@ export async function listWaiting(db: Db, gpuType: string, ids?: readonly string
     ])
     .select(["planned_start_at", "planned_nodes", "promised_start_at", "queue_deadline"])
     .where(queued)
+    .where(admitted)
     .where("gpu_type", "=", gpuType)
     .$if(ids !== undefined, (query) => query.where("id", "in", ids ?? []))
     .orderBy("seq")
@@ -118,6 +121,7 @@ export async function queuePositions(
         .selectFrom("reservations")
         .select(["id", order.as("position")])
         .where(queued)
+        .where(admitted)
         .where("gpu_type", "=", gpuType)
         .as("q"),
     )

@@ -4,6 +4,7 @@ import { FINAL_STATES, PRIORITIES, STATES } from "../api/reservations.ts";
 import { SCOPES } from "../api/token-routes.ts";
 import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "./disk-tables.ts";
+import type { MemberRow, QuotaRow, TeamRow } from "./quota-tables.ts";
 
 export const userShape = {
   id: text,
@@ -119,6 +120,8 @@ export const reservationShape = {
   /** While queued: when the plan starts it and on which nodes (JSON); null when nobody can tell. */
   planned_start_at: nullable(instant),
   planned_nodes: nullable(text),
+  /** While queued: it has no part in the plan until its owner's quotas have room for it. */
+  waits_for_quota: flag,
   /** The latest start that the user was told; only capacity that is lost makes it later. */
   promised_start_at: nullable(instant),
   queue_deadline: instant,
@@ -309,6 +312,9 @@ export interface Tables {
   disks: DiskRow;
   snapshots: SnapshotRow;
   disk_operations: OperationRow;
+  teams: TeamRow;
+  team_members: MemberRow;
+  quotas: QuotaRow;
   audit: AuditRow;
   idempotency_keys: IdempotencyRow;
   plan_changes: Row<typeof planChangeShape>;

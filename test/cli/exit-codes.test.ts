@@ -139,6 +139,7 @@ const table: readonly Row[] = [
     },
   },
   { exit: 10, what: "it failed while waiting", line: RESERVE, given: only(failed) },
+  { exit: 7, what: "a quota", line: RESERVE, given: refusing("POST /v1/reservations", "over_quota") },
   { exit: 75, what: "a server that does not answer", line: "list", env: { GPU_DEV_URL: REFUSED } },
   {
     exit: 75,

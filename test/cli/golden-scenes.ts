@@ -5,6 +5,7 @@ import type { Node } from "../../src/api/inventory.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
 import { accountScenes } from "./golden-account-scenes.ts";
 import { diskScenes } from "./golden-disk-scenes.ts";
+import { quotaScenes } from "./golden-quota-scenes.ts";
 import { gpuType, type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
 
 interface Scene {
@@ -229,7 +230,7 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
   ...diskScenes,
   ...accountScenes,
   server: { because: "it prints where it listens; test/e2e starts it in both forms" },
-  whoami: { lines: ["whoami"], handlers: { getMe: () => ({ id: "u", name: "ada", role: "user" as const }) } },
+  ...quotaScenes,
   "keys list": {
     lines: ["keys list"],
     handlers: {

@@ -20,6 +20,7 @@ export function reservationRow(at: string, given: Partial<ReservationRow>): Rese
     duration_s: 3600,
     created_at: at,
     not_before: null,
+    waits_for_quota: 0,
     planned_start_at: null,
     planned_nodes: null,
     promised_start_at: null,

@@ -24,6 +24,7 @@ import {
   queuePositions,
   savePlaces,
 } from "../../src/store/plans.ts";
+import { countedFor, listWaitingForQuota, quotasFor } from "../../src/store/quotas.ts";
 import {
   countByState,
   countQueued,
@@ -36,6 +37,7 @@ import {
 } from "../../src/store/reservations.ts";
 import { leavingSnapshots, listSnapshots } from "../../src/store/snapshots.ts";
 import type { Db } from "../../src/store/tables.ts";
+import { membersOf, teamOf } from "../../src/store/teams.ts";
 import { findToken, listTokens } from "../../src/store/tokens.ts";
 import { listRunning, listUsage } from "../../src/store/usage.ts";
 import { listUsers } from "../../src/store/users.ts";
@@ -115,6 +117,11 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "disks to purge": (tx) => disksToPurge(tx.db, "2026-01-01T00:00:00.000Z"),
   "snapshots of a disk": (tx) => listSnapshots(tx.db, "x", "~", 10),
   "snapshots to take away": (tx) => leavingSnapshots(tx.db),
+  "the quotas of a user": (tx) => quotasFor(tx.db, "u"),
+  "what counts against a quota": (tx) => countedFor(tx.db, ["u", "v"], "2026-01-01T00:00:00.000Z"),
+  "who waits for a quota": (tx) => listWaitingForQuota(tx.db),
+  "the team of a user": (tx) => teamOf(tx.db, "u"),
+  "the members of teams": (tx) => membersOf(tx.db, ["x", "y"]),
   "audit by time": (tx) =>
     tx.db.selectFrom("audit").selectAll().where("at", ">", "2026").orderBy("at").limit(10).execute(),
 };

@@ -3,6 +3,7 @@ import { changedTypes, dueStarts, nextPlannedStart } from "../../store/plans.ts"
 import { countQueued } from "../../store/reservations.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
+import { admitWaiting } from "../quotas/admission.ts";
 import { decided } from "../race.ts";
 import { planAnew } from "./planning.ts";
 
@@ -59,6 +60,9 @@ export function createPlanner(core: Core, conditions: Conditions): Planner {
 
   return {
     async look(now) {
+      await conditions.watch("quotas", "who waits for a quota could not be looked at", () =>
+        admitWaiting(core),
+      );
       const { look, types } = await find(now);
       const failed: string[] = [];
       for (const gpuType of types) if (!(await planOne(gpuType))) failed.push(gpuType);
