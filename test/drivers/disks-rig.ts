@@ -22,8 +22,8 @@ export class LocalDiskRig implements DiskRig {
     this.options = options;
   }
 
-  static async make(isolation: "namespaces" | "processes"): Promise<LocalDiskRig> {
-    const base = await temporaryDirectory();
+  static async make(isolation: "namespaces" | "processes", parent?: string): Promise<LocalDiskRig> {
+    const base = await temporaryDirectory(parent);
     // What a path may be made of, a shell would trip over.
     const dataDir = join(base, `data, of:the 'server' %h "x"`);
     await mkdir(dataDir);

@@ -19,6 +19,7 @@ import type { Caller } from "../../src/core/people/access.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "../../src/store/disk-tables.ts";
 import type { Tables } from "../../src/store/tables.ts";
 import type { LocalDiskRig } from "../drivers/disks-rig.ts";
+import { whileFull, whileUnreadable } from "./disk-faults.ts";
 import { processesNaming } from "./processes.ts";
 import type { Dice } from "./random.ts";
 import { until } from "./soak.ts";
@@ -29,6 +30,9 @@ const DAY_MS = 86_400_000;
 const ROUNDS_TO_CHECK = 5;
 const MAX_DISKS = 5;
 const SIZE = 64e6;
+/** So many of the rounds have a full medium, and as many a disk that cannot be read. */
+const FAULTY = 0.1;
+const FAULT = /no space left|input\/output error|cannot be read|damaged|read-only file system/i;
 
 /** What each file is and holds, a line for each. */
 const LIST = `find . -mindepth 1 -printf '%y %m %p %l\\n' | sort; find . -type f -print0 | sort -z | xargs -0r sha256sum`;
@@ -41,6 +45,8 @@ export interface DiskSoakOptions {
   readonly core: Core;
   readonly caller: Caller;
   readonly dice: Dice;
+  /** Whether the rig has a medium of its own, which may fail. */
+  readonly mayFail: boolean;
   /** How far the clock of all is ahead, ms. */
   readonly clock: { ahead: number };
   rows<T extends keyof Tables>(table: T): Promise<Tables[T][]>;
@@ -53,6 +59,8 @@ export class DiskSoak {
   readonly #snapshots = new Map<string, string>();
   /** Acknowledged, and not looked at since. */
   #asked: string[] = [];
+  /** Whether a medium failed since then. */
+  #faults = false;
   #names = 0;
   #worker: ChildProcess | undefined;
   /** Of the worker that was started last. */
@@ -76,7 +84,7 @@ export class DiskSoak {
   async #rounds(rounds: number): Promise<void> {
     for (let round = 1; round <= rounds; round++) {
       await this.#ask();
-      await this.#killedWorker();
+      await this.#killedWorkerOnSomeMedium();
       if (round % ROUNDS_TO_CHECK === 0) await this.#settle();
     }
     await this.#settle();
@@ -123,6 +131,19 @@ export class DiskSoak {
     if (snapshot === undefined) return undefined;
     const as = wish === "new" ? { as: name } : {};
     return (await requests.restoreDisk(core, caller, disk.id, { snapshot, ...as })).body;
+  }
+
+  /** A medium that is full for the length of a round, or a disk of which a file cannot be read, or neither. */
+  async #killedWorkerOnSomeMedium(): Promise<void> {
+    const { rig, dice } = this.#options;
+    const chance = this.#options.mayFail ? dice.random() : 1;
+    const work = () => this.#killedWorker();
+    if (chance >= 2 * FAULTY) return work();
+    this.#faults = true;
+    if (chance >= FAULTY || rig.options.isolation === "processes") return whileFull(rig, work);
+    const filled = (await this.#live()).filter(({ id }) => this.#disks.get(id)?.includes("  ./data\n"));
+    const disk = filled[dice.upTo(filled.length)];
+    return disk ? whileUnreadable(rig, disk.volume, "data", work) : work();
   }
 
   /** Kills the server, or only what it has started, a moment after it began. */
@@ -185,6 +206,8 @@ export class DiskSoak {
     const rows = new Map((await this.#options.rows("disk_operations")).map((row) => [row.id, row]));
     for (const id of this.#asked) {
       const operation = rows.get(id);
+      // All tries may have come upon it; then nothing of it is there.
+      if (this.#faults && operation?.outcome === "failed" && FAULT.test(operation.error ?? "")) continue;
       if (operation?.outcome !== "done")
         throw new Error(
           `${operation?.kind} was acknowledged and is ${operation?.outcome}: ${operation?.error}`,
@@ -193,6 +216,7 @@ export class DiskSoak {
       this.#take(operation);
     }
     this.#asked = [];
+    this.#faults = false;
   }
 
   #take({ kind, disk_id, new_disk_id, snapshot_id, kept_id }: OperationRow): void {
