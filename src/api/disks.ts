@@ -18,7 +18,8 @@ export const SNAPSHOT_POLICIES = ["on_end", "never"] as const;
 const DISK_ORDERS = ["name", "-name", "created_at", "-created_at"] as const;
 export type DiskOrder = (typeof DISK_ORDERS)[number];
 type SnapshotPolicy = (typeof SNAPSHOT_POLICIES)[number];
-const DISK_STATES = ["creating", "ready", "in_use", "busy", "deleted"] as const;
+export const DISK_STATES = ["creating", "ready", "in_use", "busy", "deleted"] as const;
+export type DiskState = (typeof DISK_STATES)[number];
 /** restore makes a new disk, or replaces what is on one; purge takes away what was deleted long ago; measure counts what is used. */
 export const OPERATION_KINDS = [
   "create",

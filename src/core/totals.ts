@@ -1,6 +1,7 @@
 /** What the database counts: true right after a restart, and the same on every server (O-01, O-06). */
 import { FINAL_STATES, STATES, type State } from "../api/reservations.ts";
 import { listCapacity } from "../store/capacity.ts";
+import { countDisks, countOperations, snapshotBytes } from "../store/disk-totals.ts";
 import { countByState, countQueued, oldestByState } from "../store/reservations.ts";
 import type { Db } from "../store/tables.ts";
 import { readTallies } from "../store/tallies.ts";
@@ -16,6 +17,11 @@ export interface Totals {
   readonly unproved: ReadonlyMap<string, number>;
   readonly findings: ReadonlyMap<string, number>;
   readonly types: readonly TypeTotals[];
+  readonly disks: {
+    readonly byState: Awaited<ReturnType<typeof countDisks>>;
+    readonly snapshotBytes: number;
+    readonly operations: Awaited<ReturnType<typeof countOperations>>;
+  };
 }
 
 interface TypeTotals {
@@ -40,6 +46,11 @@ export function readTotals(core: Core): Promise<Totals> {
       unproved: await readTallies(db, "unproved"),
       findings: await readTallies(db, "finding"),
       types: await readTypes(db),
+      disks: {
+        byState: await countDisks(db),
+        snapshotBytes: await snapshotBytes(db),
+        operations: await countOperations(db),
+      },
     };
   });
 }

@@ -2,10 +2,12 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
+import { DISK_STATES } from "../../src/api/disks.ts";
 import { ERRORS } from "../../src/api/errors.ts";
 import { CALLS } from "../../src/core/calls.ts";
 import { countFinding, FINDINGS } from "../../src/core/findings.ts";
 import { PROBE_CAUSES } from "../../src/core/pods/probe.ts";
+import { DriverError } from "../../src/drivers/driver.ts";
 import { createMetrics } from "../../src/server/metrics.ts";
 import { addTally } from "../../src/store/tallies.ts";
 import { NOBODY, TUNNEL_ENDS } from "../../src/tunnel/observer.ts";
@@ -73,6 +75,10 @@ describe.each(engines)("on $engine", (engine) => {
     expect(values(page, "gpu_dev_oldest_reservation_seconds")).toEqual(
       zeroes(["queued", "preparing", "active", "ending"]),
     );
+    expect(values(page, "gpu_dev_disks")).toEqual(zeroes(DISK_STATES));
+    expect(values(page, "gpu_dev_disk_bytes")).toEqual(zeroes(["size", "used", "snapshots"]));
+    expect(values(page, "gpu_dev_disk_operations")).toEqual(zeroes(["queued", "running"]));
+    expect(Object.keys(values(page, "gpu_dev_disk_operations_ended_total"))).toHaveLength(14);
     expect(values(page, "gpu_dev_ssh_verification_failures_total")).toEqual(zeroes(PROBE_CAUSES));
     expect(values(page, "gpu_dev_findings_total")).toEqual(zeroes(FINDINGS));
     expect(Object.keys(values(page, "gpu_dev_driver_call_seconds"))).toEqual(CALLS);
@@ -176,6 +182,11 @@ describe.each(engines)("on $engine", (engine) => {
     await reserve();
     const over = await alice.api.createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
     await alice.api.cancelReservation({ params: { id: over.id } });
+    await alice.api.createDisk({ body: { name: "made" } });
+    await rig.settle();
+    rig.disks.faults.set("create", new DriverError("EIO: input/output error"));
+    await alice.api.createDisk({ body: { name: "being-made" } });
+    await rig.settle();
     rig.core.signals.emit("fault", "launch", "late");
     await rig.core.store.write(async (tx) => {
       await addTally(tx, "unproved", "timeout");

@@ -3,6 +3,7 @@ import { FINAL_STATES } from "../../api/reservations.ts";
 import { FINDINGS } from "../../core/findings.ts";
 import { PROBE_CAUSES } from "../../core/pods/probe.ts";
 import { LIVE_STATES, type Totals } from "../../core/totals.ts";
+import { diskFamilies } from "./disks.ts";
 import { type Families, setTotal } from "./families.ts";
 
 /** Declares them; the answer takes what was counted. */
@@ -10,10 +11,12 @@ export function totalFamilies(families: Families): (totals: Totals) => void {
   const setReservations = reservations(families);
   const setTypes = types(families);
   const setTallies = tallies(families);
+  const setDisks = diskFamilies(families);
   return (totals) => {
     setReservations(totals);
     setTypes(totals);
     setTallies(totals);
+    setDisks(totals.disks);
   };
 }
 
