@@ -94,7 +94,7 @@ async function giveUp(core: Core, id: string, leasedBy: string): Promise<void> {
   } catch (err) {
     core.log(
       "warn",
-      { err, reservation: id },
+      { err, reservation_id: id },
       "the lease of an extension that failed stays until it runs out",
     );
   }

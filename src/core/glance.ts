@@ -53,7 +53,7 @@ async function look(
     return { id: row.id, version: row.version, nextStepAt: onGrid(now.getTime() + step.ms, step.ms) };
   } catch (error) {
     // An error that nobody intended is told, with its reservation, by whoever works on that one alone.
-    work.core.log("debug", { reservation: row.id, err: error }, "a glance failed");
+    work.core.log("debug", { reservation_id: row.id, err: error }, "a glance failed");
     return undefined;
   }
 }

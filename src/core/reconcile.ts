@@ -196,7 +196,9 @@ class Run {
   async #glance(ids: readonly string[]): Promise<void> {
     const renewal = this.#keepLeases(ids);
     try {
-      const { rests, eventful } = await glance(this.#workAs(), ids);
+      const { rests, eventful } = await this.#core.trace("glance", { reservations: ids.length }, () =>
+        glance(this.#workAs(), ids),
+      );
       const settled = new Set(await this.#giveBack(rests));
       const left = [...eventful, ...rests.map((rest) => rest.id).filter((id) => !settled.has(id))];
       await this.#takeUpSome(left);
@@ -232,7 +234,7 @@ class Run {
     } catch (error) {
       this.#core.log(
         "error",
-        { reservation: id, err: error },
+        { reservation_id: id, err: error },
         "a step failed; the reservation rests a while",
       );
       await this.#putAside(id);
@@ -242,7 +244,8 @@ class Run {
   }
 
   async #advance(id: string): Promise<void> {
-    const { store } = this.#core;
+    const core = this.#core;
+    const { store } = core;
     const work = this.#workAs();
     let row = await this.#mine(id);
     let facts: Facts = {};
@@ -256,7 +259,9 @@ class Run {
         const [around, now] = await store.read(
           async (db, at) => [await surroundings(work.core, db, seen), at] as const,
         );
-        const progress = await takeStep(work, row, facts, nextStep(row, facts, around, now));
+        const step = nextStep(row, facts, around, now);
+        const about = { reservation_id: id, state: row.state, pod_attempt: row.attempt };
+        const progress = await core.trace(`step ${step.do}`, about, () => takeStep(work, seen, facts, step));
         if (progress.paused) return;
         ({ row, facts } = progress);
       } catch (error) {

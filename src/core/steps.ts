@@ -154,7 +154,7 @@ async function admitProbe({ core }: Work, row: ReservationRow): Promise<void> {
   try {
     await bounded("update", updatePods(core.driver, row, { authorizedKeys }));
   } catch (error) {
-    const fields = { reservation: row.id, error: wordsOf(error) };
+    const fields = { reservation_id: row.id, error: wordsOf(error) };
     core.log("warn", fields, "the probe's key could not be given to the pod again");
   }
 }
@@ -282,7 +282,7 @@ async function end(work: Work, row: ReservationRow, step: Step & { do: "end" }):
     return change.endReservation(tx, row, by, step.as, step.reason);
   });
   core.signals.emit("ended", ended.id, change.endedProblem(ended));
-  core.log("info", { reservation: row.id, end: step.as, reason: step.reason }, "reservation ends");
+  core.log("info", { reservation_id: row.id, end: step.as, reason: step.reason }, "reservation ends");
   return ended;
 }
 
@@ -318,7 +318,7 @@ async function wait(work: Work, row: ReservationRow, step: Step & { do: "wait" }
 
 /** Trouble is logged when it begins and when it is over, not each time that it is seen. */
 function logTrouble(core: Core, row: ReservationRow, now: string | null): void {
-  const fields = { reservation: row.id, state: row.state };
+  const fields = { reservation_id: row.id, state: row.state };
   if (row.last_error === null && now !== null)
     core.log("warn", { ...fields, error: now }, "reservation is in trouble");
   if (row.last_error !== null && now === null) core.log("info", fields, "reservation is out of trouble");

@@ -22,6 +22,7 @@ import { inventory } from "./handlers/inventory.ts";
 import { operator } from "./handlers/operator.ts";
 import { quotas } from "./handlers/quotas.ts";
 import { reservations } from "./handlers/reservations.ts";
+import { forRequest } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
 import type { RateLimits } from "./rate-limits.ts";
@@ -99,19 +100,34 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
 
 /** Around every request: the headers of every answer, the refusals that need no route, and one line of log. */
 async function around(deps: AppDeps, c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
+  const { core, logger, metrics } = deps;
   const started = performance.now();
   c.header("gpu-dev-server", deps.version);
   c.header("cache-control", "no-store");
   c.header("x-content-type-options", "nosniff");
   const incoming = c.env?.incoming;
   if (incoming) c.set("remoteAddress", deps.clientAddress(incoming));
-  const refusal = early(deps, c);
-  if (refusal) c.res = answerProblem(c, refusal);
-  else await next();
+  await forRequest(c.get("requestId"), () =>
+    core.trace(spanName(c), { request_id: c.get("requestId"), "url.path": c.req.path }, async (tell) => {
+      const refusal = early(deps, c);
+      if (refusal) c.res = answerProblem(c, refusal);
+      else await next();
+      tell({
+        "http.request.method": c.req.method,
+        "http.response.status_code": c.res.status,
+        reservation_id: c.get("reservationId"),
+        user_id: c.get("userId"),
+      });
+    }),
+  );
   const took = performance.now() - started;
-  deps.metrics.request(c.res.status, took);
-  logRequest(deps.logger, c, took);
+  metrics.request(c.res.status, took);
+  logRequest(logger, c, took);
 }
+
+/** One for each kind of thing, not for each thing: "GET /v1/reservations". */
+const spanName = ({ req }: Context<AppEnv>): string =>
+  `${req.method} ${req.path.split("/").slice(0, 3).join("/")}`;
 
 function early(deps: AppDeps, c: Context<AppEnv>): Problem | undefined {
   if (c.req.url.length > URL_LIMIT)

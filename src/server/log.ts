@@ -1,14 +1,27 @@
 /** Structured logs (JSON lines) on stderr; never a secret (O-04, C-21). */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { type DestinationStream, type Logger, pino } from "pino";
 
 // No code logs these on purpose; this is the net below.
 const SECRET = ["token", "authorization", "private_key", "hostKey", "host_key", "password", "databaseUrl"];
 
+const request = new AsyncLocalStorage<{ readonly request_id: string }>();
+
+/** Does `work` for this request: what is logged meanwhile, by whomever, carries its id. */
+export const forRequest = <T>(requestId: string, work: () => T): T =>
+  request.run({ request_id: requestId }, work);
+
 /** A logger that writes to `destination` from `level` on. */
 export function createLogger(level: string, destination: DestinationStream): Logger {
   const paths = SECRET.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths, censor: "[secret]" } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: { paths, censor: "[secret]" },
+      mixin: () => request.getStore() ?? {},
+    },
     destination,
   );
 }

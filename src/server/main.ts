@@ -4,10 +4,12 @@ import { resolve } from "node:path";
 import type { Logger } from "pino";
 import { exactDuration } from "../api/duration.ts";
 import { ROLES } from "../api/roles.ts";
+import { VERSION } from "../api/version.ts";
 import { ensureFirstAdmin } from "../core/people/first-admin.ts";
 import { announceApi } from "../core/people/pod-token.ts";
 import { replaceOtherTokens } from "../core/presence.ts";
 import { createReconciler } from "../core/reconcile.ts";
+import type { Trace } from "../core/trace.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
 import {
   DEFAULT_DRAIN_MAX_S,
@@ -53,7 +55,8 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
   const closing = { front: new Shutdown(), back: new Shutdown() };
   try {
     const dataDir = resolve(options.dataDir ?? defaultDataDir(process.env, homedir()));
-    const open = await openCore({ ...options, dataDir }, logger, closing);
+    const trace = await openTraces(options, logger, closing);
+    const open = await openCore({ ...options, dataDir }, logger, closing, trace);
     const { url, gateway, certificate } = await openHttp(open, options, logger, closing);
     if (open.roles.has("worker")) startReconciler(open, closing);
     const token = open.roles.has("api") ? await welcome(open, url, options, closing) : "";
@@ -68,6 +71,19 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
     await closeAll(closing, logger);
     throw error;
   }
+}
+
+/** How pieces of work are traced; undefined when nobody wants to know. */
+async function openTraces(
+  { traces }: ServerOptions,
+  logger: Logger,
+  { back }: Closing,
+): Promise<Trace | undefined> {
+  if (traces === undefined) return undefined;
+  const { openTracing } = await import("./tracing.ts");
+  const tracing = openTracing({ url: traces, version: VERSION }, logger);
+  back.add("traces", 1000, () => tracing.close());
+  return tracing.trace;
 }
 
 function startReconciler({ core }: OpenCore, { front }: Closing): void {

@@ -11,6 +11,7 @@ import { deploymentId, forgetLeases, localDriverPlace } from "../core/deployment
 import { syncCapacity } from "../core/gpus/inventory.ts";
 import { createSshProbe, type Probe } from "../core/pods/probe.ts";
 import { knownServers } from "../core/presence.ts";
+import type { Trace } from "../core/trace.ts";
 import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { createLocalDriver } from "../drivers/local.ts";
@@ -57,7 +58,12 @@ const LOCKS: Partial<Record<Role, string>> = { worker: "server.lock", api: "api.
 const LOCK_POLL_MS = 50;
 
 /** The database, the driver and the rules around them, as far as the roles of this process need them. */
-export async function openCore(options: OpenOptions, logger: Logger, closing: Closing): Promise<OpenCore> {
+export async function openCore(
+  options: OpenOptions,
+  logger: Logger,
+  closing: Closing,
+  trace?: Trace,
+): Promise<OpenCore> {
   const roles = new Set(options.roles ?? ROLES);
   const { dataDir } = options;
   await prepareDataDir(dataDir);
@@ -86,6 +92,7 @@ export async function openCore(options: OpenOptions, logger: Logger, closing: Cl
     settings: { domain: options.domain ?? DEFAULT_DOMAIN, idleAfterS: options.idleAfterS },
     catalogue: options.live.catalogue,
     log: (level, fields, message) => logger[level](fields, message),
+    ...(trace ? { trace } : {}),
   });
   closing.back.add("token uses", 200, () => core.tokenUses.written());
   if (roles.has("worker")) {

@@ -78,7 +78,7 @@ describe.each(engines)("many reservations at a glance on $engine", ({ create, en
     if (pod) pod.view = { state: "dead", reason: "gone" };
     await world.after(8000);
     expect((await world.show(fine)).state).toBe("failed");
-    expect(world.logs.find((l) => l.level === "error")?.fields.reservation).toBe(bad);
+    expect(world.logs.find((l) => l.level === "error")?.fields.reservation_id).toBe(bad);
     await setCreated(world.clock.now().toISOString());
   });
 

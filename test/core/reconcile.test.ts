@@ -193,7 +193,7 @@ describe.each(engines)("the reconciler on $engine", ({ create, engine }) => {
     await world.after(0);
     expect((await world.show(fine)).state).toBe("active");
     expect((await world.show(odd)).state).toBe("preparing");
-    const errors = world.logs.filter((l) => l.level === "error").map((l) => l.fields.reservation);
+    const errors = world.logs.filter((l) => l.level === "error").map((l) => l.fields.reservation_id);
     expect(new Set(errors)).toEqual(new Set([bad, odd]));
     world.driver.before = undefined;
     await world.after(10_000);

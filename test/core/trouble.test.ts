@@ -113,7 +113,7 @@ describe.each(engines)("trouble in the life of a reservation on $engine", ({ cre
     world.driver.before = undefined;
     await world.after(10_000);
     expect(await world.show(unknown)).toMatchObject({ state: "active", last_error: null });
-    const told = world.logs.filter((l) => l.fields.reservation === unknown).map((l) => l.message);
+    const told = world.logs.filter((l) => l.fields.reservation_id === unknown).map((l) => l.message);
     expect(told).toEqual(["reservation is in trouble", "reservation is out of trouble"]);
   });
 

@@ -54,7 +54,7 @@ export function createPlanner(core: Core, conditions: Conditions): Planner {
     const placed = await conditions.watch(`plan ${gpuType}`, "planning failed", () =>
       decided(() => store.write((tx) => planAnew(tx, core, gpuType), { lock: "schedule" })),
     );
-    for (const row of placed ?? []) core.log("info", { reservation: row.id, node: row.node }, "placed");
+    for (const row of placed ?? []) core.log("info", { reservation_id: row.id, node: row.node }, "placed");
     return placed !== undefined;
   }
 

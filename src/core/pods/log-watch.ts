@@ -30,7 +30,7 @@ export function watchLogs(core: Core, guard: Guard, id: string, given: LogQuery,
       await send(seen);
     } catch (error) {
       if (!(error instanceof Problem))
-        core.log("error", { reservation: id, err: error }, "a log cannot be followed");
+        core.log("error", { reservation_id: id, err: error }, "a log cannot be followed");
       end(error instanceof Problem ? error : new Problem("internal", "the log cannot be read"));
     } finally {
       asking = false;

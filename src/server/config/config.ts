@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly behindProxy?: readonly string[];
   /** Where users reach the API; default: where it listens, by a name that the certificate has. */
   readonly publicUrl?: string;
+  /** Where spans are posted, as OTLP over HTTP; default: nothing is traced. */
+  readonly traces?: string;
   /** HOST:PORT that answers /metrics, /healthz and /readyz without a token. */
   readonly metricsListen?: string;
   /** GPUs that only exist for demonstrations and tests. */

@@ -56,6 +56,7 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     behindProxy: file.behind_proxy,
     publicUrl: file.public_url,
     metricsListen: file.metrics_listen,
+    traces: file.traces,
     domain: file.domain,
     isolation: file.isolation,
     logLevel: file.log_level,

@@ -201,6 +201,9 @@ export const settingsFile = z
     idle_after: duration(0, MAX_DURATION_S).describe(
       "A reservation that nobody uses is ended after so long: of types that do not say it themselves; default: never; `--idle-after`",
     ),
+    traces: httpUrl.describe(
+      "Where spans of requests, steps and driver calls are posted, as OTLP over HTTP in JSON: `http://127.0.0.1:4318/v1/traces`; default: nowhere",
+    ),
     pod_url: httpUrl.describe(
       "Where pods reach the API, to show and cancel their own reservation; `--pod-url`",
     ),
