@@ -26,6 +26,7 @@ const NEEDS = {
   python3: { package: "python3" },
   zsh: { package: "zsh" },
   fish: { package: "fish" },
+  "systemd-analyze": { package: "systemd" },
   promtool: { package: "prometheus" },
   postgres: { package: "postgresql", paths: ["/usr/lib/postgresql"] },
 };

@@ -195,7 +195,12 @@ function openDriver(
     simulate: options.simulate,
     stated: options.live.stated,
     // The administrator's token, the users' keys and the database's password are in these.
-    mask: [options.home.stateDir, options.home.configDir, ...maybe(options.configFile)],
+    mask: [
+      options.home.stateDir,
+      options.home.configDir,
+      ...maybe(options.configFile),
+      ...(options.secretFiles ?? []),
+    ],
     log: (fields, message) => logger.info(fields, message),
   });
 }

@@ -8,7 +8,7 @@ import { type Peer, Router } from "../tunnel/router.ts";
 import { createApp } from "./app.ts";
 import { Certificate, urlBy } from "./certificate.ts";
 import { createClientAddress } from "./client-address.ts";
-import { DEFAULT_TAKE_OVER_MS, parseListen, type ServerOptions } from "./config/config.ts";
+import { DEFAULT_TAKE_OVER_MS, isLoopback, parseListen, type ServerOptions } from "./config/config.ts";
 import type { LiveSettings } from "./config/live.ts";
 import { openDoor } from "./door.ts";
 import { listen } from "./listen.ts";
@@ -79,10 +79,12 @@ export async function openHttp(
     },
   });
   if (options.metricsListen !== undefined) {
+    const at = parseListen(options.metricsListen, options);
     const page = await listen({
-      ...parseListen(options.metricsListen, options),
+      ...at,
       app: createApp({ ...parts, api: false, openMetrics: true }),
-      certificate,
+      // Within the machine there is nothing to hide, and no name that a certificate would have.
+      certificate: isLoopback(at.host) ? undefined : certificate,
       isTunnel: () => false,
       takeOverMs,
       upgrade: (_request, socket) => socket.destroy(),

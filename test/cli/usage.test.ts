@@ -66,6 +66,7 @@ describe("C-02 a line that cannot be carried out is exit 2 with the reason", () 
     ["server --simulate h100:0", "is not TYPE:COUNT"],
     ["server --simulate H100:1", "is not TYPE:COUNT"],
     ["server --database mysql://u:secretpw@h/d", "is not a postgres:// URL"],
+    ["server --database postgres://u:secretpw@h/d", "which everybody on this machine could read"],
     ["server --log-level loud", "is none of trace"],
     ["server --isolation none", "is none of auto"],
     ["server --domain -x", "is not a domain name"],

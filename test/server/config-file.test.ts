@@ -131,6 +131,24 @@ test("flags go before the file, and the file before the defaults", async () => {
   });
 });
 
+test("X-01 the database's URL may stand in a file of its own, whose contents no error repeats", async () => {
+  const { home, file } = await homeWith("");
+  const secret = join(home.configDir, "url");
+  await writeFile(file, `database_file: ${secret}\n`);
+  await expect(openConfig({ home })).rejects.toThrow(`database_file ${secret} cannot be read (ENOENT)`);
+  await writeFile(secret, "mysql://u:hunter2@h/db\n");
+  const error = await openConfig({ home }).catch((refused: Error) => refused.message);
+  expect(error).toBe(`database_file ${secret} holds no URL that begins with postgres://`);
+  await writeFile(secret, "postgres://u:hunter2@h/db\n");
+  expect(await openConfig({ home })).toMatchObject({
+    databaseUrl: "postgres://u:hunter2@h/db",
+    secretFiles: [secret],
+  });
+  expect(faultOf("database: postgres://a@b/c\ndatabase_file: d\n")).toBe(
+    "f.yaml:2: database_file: database says it already",
+  );
+});
+
 test("a file that was asked for and cannot be read stops the start", async () => {
   const { home, file } = await homeWith();
   await expect(openConfig({ home, configFile: file })).rejects.toThrow(`${file} cannot be read (ENOENT)`);

@@ -57,8 +57,8 @@ const options = {
   ]),
   database: parsed(
     "--database <URL>",
-    "PostgreSQL, as postgres://… (GPU_DEV_DATABASE, where others cannot see a password; default: SQLite)",
-    databaseUrl,
+    "PostgreSQL, as postgres://… (GPU_DEV_DATABASE, or database_file of the configuration, when it has a password; default: SQLite)",
+    databaseFlag,
   ),
   domain: parsed(
     "--domain <NAME>",
@@ -208,6 +208,15 @@ function databaseUrl(given: string): string {
   throw new UsageError(
     "the value is not a postgres:// URL",
     "Such as postgres://gpudev@db.example.com/gpudev.",
+  );
+}
+
+/** Arguments are there for everybody on the machine to read. */
+function databaseFlag(given: string): string {
+  if (URL.parse(databaseUrl(given))?.password === "") return given;
+  throw new UsageError(
+    "the URL has a password, which everybody on this machine could read",
+    "Set GPU_DEV_DATABASE instead, or database_file in the configuration.",
   );
 }
 

@@ -53,6 +53,8 @@ export interface ServerOptions {
   readonly podUrl?: string;
   /** How long a start waits for another server to let go of the data directory, in milliseconds; default: 6 s. */
   readonly takeOverMs?: number;
+  /** Files that pods must not read, beside the configuration. */
+  readonly secretFiles?: readonly string[];
   /** Where `live` was read from, if it was. */
   readonly configFile?: string;
   /** What may change while the server runs; default: nothing is stated. */
@@ -95,7 +97,8 @@ export function parseListen(
   );
 }
 
-const isLoopback = (host: string): boolean => (isIP(host) === 4 ? host.startsWith("127.") : host === "::1");
+export const isLoopback = (host: string): boolean =>
+  isIP(host) === 4 ? host.startsWith("127.") : host === "::1";
 
 /** The directory for data when none is given: XDG_DATA_HOME, else ~/.local/share. */
 export const defaultDataDir = (env: Readonly<Record<string, string | undefined>>, homedir: string): string =>

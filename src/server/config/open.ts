@@ -1,14 +1,14 @@
 /** What the server is started with: flags go before the configuration file's values, and these before the defaults. */
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Home } from "../../api/home.ts";
 import { ROLES } from "../../api/roles.ts";
 import type { TlsFiles } from "../certificate.ts";
-import type { ServerOptions } from "./config.ts";
+import { type ServerOptions, StartError } from "./config.ts";
 import { readSettings } from "./file.ts";
 import { LiveSettings } from "./live.ts";
-import type { SettingsFile } from "./schema.ts";
+import { POSTGRES, type SettingsFile } from "./schema.ts";
 
 const DEFAULT_LISTEN = "127.0.0.1:4780";
 /** Nobody has to find a process without the API: the others hand tunnels to it by themselves. */
@@ -24,12 +24,14 @@ export type ServerFlags = Omit<ServerOptions, Defaulted | "live"> & Partial<Pick
 export async function openConfig(flags: ServerFlags): Promise<ServerOptions> {
   const configFile = flags.configFile ?? (await defaultFile(flags.home));
   const file = configFile === undefined ? {} : await readSettings(configFile);
+  const secrets = await readSecrets(file);
   const listens = (flags.roles ?? ROLES).includes("api");
   return {
     simulate: [],
     logLevel: "info",
     isolation: "auto",
     ...optionsOf(file),
+    ...secrets,
     listen: listens ? (file.listen ?? DEFAULT_LISTEN) : ANY_PORT,
     ...given({ ...flags, configFile }),
     live: new LiveSettings(file),
@@ -53,6 +55,7 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     dataDir: file.data_dir,
     databaseUrl: file.database,
     tls: tlsOf(file),
+    secretFiles: [file.tls_key, file.database_file].filter((path) => path !== undefined),
     behindProxy: file.behind_proxy,
     publicUrl: file.public_url,
     metricsListen: file.metrics_listen,
@@ -68,6 +71,20 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     idleAfterS: file.idle_after,
     githubKeysUrl: file.github_keys_url,
   });
+
+/** What stands in files of its own. Throws StartError without a word of what is in them. */
+async function readSecrets({
+  database_file: path,
+}: SettingsFile): Promise<Pick<ServerOptions, "databaseUrl">> {
+  if (path === undefined) return {};
+  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new StartError(`database_file ${path} cannot be read (${cause.code})`, { cause });
+  });
+  const url = text.trim();
+  if (!POSTGRES.test(url))
+    throw new StartError(`database_file ${path} holds no URL that begins with postgres://`);
+  return { databaseUrl: url };
+}
 
 const tlsOf = ({ tls_cert: cert, tls_key: key }: SettingsFile): TlsFiles | undefined =>
   cert === undefined || key === undefined ? undefined : { cert, key };

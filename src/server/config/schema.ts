@@ -42,6 +42,7 @@ const typeName = z
 const nodeName = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "a node's name has a-z, 0-9 and inner -");
+export const POSTGRES = /^postgres(ql)?:\/\//;
 const filePath = z.string().min(1);
 const httpUrl = z.url({ protocol: /^https?$/ });
 const network = z
@@ -178,8 +179,11 @@ export const settingsFile = z
     data_dir: z.string().min(1).describe("Directory of the database and the pods; `--data-dir`"),
     database: z
       .string()
-      .regex(/^postgres(ql)?:\/\//, "must begin with postgres://")
+      .regex(POSTGRES, "must begin with postgres://")
       .describe("PostgreSQL instead of SQLite; `--database`. It may hold a password: `chmod 600` the file"),
+    database_file: filePath.describe(
+      "File with that URL and nothing else, as secrets of containers are; instead of `database`",
+    ),
     domain: z.string().min(1).max(200).describe("Domain of the reservations' ssh hosts; `--domain`"),
     isolation: z
       .enum(["auto", "namespaces", "processes"])
@@ -234,6 +238,8 @@ export const settingsFile = z
         path: [file.tls_cert === undefined ? "tls_key" : "tls_cert"],
         message: "tls_cert and tls_key go together",
       });
+    if (file.database !== undefined && file.database_file !== undefined)
+      ctx.addIssue({ code: "custom", path: ["database_file"], message: "database says it already" });
     for (const [path, message] of sliceFaults(file.gpu_types ?? {}, file.nodes ?? {}))
       ctx.addIssue({ code: "custom", path, message });
   });
