@@ -260,6 +260,7 @@ _gpu_dev() {
     "admin quotas --gpu-types") return ;;
     "admin quotas --fields") return ;;
     "admin quotas --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "admin nodes --timeout") return ;;
     "admin nodes --fields") return ;;
     "admin nodes --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "admin users --role") COMPREPLY=($(compgen -W "user admin" -- "$cur")); return ;;
@@ -336,7 +337,7 @@ _gpu_dev() {
       "admin extend") COMPREPLY=($(compgen -W "--until --by --reason --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin teams") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin quotas") COMPREPLY=($(compgen -W "--user --team --default --gpus --gpu-hours --time --gpu-types --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "admin nodes") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin nodes") COMPREPLY=($(compgen -W "--wait --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin users") COMPREPLY=($(compgen -W "--role --expires --cancel --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
     esac
@@ -379,7 +380,7 @@ _gpu_dev() {
     "completion") COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")); ;;
     "admin teams") COMPREPLY=($(compgen -W "list create delete add remove" -- "$cur")); ;;
     "admin quotas") COMPREPLY=($(compgen -W "list set unset" -- "$cur")); ;;
-    "admin nodes") COMPREPLY=($(compgen -W "cordon uncordon" -- "$cur")); ;;
+    "admin nodes") COMPREPLY=($(compgen -W "cordon drain uncordon" -- "$cur")); ;;
     "admin users") COMPREPLY=($(compgen -W "list create show disable enable role" -- "$cur")); ;;
     "admin tokens") COMPREPLY=($(compgen -W "list create revoke" -- "$cur")); ;;
   esac

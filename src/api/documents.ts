@@ -160,5 +160,5 @@ export const documents = {
   "admin extend": l.liftedReservation,
   "admin teams": z.union([q.teamPage, q.team]),
   "admin quotas": z.union([q.quotaPage, q.quota]),
-  "admin nodes": z.union([g.nodePage, g.node]),
+  "admin nodes": z.union([g.nodePage, g.node, g.nodeHolderPage]),
 } as const satisfies Record<string, z.ZodType>;

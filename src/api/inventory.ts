@@ -1,5 +1,6 @@
 /** The contract's shapes of what there is to reserve: GPU types, what of them is free, and the nodes. */
 import * as z from "zod";
+import { STATES } from "./reservations.ts";
 import { instant, page } from "./schemas.ts";
 
 export const gpuType = z.object({
@@ -61,6 +62,18 @@ export const node = z.object({
 });
 export type Node = z.infer<typeof node>;
 
+const nodeHolder = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  owner: z.string(),
+  state: z.enum(STATES),
+  places: z.int().describe("GPUs that it holds there, or places of a type without GPUs"),
+  gone_by: instant
+    .nullable()
+    .describe("When it has given them back at the latest, if it is not extended; null when nobody can tell"),
+});
+export type NodeHolder = z.infer<typeof nodeHolder>;
+
 export const nodeParams = z.strictObject({
   node: z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/),
 });
@@ -68,3 +81,4 @@ export const nodeParams = z.strictObject({
 export const gpuTypePage = page(gpuType);
 export const availabilityPage = page(availability);
 export const nodePage = page(node);
+export const nodeHolderPage = page(nodeHolder);

@@ -213,6 +213,14 @@ export const routes = {
     summary: "Give a node nothing new; doing it again does nothing",
     errors: ["not_found"],
   },
+  listNodeHolders: {
+    method: "GET",
+    path: "/v1/nodes/{node}/reservations",
+    admin: true,
+    status: 200,
+    summary: "Who holds something on a node, and until when",
+    errors: ["not_found"],
+  },
   uncordonNode: {
     method: "POST",
     path: "/v1/nodes/{node}/uncordon",

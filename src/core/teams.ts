@@ -10,14 +10,15 @@ import * as teams from "../store/teams.ts";
 import { findUserByName, userNames } from "../store/users.ts";
 import { record } from "./audit/record.ts";
 import type { Core } from "./core.ts";
+import { type PageQuery, pageOfNamed } from "./cursor.ts";
 import { type Answer, answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import type { Caller } from "./people/access.ts";
 
 /** By name. */
-export async function listTeams(core: Core): Promise<Page<Team>> {
-  const items = await core.store.read(async (db) => viewTeams(db, await teams.listTeams(db)));
-  return { items, next_cursor: null };
+export async function listTeams(core: Core, query: PageQuery = {}): Promise<Page<Team>> {
+  const all = await core.store.read(async (db) => viewTeams(db, await teams.listTeams(db)));
+  return pageOfNamed(all, query, "teams", (team) => team.name);
 }
 
 /** Throws Problem name_taken, idempotency_mismatch. */

@@ -101,6 +101,27 @@ export function listHeld(db: Db): Promise<Pick<AllocationRow, "node" | "reservat
   return db.selectFrom("allocations").select(["node", "reservation_id"]).distinct().execute();
 }
 
+const { id, name, owner_id } = reservationShape;
+const holderShape = { id, name, owner_id, state, state_since, ends_at, preparing_deadline, duration_s };
+/** Who holds something on a node, how much of it, and what tells until when. */
+export type Holder = Row<typeof holderShape> & { readonly places: number };
+
+/** Of one node. */
+export async function holdersOn(db: Db, node: string): Promise<Holder[]> {
+  const held = db
+    .selectFrom("allocations")
+    .select(["reservation_id", ({ fn }) => fn.countAll().as("n")])
+    .where("node", "=", node)
+    .groupBy("reservation_id");
+  const rows = await db
+    .selectFrom(held.as("h"))
+    .innerJoin("reservations as r", "r.id", "h.reservation_id")
+    .select(["r.id", "r.name", "r.owner_id", "r.state", "r.state_since", "h.n"])
+    .select(["r.ends_at", "r.preparing_deadline", "r.duration_s"])
+    .execute();
+  return rows.map((row) => ({ ...checkRow("reservations", holderShape, row), places: count(row.n) }));
+}
+
 /** All that is taken of one type. */
 export async function listTaken(db: Db, gpuType: string): Promise<Taken[]> {
   const rows = await taken(db).where("a.gpu_type", "=", gpuType).execute();

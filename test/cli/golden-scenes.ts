@@ -315,8 +315,20 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
     },
   },
   "admin nodes": {
-    lines: ["admin nodes", "admin nodes cordon gpu-host-2"],
-    handlers: { listNodes: () => page(...nodes), cordonNode: () => nodes[1] },
+    lines: ["admin nodes", "admin nodes cordon gpu-host-2", "admin nodes drain gpu-host-2"],
+    handlers: {
+      listNodeHolders: () =>
+        page({
+          id: train.id,
+          name: train.name,
+          owner: "ada",
+          state: "active" as const,
+          places: 4,
+          gone_by: "2026-01-01T12:31:00.000Z",
+        }),
+      listNodes: () => page(...nodes),
+      cordonNode: () => nodes[1],
+    },
   },
 };
 

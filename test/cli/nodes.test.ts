@@ -31,7 +31,10 @@ test("admin nodes lists the nodes, and closes and opens one", async () => {
     { route: "uncordonNode", params: { node: "a" } },
   ]);
   for (const [line, why] of [
-    ["admin nodes drain a", "neither cordon nor uncordon"],
+    ["admin nodes close a", "is none of cordon, drain, uncordon"],
+    ["admin nodes drain", "missing required argument 'node'"],
+    ["admin nodes cordon a --wait", "--wait and --timeout are for drain"],
+    ["admin nodes drain a --timeout 1h", "--timeout needs --wait"],
     ["admin nodes cordon", "missing required argument 'node'"],
   ] as const)
     expect(await world.gpuDev(line)).toMatchObject({ code: 2, stderr: expect.stringContaining(why) });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { listAvailability, syncCapacity } from "../../src/core/gpus/inventory.ts";
-import { listNodes, setCordon } from "../../src/core/gpus/nodes.ts";
+import { listHolders, listNodes, setCordon } from "../../src/core/gpus/nodes.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -68,6 +68,38 @@ describe.each(engines)("nodes on $engine", ({ create }) => {
       [world.ann.id, "node.cordon"],
       [world.ann.id, "node.uncordon"],
     ]);
+  });
+
+  test("S-07 who is on a node is told, with how much and until when at the latest", async () => {
+    world.driver.launched = { state: "starting", reason: "booting" };
+    const late = await world.reserve({ duration_s: 7200, name: "late" }, world.bob);
+    await world.after(0);
+    world.driver.launched = { state: "running" };
+    const on = (await world.show(late, world.bob)).node ?? "";
+    const here = await world.reserve({ gpu_count: 1 });
+    await world.after(0);
+    expect((await world.show(here)).node).toBe(on);
+    const { items } = await listHolders(world.core, on);
+    expect(items.toSorted((a, b) => (a.owner < b.owner ? -1 : 1))).toEqual([
+      {
+        id: here,
+        name: null,
+        owner: "ann",
+        state: "active",
+        places: 1,
+        gone_by: "2026-01-05T09:01:00.000Z",
+      },
+      {
+        id: late,
+        name: "late",
+        owner: "bob",
+        state: "preparing",
+        places: 1,
+        gone_by: "2026-01-05T10:06:00.000Z",
+      },
+    ]);
+    expect((await listHolders(world.core, on === "a" ? "b" : "a")).items).toEqual([]);
+    await expect(listHolders(world.core, "c")).rejects.toMatchObject({ code: "not_found" });
   });
 
   test("only administrators see nodes, and only those that there are", async () => {

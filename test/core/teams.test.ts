@@ -25,6 +25,10 @@ describe.each(engines)("teams on $engine", ({ create }) => {
       ["audio", []],
       ["vision", ["ann", "bob"]],
     ]);
+    const first = await listTeams(world.core, { limit: 1 });
+    expect(first.items.map((team) => team.name)).toEqual(["audio"]);
+    const second = await listTeams(world.core, { limit: 1, cursor: first.next_cursor ?? "" });
+    expect([second.items.map((team) => team.name), second.next_cursor]).toEqual([["vision"], null]);
     expect(await add("audio", "bob")).toMatchObject({ name: "audio", members: ["bob"] });
     expect(await removeMember(world.core, world.ann, "vision", "ann")).toMatchObject({ members: [] });
     await expect(removeMember(world.core, world.ann, "vision", "ann")).rejects.toMatchObject({

@@ -31,7 +31,7 @@ export const command = defineCommand({
 
 async function showQuotas(ctx: Context, who: object): Promise<Output> {
   const [{ items }, { limitRow }] = await Promise.all([
-    ctx.api().listOwnQuotas({}),
+    ctx.api().listOwnQuotas({ query: {} }),
     import("../output/quota.ts"),
   ]);
   const now = ctx.clock.now();

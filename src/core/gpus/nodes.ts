@@ -1,18 +1,20 @@
 /** Nodes as administrators see them. A *cordoned* node gets nothing new; what runs there goes on to its end (S-07). */
 import { Problem } from "../../api/errors.ts";
-import type { Node } from "../../api/inventory.ts";
+import type { Node, NodeHolder } from "../../api/inventory.ts";
 import type { Page } from "../../api/schemas.ts";
-import { listHeld } from "../../store/allocations.ts";
+import { type Holder, holdersOn, listHeld } from "../../store/allocations.ts";
 import { listCapacity } from "../../store/capacity.ts";
 import { deleteCordon, insertCordon, listCordons } from "../../store/cordons.ts";
 import { insertAudit } from "../../store/journal.ts";
 import { ALL, markPlan } from "../../store/plan-changes.ts";
 import type { Db } from "../../store/tables.ts";
+import { userNames } from "../../store/users.ts";
 import type { Core } from "../core.ts";
 import { type PageQuery, pageOfNamed } from "../cursor.ts";
 import { newId } from "../ids.ts";
 import type { Caller } from "../people/access.ts";
 import { requireAdmin } from "../people/administrators.ts";
+import { freeAt } from "../planning/holds.ts";
 
 /** By name. Throws Problem not_allowed. */
 export async function listNodes(core: Core, caller: Caller, query: PageQuery = {}): Promise<Page<Node>> {
@@ -26,10 +28,7 @@ export async function setCordon(core: Core, caller: Caller, node: string, cordon
   const changed = await core.store.write(
     async (tx) => {
       const known = (await viewNodes(tx.db)).find((one) => one.name === node);
-      if (!known)
-        throw new Problem("not_found", `there is no node ${node}`, {
-          hint: "gpu-dev admin nodes lists them",
-        });
+      if (!known) throw unknownNode(node);
       const row = { node, since: tx.at, by_user: caller.id };
       const done = cordoned ? await insertCordon(tx, row) : await deleteCordon(tx, node);
       if (done) {
@@ -51,6 +50,37 @@ export async function setCordon(core: Core, caller: Caller, node: string, cordon
   core.signals.emit("wake");
   return changed;
 }
+
+/** By id. Throws Problem not_found. */
+export async function listHolders(
+  core: Core,
+  node: string,
+  query: PageQuery = {},
+): Promise<Page<NodeHolder>> {
+  const all = await core.store.read(async (db, now) => {
+    if (!(await viewNodes(db)).some((one) => one.name === node)) throw unknownNode(node);
+    const rows = await holdersOn(db, node);
+    const owners = await userNames(db, [...new Set(rows.map((row) => row.owner_id))]);
+    return rows.map((row) => viewHolder(row, owners.get(row.owner_id) ?? "", now));
+  });
+  return pageOfNamed(all, query, `holders of ${node}`, (holder) => holder.id);
+}
+
+function viewHolder(row: Holder, owner: string, now: Date): NodeHolder {
+  const { id, name, state, places } = row;
+  const gone = freeAt(row, now.getTime());
+  return {
+    id,
+    name,
+    owner,
+    state,
+    places,
+    gone_by: gone === undefined ? null : new Date(gone).toISOString(),
+  };
+}
+
+const unknownNode = (node: string): Problem =>
+  new Problem("not_found", `there is no node ${node}`, { hint: "gpu-dev admin nodes lists them" });
 
 /** What the driver reports, and what is cordoned even while the driver does not report it. */
 async function viewNodes(db: Db): Promise<Node[]> {

@@ -4,19 +4,30 @@ import type { Page } from "../../api/schemas.ts";
 import { countedFor } from "../../store/quotas.ts";
 import type { Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
+import { type PageQuery, pageOfNamed } from "../cursor.ts";
 import type { Caller } from "../people/access.ts";
 import { hoursOf } from "./check.ts";
 import { type Limits, limitsOf } from "./limits.ts";
 import { gpusFitAt, gpusOf } from "./use.ts";
 
 /** His own first, then those that he shares with his team. */
-export async function listOwnQuotas(core: Core, caller: Caller): Promise<Page<OwnLimit>> {
-  const items = await core.store.read(async (db, now) => {
+export async function listOwnQuotas(
+  core: Core,
+  caller: Caller,
+  query: PageQuery = {},
+): Promise<Page<OwnLimit>> {
+  const all = await core.store.read(async (db, now) => {
     const limits = await limitsOf(db, caller.id);
     return (await Promise.all(limits.map((one) => viewLimits(db, one, now)))).flat();
   });
-  return { items, next_cursor: null };
+  return pageOfNamed(all, query, "own quotas", placeOf);
 }
+
+/** The user's come before his team's. */
+const placeOf = ({ whose, limit }: OwnLimit): string =>
+  `${whose.startsWith("user ") ? 0 : 1} ${ORDER.indexOf(limit)}`;
+
+const ORDER: readonly OwnLimit["limit"][] = ["gpus", "gpu_seconds", "max_duration_s", "gpu_types"];
 
 async function viewLimits(db: Db, limits: Limits, now: Date): Promise<OwnLimit[]> {
   const { whose, gpus, maxDurationS, gpuTypes } = limits;

@@ -11,27 +11,25 @@ import { listTeams } from "../../store/teams.ts";
 import { userNames } from "../../store/users.ts";
 import { record } from "../audit/record.ts";
 import type { Core } from "../core.ts";
+import { type PageQuery, pageOfNamed } from "../cursor.ts";
 import { listGpuTypes } from "../gpus/inventory.ts";
 import type { Caller } from "../people/access.ts";
 import { knownTeam, knownUser } from "../teams.ts";
 import { typesOf } from "./limits.ts";
 
 /** The default first, then users and teams by name. */
-export async function listQuotas(core: Core): Promise<Page<Quota>> {
-  const items = await core.store.read(async (db) => {
+export async function listQuotas(core: Core, query: PageQuery = {}): Promise<Page<Quota>> {
+  const all = await core.store.read(async (db) => {
     const rows = await listRows(db);
-    const names = new Map([
-      ...(await userNames(
-        db,
-        rows.map((row) => row.subject),
-      )),
-      ...(await listTeams(db)).map(({ id, name }) => [id, name] as const),
-    ]);
+    const subjects = rows.map((row) => row.subject);
+    const teams = (await listTeams(db)).map(({ id, name }) => [id, name] as const);
+    const names = new Map([...(await userNames(db, subjects)), ...teams]);
     return rows.map((row) => view(row, names.get(row.subject) ?? null));
   });
-  const place = ({ kind, name }: Quota) => `${["default", "user", "team"].indexOf(kind)} ${name}`;
-  return { items: items.sort((a, b) => (place(a) < place(b) ? -1 : 1)), next_cursor: null };
+  return pageOfNamed(all, query, "quotas", placeOf);
 }
+
+const placeOf = ({ kind, name }: Quota): string => `${["default", "user", "team"].indexOf(kind)} ${name}`;
 
 /** What is left out stays; null takes a limit away. It takes nothing from what runs or was promised. Throws Problem not_found, invalid_input. */
 export async function setQuota(core: Core, caller: Caller, input: SetQuota): Promise<Quota> {

@@ -1,6 +1,6 @@
 /** /v1/gpu-types, /v1/availability and /v1/nodes */
 import { listAvailability, listGpuTypes } from "../../core/gpus/inventory.ts";
-import { listNodes, setCordon } from "../../core/gpus/nodes.ts";
+import { listHolders, listNodes, setCordon } from "../../core/gpus/nodes.ts";
 import type { Handlers } from "../handler.ts";
 
 export const inventory = {
@@ -15,6 +15,9 @@ export const inventory = {
   },
   async cordonNode({ core, caller, params }) {
     return { body: await setCordon(core, caller, params.node, true) };
+  },
+  async listNodeHolders({ core, params, query }) {
+    return { body: await listHolders(core, params.node, query) };
   },
   async uncordonNode({ core, caller, params }) {
     return { body: await setCordon(core, caller, params.node, false) };

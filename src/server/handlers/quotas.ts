@@ -5,8 +5,8 @@ import { addMember, createTeam, deleteTeam, listTeams, removeMember } from "../.
 import type { Handlers } from "../handler.ts";
 
 export const quotas = {
-  async listTeams({ core }) {
-    return { body: await listTeams(core) };
+  async listTeams({ core, query }) {
+    return { body: await listTeams(core, query) };
   },
   async createTeam({ core, caller, body, idempotency }) {
     return createTeam(core, caller, body.name, idempotency);
@@ -20,13 +20,13 @@ export const quotas = {
   async removeMember({ core, caller, params }) {
     return { body: await removeMember(core, caller, params.team, params.user) };
   },
-  async listQuotas({ core }) {
-    return { body: await listQuotas(core) };
+  async listQuotas({ core, query }) {
+    return { body: await listQuotas(core, query) };
   },
   async setQuota({ core, caller, body }) {
     return { body: await setQuota(core, caller, body) };
   },
-  async listOwnQuotas({ core, caller }) {
-    return { body: await listOwnQuotas(core, caller) };
+  async listOwnQuotas({ core, caller, query }) {
+    return { body: await listOwnQuotas(core, caller, query) };
   },
 } satisfies Partial<Handlers>;

@@ -2,22 +2,27 @@
 import type { Node } from "../../../api/inventory.ts";
 import { defineCommand } from "../../command.ts";
 import type { Context } from "../../context.ts";
+import { checkDraining, drain, draining } from "../../drain.ts";
 import { UsageError } from "../../errors.ts";
 import { allPages } from "../../http/all-pages.ts";
 import { toned } from "../../output/cell.ts";
 import type { Cell, Output } from "../../output/output.ts";
 import { ago } from "../../output/time.ts";
 
-const ACTIONS = ["cordon", "uncordon"] as const;
+const ACTIONS = ["cordon", "drain", "uncordon"] as const;
 
 export const command = defineCommand({
   arguments: [
-    { name: "action", summary: "cordon or uncordon; without it, all nodes are listed", completes: ACTIONS },
+    {
+      name: "action",
+      summary: "cordon, drain or uncordon; without it, all nodes are listed",
+      completes: ACTIONS,
+    },
     { name: "node", summary: "The node's name" },
   ],
-  options: {},
+  options: draining,
   details:
-    "A cordoned node gets nothing new; what runs there goes on to its end. It stays cordoned over restarts, also while its driver does not report it. For administrators.",
+    "drain cordons the node, and says who is on it until when; with --wait it ends when nobody is any more. A cordoned node gets nothing new; what runs there goes on to its end. It stays cordoned over restarts, also while its driver does not report it. For administrators.",
   examples: [
     {
       line: "gpu-dev admin nodes",
@@ -27,9 +32,15 @@ export const command = defineCommand({
       line: "gpu-dev admin nodes cordon gpu-host-1",
       meaning: "Nothing new is placed there, before maintenance",
     },
+    {
+      line: "gpu-dev admin nodes drain gpu-host-1 --wait",
+      meaning: "The same, and waits until the last reservation there has ended",
+    },
     { line: "gpu-dev admin nodes uncordon gpu-host-1", meaning: "It takes part again" },
   ],
-  async run([action, node], _options, ctx): Promise<Output> {
+  async run([action, node], given, ctx): Promise<Output> {
+    if (action === "drain") return drain(ctx, named(node), given);
+    checkDraining(given);
     const page = action === undefined ? await allPages((query) => ctx.api().listNodes({ query })) : undefined;
     const items = page?.items ?? [await change(ctx, action ?? "", node)];
     const now = ctx.clock.now();
@@ -44,11 +55,14 @@ export const command = defineCommand({
 
 function change(ctx: Context, action: string, node: string | undefined): Promise<Node> {
   if (!ACTIONS.some((one) => one === action))
-    throw new UsageError(`${JSON.stringify(action)} is neither cordon nor uncordon`);
-  if (node === undefined)
-    throw new UsageError("missing required argument 'node'", "`gpu-dev admin nodes` lists them.");
-  const params = { node };
+    throw new UsageError(`${JSON.stringify(action)} is none of ${ACTIONS.join(", ")}`);
+  const params = { node: named(node) };
   return action === "cordon" ? ctx.api().cordonNode({ params }) : ctx.api().uncordonNode({ params });
+}
+
+function named(node: string | undefined): string {
+  if (node !== undefined) return node;
+  throw new UsageError("missing required argument 'node'", "`gpu-dev admin nodes` lists them.");
 }
 
 function stateOf(node: Node): Cell {

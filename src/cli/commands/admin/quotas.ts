@@ -4,6 +4,7 @@ import type { Quota } from "../../../api/quotas.ts";
 import { defineCommand, type Values } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
+import { allPages } from "../../http/all-pages.ts";
 import { count, duration, flag, parsed, text } from "../../options.ts";
 import type { Cell, Output } from "../../output/output.ts";
 import { gpuHours, hoursCell } from "../../output/quota.ts";
@@ -76,7 +77,7 @@ export const command = defineCommand({
 function list(ctx: Context, given: Given) {
   if (Object.values(given).some((value) => value !== undefined && value !== false))
     throw new UsageError("An action is missing: set or unset");
-  return ctx.api().listQuotas({});
+  return allPages((query) => ctx.api().listQuotas({ query }));
 }
 
 function change(ctx: Context, action: string, given: Given): Promise<Quota> {

@@ -4,6 +4,7 @@ import type { Client } from "../../../api/client.ts";
 import type { Team } from "../../../api/quotas.ts";
 import { defineCommand } from "../../command.ts";
 import { UsageError } from "../../errors.ts";
+import { allPages } from "../../http/all-pages.ts";
 import { name } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { ago } from "../../output/time.ts";
@@ -29,7 +30,7 @@ export const command = defineCommand({
     { line: "gpu-dev admin teams add vision ann", meaning: "ann shares the quotas of vision from now on" },
   ],
   async run([action = "list", team, user], _options, ctx): Promise<Output> {
-    const page = action === "list" ? await ctx.api().listTeams({}) : undefined;
+    const page = action === "list" ? await allPages((query) => ctx.api().listTeams({ query })) : undefined;
     const items = page?.items ?? [await change(ctx.api(), action, team, user)];
     const now = ctx.clock.now();
     return {
