@@ -69,7 +69,7 @@ note() {
 }
 
 watchdog() {
-  local deadline now end ticks=0 gone=0 sampled=$kills recorded=$kills number=0 cleared=0 begun=
+  local deadline= now end ticks=0 gone=0 sampled=$kills recorded=$kills number=0 cleared=0 begun=
   exec 5<"$control/log"
   while :; do
     # What is recorded is a sample old: a kill that ends the pod is always new to it.
@@ -85,7 +85,7 @@ watchdog() {
     printf -v now '%(%s)T' -1 2>/dev/null || now=$(date +%s)
     note
     kill -0 "$listener" || exit
-    [ "$now" -ge $((deadline + grace)) ] && end="its deadline passed"
+    [ -n "$deadline" ] && [ "$now" -ge $((deadline + grace)) ] && end="its deadline passed"
     # Not at once: a file system may have a bad moment.
     if [ -e "$control/deadline" ]; then gone=0; else gone=$((gone + 1)); fi
     [ "$gone" -ge 5 ] && end="its directory was removed"
@@ -110,7 +110,9 @@ listen() {
     [ $((tries += 1)) -lt 3000 ] || kill -KILL "$listener"
     sleep 0.01
   done
-  echo "$1" >"$control/port.new" && mv "$control/port.new" "$control/port"
+  echo "$1" >"$control/port.new" && mv "$control/port.new" "$control/port" && return
+  kill -KILL "$listener"
+  return 1
 }
 
 # Debian's sshd wants this directory, which its service makes, and that may never have run.
@@ -123,13 +125,13 @@ echo "$kills" >"$control/oom"
 (echo >&3) 2>/dev/null
 exec 3>&-
 # Before anybody can know that the pod runs, so that it can be told to end from then on.
-listener=
+listener= listening=
 trap 'died "it was told to end"; [ -z "$listener" ] || kill -KILL "$listener"' TERM
 for port; do
   [ -e "$control/died" ] && exit 1
-  listen "$port" && break
+  listen "$port" && listening=1 && break
 done
-if ! [ -e "$control/port" ]; then
+if [ -z "$listening" ]; then
   died "sshd did not start: $(tail -n 1 "$control/log")"
   exit 1
 fi
