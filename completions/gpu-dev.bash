@@ -190,6 +190,7 @@ _gpu_dev() {
     "server --fields") return ;;
     "server --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "login --name") return ;;
+    "login --with") COMPREPLY=($(compgen -W "token oidc github aws" -- "$cur")); return ;;
     "login --fields") return ;;
     "login --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "logout --fields") return ;;
@@ -309,7 +310,7 @@ _gpu_dev() {
       "disk undelete") COMPREPLY=($(compgen -W "--name --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk unlock") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "login") COMPREPLY=($(compgen -W "--name --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "login") COMPREPLY=($(compgen -W "--name --with --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "logout") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "context list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "context use") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

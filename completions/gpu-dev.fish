@@ -213,6 +213,7 @@ complete -c gpu-dev -n '__gpu_dev_at server' -l idle-after -x -d 'End a reservat
 complete -c gpu-dev -n '__gpu_dev_at server' -l pod-url -x -d 'Where pods reach the API, to show and cancel their own reservation (default: where it listens)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l github-keys-url -x -d 'Where ssh keys of collaborators from GitHub are had, as URL/NAME.keys, or none (default: https://github.com)'
 complete -c gpu-dev -n '__gpu_dev_at login' -l name -x -d 'What the server is called here (default: its host name)'
+complete -c gpu-dev -n '__gpu_dev_at login' -l with -x -a 'token oidc github aws' -d 'How, without being asked: token, oidc, github, aws'
 complete -c gpu-dev -n '__gpu_dev_at logout' -a '(gpu-dev __complete contexts 2>/dev/null)'
 complete -c gpu-dev -n '__gpu_dev_at context use' -a '(gpu-dev __complete contexts 2>/dev/null)'
 complete -c gpu-dev -n '__gpu_dev_at whoami' -l quota -d 'Show the quotas that hold for you, and how much of them is used'

@@ -6,6 +6,7 @@ import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
+import * as o from "./logins.ts";
 import { logPage, logsQuery } from "./logs.ts";
 import * as q from "./quotas.ts";
 import * as r from "./reservations.ts";
@@ -76,6 +77,9 @@ export const contract = {
   patchUser: { params: s.idParams, body: a.patchUser, reply: a.user },
   getMe: { reply: s.me },
   getDeployment: { reply: s.deployment },
+  listLogins: { reply: o.loginWayPage },
+  beginLogin: { body: o.beginLogin, reply: o.login },
+  finishLogin: { body: o.finishLogin, reply: o.loginResult },
   getHealth: { reply: s.health },
   getReady: { reply: s.health },
 } as const satisfies Record<RouteName, Shape>;

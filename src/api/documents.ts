@@ -125,7 +125,11 @@ export const documents = {
     context: z.string().describe("The name of that server here"),
     quotas: z.array(q.ownLimit).optional().describe("With --quota"),
   }),
-  login: s.me.extend({ url: z.string(), context: z.string().describe("The name of that server here") }),
+  login: s.me.extend({
+    url: z.string(),
+    context: z.string().describe("The name of that server here"),
+    expires_at: s.instant.nullable().describe("Until when you are logged in; null for a token that you had"),
+  }),
   logout: storedServer,
   "context list": z.object({ items: z.array(storedServer.extend({ current: z.boolean() })) }),
   "context use": storedServer,

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LoginKind } from "./login-routes.ts";
 
 export interface Home {
   /** config.json and credentials.json (0600). */
@@ -36,6 +37,8 @@ interface Stored {
   readonly token?: string;
   /** Where tunnels go, when that is not where the API is. */
   readonly tunnel_url?: string;
+  /** How the token was had, by which another one can be. */
+  readonly login?: LoginKind;
 }
 
 /** server.json: left by a running `gpu-dev server` for the CLI of the same user; the context is called "local". */

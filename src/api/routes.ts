@@ -4,6 +4,7 @@
  */
 import { diskRoutes } from "./disk-routes.ts";
 import type { ErrorCode } from "./errors.ts";
+import { loginRoutes } from "./login-routes.ts";
 import { quotaRoutes } from "./quota-routes.ts";
 import { tokenRoutes } from "./token-routes.ts";
 import { userRoutes } from "./user-routes.ts";
@@ -12,7 +13,7 @@ export interface Route {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Parameters are written `{id}`. */
   readonly path: string;
-  /** Everything but these two needs a token. */
+  /** Everything but health and logging in needs a token. */
   readonly public?: true;
   /** The token of a pod, or of one reservation, is good for these, on its own reservation; all others answer it with not_allowed. */
   readonly pods?: true;
@@ -270,6 +271,7 @@ export const routes = {
     summary: "The server's version, domain and limits",
     errors: [],
   },
+  ...loginRoutes,
   getHealth: { method: "GET", path: "/healthz", public: true, status: 200, summary: "Alive", errors: [] },
   getReady: {
     method: "GET",

@@ -17,8 +17,8 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
     if (global.verbose) say(line);
   };
   const endpoint = once(() => endpointOf(outside, home, global));
-  const api = once((): Client => clientFor(outside, endpoint(), detail));
-  return {
+  const api = once((): Client => clientFor(outside, endpoint(), detail, renew));
+  const ctx: Context = {
     ...outside,
     global,
     home,
@@ -33,6 +33,13 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
     say,
     detail,
   };
+  // Few commands need it, and it needs much.
+  const renew = async (): Promise<string | undefined> => {
+    const token = await (await import("./login/renew.ts")).renew(ctx, endpoint());
+    endpoint.forget();
+    return token;
+  };
+  return ctx;
 }
 
 /** `--no-color` beats FORCE_COLOR, which beats NO_COLOR and a dumb or missing terminal (C-20). */

@@ -6,6 +6,7 @@ import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
 import { type CallFault, watchDisks, watchDriver } from "./calls.ts";
 import { type Catalogue, NO_CATALOGUE } from "./gpus/catalogue.ts";
+import type { Logins } from "./logins/providers.ts";
 import { TokenUses } from "./people/token-uses.ts";
 import type { KeptPlan } from "./planning/kept-plan.ts";
 import type { Probe } from "./pods/probe.ts";
@@ -87,6 +88,8 @@ export interface Core {
   readonly trace: Trace;
   readonly probe: Probe;
   readonly githubKeys?: GithubKeys | undefined;
+  /** Who knows people; without it, they come with tokens only. */
+  readonly logins?: Logins | undefined;
   /** What this process asks outside of the deployment. */
   readonly services: readonly OutsideService[];
   readonly webhooks: WebhookSender;
@@ -108,6 +111,8 @@ export interface CoreParts {
   readonly probe: Probe;
   /** How an account's published keys are had; without it, only users of this server can be added to a reservation. */
   readonly githubKeys?: GithubKeys | undefined;
+  /** Who knows people; without it, they come with tokens only. */
+  readonly logins?: Logins | undefined;
   /** Default: nothing is asked. */
   readonly services?: readonly OutsideService[];
   /** Default: all are refused. */

@@ -11,7 +11,7 @@ import { compareVersions, isVersion, MIN_CLI } from "../api/versions.ts";
 import type { Core, OutsideService } from "../core/core.ts";
 import { authenticateMetrics } from "../core/people/access.ts";
 import { JSON_TYPE, requireAccepted } from "./accept.ts";
-import { type AppEnv, bindRoutes, honoPath, logIn } from "./bind.ts";
+import { type AppEnv, bindPublic, bindRoutes, honoPath, logIn } from "./bind.ts";
 import type { ClientAddress } from "./client-address.ts";
 import { crossOrigin } from "./cross-origin.ts";
 import { account } from "./handlers/account.ts";
@@ -19,6 +19,7 @@ import { accounts } from "./handlers/accounts.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
 import { disks } from "./handlers/disks.ts";
 import { inventory } from "./handlers/inventory.ts";
+import { logins } from "./handlers/logins.ts";
 import { operator } from "./handlers/operator.ts";
 import { quotas } from "./handlers/quotas.ts";
 import { reservations } from "./handlers/reservations.ts";
@@ -91,6 +92,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
   };
   bindRoutes(app, handlers, deps);
+  bindPublic(app, deps.core, logins);
   app.get("/v1/tunnel/:reservation", () => {
     throw new Problem("invalid_input", "this address speaks WebSocket only", {
       hint: "connect with `gpu-dev connect`, or upgrade with the subprotocol gpu-dev.tunnel.v1",

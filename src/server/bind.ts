@@ -16,7 +16,7 @@ import type { Versions } from "../core/versions.ts";
 import { EVENTS, JSON_TYPE, requireAccepted, wantsEvents } from "./accept.ts";
 import { bearerToken } from "./auth.ts";
 import { readJson } from "./body.ts";
-import type { Given, Handlers, PrivateRoute, Reply } from "./handler.ts";
+import type { Given, Handlers, PrivateRoute, PublicHandlers, Reply } from "./handler.ts";
 import { readIdempotency } from "./idempotency.ts";
 import { etagOf, readIfMatch, refuseIfMatch } from "./if-match.ts";
 import type { RateLimits } from "./rate-limits.ts";
@@ -46,6 +46,20 @@ export function bindRoutes(app: Hono<AppEnv>, handlers: Handlers, parts: Parts):
     // Sound by the type of Handlers: the handler of a name takes what the contract of that name parses to.
     const handler = handlers[name] as unknown as AnyHandler;
     app.on(route.method, honoPath(route.path), (c) => serve(c, parts, name, route, handler));
+  }
+}
+
+/** Binds the routes of those who have no token yet. */
+export function bindPublic(app: Hono<AppEnv>, core: Core, handlers: PublicHandlers): void {
+  for (const name of Object.keys(handlers) as (keyof PublicHandlers)[]) {
+    const route: Route = routes[name];
+    const handler = handlers[name] as unknown as AnyHandler;
+    app.on(route.method, honoPath(route.path), async (c) => {
+      requireAccepted(c.req.header("accept"), [JSON_TYPE]);
+      const input = await readInput(c, contract[name], route);
+      const reply = await handler({ core, ...input } as Given<RouteName>);
+      return answer(c, reply.body, route.status);
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 /** The shape of a handler: parsed input, one call of the rules, answer. All else lies around it (bind.ts). */
 import type * as z from "zod";
 import type { contract } from "../api/contract.ts";
+import type { loginRoutes } from "../api/login-routes.ts";
 import type { RouteName, routes } from "../api/routes.ts";
 import type { Core } from "../core/core.ts";
 import type { Idempotency } from "../core/idempotency.ts";
@@ -12,7 +13,7 @@ type Part<R extends RouteName, K extends string> = K extends keyof (typeof contr
   ? Output<(typeof contract)[R][K]>
   : undefined;
 
-/** The routes that need a token; those without one (health) are answered from app.ts. */
+/** The routes that need a token; those without one (health) are answered from app.ts or without a caller. */
 export type PrivateRoute = {
   [R in RouteName]: (typeof routes)[R] extends { public: true } ? never : R;
 }[RouteName];
@@ -37,4 +38,10 @@ export interface Reply<R extends RouteName> {
 }
 
 type Handler<R extends RouteName> = (given: Given<R>) => Promise<Reply<R>>;
+/** Those for whom has no token yet. */
+type PublicRoute = keyof typeof loginRoutes;
+type PublicHandler<R extends RouteName> = (
+  given: Omit<Given<R>, "caller" | "idempotency">,
+) => Promise<Reply<R>>;
+export type PublicHandlers = { readonly [R in PublicRoute]: PublicHandler<R> };
 export type Handlers = { readonly [R in PrivateRoute]: Handler<R> };

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { ROLES, type Role } from "../api/roles.ts";
-import { type Core, createCore, type GithubKeys } from "../core/core.ts";
+import { type Core, createCore } from "../core/core.ts";
 import { deploymentId, forgetLeases, localDriverPlace } from "../core/deployment.ts";
 import { syncCapacity } from "../core/gpus/inventory.ts";
 import { createSshProbe, type Probe } from "../core/pods/probe.ts";
@@ -28,6 +28,7 @@ import {
 import type { LiveSettings } from "./config/live.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { createGithubKeys, MAX_KEYS_BYTES } from "./github-keys.ts";
+import { openLogins } from "./logins/open.ts";
 import { Service } from "./outside/service.ts";
 import type { Shutdown } from "./shutdown.ts";
 import { createWebhookSender } from "./webhook-sender.ts";
@@ -80,14 +81,16 @@ export async function openCore(
   const worksOnDisks = roles.has("api") || roles.has("worker");
   const scratch = join(dataDir, "probes", name);
   closing.front.add("probe", 200, () => rm(scratch, { recursive: true, force: true }));
-  const { githubKeys, services } = openServices(options);
+  const keys = openGithubKeys(options);
+  const { logins, services } = await openLogins(options);
   const core = createCore({
     store,
     driver,
     disks: worksOnDisks ? await openDisks(dataDir, driver, logger) : undefined,
     probe: roles.has("worker") ? await openProbe(store, scratch, embedded) : noProbe,
-    githubKeys,
-    services,
+    githubKeys: keys?.ask,
+    logins,
+    services: [...maybe(keys?.service), ...services],
     webhooks: createWebhookSender({ rules: options.live.webhooks }),
     settings: { domain: options.domain ?? DEFAULT_DOMAIN, idleAfterS: options.idleAfterS },
     catalogue: options.live.catalogue,
@@ -106,14 +109,10 @@ export async function openCore(
 const openDisks = (dataDir: string, { isolation }: Driver, logger: Logger): Promise<DiskEngine> =>
   createLocalDisks({ dataDir, isolation, log: (fields, message) => logger.warn(fields, message) });
 
-/** What is asked outside of the deployment. */
-function openServices({ githubKeysUrl = DEFAULT_GITHUB }: ServerOptions): {
-  githubKeys: GithubKeys | undefined;
-  services: Service[];
-} {
-  if (githubKeysUrl === "none") return { githubKeys: undefined, services: [] };
+function openGithubKeys({ githubKeysUrl = DEFAULT_GITHUB }: ServerOptions) {
+  if (githubKeysUrl === "none") return undefined;
   const service = new Service({ name: "github-keys", title: "GitHub", maxBytes: MAX_KEYS_BYTES });
-  return { githubKeys: createGithubKeys(githubKeysUrl, service), services: [service] };
+  return { service, ask: createGithubKeys(githubKeysUrl, service) };
 }
 
 async function takeAlone(

@@ -23,6 +23,7 @@ import { accounts } from "./migrations/0019-accounts.ts";
 import { reservationsByEnd } from "./migrations/0020-reservations-by-end.ts";
 import { disksInUse } from "./migrations/0021-disks-in-use.ts";
 import { quotas } from "./migrations/0022-quotas.ts";
+import { logins } from "./migrations/0023-logins.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -57,6 +58,7 @@ export const MIGRATIONS: readonly Migration[] = [
   reservationsByEnd,
   disksInUse,
   quotas,
+  logins,
 ];
 
 /**

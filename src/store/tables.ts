@@ -4,6 +4,7 @@ import { FINAL_STATES, PRIORITIES, STATES } from "../api/reservations.ts";
 import { SCOPES } from "../api/token-routes.ts";
 import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "./disk-tables.ts";
+import type { IdentityRow, LoginRow } from "./login-tables.ts";
 import type { MemberRow, QuotaRow, TeamRow } from "./quota-tables.ts";
 
 export const userShape = {
@@ -296,6 +297,8 @@ export type IdempotencyRow = Row<typeof idempotencyShape>;
 export interface Tables {
   users: UserRow;
   tokens: TokenRow;
+  identities: IdentityRow;
+  logins: LoginRow;
   servers: ServerRow;
   open_tunnels: OpenTunnelRow;
   ssh_keys: KeyRow;

@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { type Client, createClient } from "../../src/api/client.ts";
 import type { ProblemDocument } from "../../src/api/errors.ts";
 import { BODY_ERRORS, COMMON_ERRORS, type Route, routes } from "../../src/api/routes.ts";
-import { type Core, createCore } from "../../src/core/core.ts";
+import { type Core, type CoreParts, createCore } from "../../src/core/core.ts";
 import { deploymentId } from "../../src/core/deployment.ts";
 import { syncCapacity } from "../../src/core/gpus/inventory.ts";
 import { issueToken } from "../../src/core/people/issue.ts";
@@ -69,9 +69,9 @@ export interface ApiRig {
 }
 
 /** A rig with one simulated H100 on an empty database. */
-export async function openRig(engine: TestEngine): Promise<ApiRig> {
+export async function openRig(engine: TestEngine, parts: Partial<CoreParts> = {}): Promise<ApiRig> {
   const database = await engine.create();
-  return rigOn(database, createClock(), createFakeDriver([h100(1)]), () => database.drop());
+  return rigOn(database, createClock(), createFakeDriver([h100(1)]), parts, () => database.drop());
 }
 
 export const engineNamed = (name: TestEngine["engine"]): TestEngine => {
@@ -84,6 +84,7 @@ async function rigOn(
   database: TestDatabase,
   clock: TestClock,
   driver: FakeDriver,
+  parts: Partial<CoreParts>,
   drop: () => Promise<void>,
 ): Promise<ApiRig> {
   const log: string[] = [];
@@ -99,6 +100,7 @@ async function rigOn(
     settings: { domain: "pods.test" },
     log: (level, fields, message) => logger[level](fields, message),
     probe: async () => ({ ok: true }),
+    ...parts,
   });
   await syncCapacity(core);
   const id = await deploymentId(store);
@@ -198,7 +200,7 @@ async function rigOn(
     failDriver() {
       driver.faults.set("capacity", new DriverError("the fake is told to fail"));
     },
-    second: () => rigOn(database, clock, driver, async () => undefined),
+    second: () => rigOn(database, clock, driver, parts, async () => undefined),
     async close() {
       for (const close of closers) await close();
       await drop();

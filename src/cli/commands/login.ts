@@ -1,70 +1,69 @@
 /** `gpu-dev login`: stores a server and a token for it, once the server has said whose token that is. */
 import type { Endpoint } from "../../api/home.ts";
-import { isThisMachine } from "../../api/proxy.ts";
+import { LOGIN_WAYS } from "../../api/login-routes.ts";
 import { defineCommand } from "../command.ts";
 import { knownContexts } from "../config/contexts.ts";
 import { changeCredentials, contextName } from "../config/credentials.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { checkEndpoint, clientFor } from "../http/api.ts";
-import { parsed } from "../options.ts";
+import { type Obtained, obtain } from "../login/obtain.ts";
+import { choice, parsed } from "../options.ts";
 import type { Output } from "../output/output.ts";
+import { until } from "../output/time.ts";
 import { rewriteSshFiles } from "../ssh/ssh-files.ts";
 
 export const command = defineCommand({
   arguments: [{ name: "url", summary: "The server's address", required: true }],
   options: {
     name: parsed("--name <NAME>", "What the server is called here (default: its host name)", contextName),
+    with: choice("--with <HOW>", "How, without being asked", LOGIN_WAYS),
   },
   details:
-    "The token is asked for without showing it, or read from stdin; it is stored in credentials.json, which only you can read. The server becomes the current one; `gpu-dev context list` shows all.",
+    "On a terminal you choose from what the server offers: your organisation's login or GitHub, which you finish in any browser, an identity of AWS, which signs a request on this machine, or a token, which is asked for without showing it. From a pipe a token is read. What comes of it is stored in credentials.json, which only you can read, and made anew when it is over: with AWS by itself, else on a terminal. The server becomes the current one; `gpu-dev context list` shows all.",
   examples: [
-    { line: "gpu-dev login https://gpu.example.com", meaning: "Asks for your token, and checks it" },
+    {
+      line: "gpu-dev login https://gpu.example.com",
+      meaning: "Asks how you log in, and stores what comes of it",
+    },
+    {
+      line: "gpu-dev login https://gpu.example.com --with oidc",
+      meaning: "Shows a code for your organisation's login",
+    },
+    {
+      line: "gpu-dev login https://gpu.example.com --with aws",
+      meaning: "As the role of AWS that you have here",
+    },
     {
       line: "gpu-dev login https://lab.example.com --name lab < token.txt",
       meaning: "A second server, called lab: `gpu-dev list --context lab`",
     },
   ],
-  async run([given = ""], { name }, ctx): Promise<Output> {
+  async run([given = ""], { name, with: wanted }, ctx): Promise<Output> {
     const url = given.replace(/\/+$/, "");
     checkEndpoint({ url, context: "", token: undefined, origin: "the command line" });
     const context = name ?? contextName(new URL(url).host.replace(":", "-").replace(/[[\]]/g, ""));
-    const endpoint: Endpoint = { url, context, token: await askToken(ctx, url), origin: "the command line" };
-    const me = await clientFor(ctx, endpoint, ctx.detail).getMe({});
-    await store(ctx, endpoint);
+    const anonymous: Endpoint = { url, context, token: undefined, origin: "the command line" };
+    const obtained = await obtain(ctx, anonymous, wanted);
+    const me = await clientFor(ctx, { ...anonymous, token: obtained.token }, ctx.detail).getMe({});
+    await store(ctx, anonymous, obtained);
     await rewriteSshFiles(ctx);
     knownContexts(ctx);
     tellOfOthers(ctx, context);
     return {
-      json: { ...me, url, context },
+      json: { ...me, url, context, expires_at: obtained.expiresAt },
       rows: [
         ["name", me.name],
         ["role", me.role],
         ["server", url],
         ["context", context],
+        ...(obtained.expiresAt === null ? [] : [["until", until(obtained.expiresAt, ctx.clock.now())]]),
       ],
     };
   },
 });
 
-async function askToken(ctx: Context, url: string): Promise<string> {
-  const { protocol, hostname } = new URL(url);
-  if (protocol === "http:" && !isThisMachine(hostname))
-    ctx.say(`${url} is not encrypted: whoever is on the way can read your token.`);
-  const token = (ctx.interactive ? await ctx.prompts.secret(`Token for ${url}`) : await piped(ctx)).trim();
-  if (/^[!-~]{1,4096}$/.test(token)) return token;
-  throw new UsageError(
-    token === "" ? "No token was given" : "What was given is no token: it has blanks or unusual characters",
-    "Pipe it in: gpu-dev login URL < token.txt. The server's administrator has it.",
-  );
-}
-
-function piped({ io }: Context): Promise<string> {
-  if (!io.stdin.isTTY) return io.stdin.text();
-  throw new UsageError("The token cannot be asked for here", "Pipe it in: gpu-dev login URL < token.txt");
-}
-
-async function store({ home }: Context, { context, url, token = "" }: Endpoint): Promise<void> {
+async function store({ home }: Context, { context, url }: Endpoint, { token, way }: Obtained): Promise<void> {
   await changeCredentials(home, ({ contexts }) => {
     const known = contexts[context];
     if (known && known.url.replace(/\/+$/, "") !== url)
@@ -72,7 +71,9 @@ async function store({ home }: Context, { context, url, token = "" }: Endpoint):
         `${context} is the name of ${known.url} already`,
         `Choose another with --name, or \`gpu-dev logout ${context}\` first.`,
       );
-    return { current: context, contexts: { ...contexts, [context]: { ...known, url, token } } };
+    const { login: _earlier, ...kept } = known ?? {};
+    const again = way === "token" ? {} : { login: way };
+    return { current: context, contexts: { ...contexts, [context]: { ...kept, url, token, ...again } } };
   });
 }
 

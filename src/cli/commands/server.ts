@@ -135,8 +135,13 @@ export const command = defineCommand({
 
 function serverOptions(given: Values<typeof options>, env: Context["env"]) {
   const database = given.database ?? fromEnvironment(env.GPU_DEV_DATABASE);
+  const loginSecrets = {
+    oidc: env.GPU_DEV_OIDC_CLIENT_SECRET || undefined,
+    github: env.GPU_DEV_GITHUB_CLIENT_SECRET || undefined,
+  };
   return {
     roles: given.role?.flat() ?? ROLES,
+    loginSecrets,
     ...(given.config === undefined ? {} : { configFile: given.config }),
     ...(given.listen === undefined ? {} : { listen: given.listen }),
     ...(given.simulate === undefined ? {} : { simulate: given.simulate }),

@@ -5,6 +5,7 @@ import { proxyFor } from "../../api/proxy.ts";
 import { VERSION } from "../../api/version.ts";
 import type { GlobalOptions, Outside } from "../context.ts";
 import { CliError, NotConfigured, Unreachable, UsageError } from "../errors.ts";
+import { withRenewal } from "./renewal.ts";
 import { errorCode, withRetries } from "./retry.ts";
 import { withVersionNotice } from "./versions.ts";
 
@@ -50,8 +51,13 @@ function notConfigured(context: string | undefined): NotConfigured {
   );
 }
 
-/** A client for `endpoint`. */
-export function clientFor(outside: Outside, endpoint: Endpoint, detail: (line: string) => void): Client {
+/** A client for `endpoint`; `renew` has another token when the server does not take that of the endpoint. */
+export function clientFor(
+  outside: Outside,
+  endpoint: Endpoint,
+  detail: (line: string) => void,
+  renew: () => Promise<string | undefined> = async () => undefined,
+): Client {
   const logged = withLog(withVersionNotice(outside.fetch, outside), outside.clock, detail);
   const retried = withRetries(logged, {
     clock: outside.clock,
@@ -61,7 +67,7 @@ export function clientFor(outside: Outside, endpoint: Endpoint, detail: (line: s
   return createClient({
     url: endpoint.url,
     token: endpoint.token,
-    fetch: withWords(retried, endpoint, outside.env),
+    fetch: withRenewal(withWords(retried, endpoint, outside.env), renew),
     version: VERSION,
   });
 }

@@ -32,7 +32,8 @@ import { tellOnce } from "./told-once.ts";
 export const createUser = (core: Core, name: string, role: UserRow["role"]): Promise<UserRow> =>
   core.store.write((tx) => addUser(tx, SYSTEM, name, role));
 
-async function addUser(tx: Tx, actor: string, name: string, role: UserRow["role"]): Promise<UserRow> {
+/** The same in a transaction. Throws Problem name_taken. */
+export async function addUser(tx: Tx, actor: string, name: string, role: UserRow["role"]): Promise<UserRow> {
   const row = { id: newId(), name, role, created_at: tx.at, disabled_at: null };
   const made = await store.insertUser(tx, row);
   if (!made) throw new Problem("name_taken", `there is a user ${name} already`);
@@ -103,15 +104,24 @@ export async function changeUser(core: Core, caller: Caller, id: string, patch: 
   return getUser(core, id);
 }
 
+/** Whether an administrator is left is the caller's to look at, under the lock "users". */
+export async function changeRole(
+  tx: Tx,
+  actor: string,
+  { id }: UserRow,
+  role: UserRow["role"],
+): Promise<UserRow> {
+  // Who is no administrator any more could read these with nobody knowing.
+  if (role === "user") await revokeMetricsTokens(tx, id);
+  await record(tx, actor, "user.role", id, role);
+  return store.updateUser(tx, id, { role });
+}
+
 async function change(tx: Tx, caller: Caller, before: UserRow, patch: PatchUser): Promise<UserRow> {
   const { id } = before;
   let row = before;
-  if (patch.role !== undefined && patch.role !== row.role) {
-    row = await store.updateUser(tx, id, { role: patch.role });
-    // Who is no administrator any more could read these with nobody knowing.
-    if (patch.role === "user") await revokeMetricsTokens(tx, id);
-    await record(tx, caller.id, "user.role", id, patch.role);
-  }
+  if (patch.role !== undefined && patch.role !== row.role)
+    row = await changeRole(tx, caller.id, row, patch.role);
   if (patch.disabled !== undefined && patch.disabled !== (row.disabled_at !== null)) {
     row = await store.updateUser(tx, id, { disabled_at: patch.disabled ? tx.at : null });
     const action = patch.disabled ? "user.disable" : "user.enable";

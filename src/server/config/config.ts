@@ -6,6 +6,7 @@ import type { Home } from "../../api/home.ts";
 import type { Role } from "../../api/roles.ts";
 import type { TlsFiles } from "../certificate.ts";
 import type { LiveSettings } from "./live.ts";
+import type { LoginSettings } from "./logins.ts";
 
 export interface ServerOptions {
   /** What is printed to stdout is one JSON document. */
@@ -35,6 +36,12 @@ export interface ServerOptions {
   readonly domain?: string;
   /** Where accounts' ssh keys are had, as `<url>/NAME.keys`; "none" asks nobody. Default: https://github.com. */
   readonly githubKeysUrl?: string;
+  /** Who may log in by a provider; default: nobody. */
+  readonly logins?: LoginSettings;
+  /** Seconds that the token of such a login is good; default: 7 days. */
+  readonly loginTtlS?: number;
+  /** Of this server's registrations at providers, where no file has them. */
+  readonly loginSecrets?: { readonly oidc?: string | undefined; readonly github?: string | undefined };
   /** Where server.json is left for the command line of the same user. */
   readonly home: Home;
   /** Where the log goes; default: stderr. */

@@ -70,6 +70,8 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     podUrl: file.pod_url,
     idleAfterS: file.idle_after,
     githubKeysUrl: file.github_keys_url,
+    logins: file.logins,
+    loginTtlS: file.login_ttl,
   });
 
 /** What stands in files of its own. Throws StartError without a word of what is in them. */

@@ -5,6 +5,7 @@ import { parseDollars } from "../../api/money.ts";
 import { parseSimulated, SIMULATED_FORMS } from "../../api/simulated.ts";
 import { parseSize, SIZE_FORMS } from "../../api/size.ts";
 import { parseNetwork } from "../client-address.ts";
+import { loginSettings } from "./logins.ts";
 import { shown } from "./shown.ts";
 
 const MAX_DURATION_S = 366 * 86_400;
@@ -218,6 +219,10 @@ export const settingsFile = z
       .string()
       .regex(/^(?:none|https?:\/\/.+)$/, "must be an http or https URL, or none")
       .describe("Where ssh keys of collaborators from GitHub are had, or `none`; `--github-keys-url`"),
+    logins: loginSettings.describe("Who may log in without being given a token first ([logins](logins.md))"),
+    login_ttl: duration(300, MAX_DURATION_S).describe(
+      "How long the token of such a login is good; default: 7d",
+    ),
     gpu_types: z
       .record(typeName, gpuType)
       .describe("By name of the type, as the driver reports it or as you make it up"),

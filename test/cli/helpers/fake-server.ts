@@ -32,11 +32,11 @@ export interface FakeServer {
   version: string | null;
 }
 
-/** A server that answers by `handlers`; a request without a handler fails the test. Nobody has disks unless a handler says so. */
+/** A server that answers by `handlers`; a request without a handler fails the test. Nobody has disks, and all have tokens, unless a handler says so. */
 export function fakeServer(handlers: Handlers): FakeServer {
   const server: FakeServer = {
     requests: [],
-    handlers: { listDisks: () => page(), ...handlers },
+    handlers: { listDisks: () => page(), listLogins: () => page(byToken), ...handlers },
     date: null,
     version: null,
     fetch: async (url, init) => {
@@ -56,6 +56,8 @@ export function fakeServer(handlers: Handlers): FakeServer {
   };
   return server;
 }
+
+const byToken = { with: "token" as const, title: "a token that you have" };
 
 function read(url: string, init: Parameters<Fetch>[1]): Request {
   const { pathname, searchParams } = new URL(url);

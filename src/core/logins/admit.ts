@@ -1,0 +1,44 @@
+/** Whom a provider knows, as a user of this server: the one that they were before, or a new one. */
+import { Problem } from "../../api/errors.ts";
+import { userNameFault } from "../../api/names.ts";
+import type { Tx } from "../../store/db.ts";
+import * as store from "../../store/logins.ts";
+import type { UserRow } from "../../store/tables.ts";
+import { countAdministrators } from "../../store/users.ts";
+import { record } from "../audit/record.ts";
+import { SYSTEM } from "../change.ts";
+import { requireUser } from "../people/find-user.ts";
+import { addUser, changeRole } from "../people/users.ts";
+import type { Identity } from "./providers.ts";
+
+/** Throws Problem not_allowed for who is disabled or cannot be called as the provider does, and name_taken. */
+export async function admit(tx: Tx, identity: Identity): Promise<UserRow> {
+  const known = await store.findIdentity(tx, identity.provider, identity.subject);
+  const user = known === undefined ? await addNewcomer(tx, identity) : await requireUser(tx.db, known);
+  if (user.disabled_at !== null)
+    throw new Problem("not_allowed", `${user.name} is disabled here`, { hint: "ask an administrator" });
+  return identity.role === undefined ? user : follow(tx, user, identity.role);
+}
+
+async function addNewcomer(tx: Tx, { provider, subject, name, role = "user" }: Identity): Promise<UserRow> {
+  const fault = userNameFault(name);
+  if (fault !== undefined)
+    throw new Problem(
+      "not_allowed",
+      `${provider} calls you ${JSON.stringify(name)}, which cannot be a name here: ${fault}`,
+      {
+        hint: "ask an administrator: `name_claim` of the server's configuration says what becomes the name",
+      },
+    );
+  const user = await addUser(tx, SYSTEM, name, role);
+  await store.insertIdentity(tx, { provider, subject, user_id: user.id });
+  await record(tx, SYSTEM, "identity.create", user.id, JSON.stringify({ provider, subject }));
+  return user;
+}
+
+/** The provider says at each login who is an administrator; the last one stays one, or nobody could mend its groups' names. */
+async function follow(tx: Tx, user: UserRow, role: UserRow["role"]): Promise<UserRow> {
+  if (user.role === role) return user;
+  if (role === "user" && (await countAdministrators(tx.db)) === 1) return user;
+  return changeRole(tx, SYSTEM, user, role);
+}

@@ -1,0 +1,90 @@
+/** How logins end: the provider is asked, in turn, until it knows who it is, and then there is a token. */
+import { randomBytes } from "node:crypto";
+import { Problem } from "../../api/errors.ts";
+import type { LoginResult, SignedIdentity } from "../../api/logins.ts";
+import type { Tx } from "../../store/db.ts";
+import type { LoginRow } from "../../store/login-tables.ts";
+import * as store from "../../store/logins.ts";
+import type { Core } from "../core.ts";
+import { issue } from "../people/issue.ts";
+import { hashOf, tokenOf } from "../people/token.ts";
+import { admit } from "./admit.ts";
+import type { Identity, Logins, Outcome } from "./providers.ts";
+
+/** RFC 8628, 3.5. */
+const SLOWER_S = 5;
+
+interface Given {
+  readonly login: string;
+  readonly aws?: SignedIdentity | undefined;
+}
+
+/**
+ * Throws Problem login_over for one that is unknown, finished or too old, not_allowed for who may not come in, name_taken for a newcomer
+ * whose name another has, and unavailable while the provider cannot be asked: then it may be tried again.
+ */
+export async function finishLogin(core: Core, given: Given): Promise<LoginResult> {
+  const { row, mine } = await core.store.write((tx) => takeTurn(tx, given));
+  const { logins } = core;
+  // They were taken out of the configuration meanwhile.
+  if (!logins) throw over();
+  const outcome = mine ? await ask(core, logins, row, given) : "pending";
+  if (outcome === "pending") return { state: "pending", interval_s: row.interval_s };
+  if (outcome === "slow_down") return slower(core, row);
+  return enter(core, logins, row, outcome);
+}
+
+/** Of a code one at a time is asked about, as often as its provider wants; what was signed is good once. */
+async function takeTurn(tx: Tx, { login, aws }: Given): Promise<{ row: LoginRow; mine: boolean }> {
+  const row = await store.findLogin(tx, hashOf(login));
+  if (!row) throw over();
+  if ((row.kind === "aws") !== (aws !== undefined)) throw wrongPart(row.kind);
+  if (row.kind !== "aws") return { row, mine: await store.takeTurn(tx, row) };
+  if (!(await store.deleteLogin(tx, row))) throw over();
+  return { row, mine: true };
+}
+
+const over = (): Problem =>
+  new Problem("login_over", "this login was finished, or took too long", { hint: "begin anew" });
+
+function wrongPart(kind: string): Problem {
+  const detail = kind === "aws" ? "is required" : `is not for a login with ${kind}`;
+  return new Problem("invalid_input", `aws: ${detail}`, {
+    errors: [{ field: "aws", code: "invalid", detail }],
+  });
+}
+
+async function ask(core: Core, logins: Logins, row: LoginRow, { login, aws }: Given): Promise<Outcome> {
+  const provider = logins.providers.find((each) => each.kind === row.kind);
+  if (!provider) throw over();
+  try {
+    if (provider.kind !== "aws") return await provider.poll(row.device_code ?? "");
+    if (aws) return await provider.verify(aws, login, await core.store.now());
+    throw wrongPart("aws");
+  } catch (error) {
+    const final = error instanceof Problem && error.code !== "unavailable";
+    if (final) await core.store.write((tx) => store.deleteLogin(tx, row));
+    throw error;
+  }
+}
+
+async function slower(core: Core, row: LoginRow): Promise<LoginResult> {
+  const interval_s = row.interval_s + SLOWER_S;
+  await core.store.write((tx) => store.slowLogin(tx, row, interval_s));
+  return { state: "pending", interval_s };
+}
+
+function enter(core: Core, logins: Logins, row: LoginRow, identity: Identity): Promise<LoginResult> {
+  const { tokenTtlS: ttlS } = logins;
+  const token = tokenOf(randomBytes(32));
+  return core.store.write(
+    async (tx) => {
+      if (row.kind !== "aws" && !(await store.deleteLogin(tx, row))) throw over();
+      const { id, name, role } = await admit(tx, identity);
+      await issue(tx, id, id, token, { label: `login with ${row.kind}`, scope: role, ttlS });
+      return { state: "done", token, expires_at: store.after(tx, ttlS), user: { id, name, role } };
+    },
+    // As where administrators change roles: the last one stays one.
+    { lock: "users" },
+  );
+}

@@ -1,0 +1,16 @@
+/** /v1/logins: for those who have no token yet. */
+import { beginLogin, loginWays } from "../../core/logins/begin.ts";
+import { finishLogin } from "../../core/logins/finish.ts";
+import type { PublicHandlers } from "../handler.ts";
+
+export const logins = {
+  async listLogins({ core }) {
+    return { body: { items: loginWays(core), next_cursor: null } };
+  },
+  async beginLogin({ core, body }) {
+    return { body: await beginLogin(core, body.with) };
+  },
+  async finishLogin({ core, body }) {
+    return { body: await finishLogin(core, body) };
+  },
+} satisfies PublicHandlers;
