@@ -104,7 +104,7 @@ async function checkDisks(core: Core, ms: number): Promise<Difference[]> {
   const { disks: engine } = core;
   if (!engine) return [];
   const { unnamed, halfMade, missing } = await compareDisks(core, engine, ms);
-  const there = await kept(unnamed, (volume) => isThere(engine, volume, ms));
+  const there = await kept(unnamed, (volume) => isThere(engine, volume, ms).catch(unreadable));
   const gone = await kept(missing, async (volume) => !(await isThere(engine, volume, ms)));
   return [
     ...there.map(({ id, is }) => ({ kind: `stray_${is}`, id, detail: "it is there, and no row names it" })),
@@ -119,6 +119,12 @@ async function checkDisks(core: Core, ms: number): Promise<Difference[]> {
       detail: "a crash left it, and nothing makes it now",
     })),
   ];
+}
+
+/** It was listed: what cannot be read is there all the same, and hides no other. */
+function unreadable(error: unknown): boolean {
+  if (driverWords(error) === undefined) throw error;
+  return true;
 }
 
 /** Those of which it is true, asked one after the other. */

@@ -116,6 +116,13 @@ describe.each(engines)("B-11 the check on $engine", ({ create }) => {
     await expect(checkDeployment(world.core, world.bob)).rejects.toMatchObject({ code: "not_allowed" });
   });
 
+  test("B-11 what nothing names and nobody can read is told all the same", async () => {
+    const stray = newId();
+    world.disks.disks.set(stray, new Map());
+    world.disks.faults.set("measure", new DriverError("it has no home"));
+    expect(await found()).toEqual([`disks: stray_disk ${stray}`]);
+  });
+
   test("B-11 a pod that goes, or comes, while it is looked at is no difference", async () => {
     const id = await world.reserve();
     await world.after(0);
