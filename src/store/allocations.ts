@@ -114,9 +114,9 @@ export async function holdersOn(db: Db, node: string): Promise<Holder[]> {
     .where("node", "=", node)
     .groupBy("reservation_id");
   const rows = await db
-    .selectFrom(held.as("h"))
-    .innerJoin("reservations as r", "r.id", "h.reservation_id")
-    .select(["r.id", "r.name", "r.owner_id", "r.state", "r.state_since", "h.n"])
+    .selectFrom(held.as("q"))
+    .innerJoin("reservations as r", "r.id", "q.reservation_id")
+    .select(["r.id", "r.name", "r.owner_id", "r.state", "r.state_since", "q.n"])
     .select(["r.ends_at", "r.preparing_deadline", "r.duration_s"])
     .execute();
   return rows.map((row) => ({ ...checkRow("reservations", holderShape, row), places: count(row.n) }));

@@ -1,6 +1,6 @@
 import { type KyselyPlugin, type RootOperationNode, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { allocationsOf, listTaken, release, takenDevices } from "../../src/store/allocations.ts";
+import { allocationsOf, holdersOn, listTaken, release, takenDevices } from "../../src/store/allocations.ts";
 import { listCapacity } from "../../src/store/capacity.ts";
 import { collaboratorsOf, isSharedWith } from "../../src/store/collaborators.ts";
 import { openStore, type Store, type Tx } from "../../src/store/db.ts";
@@ -95,6 +95,7 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "counts by state": (tx) => countByState(tx.db),
   "the next number": (tx) => nextSeq(tx),
   "allocations of reservations": (tx) => allocationsOf(tx.db, ["x", "y"]),
+  "who is on a node": (tx) => holdersOn(tx.db, "a"),
   "giving back": (tx) => release(tx, "x"),
   "what is taken of GPUs, whole or as slices": (tx) => takenDevices(tx.db, ["h100"]),
   "what is taken of some nodes": (tx) => takenDevices(tx.db, ["h100"], ["a", "b"]),
