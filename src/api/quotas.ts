@@ -17,8 +17,13 @@ export type Team = z.infer<typeof team>;
 
 export const createTeam = z.strictObject({ name });
 export const addMember = z.strictObject({ user: userName });
-export const teamParams = z.strictObject({ team: z.string() });
-export const memberParams = z.strictObject({ team: z.string(), user: z.string() });
+/** What cannot be a name names nothing. */
+const inPath = z
+  .string()
+  .max(100)
+  .regex(/^[^\p{C}]+$/u);
+export const teamParams = z.strictObject({ team: inPath });
+export const memberParams = z.strictObject({ team: inPath, user: inPath });
 
 export const quota = z.object({
   kind: z.enum(["default", "user", "team"]).describe("default: for every user where he has none of his own"),

@@ -14,6 +14,7 @@ import { type PageQuery, pageOfNamed } from "./cursor.ts";
 import { type Answer, answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import type { Caller } from "./people/access.ts";
+import { unknownUser } from "./people/find-user.ts";
 
 /** By name. */
 export async function listTeams(core: Core, query: PageQuery = {}): Promise<Page<Team>> {
@@ -90,15 +91,18 @@ async function changeTeam(
 /** Throws Problem not_found. */
 export async function knownTeam(db: Db, name: string): Promise<TeamRow> {
   const team = await teams.findTeamByName(db, name);
-  if (team) return team;
-  throw new Problem("not_found", `there is no team ${name}`, { hint: "gpu-dev admin teams lists them" });
+  if (!team) throw unknownTeam(name);
+  return team;
 }
+
+export const unknownTeam = (name: string): Problem =>
+  new Problem("not_found", `there is no team ${name}`, { hint: "gpu-dev admin teams lists them" });
 
 /** Throws Problem not_found. */
 export async function knownUser(db: Db, name: string): Promise<UserRow> {
   const user = await findUserByName(db, name);
-  if (user) return user;
-  throw new Problem("not_found", `there is no user ${name}`, { hint: "gpu-dev admin users lists them" });
+  if (!user) throw unknownUser(name);
+  return user;
 }
 
 async function viewTeam(db: Db, row: TeamRow): Promise<Team> {

@@ -8,10 +8,12 @@ import { creates, type Route, type RouteName, routes, takesIfMatch } from "../ap
 import { noQuery } from "../api/schemas.ts";
 import type { Core } from "../core/core.ts";
 import { unknownDisk } from "../core/disks/find.ts";
+import { unknownNode } from "../core/gpus/nodes.ts";
 import { authenticate, type Caller } from "../core/people/access.ts";
 import { unknownUser } from "../core/people/find-user.ts";
 import { notFound } from "../core/people/ownership.ts";
 import { unknownToken } from "../core/people/token-list.ts";
+import { unknownTeam } from "../core/teams.ts";
 import type { Versions } from "../core/versions.ts";
 import { EVENTS, JSON_TYPE, requireAccepted, wantsEvents } from "./accept.ts";
 import { bearerToken } from "./auth.ts";
@@ -155,6 +157,8 @@ function readParams(c: Context<AppEnv>, shape: Shape, route: Route): unknown {
 const UNKNOWN: Readonly<Record<string, (id: string) => Problem>> = {
   disks: unknownDisk,
   "disk-operations": unknownDisk,
+  nodes: unknownNode,
+  teams: unknownTeam,
   tokens: unknownToken,
   users: unknownUser,
 };

@@ -129,7 +129,7 @@ describe.each(engines)("quotas on $engine", ({ create }) => {
         code: "over_quota",
         message: expect.stringContaining("4 of 4 GPUs at once"),
       });
-    // Others are not held up, and there are no GPUs for whom nobody waits.
+    // Others are not held up by whom a quota keeps waiting.
     const hers = await world.reserve({ gpu_count: 4 });
     await world.after(0);
     expect((await world.show(hers)).state).toBe("active");

@@ -79,7 +79,7 @@ function viewHolder(row: Holder, owner: string, now: Date): NodeHolder {
   };
 }
 
-const unknownNode = (node: string): Problem =>
+export const unknownNode = (node: string): Problem =>
   new Problem("not_found", `there is no node ${node}`, { hint: "gpu-dev admin nodes lists them" });
 
 /** What the driver reports, and what is cordoned even while the driver does not report it. */
