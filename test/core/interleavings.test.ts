@@ -113,7 +113,7 @@ async function judge(world: World, pods: number): Promise<void> {
     expect(own.filter((event) => event.type === state)).toHaveLength(1);
     expect(["expired", "cancelled", "failed"]).toContain(state);
   }
-  expect(reservations.length).toBeGreaterThan(2);
+  expect(reservations.length).toBeGreaterThan(0);
   expect([await world.rows("allocations"), await world.rows("secrets"), pods]).toEqual([[], [], 0]);
 }
 
