@@ -149,6 +149,12 @@ test("X-01 the database's URL may stand in a file of its own, whose contents no 
   );
 });
 
+test("X-09 pods do not see what the files of the configuration hold", async () => {
+  const logins = "logins: {github: {client_id: a, client_secret_file: /s/github, allow: {users: [ann]}}}\n";
+  const { home } = await homeWith(`tls_cert: /s/crt\ntls_key: /s/key\n${logins}`);
+  expect(await openConfig({ home })).toMatchObject({ secretFiles: ["/s/key", "/s/github"] });
+});
+
 test("a file that was asked for and cannot be read stops the start", async () => {
   const { home, file } = await homeWith();
   await expect(openConfig({ home, configFile: file })).rejects.toThrow(`${file} cannot be read (ENOENT)`);

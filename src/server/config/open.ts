@@ -55,7 +55,7 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     dataDir: file.data_dir,
     databaseUrl: file.database,
     tls: tlsOf(file),
-    secretFiles: [file.tls_key, file.database_file].filter((path) => path !== undefined),
+    secretFiles: secretFilesOf(file),
     behindProxy: file.behind_proxy,
     publicUrl: file.public_url,
     metricsListen: file.metrics_listen,
@@ -87,6 +87,12 @@ async function readSecrets({
     throw new StartError(`database_file ${path} holds no URL that begins with postgres://`);
   return { databaseUrl: url };
 }
+
+/** Pods must not read these. */
+const secretFilesOf = ({ tls_key, database_file, logins }: SettingsFile): string[] =>
+  [tls_key, database_file, logins?.oidc?.client_secret_file, logins?.github?.client_secret_file].filter(
+    (path) => path !== undefined,
+  );
 
 const tlsOf = ({ tls_cert: cert, tls_key: key }: SettingsFile): TlsFiles | undefined =>
   cert === undefined || key === undefined ? undefined : { cert, key };
