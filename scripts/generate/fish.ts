@@ -54,10 +54,17 @@ function commandLines(c: CommandWords): string[] {
   const own = c.options.slice(0, c.options.length - globalWords.length);
   return c.names.flatMap((name) => {
     const condition = ` -n ${quoted(`__gpu_dev_at ${name}`)}`;
-    const position =
-      c.completes === undefined ? [] : [`complete -c gpu-dev${condition}${source(c.completes)}`];
-    return [...own.map((option) => optionLine(condition, option)), ...position];
+    return [...own.map((option) => optionLine(condition, option)), ...positions(name, c)];
   });
+}
+
+/** A second word of another kind is offered behind each word that the first can be. */
+function positions(name: string, { completes, second }: CommandWords): string[] {
+  if (completes === undefined) return [];
+  const line = (condition: string, offered: Completes): string =>
+    `complete -c gpu-dev -n ${quoted(`__gpu_dev_at ${condition}`)}${source(offered)}`;
+  if (second === undefined || typeof completes === "string") return [line(name, completes)];
+  return [line(`only ${name}`, completes), ...completes.map((word) => line(`${name} ${word}`, second))];
 }
 
 function optionLine(condition: string, option: OptionWords): string {

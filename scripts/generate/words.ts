@@ -19,8 +19,9 @@ export interface CommandWords {
   readonly command: Command;
   /** Its own ones, then those that every command has. */
   readonly options: readonly OptionWords[];
-  /** What its positional words complete to. */
+  /** What its positional words complete to; after the first, only where the second is of another kind. */
   readonly completes: Completes | undefined;
+  readonly second: Completes | undefined;
 }
 
 const HELP: OptionWords = {
@@ -45,6 +46,7 @@ export const commandWords = (): Promise<CommandWords[]> =>
         command,
         options: [...Object.values(command.options ?? {}).map(optionWords), ...globalWords],
         completes: command.arguments?.[0]?.completes,
+        second: command.arguments?.[1]?.completes,
       };
     }),
   );

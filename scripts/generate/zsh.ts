@@ -69,8 +69,9 @@ function branches(topic: string, all: readonly CommandWords[]): string {
 function leaf(c: CommandWords): string {
   const last = c.command.arguments?.at(-1);
   const repeat = last?.variadic && c.command.arguments?.length === 1 ? "*" : "1";
-  const position =
-    c.completes === undefined ? "" : ` \\\n    ${quoted(`${repeat}: :${action(c.completes)}`)}`;
+  const at = (place: string, completes: Completes | undefined): string =>
+    completes === undefined ? "" : ` \\\n    ${quoted(`${place}: :${action(completes)}`)}`;
+  const position = at(repeat, c.completes) + at("2", c.second);
   return `${functionName(c.path)}() {
   _arguments -s \\
 ${specs(c.options).replace(/ \\$/, "")}${position}

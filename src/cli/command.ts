@@ -11,6 +11,7 @@ export type Completes =
   | "gpu-types"
   | "disks"
   | "contexts"
+  | "nodes"
   | "files"
   | "directories"
   | readonly string[];

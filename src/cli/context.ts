@@ -52,6 +52,13 @@ export interface Prompts {
   ): Promise<T>;
 }
 
+/** What the terminal on which is asked can show. */
+export interface PromptStyle {
+  readonly colour: boolean;
+  /** Whether the cursor can be moved. */
+  readonly moves: boolean;
+}
+
 /** How a program ended: its exit code, or 128 plus the signal that killed it. Rejects when it cannot be started. */
 export type RunProgram = (
   command: string,
@@ -98,7 +105,7 @@ export interface Outside {
   readonly clock: Clock;
   /** The user's, by its IANA name: what a wall clock's time means. */
   timeZone(): string;
-  readonly prompts: Prompts;
+  promptsFor(how: PromptStyle): Prompts;
   /** The transport; retries and words for failures are put around it. */
   readonly fetch: Fetch;
   readonly openStream: OpenStream;
@@ -115,6 +122,7 @@ export interface Context extends Outside {
   readonly interactive: boolean;
   /** The server to talk to; throws NotConfigured. */
   endpoint(): Endpoint;
+  readonly prompts: Prompts;
   /** A client for it; throws NotConfigured. */
   api(): Client;
   /** Looks anew for the server the next time: it was restarted, and has another address or token. */

@@ -18,11 +18,13 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
   };
   const endpoint = once(() => endpointOf(outside, home, global));
   const api = once((): Client => clientFor(outside, endpoint(), detail, renew));
+  const colour = { stdout: colourLevel(env, global, io.stdout), stderr: colourLevel(env, global, io.stderr) };
   const ctx: Context = {
     ...outside,
     global,
     home,
-    colour: { stdout: colourLevel(env, global, io.stdout), stderr: colourLevel(env, global, io.stderr) },
+    colour,
+    prompts: outside.promptsFor({ colour: colour.stderr > 0, moves: env.TERM !== "dumb" }),
     interactive: io.stdin.isTTY && io.stderr.isTTY && !global.json && global.input,
     endpoint,
     api,

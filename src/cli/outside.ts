@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { isatty } from "node:tty";
 import type { Fetch } from "../api/client.ts";
 import { type HttpProxy, proxyFor } from "../api/proxy.ts";
-import type { Io, Outside, Prompts, RunProgram } from "./context.ts";
+import type { Io, Outside, PromptStyle, Prompts, RunProgram } from "./context.ts";
 import { UsageError } from "./errors.ts";
 import { lightFetch } from "./http/http.ts";
 
@@ -20,7 +20,7 @@ export function processOutside(env: Outside["env"]): Outside {
     },
     // Asked when it is needed: to find it costs a quarter of what a short command takes.
     timeZone: () => new Intl.DateTimeFormat().resolvedOptions().timeZone,
-    prompts: lazyPrompts(),
+    promptsFor: lazyPrompts,
     fetch: chooseFetch(env),
     openStream: async (url, init) =>
       (await import("./http/open-stream.ts")).openStream(findProxy(env, url))(url, init),
@@ -79,12 +79,14 @@ function findProxy(env: Outside["env"], url: string): HttpProxy | undefined {
 }
 
 /** The prompts' library takes 80 ms to load; most runs ask nothing. */
-function lazyPrompts(): Prompts {
+function lazyPrompts(how: PromptStyle): Prompts {
+  const load = async (): Promise<Prompts> =>
+    how.moves ? (await import("./prompts.ts")).createPrompts(how) : await import("./plain-prompts.ts");
   return {
-    confirm: async (question) => (await import("./prompts.ts")).confirm(question),
-    secret: async (question) => (await import("./prompts.ts")).secret(question),
-    text: async (...given) => (await import("./prompts.ts")).text(...given),
-    select: async (...given) => (await import("./prompts.ts")).select(...given),
+    confirm: async (question) => (await load()).confirm(question),
+    secret: async (question) => (await load()).secret(question),
+    text: async (...given) => (await load()).text(...given),
+    select: async (...given) => (await load()).select(...given),
   };
 }
 

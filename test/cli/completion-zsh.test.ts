@@ -15,7 +15,7 @@ beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), "gd-zsh-"));
   writeFileSync(
     join(home, "completion.json"),
-    '{"reservations":["hello","train"],"contexts":["corp","lab"]}',
+    '{"reservations":["hello","train"],"contexts":["corp","lab"],"nodes":["gpu-host-1","gpu-host-2"]}',
   );
   writeFileSync(
     join(home, "gpu-dev"),
@@ -41,6 +41,7 @@ describe.skipIf(!hasZsh)("C-23 zsh offers commands, flags and live names, and pr
     ["context use ", ["corp", "lab"]],
     ["list --context ", ["corp", "lab"]],
     ["config set ", ["gpu_type", "time"]],
+    ["admin nodes cordon ", ["gpu-host-1", "gpu-host-2"]],
     ["ssh-config ", ["install", "remove", "show"]],
     ["list --st", ["--state"]],
   ])("C-23 gpu-dev %s", async (line, offers) => {

@@ -26,7 +26,7 @@ beforeAll(() => {
   chmodSync(join(home, "gpu-dev"), 0o755);
   writeFileSync(
     join(home, "completion.json"),
-    '{"reservations":["hello","train"],"gpuTypes":["cpu","h100"],"disks":["data","home"]}',
+    '{"reservations":["hello","train"],"gpuTypes":["cpu","h100"],"disks":["data","home"],"nodes":["gpu-host-1","gpu-host-2"]}',
   );
   env = { PATH: `${home}${delimiter}${process.env.PATH}`, HOME: home, GPU_DEV_HOME: home, TERM: "dumb" };
   return () => rmSync(home, { recursive: true, force: true });
@@ -68,6 +68,9 @@ const LINES: [string, string[]][] = [
   ["gpu-dev --context lab connect h", ["hello"]],
   ["gpu-dev list --state a", ["active"]],
   ["gpu-dev completion f", ["fish"]],
+  ["gpu-dev admin nodes ", ["cordon", "drain", "uncordon"]],
+  ["gpu-dev admin nodes cordon ", ["gpu-host-1", "gpu-host-2"]],
+  ["gpu-dev admin nodes uncordon gpu-host-2", ["gpu-host-2"]],
   ["gpu-dev nope ", []],
   ["gpu-dev connect hello -- ", []],
 ];
@@ -84,7 +87,7 @@ const hasFish = spawnSync("fish", ["--version"]).status === 0;
 const hasZsh = spawnSync("zsh", ["--version"]).status === 0;
 
 describe.skipIf(!hasFish)("C-23 fish offers the same", () => {
-  test.each(LINES.slice(0, 11))("C-23 %j", (line, offers) => {
+  test.each(LINES.slice(0, 16))("C-23 %j", (line, offers) => {
     expect(offeredByFish(line).sort()).toEqual(offers);
   });
 });

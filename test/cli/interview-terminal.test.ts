@@ -62,9 +62,9 @@ const available = (gpu_type: string) => ({
   ...{ isolation: "namespaces", max_duration_s: 172_800, latest_start_at: "2026-01-01T12:00:00.000Z" },
 });
 
-const open = (name: string, columns: number, env = ""): Promise<Terminal> => {
+const open = (name: string, columns: number, env = "", flag = ""): Promise<Terminal> => {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return terminals.open(name, columns, "reserve --no-wait", `GPU_DEV_URL=${url} ${env}`);
+  return terminals.open(name, columns, `reserve --no-wait ${flag}`, `GPU_DEV_URL=${url} ${env}`);
 };
 
 const lines = (screen: string): string[] => screen.split("\n").filter(Boolean);
@@ -116,10 +116,59 @@ test("C-17 arrow keys choose, what is looked up again is new, and the line is pr
   );
 });
 
-test.each(["NO_COLOR=1", "TERM=dumb"])("C-20 with %s the questions have no colour", async (env) => {
-  const { screen, type } = await open(env.replace(/\W/g, "-"), 80, env);
+test.each(["NO_COLOR=1", "--no-color"])("C-20 with %s the questions have no colour", async (how) => {
+  const env = how.startsWith("--") ? "" : how;
+  const { screen, type } = await open(how.replace(/\W/g, "x"), 80, env, how.startsWith("--") ? how : "");
   await expect.poll(screen, ended).toContain("❯ type-1 ");
   expect(await screen()).not.toContain("\u001b[3");
   await type("C-c");
   await expect.poll(screen, ended).toContain("exit 3");
 });
+
+test("C-17 C-20 on a dumb terminal the questions are lines, and nothing moves the cursor", async () => {
+  const { screen, type, raw } = await open("dumb", 80, "TERM=dumb");
+  // More than the terminal is high: it has scrolled.
+  await expect
+    .poll(raw, ended)
+    .toMatch(/Which GPU type\?[\s\S]*\n 1\) type-1 [\s\S]*\n31\) Look again[\s\S]*Number/);
+  await type("32", "Enter");
+  await expect.poll(screen, ended).toContain("Give a number from 1 to 31.");
+  await type("2", "Enter");
+  await expect.poll(screen, ended).toContain("How many GPUs");
+  await type("3", "Enter");
+  await expect.poll(screen, ended).toMatch(/How long.*\(/);
+  await type("5", "Enter");
+  await expect.poll(screen, ended).toContain("has no unit");
+  await type("90m", "Enter");
+  await expect.poll(screen, ended).toContain("Name");
+  await type("Enter");
+  await expect.poll(screen, ended).toContain("exit 0");
+  expect(sent).toEqual([{ gpu_type: "type-2", gpu_count: 3, duration_s: 5400 }]);
+  expect(await raw()).not.toContain("\u001b");
+});
+
+test.each(["C-c", "C-d"])("C-17 %s on a dumb terminal changes nothing", async (key) => {
+  const { screen, type } = await open(`dumb-${key}`, 80, "TERM=dumb");
+  await expect.poll(screen, ended).toContain("Number");
+  await type(key);
+  await expect.poll(screen, ended).toContain("exit 3");
+  expect(sent).toEqual([]);
+});
+
+test.each(["xterm-256color", "dumb"])(
+  "C-21 a token is not shown while it is typed, TERM=%s",
+  async (term) => {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const line = `login ${url}`;
+    const { screen, type, raw } = await terminals.open(
+      `secret-${term}`,
+      80,
+      line,
+      `TERM=${term} GPU_DEV_TOKEN=`,
+    );
+    await expect.poll(screen, ended).toContain("Token for");
+    await type("gd_hidden", "Enter");
+    await expect.poll(screen, ended).toMatch(/exit \d/);
+    expect(await raw()).not.toContain("hidden");
+  },
+);

@@ -8,6 +8,7 @@ export interface CompletionCache {
   readonly gpuTypes: readonly string[];
   readonly contexts: readonly string[];
   readonly disks: readonly string[];
+  readonly nodes: readonly string[];
 }
 
 const completionCacheFile = (stateDir: string): string => join(stateDir, "completion.json");
@@ -21,10 +22,11 @@ export function readCompletionCache(stateDir: string): CompletionCache {
       gpuTypes: strings(cache.gpuTypes),
       contexts: strings(cache.contexts),
       disks: strings(cache.disks),
+      nodes: strings(cache.nodes),
     };
   } catch {
     // Whatever is wrong with the file, a shell in the middle of a line is no place to say it.
-    return { reservations: [], gpuTypes: [], contexts: [], disks: [] };
+    return { reservations: [], gpuTypes: [], contexts: [], disks: [], nodes: [] };
   }
 }
 

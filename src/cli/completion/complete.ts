@@ -8,6 +8,7 @@ const KINDS = new Map<string, keyof CompletionCache>([
   ["gpu-types", "gpuTypes"],
   ["contexts", "contexts"],
   ["disks", "disks"],
+  ["nodes", "nodes"],
 ]);
 
 /** The names of `kind`, one on each line; none for a kind that there is not. */

@@ -1,5 +1,6 @@
 /** Real terminals (tmux) in which the built command runs. */
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -8,6 +9,8 @@ const bin = join(import.meta.dirname, "..", "..", "..", "bin", "gpu-dev.js");
 export interface Terminal {
   /** What it shows, with its colours. */
   screen(): Promise<string>;
+  /** All that was written to it so far, as it was written. */
+  raw(): Promise<string>;
   /** Keys by tmux's names, such as Enter, Down and C-c; anything else is typed. */
   type(...keys: readonly string[]): Promise<void>;
 }
@@ -24,8 +27,12 @@ export function createTerminals(home: string) {
     async open(name: string, columns: number, line: string, env: string): Promise<Terminal> {
       const setting = `env -u NO_COLOR -u CI HOME='${home}' GPU_DEV_TOKEN=gd_x TERM=xterm-256color ${env}`;
       const command = `${setting} '${process.execPath}' '${bin}' ${line}; echo "exit $?"; read -r _`;
-      await tmux("new-session", "-d", "-s", name, "-x", String(columns), "-y", "24", command);
+      const written = join(home, `${name}.raw`);
+      // In one go with the session, so that nothing is written before.
+      const pipe = [";", "pipe-pane", "-t", name, `cat >>'${written}'`];
+      await tmux("new-session", "-d", "-s", name, "-x", String(columns), "-y", "24", command, ...pipe);
       return {
+        raw: () => readFile(written, "utf8"),
         screen: () => tmux("capture-pane", "-p", "-e", "-t", name),
         async type(...keys) {
           await tmux("send-keys", "-t", name, ...keys);

@@ -84,6 +84,7 @@ async function gpuDev(world: World, options: WorldOptions, argv: readonly string
       written[name] += text;
     },
   });
+  const asking = prompts(world, [...(options.answers ?? [])]);
   const outside: Outside = {
     io: {
       stdin: { isTTY: options.terminal ?? false, text: async () => options.stdin ?? "" },
@@ -104,7 +105,7 @@ async function gpuDev(world: World, options: WorldOptions, argv: readonly string
       },
     },
     timeZone: () => "Europe/Berlin",
-    prompts: prompts(world, [...(options.answers ?? [])]),
+    promptsFor: () => asking,
     fetch: world.server.fetch,
     // A server that knows no streams, unless a test has one: it is asked now and then.
     openStream: (url, init) =>

@@ -1,6 +1,7 @@
 /** `gpu-dev admin nodes`: the nodes, and which of them get nothing new. */
 import type { Node } from "../../../api/inventory.ts";
 import { defineCommand } from "../../command.ts";
+import { rememberNames } from "../../completion/cache.ts";
 import type { Context } from "../../context.ts";
 import { checkDraining, drain, draining } from "../../drain.ts";
 import { UsageError } from "../../errors.ts";
@@ -18,7 +19,7 @@ export const command = defineCommand({
       summary: "cordon, drain or uncordon; without it, all nodes are listed",
       completes: ACTIONS,
     },
-    { name: "node", summary: "The node's name" },
+    { name: "node", summary: "The node's name", completes: "nodes" },
   ],
   options: draining,
   details:
@@ -43,6 +44,7 @@ export const command = defineCommand({
     checkDraining(given);
     const page = action === undefined ? await allPages((query) => ctx.api().listNodes({ query })) : undefined;
     const items = page?.items ?? [await change(ctx, action ?? "", node)];
+    if (page) rememberNames(ctx, { nodes: page.items.map(({ name }) => name) });
     const now = ctx.clock.now();
     return {
       json: page ?? items[0],
