@@ -2,7 +2,7 @@
  * Bundles the command line, the ssh-proxy and the server into dist/: ES modules, one chunk for each command, so that a run loads
  * only what it needs. Made beside dist/ and renamed into place, so that a running command never sees half a build.
  */
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -151,6 +151,8 @@ await mkdir(workshop, { recursive: true });
 const made = await mkdtemp(join(workshop, "dist-"));
 try {
   await bundle(made);
+  // Where one user installs for all, all may run it.
+  await chmod(made, 0o755);
   await replace(made);
 } finally {
   await rm(made, { recursive: true, force: true });

@@ -113,9 +113,10 @@ function fromProblem(problem: ProblemDocument): Failure {
 const requestOf = ({ status, request_id }: ProblemDocument): string =>
   status >= 500 && request_id !== undefined ? ` (request ${request_id})` : "";
 
-/** What this command line asked for is in its contract: a server without it is an older one. */
+/** What the server cannot know: where the token comes from here, and that what is asked for is in this contract. */
 function hintFor({ code, status, hint }: ProblemDocument): string | undefined {
-  if (code === "unknown_route") return [hint, HINT_UNKNOWN_ROUTE].filter(Boolean).join("\n");
+  const ours = { unknown_route: HINT_UNKNOWN_ROUTE, not_logged_in: HINTS[EXIT.auth] }[code];
+  if (ours !== undefined) return [hint, ours].filter(Boolean).join("\n");
   return hint ?? (status === 403 ? HINT_403 : undefined);
 }
 
@@ -127,7 +128,8 @@ const HINT_403 = "`gpu-dev whoami` says who you are to the server; ask its admin
 const HINTS: Readonly<Record<number, string>> = {
   [EXIT.error]: "Report it to who runs the server: its log tells more.",
   [EXIT.usage]: HINT_USAGE,
-  [EXIT.auth]: "Check the token (GPU_DEV_TOKEN, or `gpu-dev config show` says where it comes from).",
+  [EXIT.auth]:
+    "`gpu-dev config show --origin` says where the token comes from; `gpu-dev login URL` stores another.",
   [EXIT.notFound]: "`gpu-dev list --all` shows all of yours.",
   [EXIT.noCapacity]: "`gpu-dev avail` says when; without --no-queue it waits for its turn.",
   [EXIT.quota]: "`gpu-dev whoami --quota` shows yours; an administrator changes them.",

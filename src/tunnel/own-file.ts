@@ -18,7 +18,8 @@ export async function writeOwnFile(file: string, text: string): Promise<void> {
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    // What goes wrong while it is written names no file by itself, and the other name says nothing to anybody.
+    throw Object.assign(error as Error, { path: file });
   }
 }
 

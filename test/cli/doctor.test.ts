@@ -213,7 +213,9 @@ test("a token that does not work, and a proxy that cannot be used, are failures 
   expect(done.stdout).toMatch(
     /^failure\tproxy\tHTTP_PROXY is not a proxy that can be used; [^\t]*\tCorrect the/m,
   );
-  expect(done.stdout).toMatch(/^failure\ttoken\tthe token is unknown\tCheck the token/m);
+  expect(done.stdout).toMatch(
+    /^failure\ttoken\tthe token is unknown\t`gpu-dev config show --origin` says where/m,
+  );
   expect(done.stdout).not.toContain("hunter2");
 });
 

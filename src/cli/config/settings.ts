@@ -52,8 +52,12 @@ export async function changeSetting(
   if (value !== undefined && name === "time") duration(value);
   mkdirSync(ctx.home.configDir, { recursive: true, mode: 0o700 });
   const conf = await open(ctx.home);
-  if (value === undefined) conf.delete(name);
-  else conf.set(name, value);
+  try {
+    if (value === undefined) conf.delete(name);
+    else conf.set(name, value);
+  } catch (error) {
+    throw Object.assign(error as Error, { path: configFile(ctx.home) });
+  }
 }
 
 /** The name of a setting. Throws UsageError for another word. */

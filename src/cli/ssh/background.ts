@@ -62,17 +62,20 @@ export async function announce(
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const entry: Entry = { ...forward, control: (server.address() as AddressInfo).port, secret };
-  await writeOwnFile(fileOf(stateDir, entry), JSON.stringify(entry));
-  return {
-    told: told.signal,
-    async close() {
-      await rm(fileOf(stateDir, entry), { force: true });
-      const closed = once(server, "close");
-      server.close();
-      for (const socket of open) socket.destroy();
-      await closed;
-    },
+  const close = async (): Promise<void> => {
+    await rm(fileOf(stateDir, entry), { force: true });
+    const closed = once(server, "close");
+    server.close();
+    for (const socket of open) socket.destroy();
+    await closed;
   };
+  try {
+    await writeOwnFile(fileOf(stateDir, entry), JSON.stringify(entry));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { told: told.signal, close };
 }
 
 /** Those that run, the oldest first. Files of others are taken away. */

@@ -35,7 +35,8 @@ async function makeKeyPair(ctx: Context, stateDir: string, file: string): Promis
   const aside = await mkdtemp(join(stateDir, "key-"));
   try {
     const made = join(aside, "id_ed25519");
-    await sshKeygen(ctx, ["-q", "-t", "ed25519", "-N", "", "-C", "gpu-dev", "-f", made]);
+    const hint = `Is there room in ${stateDir}, and may you write there? GPU_DEV_HOME names another directory.`;
+    await sshKeygen(ctx, ["-q", "-t", "ed25519", "-N", "", "-C", "gpu-dev", "-f", made], hint);
     await link(made, file).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;
     });
@@ -46,14 +47,15 @@ async function makeKeyPair(ctx: Context, stateDir: string, file: string): Promis
 
 /** From the private key, which alone decides: also right after a crash between the two files. */
 async function derivePublicKey(ctx: Context, file: string): Promise<string> {
-  const line = (await sshKeygen(ctx, ["-y", "-P", "", "-f", file])).trim();
+  const hint = `Look at ${file}; when it is damaged, remove it and a new one is made.`;
+  const line = (await sshKeygen(ctx, ["-y", "-P", "", "-f", file], hint)).trim();
   const made = `${file}.pub.${randomUUID()}`;
   await writeFile(made, `${line}\n`, { mode: 0o644 });
   await rename(made, `${file}.pub`);
   return line;
 }
 
-async function sshKeygen(ctx: Context, args: readonly string[]): Promise<string> {
+async function sshKeygen(ctx: Context, args: readonly string[], hint: string): Promise<string> {
   const result = await ctx.runProgram("ssh-keygen", args, "capture").catch((cause: unknown) => {
     throw new CliError("no_openssh", EXIT.error, "ssh-keygen cannot be started; OpenSSH's client is needed", {
       hint: "On Debian and Ubuntu: apt install openssh-client",
@@ -61,9 +63,7 @@ async function sshKeygen(ctx: Context, args: readonly string[]): Promise<string>
     });
   });
   if (result.code === 0) return result.stdout;
-  throw new CliError("no_key", EXIT.error, `ssh-keygen failed: ${result.stderr.trim()}`, {
-    hint: `Look at ${args.at(-1)}; when it is damaged, remove it and a new one is made.`,
-  });
+  throw new CliError("no_key", EXIT.error, `ssh-keygen failed: ${result.stderr.trim()}`, { hint });
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {

@@ -6,6 +6,7 @@ import { isId, nameFault } from "../../api/names.ts";
 import type { Reservation } from "../../api/reservations.ts";
 import type { SshConfig, SshContext } from "../../tunnel/ssh-config.ts";
 import { readCompletionCache, rememberNames } from "../completion/cache.ts";
+import { fileTrouble } from "../config/file-trouble.ts";
 import type { Context } from "../context.ts";
 import { currentContext, type KnownEntry, keepSshContext, readSshContexts } from "./ssh-contexts.ts";
 
@@ -26,9 +27,8 @@ export async function refreshSshFiles(ctx: Context, given?: readonly Reservation
     );
     rememberNames(ctx, { reservations: live.map((r) => r.name ?? r.id) });
   } catch (error) {
-    ctx.say(
-      `The ssh configuration could not be brought up to date: ${error instanceof Error ? error.message : error}`,
-    );
+    const words = fileTrouble(error)?.message ?? (error instanceof Error ? error.message : error);
+    ctx.say(`The ssh configuration could not be brought up to date: ${words}`);
   }
 }
 
