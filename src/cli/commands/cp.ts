@@ -5,7 +5,7 @@ import { UsageError } from "../errors.ts";
 import { flag } from "../options.ts";
 import type { Output } from "../output/output.ts";
 import { explainFailure, runOpenSsh } from "../ssh/openssh.ts";
-import { type Place, readPlace } from "../ssh/places.ts";
+import { type Place, readPlace, scpPath } from "../ssh/places.ts";
 import { reach, type Target } from "../ssh/reach.ts";
 
 export const command = defineCommand({
@@ -33,7 +33,7 @@ export const command = defineCommand({
       throw new UsageError("Neither is in a reservation", "Write NAME:PATH, such as train:results.");
     const targets = new Map<string, Target>();
     for (const name of names) targets.set(name, await reach(ctx, name));
-    const args = places.map((place) => scpWord(place, targets));
+    const args = places.map((place) => scpWord(place, targets, process.platform));
     const flags = [...(recursive ? ["-r"] : []), ...(names.size > 1 ? ["-3"] : [])];
     const stdio = ctx.global.json ? "capture" : "inherit";
     const { code, stderr } = await runOpenSsh(ctx, "scp", [...flags, "--", ...args], stdio);
@@ -42,11 +42,13 @@ export const command = defineCommand({
   },
 });
 
-function scpWord({ host, path }: Place, targets: ReadonlyMap<string, Target>): string {
+function scpWord(
+  { host, path }: Place,
+  targets: ReadonlyMap<string, Target>,
+  platform: NodeJS.Platform,
+): string {
   const target = host === undefined ? undefined : targets.get(host);
-  if (target) return `${target.alias}:${path}`;
-  // A name that starts with a dash, or has a colon, would mean something else to scp.
-  return /^-|^[^/]*:/.test(path) && process.platform !== "win32" ? `./${path}` : path;
+  return target ? `${target.alias}:${path}` : scpPath(path, platform);
 }
 
 /** scp says 1 or 255 for a lost connection, and 1 for a file that is not there: the reservations tell which. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { VERSION } from "../../api/version.ts";
 import { compareVersions } from "../../api/versions.ts";
 import type { Context } from "../context.ts";
+import { isOpenToOthers } from "../platforms.ts";
 import { allKeys } from "../ssh/keys.ts";
 import { type Finding, failure, ok, skipped, warning } from "./finding.ts";
 
@@ -53,7 +54,7 @@ export async function checkKey(ctx: Context): Promise<Finding> {
   const [mode, line] = await Promise.all([modeOf(file), readFile(`${file}.pub`, "utf8").catch(absent)]);
   if (mode === undefined || line === undefined)
     return warning("key", `there is no ${file} yet`, "The first `gpu-dev reserve` makes and registers it.");
-  if ((mode & 0o077) !== 0)
+  if (isOpenToOthers(mode, process.platform))
     return failure("key", `${file} can be read by others: ssh will not use it`, `chmod 600 ${file}`);
   const fingerprint = fingerprintOf(line);
   if (await isRegistered(ctx, fingerprint)) return ok("key", `${fingerprint} is registered`);

@@ -2,6 +2,7 @@
 import { EXIT } from "../../api/errors.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
+import { scriptCall } from "../platforms.ts";
 import { hasLine } from "./foreign-file.ts";
 import { explainFailure, runOpenSsh } from "./openssh.ts";
 import type { Target } from "./reach.ts";
@@ -24,7 +25,8 @@ export async function openEditor(
     return code;
   }
   const folder = `vscode-remote://ssh-remote+${target.alias}${encodeURI(stdout.trim())}`;
-  const opened = await ctx.runProgram(program, ["--folder-uri", folder], "talk").catch((cause: unknown) => {
+  const call = scriptCall(program, ["--folder-uri", folder], process.platform);
+  const opened = await ctx.runProgram(...call, "talk").catch((cause: unknown) => {
     throw new CliError(
       "no_editor",
       EXIT.error,

@@ -12,3 +12,10 @@ export function readPlace(word: string, platform: NodeJS.Platform): Place {
     return { host: undefined, path: word };
   return { host, path };
 }
+
+/** A path here as scp takes it: one that starts with a dash, or has a colon that is no drive's, would mean something else. */
+export function scpPath(path: string, platform: NodeJS.Platform): string {
+  const isWindows = platform === "win32";
+  if (isWindows && /^[a-z]:/i.test(path)) return path;
+  return /^-|^[^/]*:/.test(path) ? `.${isWindows ? "\\" : "/"}${path}` : path;
+}

@@ -1,14 +1,20 @@
 /** The one line of ours in the user's ~/.ssh/config (C-22). */
-import { join, relative, resolve } from "node:path";
+import { join, posix, resolve, win32 } from "node:path";
 import type { Context } from "../context.ts";
 import { flag, text } from "../options.ts";
 
 export const userSshConfig = (homedir: string): string => join(homedir, ".ssh", "config");
 
-/** The line; a path below the home directory is written with `~`, so that it survives a moved home. */
-export function includeLine(homedir: string, file: string): string {
+/**
+ * The line; a path below the home directory is written with `~`, so that it survives a moved home. ssh reads a backslash as something
+ * else, on Windows, too.
+ */
+export function includeLine(homedir: string, file: string, platform = process.platform): string {
+  const isWindows = platform === "win32";
+  const { relative, isAbsolute } = isWindows ? win32 : posix;
   const below = relative(homedir, file);
-  const path = below.startsWith("..") ? file : `~/${below}`;
+  const found = below.startsWith("..") || isAbsolute(below) ? file : `~/${below}`;
+  const path = isWindows ? found.replaceAll("\\", "/") : found;
   return /\s/.test(path) ? `Include "${path}"` : `Include ${path}`;
 }
 
@@ -24,4 +30,4 @@ export const includeOptions = {
 
 /** The file that is meant. */
 export const includedBy = ({ homedir }: Context, given: string | undefined): string =>
-  given === undefined ? userSshConfig(homedir) : resolve(given.replace(/^~(?=\/|$)/, homedir));
+  given === undefined ? userSshConfig(homedir) : resolve(given.replace(/^~(?=[\\/]|$)/, homedir));

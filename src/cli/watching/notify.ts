@@ -3,6 +3,7 @@ import { EXIT } from "../../api/errors.ts";
 import type { Reservation } from "../../api/reservations.ts";
 import type { Context } from "../context.ts";
 import { sshAlias } from "../output/reservation.ts";
+import { shellCall } from "../platforms.ts";
 
 const BELL = "\u0007";
 
@@ -12,11 +13,11 @@ export function ring(ctx: Context): void {
 }
 
 /**
- * Runs a command by `sh` for a reservation that is active; resolves with the exit code that follows from it. What it prints goes to
+ * Runs a command by the shell for a reservation that is active; resolves with the exit code that follows from it. What it prints goes to
  * stderr, since stdout is for data (C-01).
  */
 export async function runWhenActive(ctx: Context, command: string, r: Reservation): Promise<number> {
-  const { code } = await ctx.runProgram("sh", ["-c", command], "talk", {
+  const { code } = await ctx.runProgram(...shellCall(command, process.platform), "talk", {
     ...ctx.env,
     GPU_DEV_RESERVATION_ID: r.id,
     GPU_DEV_RESERVATION_NAME: r.name ?? "",

@@ -7,9 +7,10 @@ import { configFile, SETTING_NAMES, setting } from "../../config/settings.ts";
 import type { Context } from "../../context.ts";
 import { CliError, UsageError } from "../../errors.ts";
 import type { Output } from "../../output/output.ts";
+import { usualEditor } from "../../platforms.ts";
 
 export const command = defineCommand({
-  details: "The editor is $VISUAL or $EDITOR, else vi. `gpu-dev config set` needs none.",
+  details: "The editor is $VISUAL or $EDITOR, else vi (notepad on Windows). `gpu-dev config set` needs none.",
   examples: [{ line: "EDITOR=nano gpu-dev config edit", meaning: "Opens config.json" }],
   async run(_args, _options, ctx): Promise<Output> {
     if (!ctx.io.stdin.isTTY)
@@ -25,7 +26,7 @@ export const command = defineCommand({
 
 /** The variable may have options, as in "code --wait". */
 async function openEditor(ctx: Context, file: string): Promise<void> {
-  const editor = ctx.env.VISUAL || ctx.env.EDITOR || (process.platform === "win32" ? "notepad" : "vi");
+  const editor = ctx.env.VISUAL || ctx.env.EDITOR || usualEditor(process.platform);
   const [program = "", ...args] = editor.split(/\s+/);
   const failed = (why: string, cause?: unknown): CliError =>
     new CliError("editor_failed", EXIT.error, `The editor ${JSON.stringify(editor)} ${why}`, {
