@@ -29,7 +29,7 @@ export interface Job {
 
 type Result = { readonly use: SnapshotUse } | { readonly fault: string; readonly lasting: boolean };
 /** `made`: all of it, and now it waits until the server agrees. */
-export type Told = Result | { readonly done: number; readonly total: number } | { readonly made: DiskUse };
+export type Told = Result | { readonly done: number; readonly total?: number } | { readonly made: DiskUse };
 
 /** What the server tells a job, a line each; it says that it is there at least this often. */
 export const SAYS = { here: "here\n", agreed: "agreed\n" } as const;

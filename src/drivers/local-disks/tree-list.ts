@@ -13,16 +13,13 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** The lines of the tree below `root`; `read` is awaited with what was dealt with, in bytes of the medium. */
 export async function* linesOf(root: string, read: (bytes: number) => Promise<void>): AsyncGenerator<string> {
-  for (const visit of walk(root)) yield lineOf(visit, read);
-}
-
-/** The line of one. */
-export async function lineOf(visit: Visit, read: (bytes: number) => Promise<void>): Promise<string> {
-  const what = await contentOf(visit, read);
-  const { mode, uid, gid, mtimeMs } = visit.stats;
-  // To the second: not every file system keeps more.
-  const about = [kindOf(visit.stats), mode & 0o7777, uid, gid, Math.floor(mtimeMs / 1000)];
-  return JSON.stringify([textOf(visit.name), ...about, what]);
+  for (const visit of walk(root)) {
+    const what = await contentOf(visit, read);
+    const { mode, uid, gid, mtimeMs } = visit.stats;
+    // To the second: not every file system keeps more.
+    const about = [kindOf(visit.stats), mode & 0o7777, uid, gid, Math.floor(mtimeMs / 1000)];
+    yield JSON.stringify([textOf(visit.name), ...about, what]);
+  }
 }
 
 async function contentOf(visit: Visit, read: (bytes: number) => Promise<void>): Promise<unknown> {

@@ -1,7 +1,6 @@
 /** A tree of files, in one order for the same tree wherever it is. */
 import { lstatSync, readdirSync, type Stats } from "node:fs";
 import type { DiskUse } from "../disks.ts";
-import { isMissing } from "../local/pod-dir.ts";
 import { bytesOf, latin1Of } from "./names.ts";
 
 export interface Visit {
@@ -13,11 +12,8 @@ export interface Visit {
   readonly same: string | undefined;
 }
 
-/** Whether somebody writes to the tree meanwhile: then what vanishes is passed over. */
-export type Mood = "quiet" | "live";
-
 /** Each directory before what is in it, that sorted by bytes. Holds the names of one directory to a level, and files with several names. */
-export function* walk(root: string, mood: Mood = "quiet"): Generator<Visit> {
+export function* walk(root: string): Generator<Visit> {
   const linked = new Map<string, string>();
   const left: Iterator<string>[] = [[""].values()];
   const top = latin1Of(root);
@@ -28,28 +24,10 @@ export function* walk(root: string, mood: Mood = "quiet"): Generator<Visit> {
       continue;
     }
     const path = bytesOf(name === "" ? top : `${top}/${name}`);
-    const stats = orGone(mood, () => lstatSync(path));
-    if (!stats) continue;
+    const stats = lstatSync(path);
     yield { name, path, stats, same: firstName(linked, name, stats) };
     if (!stats.isDirectory()) continue;
-    const names = orGone(mood, () => readdirSync(path, { encoding: "latin1" })) ?? [];
-    left.push(within(name, names.sort()));
-  }
-}
-
-/** The one of that name, by itself; undefined when there is none. */
-export function visitOf(root: string, name: string): Visit | undefined {
-  const path = bytesOf(`${latin1Of(root)}/${name}`);
-  const stats = orGone("live", () => lstatSync(path));
-  return stats && { name, path, stats, same: undefined };
-}
-
-function orGone<T>(mood: Mood, look: () => T): T | undefined {
-  try {
-    return look();
-  } catch (error) {
-    if (mood === "live" && isMissing(error)) return undefined;
-    throw error;
+    left.push(within(name, readdirSync(path, { encoding: "latin1" }).sort()));
   }
 }
 
@@ -66,13 +44,9 @@ function firstName(linked: Map<string, string>, name: string, stats: Stats): str
 }
 
 /** What a tree takes; `breathe` is awaited after each of its files. */
-export async function measureTree(
-  root: string,
-  breathe: () => Promise<void>,
-  mood: Mood = "quiet",
-): Promise<DiskUse> {
+export async function measureTree(root: string, breathe: () => Promise<void>): Promise<DiskUse> {
   let [usedBytes, files] = [0, -1];
-  for (const { stats, same } of walk(root, mood)) {
+  for (const { stats, same } of walk(root)) {
     await breathe();
     if (same !== undefined) continue;
     files++;

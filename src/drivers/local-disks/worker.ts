@@ -92,14 +92,15 @@ async function copyOfPods(pod: NonNullable<Job["pod"]>, from: string, to: string
   await requirePod(pod);
   // What is mounted for the pod stays mounted for as long as somebody is in it.
   setInterval(() => requirePod(pod).catch(leaveWith), POD_MS).unref();
-  const { usedBytes } = await measureTree(".", breathe, "live");
-  const progress = new Progress(usedBytes);
-  const read = (bytes: number): Promise<void> => {
-    progress.compared(bytes, 2);
+  let [copied, told] = [0, performance.now()];
+  const changing = await copyLive(".", to, (bytes) => {
+    copied += bytes;
+    if (performance.now() - told < TELL_MS) return breathe();
+    told = performance.now();
+    tell({ done: copied });
     return breathe();
-  };
-  const changing = await copyLive(to, gone.signal, (bytes) => progress.copied(bytes), read);
-  await writeLines(linesOf(to, read), job.records);
+  });
+  await writeLines(linesOf(to, breathe), job.records);
   return { ...(await measureTree(to, breathe)), changing };
 }
 
