@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import type { DiskEngine } from "../../src/drivers/disks.ts";
-import { processesNaming } from "../helpers/processes.ts";
+import { killIfThere, processesNaming } from "../helpers/processes.ts";
 import { chosenSeed, Dice } from "../helpers/random.ts";
 import { newId } from "./contract.ts";
 import { FINGERPRINT, MIB, ODD_FILES, silent } from "./disks-contract.ts";
@@ -77,7 +77,7 @@ class Story {
     await Promise.race([exit, pause(afterMs)]);
     const workers = processesNaming(join(this.rig.base, "")).filter((pid) => pid !== server.pid);
     if (victim === "server") server.kill("SIGKILL");
-    else for (const pid of workers) kill(pid);
+    else for (const pid of workers) killIfThere(pid);
     await exit;
   }
 
@@ -107,15 +107,6 @@ class Story {
       halfMade: [],
       quarantined: [],
     });
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    // It ended by itself between the look and the signal.
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 

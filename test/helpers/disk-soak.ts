@@ -20,7 +20,8 @@ import type { DiskRow, OperationRow, SnapshotRow } from "../../src/store/disk-ta
 import type { Tables } from "../../src/store/tables.ts";
 import type { LocalDiskRig } from "../drivers/disks-rig.ts";
 import { whileFull, whileUnreadable } from "./disk-faults.ts";
-import { processesNaming } from "./processes.ts";
+import { FILL, LIST } from "./disk-files.ts";
+import { killIfThere, processesNaming } from "./processes.ts";
 import type { Dice } from "./random.ts";
 import { until } from "./soak.ts";
 
@@ -33,11 +34,6 @@ const SIZE = 64e6;
 /** So many of the rounds have a full medium, and as many a disk that cannot be read. */
 const FAULTY = 0.1;
 const FAULT = /no space left|input\/output error|cannot be read|damaged|read-only file system/i;
-
-/** What each file is and holds, a line for each. */
-const LIST = `find . -mindepth 1 -printf '%y %m %p %l\\n' | sort; find . -type f -print0 | sort -z | xargs -0r sha256sum`;
-const FILL = `rm -rf -- * && mkdir -p src/deep && head -c "$((1 + RANDOM * 60))" /dev/urandom > data
-  for i in 1 2 3 4 5 6 7 8; do head -c $RANDOM /dev/urandom > "src/deep/file $i"; done; ln -s ../data src/link`;
 
 export interface DiskSoakOptions {
   readonly rig: LocalDiskRig;
@@ -154,7 +150,7 @@ export class DiskSoak {
     await pause(after);
     this.kills += 1;
     if (onlyCopy) {
-      for (const pid of processesNaming(rig.options.dataDir)) if (pid !== worker.pid) end(pid);
+      for (const pid of processesNaming(rig.options.dataDir)) if (pid !== worker.pid) killIfThere(pid);
       await pause(dice.random() * 300);
     }
     worker.kill("SIGKILL");
@@ -297,14 +293,5 @@ export class DiskSoak {
     await sweep();
     expect(found).toEqual([]);
     expect(await state()).toEqual(before);
-  }
-}
-
-function end(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    // It ended by itself meanwhile.
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }

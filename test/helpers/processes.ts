@@ -17,6 +17,15 @@ function read(pid: string, file: string): string {
   }
 }
 
+/** Kills it, if it has not ended by itself meanwhile. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 /** Mounts below `folder`. */
 export function mountsBelow(folder: string): string[] {
   return readFileSync("/proc/self/mounts", "utf8")
