@@ -1,7 +1,6 @@
 /** Holding a mounted file system still while its image is cloned: see fsfreeze(8), and FICLONE in ioctl_ficlone(2). */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { DriverError } from "../driver.ts";
@@ -35,7 +34,7 @@ export async function clone(from: string, to: string): Promise<void> {
   await promisify(execFile)("cp", ["--reflink=always", "--", from, to], { env });
 }
 
-/** Clones the image of the file system that is mounted at `home`; false, and nothing is left, when it cannot be held still for so long. */
+/** Clones the image of the file system that is mounted at `home`; false, and the clone is good for nothing, when it cannot be held still for so long. */
 export async function cloneHeldStill(home: string, image: string, to: string): Promise<boolean> {
   const holder = spawn("bash", ["-c", SCRIPT, "bash", home], {
     cwd: "/",
@@ -59,6 +58,5 @@ export async function cloneHeldStill(home: string, image: string, to: string): P
   }
   const late = (await lines.next()).value === "late";
   await closed;
-  if (late) await rm(to);
   return !late;
 }
