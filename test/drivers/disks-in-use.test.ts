@@ -10,6 +10,7 @@ import type { DiskEngine } from "../../src/drivers/disks.ts";
 import type { Driver } from "../../src/drivers/driver.ts";
 import { homeOf } from "../../src/drivers/local/disk.ts";
 import { createLocalDisks } from "../../src/drivers/local-disks.ts";
+import { killIfThere, processesNaming } from "../helpers/processes.ts";
 import { newId, podSpec, untilRunning } from "./contract.ts";
 import { MIB, silent } from "./disks-contract.ts";
 import { LocalDiskRig } from "./disks-rig.ts";
@@ -193,21 +194,34 @@ describe.skipIf(noXfs !== undefined)(
       await world.write('fs.appendFileSync("first", "x\\n");');
       const script = join(import.meta.dirname, "disks-to-kill.ts");
       const options = { dataDir: rig.options.dataDir, isolation: "namespaces" };
-      for (const afterMs of [0, 40, 80, 120]) {
-        const job = JSON.stringify({ options, verb: "snapshot", args: [volume, snapshot], pod });
+      const job = JSON.stringify({ options, verb: "snapshot", args: [volume, snapshot], pod });
+      const victims: ((server: ChildProcess) => Promise<void>)[] = [
+        ...[0, 40, 80, 120].map((ms) => () => pause(ms)),
+        ...[0, -1].map((which) => (server: ChildProcess) => killHolder(server, which)),
+      ];
+      for (const [round, kill] of victims.entries()) {
         const server = spawn(process.execPath, [script, job], { stdio: ["ignore", "pipe", "ignore"] });
         onTestFinished(() => void server.kill("SIGKILL"));
         const exit = once(server, "exit");
         await once(createInterface(server.stdout), "line");
-        await pause(afterMs);
+        await Promise.race([kill(server), exit]);
         server.kill("SIGKILL");
         await exit;
-        const file = join(world.home, `after-${afterMs}`);
+        const file = join(world.home, `after-${round}`);
         // It hangs for as long as the file system is held.
         await writeFile(file, "written");
         expect(await readFile(file, "utf8")).toBe("written");
       }
     });
+
+    /** Of those that hold the disk still, as soon as one is seen; none when the server is done before. */
+    async function killHolder(server: ChildProcess, which: number): Promise<void> {
+      while (server.exitCode === null) {
+        const holder = processesNaming(world.home).at(which);
+        if (holder !== undefined) return killIfThere(holder);
+        await pause(1);
+      }
+    }
   },
 );
 

@@ -67,7 +67,6 @@ async function work(job: Job): Promise<SnapshotUse> {
   if (job.records !== undefined)
     writeFileSync(join(job.records, "use.json"), JSON.stringify(use), { flush: true });
   await syncTree(job.to);
-  if (job.pod) await requirePod(job.pod);
   if (job.publish) await publish(job.publish, use);
   return use;
 }
@@ -112,6 +111,8 @@ async function requirePod({ pid, dir }: NonNullable<Job["pod"]>): Promise<void> 
 async function publish({ made, place }: NonNullable<Job["publish"]>, use: DiskUse): Promise<void> {
   tell({ made: use });
   await serverAgrees.promise;
+  // Of one that ended meanwhile files may have gone before they were copied.
+  if (job.pod) await requirePod(job.pod);
   await settle(made, place);
 }
 
