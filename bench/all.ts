@@ -12,6 +12,7 @@ for (const script of [
   "plan.ts",
   "release.ts",
   "disks.ts",
+  "api.ts",
 ]) {
   console.log(`\n# bench/${script}`);
   const done = spawnSync(process.execPath, [join(import.meta.dirname, script)], { stdio: "inherit" });

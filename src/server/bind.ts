@@ -147,10 +147,10 @@ async function stream(
 function readParams(c: Context<AppEnv>, shape: Shape, route: Route): unknown {
   if (!shape.params) return undefined;
   const kind = route.path.split("/")[2] ?? "";
-  const parsed = shape.params.safeParse(c.req.param());
-  if (!parsed.success) throw (UNKNOWN[kind] ?? notFound)(Object.values(c.req.param()).join("/"));
-  if (typeof parsed.data.id === "string" && kind === "reservations") c.set("reservationId", parsed.data.id);
-  return parsed.data;
+  const { value, errors } = check(shape.params, c.req.param(), "query");
+  if (!value || errors.length > 0) throw (UNKNOWN[kind] ?? notFound)(Object.values(c.req.param()).join("/"));
+  if (typeof value.id === "string" && kind === "reservations") c.set("reservationId", value.id);
+  return value;
 }
 
 /** What is said of an id that names nothing, by the part of the path before it. */

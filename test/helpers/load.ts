@@ -1,0 +1,49 @@
+/** Load whose latencies are all kept: requests at a fixed pace, and many connections at once. */
+import { once } from "node:events";
+import { Agent, get as httpGet, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+
+export interface Get {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Milliseconds of each request, from when it was due: who waits for a late one waits too. Throws for any answer but 200. */
+export async function paced({ url, headers }: Get, perSecond: number, seconds: number): Promise<number[]> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 100 });
+  const began = performance.now();
+  const took: number[] = [];
+  const sent: Promise<void>[] = [];
+  const ask = async (due: number): Promise<void> => {
+    const [response] = (await once(httpGet(url, { agent, headers }), "response")) as [IncomingMessage];
+    await response.resume().toArray();
+    if (response.statusCode !== 200) throw new Error(`${url}: HTTP ${response.statusCode}`);
+    took.push(performance.now() - began - due);
+  };
+  for (let n = 0; n < perSecond * seconds; n = sent.length) {
+    for (const until = ((performance.now() - began) / 1000) * perSecond; n < until; n++)
+      sent.push(ask((n / perSecond) * 1000));
+    await pause(1);
+  }
+  await Promise.all(sent);
+  agent.destroy();
+  return took;
+}
+
+/** How many of that many new connections, all made at once, are served. */
+export async function burst({ url, headers }: Get, count: number): Promise<number> {
+  const { hostname, port, pathname } = new URL(url);
+  const lines = Object.entries({ host: hostname, connection: "close", ...headers }).map(
+    ([k, v]) => `${k}: ${v}\r\n`,
+  );
+  const one = async (): Promise<boolean> => {
+    const socket = connect(Number(port), hostname);
+    // Not ended: a client that closes its side is taken for one that has gone.
+    socket.write(`GET ${pathname} HTTP/1.1\r\n${lines.join("")}\r\n`);
+    const text = Buffer.concat(await socket.toArray()).toString();
+    return text.startsWith("HTTP/1.1 200 ");
+  };
+  const served = await Promise.allSettled(Array.from({ length: count }, one));
+  return served.filter((outcome) => outcome.status === "fulfilled" && outcome.value).length;
+}
