@@ -253,6 +253,13 @@ describe("credentials", () => {
     });
     expect((await given.login()).code).toBe(0);
     expect(given.world.programs).toEqual([["aws", "configure", "export-credentials", "--profile", "sso"]]);
+    const failing = await open({
+      env: {},
+      world: {
+        runProgram: async () => ({ code: 255, stdout: "", stderr: "\nToken has expired\nand more\n" }),
+      },
+    });
+    expect((await failing.login()).stderr).toContain("the profile default: aws says: Token has expired\nSet");
     const without = await open({
       env: {},
       world: {

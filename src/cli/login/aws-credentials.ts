@@ -77,12 +77,15 @@ async function byProgram(
     throw notFound(profile, `there is no program ${program}`, cause);
   });
   if (done.code !== 0)
-    throw notFound(profile, `${program} says: ${done.stderr.trim() || `exit ${done.code}`}`);
+    throw notFound(profile, `${program} says: ${firstLine(done.stderr) ?? `exit ${done.code}`}`);
   const printed = parse(done.stdout);
   const found = credentialsOf(printed.AccessKeyId, printed.SecretAccessKey, printed.SessionToken);
   if (found) return found;
   throw notFound(profile, `${program} printed something else than credentials`);
 }
+
+/** The AWS CLI says what is the matter there; an old one goes on with all that it can do. */
+const firstLine = (text: string): string | undefined => text.split("\n").find((line) => line.trim() !== "");
 
 function parse(text: string): Profile {
   try {

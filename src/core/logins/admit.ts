@@ -4,7 +4,7 @@ import { userNameFault } from "../../api/names.ts";
 import type { Tx } from "../../store/db.ts";
 import * as store from "../../store/logins.ts";
 import type { UserRow } from "../../store/tables.ts";
-import { countAdministrators } from "../../store/users.ts";
+import { countAdministrators, findUserByName } from "../../store/users.ts";
 import { record } from "../audit/record.ts";
 import { SYSTEM } from "../change.ts";
 import { requireUser } from "../people/find-user.ts";
@@ -30,11 +30,17 @@ async function addNewcomer(tx: Tx, { provider, subject, name, role = "user" }: I
         hint: "ask an administrator: `name_claim` of the server's configuration says what becomes the name",
       },
     );
+  if (await findUserByName(tx.db, name)) throw nameTaken(provider, name);
   const user = await addUser(tx, SYSTEM, name, role);
   await store.insertIdentity(tx, { provider, subject, user_id: user.id });
   await record(tx, SYSTEM, "identity.create", user.id, JSON.stringify({ provider, subject }));
   return user;
 }
+
+const nameTaken = (provider: string, name: string): Problem =>
+  new Problem("name_taken", `${provider} calls you ${name}, and another user has that name here`, {
+    hint: "if that is you, log in with a token of that user; else ask for another name at the provider",
+  });
 
 /** The provider says at each login who is an administrator; the last one stays one, or nobody could mend its groups' names. */
 async function follow(tx: Tx, user: UserRow, role: UserRow["role"]): Promise<UserRow> {

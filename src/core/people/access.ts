@@ -105,7 +105,7 @@ export async function callerOf(
 
 const notLoggedIn = (why: string): Problem =>
   new Problem("not_logged_in", why, {
-    hint: "on the machine of the server its user needs no token; elsewhere set GPU_DEV_TOKEN",
+    hint: "on the machine of the server its user needs no token; elsewhere log in (gpu-dev login URL) or set GPU_DEV_TOKEN",
   });
 
 export interface TunnelTarget {
