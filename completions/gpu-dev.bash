@@ -75,6 +75,7 @@ _gpu_dev() {
       "admin nodes") command="admin nodes" ;;
       "admin users") command="admin users" ;;
       "admin tokens") command="admin tokens" ;;
+      "admin audit") command="admin audit" ;;
       *) ((named += 1)) ;;
     esac
   done
@@ -273,6 +274,15 @@ _gpu_dev() {
     "admin tokens --expires") return ;;
     "admin tokens --fields") return ;;
     "admin tokens --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "admin audit --user") return ;;
+    "admin audit --action") return ;;
+    "admin audit --reservation") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); return ;;
+    "admin audit --outcome") return ;;
+    "admin audit --since") return ;;
+    "admin audit --until") return ;;
+    "admin audit --limit") return ;;
+    "admin audit --fields") return ;;
+    "admin audit --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
   esac
   if [[ $cur == -* ]]; then
     case "$command" in
@@ -342,13 +352,14 @@ _gpu_dev() {
       "admin nodes") COMPREPLY=($(compgen -W "--wait --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin users") COMPREPLY=($(compgen -W "--role --expires --cancel --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin audit") COMPREPLY=($(compgen -W "--user --action --reservation --outcome --since --until --limit --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
     esac
     return
   fi
   case "$command" in
     "") COMPREPLY=($(compgen -W "reserve list show connect cp forward logs edit cancel avail status server login logout whoami doctor completion disk admin keys token context config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "create list show contents snapshot snapshots restore clone wait rename resize edit delete undelete unlock" -- "$cur")); ;;
-    "admin") COMPREPLY=($(compgen -W "types check extend teams quotas nodes users tokens" -- "$cur")); ;;
+    "admin") COMPREPLY=($(compgen -W "types check extend teams quotas nodes users tokens audit" -- "$cur")); ;;
     "keys") COMPREPLY=($(compgen -W "list add remove" -- "$cur")); ;;
     "token") COMPREPLY=($(compgen -W "list create rotate revoke" -- "$cur")); ;;
     "context") COMPREPLY=($(compgen -W "list use" -- "$cur")); ;;

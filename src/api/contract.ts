@@ -1,6 +1,7 @@
 /** Routes and schemas together: what the server validates with and what the OpenAPI document is made of. */
 import type * as z from "zod";
 import * as a from "./accounts.ts";
+import * as u from "./audit.ts";
 import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
@@ -71,6 +72,7 @@ export const contract = {
   rotateToken: { params: s.idParams, reply: a.issuedToken },
   listUserTokens: { params: s.idParams, query: a.listTokensQuery, reply: a.tokenPage },
   createUserToken: { params: s.idParams, body: a.createToken, reply: a.issuedToken },
+  listAudit: { query: u.listAuditQuery, reply: u.auditPage },
   listUsers: { query: a.listUsersQuery, reply: a.userPage },
   createUser: { body: a.createUser, reply: a.createdUser },
   getUser: { params: s.idParams, reply: a.user },

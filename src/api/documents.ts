@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import * as a from "./accounts.ts";
+import * as u from "./audit.ts";
 import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
@@ -159,6 +160,7 @@ export const documents = {
   ]),
   "admin users": z.union([a.userPage, a.user, a.createdUser]),
   "admin tokens": z.union([a.tokenPage, a.token, a.issuedToken]),
+  "admin audit": z.object({ items: z.array(u.auditEntry) }),
   "admin types": g.gpuTypePage,
   "admin check": check,
   "admin extend": l.liftedReservation,

@@ -18,15 +18,17 @@ export function githubNameFault(name: string): string | undefined {
   return /^-|--|-$/.test(name) ? '"-" stands neither at an end nor twice in a row' : undefined;
 }
 
+/** Actors of the audit trail who are no users. */
+const NOBODY: readonly string[] = ["system", "pod", "anonymous"];
+
 /** Why `name` cannot be a user's; undefined when it can. Addresses of mail are names, so that logins need no second one. */
 export function userNameFault(name: string): string | undefined {
   if (name === "") return "a name needs at least one character";
   const bad = [...name].find((c) => !/[a-z0-9._@+-]/.test(c));
   if (bad !== undefined) return `${JSON.stringify(bad)} is not allowed; use a-z, 0-9 and . _ @ + -`;
   if (name.length > 100) return `${name.length} characters are too many; at most 100`;
-  return /^[a-z0-9]/.test(name) && /[a-z0-9]$/.test(name)
-    ? undefined
-    : "a name starts and ends with a letter or digit";
+  if (!/^[a-z0-9](?:.*[a-z0-9])?$/.test(name)) return "a name starts and ends with a letter or digit";
+  return NOBODY.includes(name) ? "the audit trail means nobody by that" : undefined;
 }
 
 /** Why `name` cannot be the name of a reservation or a disk, with a name that could; undefined when it can. */

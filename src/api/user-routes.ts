@@ -26,6 +26,14 @@ export const userRoutes = {
     summary: "Show a user",
     errors: ["not_found"],
   },
+  listAudit: {
+    method: "GET",
+    path: "/v1/audit",
+    admin: true,
+    status: 200,
+    summary: "The audit trail, newest first: who did what to what, when, from where, with which outcome",
+    errors: ["not_found"],
+  },
   patchUser: {
     method: "PATCH",
     path: "/v1/users/{id}",

@@ -374,6 +374,12 @@ const entries = [
     group: ADMIN,
     load: async () => (await import("./commands/admin/tokens.ts")).command,
   },
+  {
+    path: "admin audit",
+    summary: "Show who did what, when and from where",
+    group: ADMIN,
+    load: async () => (await import("./commands/admin/audit.ts")).command,
+  },
 ] as const satisfies readonly Entry[];
 
 /** The words of a command. */

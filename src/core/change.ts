@@ -2,12 +2,13 @@
 import { Problem } from "../api/errors.ts";
 import { FINAL_STATES } from "../api/reservations.ts";
 import type { Tx } from "../store/db.ts";
-import { insertAudit, insertEvent } from "../store/journal.ts";
+import { insertEvent } from "../store/journal.ts";
 import { updateReservation } from "../store/reservations.ts";
 import { deleteSecrets } from "../store/secrets.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { deleteTokensOf } from "../store/tokens.ts";
 import { insertDelivery, webhooksOf } from "../store/webhooks.ts";
+import { record } from "./audit/record.ts";
 import { handOver } from "./disks/hold.ts";
 import { newId } from "./ids.ts";
 import type { FinalState } from "./lifecycle.ts";
@@ -76,14 +77,7 @@ export async function recordChange(
     state: row.state,
     detail,
   });
-  await insertAudit(tx, {
-    id: newId(),
-    at: tx.at,
-    actor,
-    action: `reservation.${type}`,
-    subject: row.id,
-    detail,
-  });
+  await record(tx, actor, `reservation.${type}`, row.id, detail);
   if (POSTED.includes(type)) await post(tx, row, type, detail);
 }
 

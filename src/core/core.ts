@@ -4,6 +4,7 @@ import type { Problem } from "../api/errors.ts";
 import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
+import { Refusals } from "./audit/refusals.ts";
 import { type CallFault, watchDisks, watchDriver } from "./calls.ts";
 import { type Catalogue, NO_CATALOGUE } from "./gpus/catalogue.ts";
 import type { Logins } from "./logins/providers.ts";
@@ -20,6 +21,8 @@ interface Settings {
   readonly domain: string;
   /** Seconds after which a pod that nobody uses is ended; undefined for never. */
   readonly idleAfterS?: number | undefined;
+  /** Seconds for which the audit trail is kept; 0 for ever. Default: 400 days. */
+  readonly auditRetentionS?: number | undefined;
 }
 
 /** Told within this process, after the change is committed; who misses one sees it in the database a little later. */
@@ -97,6 +100,7 @@ export interface Core {
   /** By GPU type, the last plan that was made here. */
   readonly plans: Map<string, KeptPlan>;
   readonly tokenUses: TokenUses;
+  readonly refusals: Refusals;
 }
 
 export interface CoreParts {
@@ -149,6 +153,7 @@ export function createCore(parts: CoreParts): Core {
     disks: parts.disks && watchDisks(parts.disks, watcher),
     trace,
     signals,
-    tokenUses: new TokenUses(store, log),
+    tokenUses: new TokenUses({ store, log }),
+    refusals: new Refusals({ store, log }),
   };
 }

@@ -1,4 +1,7 @@
 /** What is compared now and then: the nodes with what is known of them, and the pods that are there with those that should be. */
+import { record } from "./audit/record.ts";
+import { forgetOldAudit } from "./audit/retention.ts";
+import { SYSTEM } from "./change.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
 import { createDiskSweep } from "./disks/sweep.ts";
@@ -25,6 +28,9 @@ export function createSweeps(core: Core, conditions: Conditions): ReadonlyMap<st
     await conditions.watch("capacity", "the driver's capacity could not be read", () => syncCapacity(core));
     await conditions.watch("answers", "old answers could not be deleted", () =>
       core.store.write(forgetOldAnswers),
+    );
+    await conditions.watch("audit", "old entries of the audit trail could not be deleted", () =>
+      forgetOldAudit(core),
     );
   };
   return new Map([
@@ -68,7 +74,10 @@ function createOrphanWatch(core: Core, conditions: Conditions) {
     await conditions.watch(`orphan ${pod}`, "an orphan could not be taken away", async () => {
       await bounded("terminate", core.driver.terminate(pod));
       firstSeen.delete(pod);
-      await core.store.write((tx) => countFinding(tx, "orphan_pod"));
+      await core.store.write(async (tx) => {
+        await countFinding(tx, "orphan_pod");
+        await record(tx, SYSTEM, "pod.remove", pod, "it belongs to no live reservation");
+      });
       core.log("warn", { pod }, "took away a pod that belongs to no live reservation");
     });
   }

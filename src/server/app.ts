@@ -8,8 +8,9 @@ import { openapi } from "../api/openapi.ts";
 import { type Route, routes } from "../api/routes.ts";
 import type { Health } from "../api/schemas.ts";
 import { compareVersions, isVersion, MIN_CLI } from "../api/versions.ts";
+import { servedFor } from "../core/audit/origin.ts";
 import type { Core, OutsideService } from "../core/core.ts";
-import { authenticateMetrics } from "../core/people/access.ts";
+import { requireMetrics } from "../core/people/access.ts";
 import { JSON_TYPE, requireAccepted } from "./accept.ts";
 import { type AppEnv, bindPublic, bindRoutes, honoPath, logIn } from "./bind.ts";
 import type { ClientAddress } from "./client-address.ts";
@@ -23,7 +24,6 @@ import { logins } from "./handlers/logins.ts";
 import { operator } from "./handlers/operator.ts";
 import { quotas } from "./handlers/quotas.ts";
 import { reservations } from "./handlers/reservations.ts";
-import { forRequest } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { problemHeaders, toProblem } from "./problems.ts";
 import type { RateLimits } from "./rate-limits.ts";
@@ -64,7 +64,11 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.use(crossOrigin(deps.corsOrigins));
   app.use(compress({ threshold: COMPRESSED_FROM, contentTypeFilter: /^(?:application\/json|text\/plain)/ }));
   app.use((c, next) => around(deps, c, next));
-  app.onError((error, c) => answerProblem(c, toProblem(error)));
+  app.onError((error, c) => {
+    const problem = toProblem(error);
+    deps.core.refusals.note(problem, `${c.req.method} ${c.req.path}`, c.get("userId"));
+    return answerProblem(c, problem);
+  });
   app.notFound((c) => answerProblem(c, unknownRoute(c, deps)));
   bindHealth(app, deps);
   bindMetrics(app, deps);
@@ -109,7 +113,7 @@ async function around(deps: AppDeps, c: Context<AppEnv>, next: () => Promise<voi
   c.header("x-content-type-options", "nosniff");
   const incoming = c.env?.incoming;
   if (incoming) c.set("remoteAddress", deps.clientAddress(incoming));
-  await forRequest(c.get("requestId"), () =>
+  await servedFor({ address: c.get("remoteAddress"), requestId: c.get("requestId") }, () =>
     core.trace(spanName(c), { request_id: c.get("requestId"), "url.path": c.req.path }, async (tell) => {
       const refusal = early(deps, c);
       if (refusal) c.res = answerProblem(c, refusal);
@@ -174,7 +178,7 @@ function bindHealth(app: Hono<AppEnv>, deps: AppDeps): void {
 /** Not of the table of routes, since it is no JSON; for administrators, and for whom they give a token (A-15). */
 function bindMetrics(app: Hono<AppEnv>, { core, metrics, limits, openMetrics = false }: AppDeps): void {
   app.get(METRICS, async (c) => {
-    if (!openMetrics) await logIn(c, limits, (token) => authenticateMetrics(core, token));
+    if (!openMetrics) requireMetrics(await logIn(c, limits, core));
     requireAccepted(c.req.header("accept"), ["text/plain"]);
     return c.body(await metrics.page(), 200, { "content-type": metrics.contentType });
   });

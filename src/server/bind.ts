@@ -9,7 +9,7 @@ import { noQuery } from "../api/schemas.ts";
 import type { Core } from "../core/core.ts";
 import { unknownDisk } from "../core/disks/find.ts";
 import { unknownNode } from "../core/gpus/nodes.ts";
-import { authenticate, type Caller } from "../core/people/access.ts";
+import { authenticate, type Caller, requireGate } from "../core/people/access.ts";
 import { unknownUser } from "../core/people/find-user.ts";
 import { notFound } from "../core/people/ownership.ts";
 import { unknownToken } from "../core/people/token-list.ts";
@@ -82,7 +82,8 @@ async function serve(
   handler: AnyHandler,
 ): Promise<Response> {
   const { core, streams } = parts;
-  const caller = await logIn(c, parts.limits, (token) => authenticate(core, token, route));
+  const caller = await logIn(c, parts.limits, core);
+  requireGate(caller, route);
   const accept = c.req.header("accept");
   requireAccepted(accept, route.stream ? [JSON_TYPE, EVENTS] : [JSON_TYPE]);
   const shape: Shape = contract[name];
@@ -99,14 +100,10 @@ async function serve(
   return answer(c, reply.body, route.status);
 }
 
-/** Who calls, within the limits of who may ask how often. Throws Problem not_logged_in, rate_limited, and what `authenticate` throws. */
-export async function logIn(
-  c: Context<AppEnv>,
-  limits: RateLimits,
-  authenticate: (token: string | undefined) => Promise<Caller>,
-): Promise<Caller> {
+/** Who calls, within the limits of who may ask how often. Throws Problem not_logged_in, rate_limited. */
+export async function logIn(c: Context<AppEnv>, limits: RateLimits, core: Core): Promise<Caller> {
   const token = bearerToken(c.req.header("authorization"));
-  const caller = await limits.login(token, c.get("remoteAddress"), () => authenticate(token));
+  const caller = await limits.login(token, c.get("remoteAddress"), () => authenticate(core, token));
   c.set("userId", caller.id);
   return caller;
 }

@@ -1,15 +1,9 @@
 /** Structured logs (JSON lines) on stderr; never a secret (O-04, C-21). */
-import { AsyncLocalStorage } from "node:async_hooks";
 import { type DestinationStream, type Logger, pino } from "pino";
+import { currentOrigin } from "../core/audit/origin.ts";
 
 // No code logs these on purpose; this is the net below.
 const SECRET = ["token", "authorization", "private_key", "hostKey", "host_key", "password", "databaseUrl"];
-
-const request = new AsyncLocalStorage<{ readonly request_id: string }>();
-
-/** Does `work` for this request: what is logged meanwhile, by whomever, carries its id. */
-export const forRequest = <T>(requestId: string, work: () => T): T =>
-  request.run({ request_id: requestId }, work);
 
 /** A logger that writes to `destination` from `level` on. */
 export function createLogger(level: string, destination: DestinationStream): Logger {
@@ -20,10 +14,16 @@ export function createLogger(level: string, destination: DestinationStream): Log
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths, censor: "[secret]" },
-      mixin: () => request.getStore() ?? {},
+      mixin: requestId,
     },
     destination,
   );
+}
+
+/** What is logged while a request is served, by whomever, carries its id. */
+function requestId(): { request_id?: string } {
+  const origin = currentOrigin();
+  return origin ? { request_id: origin.requestId } : {};
 }
 
 /** Bytes that may wait for a reader of stderr who has stopped; later lines are lost, the server goes on. */

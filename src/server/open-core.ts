@@ -92,12 +92,17 @@ export async function openCore(
     logins,
     services: [...maybe(keys?.service), ...services],
     webhooks: createWebhookSender({ rules: options.live.webhooks }),
-    settings: { domain: options.domain ?? DEFAULT_DOMAIN, idleAfterS: options.idleAfterS },
+    settings: {
+      domain: options.domain ?? DEFAULT_DOMAIN,
+      idleAfterS: options.idleAfterS,
+      auditRetentionS: options.auditRetentionS,
+    },
     catalogue: options.live.catalogue,
     log: (level, fields, message) => logger[level](fields, message),
     ...(trace ? { trace } : {}),
   });
   closing.back.add("token uses", 200, () => core.tokenUses.written());
+  closing.back.add("refusals", 200, () => core.refusals.written());
   if (roles.has("worker")) {
     if (embedded) await forgetLeases(store);
     await syncCapacity(core);

@@ -1,7 +1,8 @@
 /** The tunnel gateway, admitted by the rules (T-08). */
 import type { Logger } from "pino";
+import { Problem } from "../api/errors.ts";
 import type { Core } from "../core/core.ts";
-import { type Admission, admitTunnel, type TunnelTarget } from "../core/people/access.ts";
+import { type Admission, admitTunnel, authenticate, type TunnelTarget } from "../core/people/access.ts";
 import { tunnelsElsewhere } from "../core/presence.ts";
 import { TunnelAudit } from "../core/tunnels/audit.ts";
 import { realClock } from "../tunnel/clock.ts";
@@ -69,9 +70,16 @@ interface Asked extends TunnelTarget {
 }
 
 /** Opening counts as a request; what goes through never does. Throws Problem: rate_limited, and those of admitTunnel. */
-export function admit(core: Core, rates: RateLimits, request: Asked): Promise<Admission> {
-  const { token, remoteAddress } = request;
-  return rates.login(token, remoteAddress, () => admitTunnel(core, token, request));
+export async function admit(core: Core, rates: RateLimits, request: Asked): Promise<Admission> {
+  const { token, remoteAddress, reservation } = request;
+  try {
+    return await rates.login(token, remoteAddress, () => admitTunnel(core, token, request));
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const known = error.code === "not_allowed" ? (await authenticate(core, token)).id : undefined;
+    core.refusals.note(error, `tunnel to ${reservation}`, known, remoteAddress);
+    throw error;
+  }
 }
 
 const TUNNEL = /^\/v1\/tunnel\/[^/?]+(?:\?|$)/;

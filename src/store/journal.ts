@@ -1,7 +1,7 @@
-/** What is written beside a change, in the same transaction: a reservation's history and the audit trail. */
+/** What is written beside a change of a reservation, in the same transaction: its history. */
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type AuditRow, type Db, type EventRow, eventShape } from "./tables.ts";
+import { type Db, type EventRow, eventShape } from "./tables.ts";
 
 /** An entry of the history; who watches the reservation is told when it is committed. */
 export async function insertEvent(tx: Tx, row: EventRow): Promise<void> {
@@ -20,17 +20,4 @@ export async function listEvents(db: Db, id: string, version: number, limit: num
     .limit(limit)
     .execute();
   return rows.map((row) => checkRow("events", eventShape, row));
-}
-
-export async function insertAudit(tx: Tx, row: AuditRow): Promise<void> {
-  await tx.db.insertInto("audit").values(row).execute();
-}
-
-/** An entry that is known already stays as it is: who does not know whether it was written may write it again. */
-export async function insertAuditOnce(tx: Tx, row: AuditRow): Promise<void> {
-  await tx.db
-    .insertInto("audit")
-    .values(row)
-    .onConflict((oc) => oc.column("id").doNothing())
-    .execute();
 }

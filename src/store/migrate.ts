@@ -24,14 +24,15 @@ import { reservationsByEnd } from "./migrations/0020-reservations-by-end.ts";
 import { disksInUse } from "./migrations/0021-disks-in-use.ts";
 import { quotas } from "./migrations/0022-quotas.ts";
 import { logins } from "./migrations/0023-logins.ts";
+import { auditTrail } from "./migrations/0024-audit-trail.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
   readonly number: number;
   /** The name of its file. */
   readonly name: string;
-  /** Statements for either engine; `text` is the type of a text column. */
-  statements(text: string): readonly string[];
+  /** Statements for this engine; `text` is the type of a text column. */
+  statements(text: string, engine: Engine["name"]): readonly string[];
 }
 
 /** All of this version, in order. */
@@ -59,6 +60,7 @@ export const MIGRATIONS: readonly Migration[] = [
   disksInUse,
   quotas,
   logins,
+  auditTrail,
 ];
 
 /**
@@ -94,7 +96,8 @@ async function applyOnce(engine: Engine, migration: Migration): Promise<void> {
     await engine.writer.transaction().execute(async (tx) => {
       await engine.lock(tx, "migrate");
       if ((await applied(tx)).some(({ number }) => number === migration.number)) return;
-      for (const statement of migration.statements(engine.textType)) await sql.raw(statement).execute(tx);
+      for (const statement of migration.statements(engine.textType, engine.name))
+        await sql.raw(statement).execute(tx);
       const applied_at = (await engine.now(tx)).toISOString();
       await tx
         .insertInto("schema_migrations")

@@ -240,14 +240,20 @@ export const eventShape = {
   detail: nullable(text),
 };
 
-const auditShape = {
+export const auditShape = {
   id: text,
   at: instant,
-  /** The user's id, or "system". */
+  /** The user's id, "system", "pod" or "anonymous". */
   actor: text,
   action: text,
   subject: text,
+  /** Words, or an object of JSON. */
   detail: nullable(text),
+  /** "ok", or the code of the error that it was refused with. */
+  outcome: text,
+  /** Of who asked for it; null for what nobody asked for. */
+  from_address: nullable(text),
+  request_id: nullable(text),
 };
 
 export const idempotencyShape = {
@@ -319,6 +325,7 @@ export interface Tables {
   team_members: MemberRow;
   quotas: QuotaRow;
   audit: AuditRow;
+  audit_retention: { before: string };
   idempotency_keys: IdempotencyRow;
   plan_changes: Row<typeof planChangeShape>;
   plans: Row<typeof planShape>;

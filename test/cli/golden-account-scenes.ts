@@ -1,5 +1,6 @@
 /** What the server answers to the commands of tokens and users, for the golden files. */
 import type { IssuedToken, Token, User } from "../../src/api/accounts.ts";
+import type { AuditEntry } from "../../src/api/audit.ts";
 import { type Handlers, page } from "./helpers/fake-server.ts";
 
 const token = (given: Partial<Token>): Token => ({
@@ -52,6 +53,35 @@ const users: Handlers = {
   listUsers: ({ query }) => page(...[user({}), left].filter(({ name }) => (query.name ?? name) === name)),
 };
 
+const entries: AuditEntry[] = [
+  {
+    id: "auditabcdefghijklmno",
+    at: "2026-01-01T11:59:00.000Z",
+    actor: left.id,
+    actor_name: left.name,
+    action: "access.refuse",
+    subject: "GET /v1/users",
+    outcome: "not_allowed",
+    from: "203.0.113.7",
+    request_id: "req-1",
+    detail: "this is for administrators",
+    data: null,
+  },
+  {
+    id: "auditbcdefghijklmnop",
+    at: "2026-01-01T10:00:00.000Z",
+    actor: "system",
+    actor_name: "system",
+    action: "reservation.active",
+    subject: "trainbcdefghijklmnop",
+    outcome: "ok",
+    from: null,
+    request_id: null,
+    detail: null,
+    data: { session: "gw.1", bytes_up: 1200 },
+  },
+];
+
 export const accountScenes = {
   "token list": { lines: ["token list"], handlers: tokens },
   "token create": {
@@ -73,6 +103,10 @@ export const accountScenes = {
       createUser: () => ({ user: user({}), token: issued }),
       patchUser: () => left,
     },
+  },
+  "admin audit": {
+    lines: ["admin audit --since 24h"],
+    handlers: { listAudit: () => page(...entries) },
   },
   "admin tokens": { lines: ["admin tokens list ann"], handlers: { ...users, ...tokens } },
 } as const;

@@ -106,6 +106,7 @@ async function rigOn(
   const id = await deploymentId(store);
   const reconciler = createReconciler(core);
   closers.unshift(() => core.tokenUses.written());
+  closers.unshift(() => core.refusals.written());
   closers.unshift(() => reconciler.stop());
   let draining = false;
   const metrics = createMetrics(core);

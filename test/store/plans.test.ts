@@ -1,6 +1,7 @@
 import { type KyselyPlugin, type RootOperationNode, sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allocationsOf, holdersOn, listTaken, release, takenDevices } from "../../src/store/allocations.ts";
+import { forgetAudit, listAudit } from "../../src/store/audit.ts";
 import { listCapacity } from "../../src/store/capacity.ts";
 import { collaboratorsOf, isSharedWith } from "../../src/store/collaborators.ts";
 import { openStore, type Store, type Tx } from "../../src/store/db.ts";
@@ -123,8 +124,12 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "who waits for a quota": (tx) => listWaitingForQuota(tx.db),
   "the team of a user": (tx) => teamOf(tx.db, "u"),
   "the members of teams": (tx) => membersOf(tx.db, ["x", "y"]),
-  "audit by time": (tx) =>
-    tx.db.selectFrom("audit").selectAll().where("at", ">", "2026").orderBy("at").limit(10).execute(),
+  "audit by time": (tx) => listAudit(tx.db, { since: "2026", until: "2027", limit: 10 }),
+  "audit of a user": (tx) =>
+    listAudit(tx.db, { actor: "u", since: "2026", after: { at: "2026", id: "x" }, limit: 10 }),
+  "audit by action": (tx) => listAudit(tx.db, { action: "token.create", limit: 10 }),
+  "audit of a reservation": (tx) => listAudit(tx.db, { subject: "x", limit: 10 }),
+  "old audit": (tx) => forgetAudit(tx, "2026", 10),
 };
 
 describe.each(engines)("B-05 hot statements use an index on $engine", ({ create, engine }) => {

@@ -5,8 +5,8 @@ import type { Tx } from "../../store/db.ts";
 import { insertOperation } from "../../store/disk-operations.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "../../store/disk-tables.ts";
 import { findDiskByName, insertDisk, lockNames } from "../../store/disks.ts";
-import { insertAudit } from "../../store/journal.ts";
 import { insertSnapshot } from "../../store/snapshots.ts";
+import { record } from "../audit/record.ts";
 import { newId } from "../ids.ts";
 
 interface Wanted {
@@ -127,4 +127,4 @@ export const auditDisk = (
   action: string,
   subject: string,
   detail: string | null,
-): Promise<void> => insertAudit(tx, { id: newId(), at: tx.at, actor, action, subject, detail });
+): Promise<void> => record(tx, actor, action, subject, detail);

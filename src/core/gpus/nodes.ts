@@ -5,10 +5,10 @@ import type { Page } from "../../api/schemas.ts";
 import { type Holder, holdersOn, listHeld } from "../../store/allocations.ts";
 import { listCapacity } from "../../store/capacity.ts";
 import { deleteCordon, insertCordon, listCordons } from "../../store/cordons.ts";
-import { insertAudit } from "../../store/journal.ts";
 import { ALL, markPlan } from "../../store/plan-changes.ts";
 import type { Db } from "../../store/tables.ts";
 import { userNames } from "../../store/users.ts";
+import { record } from "../audit/record.ts";
 import type { Core } from "../core.ts";
 import { type PageQuery, pageOfNamed } from "../cursor.ts";
 import { newId } from "../ids.ts";
@@ -34,14 +34,7 @@ export async function setCordon(core: Core, caller: Caller, node: string, cordon
       if (done) {
         for (const type of known.gpu_types) await markPlan(tx, newId(), type.name, [ALL]);
         const action = cordoned ? "node.cordon" : "node.uncordon";
-        await insertAudit(tx, {
-          id: newId(),
-          at: tx.at,
-          actor: caller.id,
-          action,
-          subject: node,
-          detail: null,
-        });
+        await record(tx, caller.id, action, node);
       }
       return (await viewNodes(tx.db)).find((one) => one.name === node) ?? known;
     },

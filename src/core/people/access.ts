@@ -29,30 +29,24 @@ interface Gate {
   readonly admin?: boolean | undefined;
 }
 
-/**
- * Who `token` belongs to, asked anew each time, so that revoking takes effect at once. Throws Problem not_logged_in, and not_allowed
- * for a token that is not good for what lies behind this gate.
- */
-export async function authenticate(core: Core, token: string | undefined, gate: Gate = {}): Promise<Caller> {
-  const caller = await used(core, token);
-  requireUserScope(caller, gate);
-  if (gate.admin && caller.role !== "admin") throw administratorsOnly();
-  return caller;
-}
-
-/** Who may read the metrics: who has a token for that, and administrators (A-15). Throws Problem not_logged_in, not_allowed. */
-export async function authenticateMetrics(core: Core, token: string | undefined): Promise<Caller> {
-  const caller = await used(core, token);
-  if (caller.scope === "metrics" || caller.role === "admin") return caller;
-  throw administratorsOnly();
-}
-
-function used(core: Core, token: string | undefined): Promise<Caller> {
+/** Who `token` belongs to, asked anew each time, so that revoking takes effect at once. Throws Problem not_logged_in. */
+export function authenticate(core: Core, token: string | undefined): Promise<Caller> {
   return core.store.read(async (db, now) => {
     const caller = await callerOf(db, now, token);
     core.tokenUses.note(caller.tokenId, now);
     return caller;
   });
+}
+
+/** Throws Problem not_allowed for a token that is not good for what lies behind this gate. */
+export function requireGate(caller: Caller, gate: Gate): void {
+  requireUserScope(caller, gate);
+  if (gate.admin && caller.role !== "admin") throw administratorsOnly();
+}
+
+/** Who may read the metrics: who has a token for that, and administrators (A-15). Throws Problem not_allowed. */
+export function requireMetrics({ scope, role }: Caller): void {
+  if (scope !== "metrics" && role !== "admin") throw administratorsOnly();
 }
 
 const administratorsOnly = (): Problem =>

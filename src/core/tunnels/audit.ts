@@ -3,14 +3,15 @@
  * server that is killed would take along; when it is over, its entry. A database that does not answer is asked again for some
  * minutes; an entry that it does not take even then is in the log, and the trail refers to that as soon as it can be written.
  */
+
+import { insertAudit } from "../../store/audit.ts";
 import type { Tx } from "../../store/db.ts";
-import { insertAuditOnce } from "../../store/journal.ts";
 import { deleteOpenTunnels, insertOpenTunnels } from "../../store/open-tunnels.ts";
 import type { AuditRow, OpenTunnelRow } from "../../store/tables.ts";
 import { createConditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
 import { newId } from "../ids.ts";
-import { closeLostTunnels, detailOf, type OpenTunnel, TUNNEL_CLOSE, type TunnelEntry } from "./entry.ts";
+import { closeLostTunnels, closing, detailOf, type OpenTunnel, type TunnelEntry } from "./entry.ts";
 
 interface Clock {
   now(): number;
@@ -123,7 +124,7 @@ export class TunnelAudit {
             batch.flatMap(([, it]) => (it.kind === "open" ? this.#row(it.tunnel, instant) : [])),
           );
           const over = batch.flatMap(([, it]) => (it.kind === "over" ? it : []));
-          for (const { id, entry } of over) await insertAuditOnce(tx, auditRow(id, entry, instant));
+          for (const { id, entry } of over) await insertAudit(tx, auditRow(id, entry, instant));
           await deleteOpenTunnels(
             tx,
             over.map(({ entry }) => entry.session),
@@ -180,8 +181,6 @@ export class TunnelAudit {
 const auditRow = (id: string, entry: TunnelEntry, instant: Instant): AuditRow => ({
   id,
   at: instant(entry.endedAt),
-  actor: entry.userId,
-  action: TUNNEL_CLOSE,
-  subject: entry.reservationId,
+  ...closing(entry.userId, entry.reservationId, entry.remoteAddress),
   detail: JSON.stringify(detailOf(entry, instant)),
 });

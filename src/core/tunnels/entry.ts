@@ -1,8 +1,10 @@
 /** A tunnel as the audit trail has it (O-03): one entry, when it is over. */
+
+import { insertAudit } from "../../store/audit.ts";
 import type { Tx } from "../../store/db.ts";
-import { insertAudit } from "../../store/journal.ts";
 import { deleteOpenTunnels, takeOrphanedTunnels, tunnelsOf } from "../../store/open-tunnels.ts";
 import type { OpenTunnelRow } from "../../store/tables.ts";
+import { OK } from "../audit/record.ts";
 import { newId } from "../ids.ts";
 
 /** A tunnel that is open. */
@@ -28,7 +30,7 @@ export interface TunnelEntry extends OpenTunnel {
   readonly text: string;
 }
 
-export const TUNNEL_CLOSE = "tunnel.close";
+const TUNNEL_CLOSE = "tunnel.close";
 
 /** As it stands in the trail; without `instant`, for the log, only how long it was open. */
 export function detailOf(entry: TunnelEntry, instant?: (ms: number) => string): Record<string, unknown> {
@@ -47,6 +49,16 @@ export function detailOf(entry: TunnelEntry, instant?: (ms: number) => string): 
     text: entry.text.slice(0, 200),
   };
 }
+
+/** An entry of a tunnel's end, but for when and how. */
+export const closing = (userId: string, reservationId: string, address: string) => ({
+  actor: userId,
+  action: TUNNEL_CLOSE,
+  subject: reservationId,
+  outcome: OK,
+  from_address: address,
+  request_id: null,
+});
 
 /** A server may have had thousands: those beyond have their turn at the next pass. */
 const AT_ONCE = 500;
@@ -89,9 +101,7 @@ async function insertEntry(tx: Tx, tunnel: OpenTunnelRow, end: string, text: str
   await insertAudit(tx, {
     id: newId(),
     at: tx.at,
-    actor: user_id,
-    action: TUNNEL_CLOSE,
-    subject: reservation_id,
+    ...closing(user_id, reservation_id, remote_address),
     detail: JSON.stringify({ ...known, from: remote_address, end, text }),
   });
 }

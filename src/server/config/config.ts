@@ -56,6 +56,8 @@ export interface ServerOptions {
   readonly tunnelUrl?: string;
   /** Seconds after which a pod that nobody uses is ended; default: never. */
   readonly idleAfterS?: number;
+  /** Seconds for which the audit trail is kept; 0 for ever. */
+  readonly auditRetentionS?: number;
   /** Where pods reach the API; default: where it listens. */
   readonly podUrl?: string;
   /** How long a start waits for another server to let go of the data directory, in milliseconds; default: 6 s. */

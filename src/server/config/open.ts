@@ -69,6 +69,7 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     tunnelUrl: file.tunnel_url,
     podUrl: file.pod_url,
     idleAfterS: file.idle_after,
+    auditRetentionS: file.audit_retention,
     githubKeysUrl: file.github_keys_url,
     logins: file.logins,
     loginTtlS: file.login_ttl,

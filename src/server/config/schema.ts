@@ -209,6 +209,9 @@ export const settingsFile = z
     traces: httpUrl.describe(
       "Where spans of requests, steps and driver calls are posted, as OTLP over HTTP in JSON: `http://127.0.0.1:4318/v1/traces`; default: nowhere",
     ),
+    audit_retention: duration(0, 3660 * 86_400).describe(
+      "How long entries of the audit trail are kept; `0` for ever; default: 400d",
+    ),
     pod_url: httpUrl.describe(
       "Where pods reach the API, to show and cancel their own reservation; `--pod-url`",
     ),

@@ -1,0 +1,41 @@
+/** That refusals are kept, and that guessing does not fill the database. */
+import { expect, test } from "vitest";
+import { Problem } from "../../src/api/errors.ts";
+import { Refusals } from "../../src/core/audit/refusals.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
+import { makeWorld } from "./world.ts";
+
+const [engine] = engines;
+if (!engine) throw new Error("there is no engine");
+const fresh = freshDatabases(engine.create);
+
+test("O-03 of the refusals of a minute 20 are written one by one, of the others the number", async () => {
+  const { core, rows } = await makeWorld(await fresh());
+  let now = 0;
+  const refusals = new Refusals(core, () => now);
+  const guess = (i: number) =>
+    refusals.note(
+      new Problem("not_logged_in", "the token is unknown"),
+      `GET /v1/${i}`,
+      undefined,
+      "10.0.0.1",
+    );
+  const written = async () => {
+    await refusals.written();
+    return (await rows("audit")).filter(({ action }) => action === "access.refuse");
+  };
+  for (let i = 0; i < 1000; i++) guess(i % 50);
+  expect(await written()).toHaveLength(20);
+  expect((await written())[0]).toMatchObject({ actor: "anonymous", from_address: "10.0.0.1" });
+  now += 59_999;
+  guess(3);
+  expect(await written()).toHaveLength(20);
+  now += 1;
+  guess(3);
+  const [summary] = (await written()).filter(({ subject }) => subject === "others");
+  // 30 of the 50 ways were not written; each was tried 20 times.
+  expect(summary).toMatchObject({ actor: "system", detail: "600 more in a minute before this one" });
+  expect(await written()).toHaveLength(22);
+  refusals.note(new Problem("not_found", "there is none"), "GET /v1/x", "u");
+  expect(await written()).toHaveLength(22);
+});
