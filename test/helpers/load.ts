@@ -21,9 +21,10 @@ export async function paced({ url, headers }: Get, perSecond: number, seconds: n
     if (response.statusCode !== 200) throw new Error(`${url}: HTTP ${response.statusCode}`);
     took.push(performance.now() - began - due);
   };
-  for (let n = 0; n < perSecond * seconds; n = sent.length) {
-    for (const until = ((performance.now() - began) / 1000) * perSecond; n < until; n++)
-      sent.push(ask((n / perSecond) * 1000));
+  const all = Math.round(perSecond * seconds);
+  for (let n = 0; n < all; n = sent.length) {
+    const until = Math.min(all, ((performance.now() - began) / 1000) * perSecond);
+    for (; n < until; n++) sent.push(ask((n / perSecond) * 1000));
     await pause(1);
   }
   await Promise.all(sent);

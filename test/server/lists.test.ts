@@ -169,7 +169,8 @@ describe.each(engines)("on $engine", (engine) => {
       ({ method, path }) => method === "GET" && /^\/v1\/\w[\w-]*$/.test(path),
     )) {
       const answer = (await (await rig.request(ann, path, {})).json()) as { items?: unknown };
-      if (!Array.isArray(answer.items)) continue;
+      // Of logins there are as many as the operator has configured.
+      if (!Array.isArray(answer.items) || path === "/v1/logins") continue;
       for (const limit of ["0", "501", "-1", "x"])
         expect((await rig.request(ann, `${path}?limit=${limit}`, {})).status, path).toBe(400);
       expect((await rig.request(ann, `${path}?limit=500`, {})).status, path).toBe(200);
