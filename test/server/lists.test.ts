@@ -173,7 +173,8 @@ describe.each(engines)("on $engine", (engine) => {
   });
 
   test("A-06 every list that can grow takes `limit` and `cursor`, and has a bound without them", async () => {
-    const table: Route[] = Object.values(routes);
+    // The ways to log in are of the configuration: there are three at most.
+    const table = Object.values<Route>(routes).filter(({ path }) => path !== routes.listLogins.path);
     const params = { id: made[1] ?? "" };
     for (const { path } of table.filter(
       ({ method, path }) => method === "GET" && /^\/v1\/\w[\w-]*$/.test(path),
