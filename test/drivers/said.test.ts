@@ -54,8 +54,12 @@ test("a log that gets long loses its beginning, in what is kept and on the disk,
       text: "after that",
     });
   }, GUARD);
+  // Nobody notes it any more.
+  await appendFile(control(dir, "log"), "the last word\n");
   await driver.terminate(spec.name);
-  expect(await driver.logs(spec.name)).toHaveLength(200);
+  const left = await driver.logs(spec.name);
+  expect(left).toHaveLength(200);
+  expect(left.at(-1)).toMatchObject({ number: first + 12_002, text: "the last word" });
   await driver.close();
   await rig.close();
 });

@@ -65,7 +65,7 @@ test("A-03 A-05 fields of the query and of the body are named together", async (
 
 test("A-05 unknown and repeated query parameters are refused on every route", async () => {
   const root = await rig.person("root", "admin");
-  for (const route of table.filter((r) => r.method === "GET" && !r.public && !r.path.includes("{id}"))) {
+  for (const route of table.filter((r) => r.method === "GET" && !r.public && !r.path.includes("{"))) {
     const who = route.admin ? root : alice;
     expect((await problemOf(await rig.request(who, `${route.path}?nope=1`, {}))).errors).toEqual([
       { field: "nope", code: "unknown", detail: "is not known here" },

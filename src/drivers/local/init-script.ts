@@ -65,6 +65,7 @@ note() {
   [ "$lines" -gt ${LINES_PER_FILE} ] || [ -n "$begun" ] || [ $((number - cleared)) -lt 10000 ] && return
   cleared=$number
   : >"$control/log"
+  echo "$cleared" >"$control/cleared"
   exec 5<"$control/log"
 }
 

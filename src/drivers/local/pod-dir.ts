@@ -7,6 +7,7 @@
  *     control/     what driver and pod tell each other: seen in the pod too
  *       log        what the scripts and sshd said
  *       said, said.1   the same with numbers and times (said.ts)
+ *       cleared    how many lines log had before it was cleared, if it was
  *       claim      pid of the one process that runs this pod; made once, so that two launches make one pod
  *       port       where sshd listens, once it does
  *       died       why the pod ended

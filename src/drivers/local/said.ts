@@ -19,16 +19,18 @@ const placeOf = (dataDir: string): string => join(dataDir, "logs");
 
 /** Those with a number above `after`, oldest first; of a pod that is gone what was kept of it, none of one that nobody knows. */
 export async function readSaid(dataDir: string, dir: string, after = 0): Promise<LogLine[]> {
-  const noted = [await readIfThere(control(dir, "said.1")), await readIfThere(control(dir, "said"))].join("");
+  const noted = await readNoted(dir);
   const text = noted || (await readIfThere(join(placeOf(dataDir), basename(dir))));
-  const lines = text === undefined ? await unnoted(dir) : parse(text, dir);
-  return lines.filter(({ number }) => number > after);
+  if (text !== undefined) return parse(text, dir).filter(({ number }) => number > after);
+  // A pod that did not come as far as its watchdog.
+  return (await readPort(dir)) === undefined ? unnoted(dir, after) : [];
 }
 
 /** Before the pod's directory goes: the last of it stays. Resolves with the reason when it does not, which never keeps a pod from going. */
 export async function keepSaid(dataDir: string, dir: string): Promise<string | undefined> {
   try {
-    const lines = (await readSaid(dataDir, dir)).slice(-KEPT_LINES);
+    const noted = parse(await readNoted(dir), dir);
+    const lines = [...noted, ...(await unnoted(dir, noted.at(-1)?.number ?? 0))].slice(-KEPT_LINES);
     if (lines.length === 0) return undefined;
     await mkdir(placeOf(dataDir), { recursive: true, mode: 0o700 });
     const text = lines.map(({ number, at, text }) => `${number} ${Date.parse(at) / 1000} ${text}\n`).join("");
@@ -39,6 +41,9 @@ export async function keepSaid(dataDir: string, dir: string): Promise<string | u
     return error instanceof Error ? error.message : String(error);
   }
 }
+
+const readNoted = async (dir: string): Promise<string> =>
+  [await readIfThere(control(dir, "said.1")), await readIfThere(control(dir, "said"))].join("");
 
 /** sshd ends its lines as a terminal in raw mode wants it. */
 const END = /\r?\n/;
@@ -55,14 +60,18 @@ function parse(text: string, dir: string): LogLine[] {
 const timeOf = (ms: number): string => new Date(Math.floor(ms / 1000) * 1000).toISOString();
 const shown = (text: string, dir: string): string => text.replaceAll(`${dir}/`, "").slice(0, LONGEST);
 
-/** A pod that did not come as far as its watchdog has only what its parts wrote, without a time. */
-async function unnoted(dir: string): Promise<LogLine[]> {
-  if ((await readPort(dir)) !== undefined) return [];
+/** What the watchdog has not come to yet, which looks once a second: at the end of a pod the lines that tell most. Their time is that of the last. */
+async function unnoted(dir: string, after: number): Promise<LogLine[]> {
+  const cleared = Number((await readIfThere(control(dir, "cleared"))) ?? 0);
   const file = control(dir, "log");
   const [text, stats] = [await readIfThere(file), await unlessMissing(stat(file))];
   const at = timeOf(stats?.mtimeMs ?? 0);
-  const lines = (text ?? "").split(END).filter(Boolean).slice(0, LINES_PER_FILE);
-  return lines.map((line, i) => ({ number: i + 1, at, text: shown(line, dir) }));
+  const lines = (text ?? "").split(END);
+  if (lines.at(-1) === "") lines.pop();
+  return lines
+    .map((line, i) => ({ number: cleared + i + 1, at, text: shown(line, dir) }))
+    .filter(({ number }) => number > after)
+    .slice(-LINES_PER_FILE);
 }
 
 async function forgetOldest(place: string): Promise<void> {
