@@ -54,7 +54,7 @@ describe("C-02 a line that cannot be carried out is exit 2 with the reason", () 
     ["reserve --gpus two", "--gpus"],
     ["disk create home --size 100", "is not a size"],
     ["disk create Home", "cannot be a name"],
-    ["disk create home --snapshots hourly", "is none of on-end, never"],
+    ["disk create home --snapshots hourly", "is none of on-end, every=6h or never"],
     ["disk restore home", "--from is missing"],
     ["disk edit home", "Nothing to change"],
     ["disk unlock home", "is no id"],
