@@ -33,7 +33,11 @@ export async function answerOnce<T>(
   const earlier = await findAnswer(tx, caller.id, given.key);
   if (earlier && earlier.request_hash !== given.requestHash) throw mismatch();
   if (earlier) return { body: JSON.parse(earlier.reply) as T, replayed: true };
-  const body = await work();
+  const body = await work().catch(async (error: unknown) => {
+    // What is in the way may be what the same request made, sent twice at one moment: then its answer is there by now.
+    if (error instanceof Problem && (await findAnswer(tx, caller.id, given.key))) throw usedMeanwhile(given);
+    throw error;
+  });
   const first = await insertAnswer(tx, {
     user_id: caller.id,
     key: given.key,
@@ -42,9 +46,12 @@ export async function answerOnce<T>(
     created_at: tx.at,
   });
   // The same request at the same moment was faster: undone, and asked again, this one gets its answer.
-  if (!first) throw new LostRace(`the idempotency key ${given.key} was used meanwhile`);
+  if (!first) throw usedMeanwhile(given);
   return { body, replayed: false };
 }
+
+const usedMeanwhile = ({ key }: Idempotency): LostRace =>
+  new LostRace(`the idempotency key ${key} was used meanwhile`);
 
 /** Answers are kept for 24 hours. */
 export const forgetOldAnswers = (tx: Tx): Promise<void> =>

@@ -15,6 +15,7 @@ import { type Answer, answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import type { Caller } from "./people/access.ts";
 import { unknownUser } from "./people/find-user.ts";
+import { decided } from "./race.ts";
 
 /** By name. */
 export async function listTeams(core: Core, query: PageQuery = {}): Promise<Page<Team>> {
@@ -29,13 +30,15 @@ export function createTeam(
   name: string,
   idempotency: Idempotency | undefined,
 ): Promise<Answer<Team>> {
-  return core.store.write((tx) =>
-    answerOnce(tx, caller, idempotency, async () => {
-      const made = await teams.insertTeam(tx, { id: newId(), name, created_at: tx.at });
-      if (!made) throw new Problem("name_taken", `there is a team ${name} already`);
-      await record(tx, caller.id, "team.create", name);
-      return viewTeam(tx.db, made);
-    }),
+  return decided(() =>
+    core.store.write((tx) =>
+      answerOnce(tx, caller, idempotency, async () => {
+        const made = await teams.insertTeam(tx, { id: newId(), name, created_at: tx.at });
+        if (!made) throw new Problem("name_taken", `there is a team ${name} already`);
+        await record(tx, caller.id, "team.create", name);
+        return viewTeam(tx.db, made);
+      }),
+    ),
   );
 }
 

@@ -42,6 +42,17 @@ describe.each(engines)("users on $engine", (engine) => {
     expect((await root.api.listUsers({ query: { name: "nobody" } })).items).toEqual([]);
   });
 
+  test("A-08 one request that is sent twice at one moment makes one thing, and both get the answer", async () => {
+    for (let i = 0; i < 5; i++) {
+      const user = () => root.api.createUser({ body: { name: `twin-${i}` }, idempotencyKey: `u${i}` });
+      const team = () => root.api.createTeam({ body: { name: `team-${i}` }, idempotencyKey: `t${i}` });
+      const [one, other] = await Promise.all([user(), user()]);
+      expect(other).toEqual(one);
+      const [first, second] = await Promise.all([team(), team()]);
+      expect(second).toEqual(first);
+    }
+  });
+
   test("X-01 a disabled user's tokens are good for nothing until the user is enabled again; what runs goes on", async () => {
     const id = await reserve();
     expect((await patch(alice.id, { disabled: true })).disabled_at).toBe(rig.clock.now().toISOString());
