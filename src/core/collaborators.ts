@@ -8,7 +8,7 @@ import { githubNameFault } from "../api/names.ts";
 import { collaboratorsOf, deleteCollaborator, saveCollaborator } from "../store/collaborators.ts";
 import type { Tx } from "../store/db.ts";
 import type { CollaboratorRow, ReservationRow } from "../store/tables.ts";
-import { deleteTokensOf } from "../store/tokens.ts";
+import { deletePodTokens } from "../store/tokens.ts";
 import { findUserByName } from "../store/users.ts";
 import { changeReservation, isFinal, notActive } from "./change.ts";
 import type { Core } from "./core.ts";
@@ -54,7 +54,7 @@ async function write(
   const leaving = remove.map((word) => find(before, word));
   for (const one of leaving) await deleteCollaborator(tx, one);
   // Whoever was in the pod may have kept its token.
-  if (leaving.length > 0) await deleteTokensOf(tx, id);
+  if (leaving.length > 0) await deletePodTokens(tx, id);
   for (const { remark: _, ...one } of newcomers)
     await saveCollaborator(tx, { ...one, reservation_id: id, added_at: tx.at });
   if ((await collaboratorsOf(tx.db, [id])).length > MAX_COLLABORATORS)

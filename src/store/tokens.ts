@@ -115,6 +115,15 @@ export async function deleteTokensOf(tx: Tx, reservationId: string): Promise<voi
   await tx.db.deleteFrom("tokens").where("reservation_id", "=", reservationId).execute();
 }
 
+/** The same of those in its pods alone: its owner's for it stay. */
+export async function deletePodTokens(tx: Tx, reservationId: string): Promise<void> {
+  await tx.db
+    .deleteFrom("tokens")
+    .where("reservation_id", "=", reservationId)
+    .where("scope", "<>", "reservation")
+    .execute();
+}
+
 /** Revokes one token; undefined when it is unknown or revoked already. */
 export async function revokeToken(tx: Tx, id: string): Promise<TokenRow | undefined> {
   const row = await tx.db
