@@ -96,7 +96,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),
   };
   bindRoutes(app, handlers, deps);
-  bindPublic(app, deps.core, logins);
+  bindPublic(app, logins, deps);
   app.get("/v1/tunnel/:reservation", () => {
     throw new Problem("invalid_input", "this address speaks WebSocket only", {
       hint: "connect with `gpu-dev connect`, or upgrade with the subprotocol gpu-dev.tunnel.v1",

@@ -52,14 +52,18 @@ export function bindRoutes(app: Hono<AppEnv>, handlers: Handlers, parts: Parts):
 }
 
 /** Binds the routes of those who have no token yet. */
-export function bindPublic(app: Hono<AppEnv>, core: Core, handlers: PublicHandlers): void {
+export function bindPublic(
+  app: Hono<AppEnv>,
+  handlers: PublicHandlers,
+  { core, limits }: Pick<Parts, "core" | "limits">,
+): void {
   for (const name of Object.keys(handlers) as (keyof PublicHandlers)[]) {
     const route: Route = routes[name];
-    const handler = handlers[name] as unknown as AnyHandler;
+    const handler = handlers[name] as unknown as (given: object) => Promise<Reply<RouteName>>;
     app.on(route.method, honoPath(route.path), async (c) => {
       requireAccepted(c.req.header("accept"), [JSON_TYPE]);
       const input = await readInput(c, contract[name], route);
-      const reply = await handler({ core, ...input } as Given<RouteName>);
+      const reply = await handler({ core, limits, address: c.get("remoteAddress"), ...input });
       return answer(c, reply.body, route.status);
     });
   }

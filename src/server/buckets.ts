@@ -47,6 +47,13 @@ export class Buckets {
     this.#buckets.set(key, { level: level - 1, at });
   }
 
+  /** One that was taken is there again. */
+  giveBack(key: string): void {
+    if (!this.#buckets.has(key)) return;
+    const { level, at } = this.#filled(key);
+    this.#buckets.set(key, { level: Math.min(this.#rate().burst, level + 1), at });
+  }
+
   get size(): number {
     return this.#buckets.size;
   }

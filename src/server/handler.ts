@@ -7,6 +7,7 @@ import type { Core } from "../core/core.ts";
 import type { Idempotency } from "../core/idempotency.ts";
 import type { Caller } from "../core/people/access.ts";
 import type { Versions } from "../core/versions.ts";
+import type { RateLimits } from "./rate-limits.ts";
 
 type Output<T> = T extends z.ZodType ? z.output<T> : undefined;
 type Part<R extends RouteName, K extends string> = K extends keyof (typeof contract)[R]
@@ -40,8 +41,13 @@ export interface Reply<R extends RouteName> {
 type Handler<R extends RouteName> = (given: Given<R>) => Promise<Reply<R>>;
 /** Those for whom has no token yet. */
 type PublicRoute = keyof typeof loginRoutes;
+interface FromAnybody {
+  readonly limits: RateLimits;
+  /** Where the request comes from. */
+  readonly address: string | undefined;
+}
 type PublicHandler<R extends RouteName> = (
-  given: Omit<Given<R>, "caller" | "idempotency">,
+  given: Omit<Given<R>, "caller" | "idempotency"> & FromAnybody,
 ) => Promise<Reply<R>>;
 export type PublicHandlers = { readonly [R in PublicRoute]: PublicHandler<R> };
 export type Handlers = { readonly [R in PrivateRoute]: Handler<R> };

@@ -19,6 +19,9 @@ export interface RateLimits {
   request(address: string | undefined): Problem | undefined;
   /** `login`, counted for the token that it is good for or the address that it fails from. Throws Problem rate_limited. */
   login<T>(token: string | undefined, address: string | undefined, login: () => Promise<T>): Promise<T>;
+  /** Counts a login that is begun as one that failed, until it is `finished`: all that are begun have one bound. Throws Problem rate_limited. */
+  begin(address: string | undefined): void;
+  finished(address: string | undefined): void;
 }
 
 /** A script may make so many of its minute's requests at once. */
@@ -62,6 +65,16 @@ export function createRateLimits(limits: () => RequestLimits, now = () => perfor
         else if (network !== undefined) failures.take(network);
         throw error;
       }
+    },
+    begin(address) {
+      const network = networkOf(address);
+      if (network === undefined) return;
+      refuse(failures.wait(network), "too many logins were begun from your address and not finished");
+      failures.take(network);
+    },
+    finished(address) {
+      const network = networkOf(address);
+      if (network !== undefined) failures.giveBack(network);
     },
   };
 }

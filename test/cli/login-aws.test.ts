@@ -253,6 +253,14 @@ describe("credentials", () => {
     });
     expect((await given.login()).code).toBe(0);
     expect(given.world.programs).toEqual([["aws", "configure", "export-credentials", "--profile", "sso"]]);
+    const machine = await open({
+      env: {},
+      world: {
+        runProgram: async () => ({ code: 0, stdout: printed, stderr: "" }),
+      },
+    });
+    expect((await machine.login()).code).toBe(0);
+    expect(machine.world.programs).toEqual([["aws", "configure", "export-credentials"]]);
     const failing = await open({
       env: {},
       world: {

@@ -30,9 +30,11 @@ export async function findCredentials(ctx: Context): Promise<AwsCredentials> {
     profile.aws_session_token,
   );
   if (kept) return kept;
-  return profile.credential_process === undefined
-    ? byProgram(ctx, "aws", ["configure", "export-credentials", "--profile", name], name)
-    : byProgram(ctx, "sh", ["-c", profile.credential_process], name);
+  if (profile.credential_process !== undefined)
+    return byProgram(ctx, "sh", ["-c", profile.credential_process], name);
+  // In containers and on instances there is no profile at all: one that is named must be there, also "default".
+  const chosen = env.AWS_PROFILE ? ["--profile", name] : [];
+  return byProgram(ctx, "aws", ["configure", "export-credentials", ...chosen], name);
 }
 
 const credentialsOf = (id?: string, secret?: string, token?: string): AwsCredentials | undefined =>

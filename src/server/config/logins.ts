@@ -2,13 +2,11 @@
 import * as z from "zod";
 import { isThisMachine } from "../../api/proxy.ts";
 
-const https = z
-  .url({ protocol: /^https?$/ })
-  .refine((text) => {
-    const url = new URL(text);
-    return url.protocol === "https:" || isThisMachine(url.hostname);
-  }, "must be https: who can change what it answers can be anybody here")
-  .transform((text) => text.replace(/\/+$/, ""));
+const secure = z.url({ protocol: /^https?$/ }).refine((text) => {
+  const url = new URL(text);
+  return url.protocol === "https:" || isThisMachine(url.hostname);
+}, "must be https: who can change what it answers can be anybody here");
+const https = secure.transform((text) => text.replace(/\/+$/, ""));
 const word = z.string().min(1).max(200);
 const words = z.array(word).min(1).max(1000);
 const lowerWords = z.array(word.toLowerCase()).min(1).max(1000);
@@ -31,7 +29,10 @@ const oidcPeople = z.strictObject({
 });
 const oidc = z.strictObject({
   title: word.default("your organisation's login").describe("What people know it by"),
-  issuer: https.describe("The provider's address; it must speak OpenID Connect with the device flow"),
+  // Compared to the letter, and some end in a slash.
+  issuer: secure.describe(
+    "The provider's address, as it writes its `issuer` itself; it must speak OpenID Connect with the device flow",
+  ),
   ...client,
   scopes: words.default(["openid", "profile", "email"]).describe("What is asked for"),
   name_claim: word

@@ -125,7 +125,7 @@ const limits = z
       "The same for one address (of IPv6 its /64 network), but for loopback; default 30000",
     ),
     failed_logins_per_address: perMinute.describe(
-      "Requests with a token that is no good from one address in a minute, but for loopback; 0 for no limit; default 30",
+      "Requests with a token that is no good, and logins that are begun and not finished, from one address in a minute, but for loopback; 0 for no limit; default 30",
     ),
   })
   .partial();

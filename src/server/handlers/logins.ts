@@ -7,10 +7,13 @@ export const logins = {
   async listLogins({ core }) {
     return { body: { items: loginWays(core), next_cursor: null } };
   },
-  async beginLogin({ core, body }) {
+  async beginLogin({ core, body, limits, address }) {
+    limits.begin(address);
     return { body: await beginLogin(core, body.with) };
   },
-  async finishLogin({ core, body }) {
-    return { body: await finishLogin(core, body) };
+  async finishLogin({ core, body, limits, address }) {
+    const result = await finishLogin(core, body);
+    if (result.state === "done") limits.finished(address);
+    return { body: result };
   },
 } satisfies PublicHandlers;

@@ -69,6 +69,8 @@ function asking({ api_url, title }: GithubSettings, fetch: Fetch, token: string)
   };
   return async (path, shape) => {
     const response = await fetch(`${api_url}${path}`, { headers });
+    if (isTooMany(response))
+      throw new Problem("unavailable", `${title} answers no more questions now`, { hint: "try again later" });
     if ([401, 403, 404].includes(response.status)) return undefined;
     const parsed = shape.safeParse(await response.json().catch(() => undefined));
     if (parsed.success) return parsed.data;
@@ -77,6 +79,11 @@ function asking({ api_url, title }: GithubSettings, fetch: Fetch, token: string)
     });
   };
 }
+
+/** Its limit of questions comes as 403, too: then that says nothing about who is a member of what. */
+const isTooMany = ({ status, headers }: Response): boolean =>
+  status === 429 ||
+  (status === 403 && (headers.has("retry-after") || headers.get("x-ratelimit-remaining") === "0"));
 
 /** Throws Problem not_allowed and unavailable. */
 async function identify(settings: GithubSettings, ask: Ask): Promise<Identity> {

@@ -79,7 +79,13 @@ function identityOf(settings: OidcSettings, claims: Claims): Identity {
     );
   const groups = [claims[groups_claim]].flat().filter((group) => typeof group === "string");
   const role = roleOf(settings, { shown: name, groups, email: emailOf(claims) });
-  return { provider: issuer, subject: String(claims.sub), name: name.toLowerCase(), role };
+  // Whoever adds or takes away the slash at the end means the same provider, which knows the same people.
+  return {
+    provider: issuer.replace(/\/+$/, ""),
+    subject: String(claims.sub),
+    name: name.toLowerCase(),
+    role,
+  };
 }
 
 /** An address that anybody can claim says nothing about them. */

@@ -17,34 +17,38 @@ interface Told {
   readonly alg?: string;
   /** Of the page about the user. */
   readonly userinfo?: object;
+  /** Of its issuer. */
+  readonly path?: string;
 }
 
 /** A provider that signs what the test wants; the way to log in at it. */
-async function openWith({ claims = {}, key = own.privateKey, alg = "RS256", userinfo }: Told) {
+async function openWith({ claims = {}, key = own.privateKey, alg = "RS256", userinfo, path = "" }: Told) {
+  const base = path.replace(/\/$/, "");
   const http = createServer((request, response) => {
-    const issuer = `http://${request.headers.host}`;
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify(pages(issuer)[request.url ?? ""] ?? {}));
+    const page = request.url?.slice(base.length) ?? "";
+    response.end(JSON.stringify(pages(`http://${request.headers.host}${base}`)[page] ?? {}));
   }).listen(0, "127.0.0.1");
   await once(http, "listening");
   onTestFinished(() => {
     http.close();
     http.closeAllConnections();
   });
-  const pages = (issuer: string): Record<string, object> => ({
+  const ending = path.slice(base.length);
+  const pages = (at: string): Record<string, object> => ({
     "/.well-known/openid-configuration": {
-      issuer,
-      jwks_uri: `${issuer}/jwks`,
-      token_endpoint: `${issuer}/token`,
-      device_authorization_endpoint: `${issuer}/device`,
+      issuer: at + ending,
+      jwks_uri: `${at}/jwks`,
+      token_endpoint: `${at}/token`,
+      device_authorization_endpoint: `${at}/device`,
       id_token_signing_alg_values_supported: ["RS256"],
-      ...(userinfo ? { userinfo_endpoint: `${issuer}/me` } : {}),
+      ...(userinfo ? { userinfo_endpoint: `${at}/me` } : {}),
     },
     "/jwks": { keys: [{ ...own.publicKey.export({ format: "jwk" }), kid: "1", alg: "RS256", use: "sig" }] },
-    "/token": { access_token: "a", token_type: "Bearer", id_token: idToken(issuer, claims, key, alg) },
+    "/token": { access_token: "a", token_type: "Bearer", id_token: idToken(at + ending, claims, key, alg) },
     "/me": userinfo ?? {},
   });
-  const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}${path}`;
   const settings = settingsOf("oidc", { title: "SSO", issuer, client_id: "gpu-dev", allow: "everyone" });
   return createOidc(settings, undefined, new Service({ name: "oidc", title: "SSO" }));
 }
@@ -67,6 +71,14 @@ function idToken(issuer: string, claims: object, key: KeyObject, alg: string): s
 test("what is as it should be is believed; the ID token goes before the page about the user", async () => {
   const provider = await openWith({ userinfo: { sub: "1", preferred_username: "root", groups: ["x"] } });
   expect(await provider.poll("code")).toMatchObject({ subject: "1", name: "ada" });
+});
+
+test("an issuer that ends in a slash is believed as it writes itself; with or without it it is the same provider", async () => {
+  const provider = await openWith({ path: "/application/o/gpu-dev/" });
+  expect(await provider.poll("code")).toMatchObject({
+    subject: "1",
+    provider: expect.stringMatching(/\/application\/o\/gpu-dev$/),
+  });
 });
 
 test.each<[string, Told, RegExp]>([

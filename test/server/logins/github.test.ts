@@ -23,13 +23,15 @@ interface Account {
 interface StandIn {
   readonly url: string;
   says: string | Account;
+  /** It was asked too much. */
+  limited: boolean;
 }
 
 async function startGithub(): Promise<StandIn> {
-  const github: StandIn = { url: "", says: "authorization_pending" };
+  const github: StandIn = { url: "", says: "authorization_pending", limited: false };
   const http = createServer(async (request, response) => {
-    const { status = 200, body } = await answer(github, request);
-    response.writeHead(status, { "content-type": "application/json; charset=utf-8" });
+    const { status = 200, headers, body } = await answer(github, request);
+    response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
     response.end(JSON.stringify(body));
   }).listen(0, "127.0.0.1");
   await once(http, "listening");
@@ -40,7 +42,11 @@ async function startGithub(): Promise<StandIn> {
   return Object.assign(github, { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` });
 }
 
-type Answer = { readonly status?: number; readonly body: object };
+type Answer = {
+  readonly status?: number;
+  readonly headers?: Record<string, string>;
+  readonly body: object;
+};
 
 async function answer(github: StandIn, request: IncomingMessage): Promise<Answer> {
   const path = request.url ?? "";
@@ -82,10 +88,11 @@ const ofCode = (says: StandIn["says"]): Answer =>
         },
       };
 
-function ofApi({ says }: StandIn, { headers }: IncomingMessage, path: string): Answer {
+function ofApi({ says, limited }: StandIn, { headers }: IncomingMessage, path: string): Answer {
   const isKnown = headers.authorization === "Bearer gho_16C7e42F292c6912E7710c838347Ae178B4a";
   if (!isKnown || typeof says === "string") return { status: 401, body: { message: "Bad credentials" } };
   if (path === "/user") return { body: { id: says.id, login: says.login, type: "User" } };
+  if (limited) return { status: 403, headers: { "x-ratelimit-remaining": "0" }, body: {} };
   const [, organisation] = /^\/user\/memberships\/orgs\/(.+)$/.exec(path) ?? [];
   const [, of, team, login] = /^\/orgs\/(.+)\/teams\/(.+)\/memberships\/(.+)$/.exec(path) ?? [];
   const state = says.memberships[organisation ?? `${of}/${team}`];
@@ -154,6 +161,38 @@ describe.each(engines)("on $engine", (engine) => {
     const first = await logIn(octocat);
     expect((await logIn({ ...octocat, login: "renamed" })).user).toEqual(first.user);
     expect(await refused(logIn({ ...octocat, id: 7 }))).toMatchObject({ code: "name_taken" });
+  });
+
+  test("who may ask GitHub no more for now keeps the role: that says nothing about memberships", async () => {
+    const { logIn, github, rig } = await open({
+      allow: { users: ["octocat"] },
+      admins: { groups: ["acme"] },
+    });
+    const root = await rig.person("root", "admin");
+    const { user } = await logIn(octocat);
+    github.limited = true;
+    expect(await refused(logIn(octocat))).toMatchObject({ code: "unavailable" });
+    expect((await root.api.getUser({ params: { id: user.id } })).role).toBe("admin");
+  });
+
+  test("A-11 logins that are begun and not finished are few from one address; who gets in may come again", async () => {
+    const { github, rig } = await open();
+    Object.assign(rig, { limits: { ...rig.limits, failedLoginsPerAddress: 2 } });
+    const send = async (path: string, body: object, remoteAddress = "192.0.2.1") => {
+      const headers = { "content-type": "application/json" };
+      const init = { method: "POST", headers, body: JSON.stringify(body) };
+      return rig.app.request(path, init, { incoming: { headers: {}, socket: { remoteAddress } } });
+    };
+    const begin = (address?: string) => send("/v1/logins", { with: "github" }, address);
+    const { login } = (await (await begin()).json()) as { login: string };
+    expect((await begin()).status).toBe(200);
+    const refusal = await begin();
+    expect([refusal.status, refusal.headers.get("retry-after")]).toEqual([429, "30"]);
+    for (const other of ["192.0.2.2", "127.0.0.1"]) expect((await begin(other)).status).toBe(200);
+    github.says = octocat;
+    rig.clock.tick(5000);
+    expect(await (await send("/v1/logins/finish", { login })).json()).toMatchObject({ state: "done" });
+    expect([(await begin()).status, (await begin()).status]).toEqual([200, 429]);
   });
 
   test.each([
