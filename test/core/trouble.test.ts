@@ -1,9 +1,9 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeWorld, type World, worldOn } from "./world.ts";
 
 describe.each(engines)("trouble in the life of a reservation on $engine", ({ create }) => {
   let world: World;
@@ -258,5 +258,32 @@ describe.each(engines)("trouble in the life of a reservation on $engine", ({ cre
     await world.after(61_000);
     expect(await world.show(id)).toMatchObject({ state: "preparing", attempt: 2 });
     expect([[...world.driver.pods.keys()], beside]).toEqual([[`${id}-2`], []]);
+  });
+
+  test("S-01 L-12 neither does it while that cannot be taken away, nor at the start of a server", async () => {
+    world.driver.launched = { state: "starting", reason: "booting" };
+    const id = await world.reserve({ gpu_count: 8 });
+    await world.after(0);
+    const healthy = (is: boolean) => {
+      world.driver.nodes = world.driver.nodes.map((n) => ({ ...n, healthy: is }));
+    };
+    healthy(false);
+    world.driver.faults.set("terminate", new DriverError("no route to the node"));
+    await world.after(61_000);
+    await world.after(10_000);
+    healthy(true);
+    await world.after(61_000);
+    expect(await world.show(id)).toMatchObject({ state: "queued", attempt: 1 });
+    await world.reconciler.stop();
+    const next = await worldOn(world.core.store, world.clock, world.driver);
+    onTestFinished(() => next.reconciler.stop());
+    next.reconciler.start();
+    await next.after(0);
+    expect(await next.show(id)).toMatchObject({ state: "queued", attempt: 1 });
+    expect([...world.driver.pods.keys()]).toEqual([`${id}-1`]);
+    world.driver.faults.clear();
+    await next.after(61_000);
+    expect(await next.show(id)).toMatchObject({ state: "preparing", attempt: 2 });
+    expect([...world.driver.pods.keys()]).toEqual([`${id}-2`]);
   });
 });

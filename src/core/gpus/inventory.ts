@@ -10,22 +10,40 @@ import type { Core } from "../core.ts";
 import { type PageQuery, pageOfNamed } from "../cursor.ts";
 import { newId } from "../ids.ts";
 import { newcomerStart } from "../planning/newcomer.ts";
-import { bounded } from "../pods/pod.ts";
+import { strayPods } from "../pods/compare.ts";
+import { bounded, driverWords } from "../pods/pod.ts";
 import { capacityRow, countPlaces } from "./devices.ts";
 
 /** Asks the driver and stores the answer. A driver that cannot be asked (DriverError) leaves what is known. */
 export async function syncCapacity(core: Core): Promise<void> {
   const nodes = await bounded("capacity", core.driver.capacity());
+  const left = await somethingIsLeft(core);
   await core.store.write(
     async (tx) => {
       const before = await listCapacity(tx.db);
-      for (const n of nodes) await saveCapacity(tx, capacityRow(n, tx.at));
+      for (const n of nodes) {
+        const row = capacityRow(n, tx.at);
+        await saveCapacity(tx, left && !wasHealthy(before, row) ? { ...row, healthy: 0 } : row);
+      }
       await dropUnseen(tx);
       await markChanges(tx, before, await listCapacity(tx.db));
     },
     { lock: "schedule" },
   );
 }
+
+/** Whether pods may be there that were given up with their node: until they are gone, a node that comes back counts as lost (S-01). */
+async function somethingIsLeft(core: Core): Promise<boolean> {
+  try {
+    return (await strayPods(core)).givenUp.length > 0;
+  } catch (error) {
+    if (driverWords(error) === undefined) throw error;
+    return true;
+  }
+}
+
+const wasHealthy = (before: readonly CapacityRow[], { node, gpu_type }: CapacityRow): boolean =>
+  before.some((row) => row.node === node && row.gpu_type === gpu_type && row.healthy === 1);
 
 /** Types of which something else is offered than before: their plans are out of date. */
 async function markChanges(tx: Tx, before: readonly CapacityRow[], after: readonly CapacityRow[]) {
