@@ -296,6 +296,17 @@ describe.each(engines)("disks after a crash on $engine", ({ create }) => {
     expect(world.disks.halfMade).toEqual([`${made}.half`]);
   });
 
+  test("D-11 neither is the snapshot that a restore takes first, by another server", async () => {
+    const { body } = await restoreDisk(world.core, world.ann, id, { snapshot });
+    await lease(body, "another server");
+    const half = `${(await row(body)).kept_id}.half`;
+    world.disks.halfMade = [half];
+    world.reconciler.start();
+    await world.after(0);
+    await world.after(1000);
+    expect(world.disks.halfMade).toEqual([half]);
+  });
+
   test("D-11 a row whose data are gone is reported once, and kept", async () => {
     world.disks.disks.clear();
     world.disks.snapshots.clear();

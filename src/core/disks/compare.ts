@@ -77,5 +77,5 @@ async function readNamed(db: Db): Promise<Named> {
   };
 }
 
-const targetsOf = ({ volume, snapshot_id }: OperationRow): string[] =>
-  [volume, snapshot_id].filter((id) => id !== null);
+const targetsOf = ({ volume, snapshot_id, kept_id }: OperationRow): string[] =>
+  [volume, snapshot_id, kept_id].filter((id) => id !== null);
