@@ -5,14 +5,18 @@ import {
   mkdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { mkdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { copyLive } from "../../src/drivers/local-disks/live-copy.ts";
+import { lacks, mountMedium } from "./medium.ts";
 import { run, temporaryDirectory } from "./ssh.ts";
+
+const noXfs = lacks("xfs");
 
 let base: string;
 let from: string;
@@ -84,3 +88,32 @@ test("D-03 a file that changes once is copied again, one that changes each time 
   expect(await readFile(join(to, "once"), "utf8")).toBe("second");
   expect(changing).toBe(1);
 });
+
+test.skipIf(noXfs !== undefined)(
+  "D-03 a file that got the number of one that is gone is not taken for that",
+  async () => {
+    const medium = mountMedium("xfs");
+    if (typeof medium === "string") throw new Error(medium);
+    onTestFinished(() => medium.unmount());
+    [from, to] = [join(medium.directory, "from"), join(medium.directory, "to")];
+    for (const place of [from, to]) await mkdir(place);
+    // Names are read in their order.
+    await writeFile(join(from, "old"), "old");
+    await link(join(from, "old"), join(from, "other"));
+    await mkdir(join(from, "then"));
+    const [made, moved] = [join(from, "made"), join(from, "then", "new")];
+    const until = Date.now() + 20_000;
+    await copy(() => {
+      if (existsSync(moved) || !existsSync(join(to, "other"))) return;
+      const { ino } = statSync(join(from, "old"));
+      for (const name of ["old", "other"]) rmSync(join(from, name));
+      do {
+        rmSync(made, { force: true });
+        writeFileSync(made, "new");
+      } while (statSync(made).ino !== ino && Date.now() < until);
+      expect(statSync(made).ino).toBe(ino);
+      renameSync(made, moved);
+    });
+    expect(await readFile(join(to, "then", "new"), "utf8")).toBe("new");
+  },
+);

@@ -64,8 +64,10 @@ class LiveCopy {
   }
 
   async #file(source: number, to: Buffer): Promise<void> {
-    const { dev, ino, nlink } = fs.fstatSync(source);
-    const known = this.#copies.get(`${dev}:${ino}`);
+    const { dev, ino, birthtimeMs, nlink } = fs.fstatSync(source);
+    // One that is gone by now may have left its number to this one.
+    const file = `${dev}:${ino}:${birthtimeMs}`;
+    const known = this.#copies.get(file);
     if (known) return fs.linkSync(known, to);
     const into = fs.openSync(to, "wx+", 0o600);
     try {
@@ -74,7 +76,7 @@ class LiveCopy {
     } finally {
       fs.closeSync(into);
     }
-    if (nlink > 1) this.#copies.set(`${dev}:${ino}`, to);
+    if (nlink > 1) this.#copies.set(file, to);
   }
 
   /** Whether the file was left alone for one of the tries. */
