@@ -36,7 +36,8 @@ export async function clone(from: string, to: string): Promise<void> {
 
 /** Clones the image of the file system that is mounted at `home`; false, and the clone is good for nothing, when it cannot be held still for so long. */
 export async function cloneHeldStill(home: string, image: string, to: string): Promise<boolean> {
-  const holder = spawn("bash", ["-c", SCRIPT, "bash", home], {
+  // Its input is a socket, on which bash would read what root's sessions begin with, and that may say anything.
+  const holder = spawn("bash", ["--norc", "-c", SCRIPT, "bash", home], {
     cwd: "/",
     // It goes on when the server's processes are killed.
     detached: true,

@@ -13,6 +13,7 @@ import { copyTree, syncTree } from "./copy.ts";
 import { type Job, SAYS, type Told } from "./job.ts";
 import { settle } from "./layout.ts";
 import { copyLive } from "./live-copy.ts";
+import { whenSilent } from "./silence.ts";
 import { agreed, Difference, linesOf } from "./tree-list.ts";
 import { measureTree } from "./walk.ts";
 
@@ -167,17 +168,15 @@ const leave = (): void => {
   gone.abort();
   process.exit(1);
 };
-let silence = setTimeout(leave, SILENCE_MS);
 process.stdin.setEncoding("utf8").on("end", leave);
 process.stdin.on("data", (said: string) => {
-  clearTimeout(silence);
-  silence = setTimeout(leave, SILENCE_MS);
   if (said.includes(SAYS.agreed)) serverAgrees.resolve();
 });
+const stopListening = whenSilent(process.stdin, SILENCE_MS, leave);
 try {
   tell({ use: await work(job) });
 } catch (error) {
   tell(faultOf(error));
 }
-clearTimeout(silence);
+stopListening();
 process.stdin.destroy();
