@@ -1,6 +1,7 @@
 /** `gpu-dev forward --background`, `--list` and `--stop`, without the process in the background; test/e2e/forward.test.ts has that. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { announce, type BackgroundForward } from "../../src/cli/ssh/background.ts";
@@ -106,10 +107,15 @@ test.each([
 });
 
 /** A file of one that is not there any more, whose port has gone to `server`. */
-async function stale(world: World, server: Server | undefined, pid: number): Promise<void> {
+async function stale(
+  world: World,
+  server: Server | undefined,
+  pid: number,
+  host = hostname(),
+): Promise<void> {
   const control = server ? await listen(server) : 1;
   mkdirSync(join(stateDir(world), "forwards"), { recursive: true });
-  const entry = { ...forward({ pid }), control, secret: "s".repeat(48) };
+  const entry = { ...forward({ pid }), host, control, secret: "s".repeat(48) };
   writeFileSync(join(stateDir(world), "forwards", "old.json"), JSON.stringify(entry));
 }
 
@@ -132,6 +138,13 @@ test("the file of one that was killed goes, also when its port or its pid is ano
   writeFileSync(join(stateDir(world), "forwards", "broken.json"), "{");
   expect((await world.gpuDev("forward --list")).stdout).toBe("");
   expect(files(world)).toEqual([]);
+});
+
+test("one of another machine with the same home is neither told here nor forgotten", async () => {
+  const world = worldWith();
+  await stale(world, undefined, process.pid, "elsewhere");
+  expect((await world.gpuDev("forward --list")).stdout).toBe("");
+  expect(files(world)).toEqual(["old.json"]);
 });
 
 test("one that does not answer now is not forgotten while its process lives", async () => {

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../api/errors.ts";
 import { absent, writeOwnFile } from "../../tunnel/own-file.ts";
@@ -27,6 +28,8 @@ export interface BackgroundForward {
 }
 
 interface Entry extends BackgroundForward {
+  /** The machine that it runs on: several may have the same home. */
+  readonly host: string;
   /** Where it answers. */
   readonly control: number;
   readonly secret: string;
@@ -61,7 +64,8 @@ export async function announce(
     });
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
-  const entry: Entry = { ...forward, control: (server.address() as AddressInfo).port, secret };
+  const { port: control } = server.address() as AddressInfo;
+  const entry: Entry = { ...forward, host: hostname(), control, secret };
   const close = async (): Promise<void> => {
     await rm(fileOf(stateDir, entry), { force: true });
     const closed = once(server, "close");
@@ -78,7 +82,7 @@ export async function announce(
   return { told: told.signal, close };
 }
 
-/** Those that run, the oldest first. Files of others are taken away. */
+/** Those that run on this machine, the oldest first. Files of those that do not run any more are taken away. */
 export async function runningForwards(stateDir: string): Promise<Entry[]> {
   const names = (await readdir(directory(stateDir)).catch(absent)) ?? [];
   const files = names.filter((name) => name.endsWith(".json")).map((name) => join(directory(stateDir), name));
@@ -98,6 +102,7 @@ export async function stopForward(entry: Entry): Promise<void> {
 
 async function whileItRuns(file: string): Promise<Entry | undefined> {
   const entry = read((await readFile(file, "utf8").catch(absent)) ?? "");
+  if (entry && entry.host !== hostname()) return undefined;
   if (entry && (await isThere(entry))) return entry;
   await rm(file, { force: true });
   return undefined;
