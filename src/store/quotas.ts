@@ -68,13 +68,13 @@ const COUNTED = [
   ...(["preparing_deadline", "promised_start_at", "waits_for_quota", "ended_at"] as const),
 ] as const;
 
-/** All of these owners that are live or ended after an instant, with GPUs. */
+/** All of these owners that are live, or worked and ended after an instant, with GPUs. */
 export async function countedFor(db: Db, owners: readonly string[], since: string): Promise<CountedRow[]> {
   const own = () =>
     db.selectFrom("reservations").select(COUNTED).where("owner_id", "in", owners).where("gpu_count", ">", 0);
   // Two statements, each on an index of its own.
   const live = await own().where("ended_at", "is", null).execute();
-  const over = await own().where("ended_at", ">", since).execute();
+  const over = await own().where("ended_at", ">", since).where("started_at", "is not", null).execute();
   return [...live, ...over].map((row) => checkRow("reservations", countedShape, row));
 }
 

@@ -8,6 +8,7 @@ import { listOwnQuotas } from "../../src/core/quotas/own.ts";
 import { listQuotas, setQuota } from "../../src/core/quotas/settings.ts";
 import { addMember, createTeam } from "../../src/core/teams.ts";
 import { openStore } from "../../src/store/db.ts";
+import { countedFor } from "../../src/store/quotas.ts";
 import { engines, freshDatabases, type TestDatabase } from "../helpers/engines.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";
 
@@ -142,6 +143,15 @@ describe.each(engines)("quotas on $engine", ({ create }) => {
     const { items } = await listEvents(world.core, world.bob, second);
     expect(items.map((event) => event.type)).toEqual(["created", "admitted", "preparing", "active"]);
     expect(items[0]?.detail).toBe(reason);
+  });
+
+  test("what ended without ever having worked is not even read", async () => {
+    await limit({ default: true, gpus: 1 });
+    const first = await reserve();
+    const second = await reserve();
+    await cancelReservation(world.core, world.bob, second);
+    const counted = await world.core.store.read((db) => countedFor(db, [world.bob.id], later(-1)));
+    expect(counted.map((row) => row.id)).toEqual([first]);
   });
 
   test("a team shares its quota; a user's own holds beside it; the one who came first goes first", async () => {
