@@ -136,15 +136,17 @@ export async function revokeToken(tx: Tx, id: string): Promise<TokenRow | undefi
   return row && checked(row);
 }
 
-/** A user's tokens that are good for the metrics alone are good for nothing. */
-export async function revokeMetricsTokens(tx: Tx, userId: string): Promise<void> {
-  await tx.db
+/** A user's tokens that are good for the metrics alone are good for nothing; their ids. */
+export async function revokeMetricsTokens(tx: Tx, userId: string): Promise<string[]> {
+  const rows = await tx.db
     .updateTable("tokens")
     .set({ revoked_at: tx.at })
     .where("user_id", "=", userId)
     .where("scope", "=", "metrics")
     .where("revoked_at", "is", null)
+    .returning("id")
     .execute();
+  return rows.map(({ id }) => id);
 }
 
 /** It ends at `expiresAt`, since another was made in its place; false when that was done before. */

@@ -105,6 +105,15 @@ describe.each(engines)("the token of a pod on $engine", (engine) => {
     expect((await watcher.getReservation({ params: { id } })).state).toBe("active");
   });
 
+  test("A-15 it reads no metrics, also one that an older server beside this one made for an administrator", async () => {
+    const { token } = await active();
+    await rig.core.store.write(async (tx) => {
+      await tx.db.updateTable("users").set({ role: "admin" }).where("id", "=", alice.id).execute();
+      await tx.db.updateTable("tokens").set({ scope: "admin" }).where("scope", "=", "pod").execute();
+    });
+    expect((await rig.request({ token }, "/metrics", {})).status).toBe(403);
+  });
+
   test("T-08 it opens no tunnel", async () => {
     const { id, token } = await active();
     const url = (await rig.listen()).replace("http", "ws");

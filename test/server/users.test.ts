@@ -82,7 +82,7 @@ describe.each(engines)("users on $engine", (engine) => {
   });
 
   test("A-15 who is no administrator any more has no such rights, nor a way to read the metrics", async () => {
-    const { token: metrics } = await root.api.createToken({ body: { label: "m", scope: "metrics" } });
+    const { id, token: metrics } = await root.api.createToken({ body: { label: "m", scope: "metrics" } });
     await patch(alice.id, { role: "admin" });
     // Her token was made for a user.
     expect(await codeOf(alice.api.listUsers({ query: {} }))).toBe("not_allowed");
@@ -94,6 +94,8 @@ describe.each(engines)("users on $engine", (engine) => {
     expect(await codeOf(elevated.patchUser({ params: { id: root.id }, body: { role: "user" } }))).toBe("ok");
     expect(await codeOf(root.api.listUsers({ query: {} }))).toBe("not_allowed");
     expect((await rig.request({ token: metrics }, "/metrics", {})).status).toBe(401);
+    const { items } = await elevated.listAudit({ query: { action: "token.revoke" } });
+    expect(items).toMatchObject([{ actor: alice.id, subject: id, data: { user_id: root.id } }]);
     expect(await root.api.getMe({})).toMatchObject({ role: "user" });
   });
 

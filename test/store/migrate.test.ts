@@ -53,6 +53,39 @@ describe.each(engines)("B-03 migrations on $engine", ({ create, engine: name }) 
     );
   });
 
+  test("B-03 who and what was there before tokens had scopes and entries an outcome is there as it was", async () => {
+    const { engine } = await openEmpty();
+    const at = "2026-01-05T08:00:00.000Z";
+    await migrate(engine, MIGRATIONS.slice(0, 15));
+    for (const [id, role] of [
+      ["root", "admin"],
+      ["ann", "user"],
+    ] as const) {
+      await sql`insert into users (id, name, role, created_at) values (${id}, ${id}, ${role}, ${at})`.execute(
+        engine.writer,
+      );
+      await sql`insert into tokens (id, user_id, hash, label, created_at)
+        values (${id}, ${id}, ${id}, 'laptop', ${at})`.execute(engine.writer);
+    }
+    await sql`insert into audit (id, at, actor, action, subject) values ('a', ${at}, 'root', 'x.y', 'z')`.execute(
+      engine.writer,
+    );
+    await migrate(engine);
+    const rows = <T extends "users" | "tokens" | "audit">(name: T) =>
+      engine.reader
+        .selectFrom(name as "users")
+        .selectAll()
+        .orderBy("id")
+        .execute();
+    expect(await rows("users")).toMatchObject([{ id: "ann", disabled_at: null }, { id: "root" }]);
+    expect(await rows("tokens")).toMatchObject([
+      { id: "ann", hash: "ann", scope: "user", revoked_at: null },
+      { id: "root", scope: "admin" },
+    ]);
+    expect(await rows("audit")).toMatchObject([{ id: "a", subject: "z", outcome: "ok", from_address: null }]);
+    await expect(sql`delete from audit`.execute(engine.writer)).rejects.toThrow(/append-only/);
+  });
+
   test("B-03 opening again changes nothing", async () => {
     const database = await create();
     onTestFinished(() => database.drop());

@@ -7,6 +7,7 @@ import { findToken } from "../../store/tokens.ts";
 import { endedProblem, isFinal } from "../change.ts";
 import type { Core } from "../core.ts";
 import { dialPod } from "../pods/pod.ts";
+import { isAdmin } from "./administrators.ts";
 import { visibleReservation } from "./ownership.ts";
 import { hashOf, isToken } from "./token.ts";
 
@@ -45,8 +46,8 @@ export function requireGate(caller: Caller, gate: Gate): void {
 }
 
 /** Who may read the metrics: who has a token for that, and administrators. Throws Problem not_allowed. */
-export function requireMetrics({ scope, role }: Caller): void {
-  if (scope !== "metrics" && role !== "admin") throw administratorsOnly();
+export function requireMetrics(caller: Caller): void {
+  if (caller.scope !== "metrics" && !isAdmin(caller)) throw administratorsOnly();
 }
 
 const administratorsOnly = (): Problem =>

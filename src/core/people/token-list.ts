@@ -2,6 +2,7 @@
 import type { Token } from "../../api/accounts.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Page } from "../../api/schemas.ts";
+import type { Tx } from "../../store/db.ts";
 import type { TokenRow } from "../../store/tables.ts";
 import { findTokenById, listTokens as listRows, revokeToken as markRevoked } from "../../store/tokens.ts";
 import { record } from "../audit/record.ts";
@@ -16,10 +17,14 @@ export function revokeToken(core: Core, caller: Caller, id: string): Promise<Tok
     const token = await findTokenById(tx.db, id);
     if (!token || (token.user_id !== caller.id && caller.role !== "admin")) throw unknownToken(id);
     const revoked = await markRevoked(tx, id);
-    if (revoked) await record(tx, caller.id, "token.revoke", id, JSON.stringify({ user_id: token.user_id }));
+    if (revoked) await recordRevoked(tx, caller.id, id, token.user_id);
     return viewToken(revoked ?? token, tx.now, caller);
   });
 }
+
+/** The entry of the audit trail, of a token of this user. */
+export const recordRevoked = (tx: Tx, actor: string, id: string, userId: string): Promise<void> =>
+  record(tx, actor, "token.revoke", id, JSON.stringify({ user_id: userId }));
 
 export const unknownToken = (id: string): Problem =>
   new Problem("not_found", `there is no token ${id} of yours`, { hint: "gpu-dev token list shows yours" });

@@ -25,7 +25,7 @@ import type { Caller } from "./access.ts";
 import { requireUser } from "./find-user.ts";
 import { issue } from "./issue.ts";
 import { tellPods } from "./keys.ts";
-import { viewToken } from "./token-list.ts";
+import { recordRevoked, viewToken } from "./token-list.ts";
 import { tellOnce } from "./told-once.ts";
 
 /** Adds a user; by the system, as at a login, unless told otherwise. Throws Problem name_taken. */
@@ -112,7 +112,8 @@ export async function changeRole(
   role: UserRow["role"],
 ): Promise<UserRow> {
   // Who is no administrator any more could read these with nobody knowing.
-  if (role === "user") await revokeMetricsTokens(tx, id);
+  for (const token of role === "user" ? await revokeMetricsTokens(tx, id) : [])
+    await recordRevoked(tx, actor, token, id);
   await record(tx, actor, "user.role", id, role);
   return store.updateUser(tx, id, { role });
 }
