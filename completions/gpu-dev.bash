@@ -393,7 +393,7 @@ _gpu_dev() {
     "completion") COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")); ;;
     "admin teams") COMPREPLY=($(compgen -W "list create delete add remove" -- "$cur")); ;;
     "admin quotas") COMPREPLY=($(compgen -W "list set unset" -- "$cur")); ;;
-    "admin nodes") if ((named)); then COMPREPLY=($(compgen -W "$("$1" __complete nodes 2>/dev/null)" -- "$cur")); else COMPREPLY=($(compgen -W "cordon drain uncordon" -- "$cur")); fi ;;
+    "admin nodes") if ((named)); then COMPREPLY=($(compgen -W "$("$1" __complete nodes 2>/dev/null)" -- "$cur")); else COMPREPLY=($(compgen -W "list cordon drain uncordon" -- "$cur")); fi ;;
     "admin users") COMPREPLY=($(compgen -W "list create show disable enable role" -- "$cur")); ;;
     "admin tokens") COMPREPLY=($(compgen -W "list create revoke" -- "$cur")); ;;
   esac

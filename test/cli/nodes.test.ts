@@ -24,14 +24,15 @@ test("admin nodes lists the nodes, and closes and opens one", async () => {
   const listed = await world.gpuDev("admin nodes --no-color");
   expect(listed.stdout).toMatch(/^a +open +8 × h100 \(simulated\) +3$/m);
   expect(listed.stdout).toMatch(/^b +cordoned +1h ago +8 × h100/m);
+  expect(await world.gpuDev("admin nodes list --no-color")).toEqual(listed);
   expect((await world.gpuDev("admin nodes cordon b --no-color")).stdout).toMatch(/^b +cordoned/m);
   expect(JSON.parse((await world.gpuDev("admin nodes uncordon a --json")).stdout)).toEqual(node);
-  expect(world.server.requests.slice(1)).toMatchObject([
+  expect(world.server.requests.slice(2)).toMatchObject([
     { route: "cordonNode", params: { node: "b" } },
     { route: "uncordonNode", params: { node: "a" } },
   ]);
   for (const [line, why] of [
-    ["admin nodes close a", "is none of cordon, drain, uncordon"],
+    ["admin nodes close a", "is none of list, cordon, drain, uncordon"],
     ["admin nodes drain", "missing required argument 'node'"],
     ["admin nodes cordon a --wait", "--wait and --timeout are for drain"],
     ["admin nodes drain a --timeout 1h", "--timeout needs --wait"],

@@ -10,7 +10,7 @@ import { toned } from "../../output/cell.ts";
 import type { Cell, Output } from "../../output/output.ts";
 import { ago } from "../../output/time.ts";
 
-const ACTIONS = ["cordon", "drain", "uncordon"] as const;
+const ACTIONS = ["list", "cordon", "drain", "uncordon"] as const;
 
 export const command = defineCommand({
   arguments: [
@@ -39,11 +39,11 @@ export const command = defineCommand({
     },
     { line: "gpu-dev admin nodes uncordon gpu-host-1", meaning: "It takes part again" },
   ],
-  async run([action, node], given, ctx): Promise<Output> {
+  async run([action = "list", node], given, ctx): Promise<Output> {
     if (action === "drain") return drain(ctx, named(node), given);
     checkDraining(given);
-    const page = action === undefined ? await allPages((query) => ctx.api().listNodes({ query })) : undefined;
-    const items = page?.items ?? [await change(ctx, action ?? "", node)];
+    const page = action === "list" ? await allPages((query) => ctx.api().listNodes({ query })) : undefined;
+    const items = page?.items ?? [await change(ctx, action, node)];
     if (page) rememberNames(ctx, { nodes: page.items.map(({ name }) => name) });
     const now = ctx.clock.now();
     return {
