@@ -1,4 +1,4 @@
-/** Writes the generated files: completions, docs/cli.md, docs/configuration.md and docs/openapi.json. */
+/** Writes the generated files: completions, references in docs, docs/openapi.json and the dashboard. */
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { generatedFiles } from "./generate/files.ts";

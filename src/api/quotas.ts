@@ -26,7 +26,7 @@ export const teamParams = z.strictObject({ team: inPath });
 export const memberParams = z.strictObject({ team: inPath, user: inPath });
 
 export const quota = z.object({
-  kind: z.enum(["default", "user", "team"]).describe("default: for every user where he has none of his own"),
+  kind: z.enum(["default", "user", "team"]).describe("default: for every user who has none of their own"),
   name: z.string().nullable().describe("Of the user or the team"),
   gpus: z.int().nullable().describe("GPUs at once; a slice counts as one"),
   gpu_seconds: z.int().nullable().describe("GPUs times seconds, within any 7 days"),

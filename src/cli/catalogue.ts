@@ -62,7 +62,7 @@ const entries = [
   },
   {
     path: "edit",
-    summary: "Extend or rename a reservation",
+    summary: "Extend, rename or share a reservation",
     group: RESERVATIONS,
     load: async () => (await import("./commands/edit.ts")).command,
   },
@@ -185,7 +185,7 @@ const entries = [
   },
   {
     path: "login",
-    summary: "Log in to a server with a token",
+    summary: "Log in to a server",
     group: SETUP,
     load: async () => (await import("./commands/login.ts")).command,
   },

@@ -22,7 +22,7 @@ const limit = <T>(given: T | "none" | undefined): T | null | undefined => (given
 const options = {
   user: text("--user <NAME>", "Of this user"),
   team: text("--team <NAME>", "Of this team: what its members use counts together"),
-  default: flag("--default", "Of every user, where he has none of his own"),
+  default: flag("--default", "Of every user who has none of their own"),
   gpus: parsed("--gpus <COUNT>", "GPUs at once; who asks for more waits; none: not limited", orNone(count)),
   gpuHours: parsed(
     "--gpu-hours <HOURS>",
