@@ -270,7 +270,7 @@ _gpu_dev() {
     "admin users --expires") return ;;
     "admin users --fields") return ;;
     "admin users --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
-    "admin tokens --scope") COMPREPLY=($(compgen -W "user admin metrics reservation" -- "$cur")); return ;;
+    "admin tokens --scope") COMPREPLY=($(compgen -W "user admin metrics" -- "$cur")); return ;;
     "admin tokens --expires") return ;;
     "admin tokens --fields") return ;;
     "admin tokens --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;

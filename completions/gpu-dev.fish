@@ -265,7 +265,7 @@ complete -c gpu-dev -n '__gpu_dev_at admin users' -l expires -x -d 'How long it 
 complete -c gpu-dev -n '__gpu_dev_at admin users' -l cancel -d 'With disable: end their reservations, too'
 complete -c gpu-dev -n '__gpu_dev_at admin users' -s y -l yes -d 'Do not ask'
 complete -c gpu-dev -n '__gpu_dev_at admin users' -a 'list create show disable enable role'
-complete -c gpu-dev -n '__gpu_dev_at admin tokens' -l scope -x -a 'user admin metrics reservation' -d 'What it is good for (default: user): user, admin, metrics, reservation'
+complete -c gpu-dev -n '__gpu_dev_at admin tokens' -l scope -x -a 'user admin metrics' -d 'What it is good for (default: user): user, admin, metrics'
 complete -c gpu-dev -n '__gpu_dev_at admin tokens' -l expires -x -d 'How long it is good for: 12h, 30d; at most 366d (default: 90d)'
 complete -c gpu-dev -n '__gpu_dev_at admin tokens' -a 'list create revoke'
 complete -c gpu-dev -n '__gpu_dev_at admin audit' -l user -x -d 'Only what this user did; or system, pod, anonymous'

@@ -139,6 +139,7 @@ test.each([
   ["admin users --role admin", 2, "go with create"],
   ["admin tokens drop ann", 2, "none of list"],
   ["admin tokens list ann --scope user", 2, "go with create"],
+  ["admin tokens create ann x --scope reservation", 2, "is none of user, admin, metrics"],
   ["admin tokens create ann", 2, "its label"],
   ["admin tokens revoke ann", 2, "which one"],
 ])("%s changes nothing", async (line, code, words) => {

@@ -35,14 +35,14 @@ export const command = defineCommand({
     "With --why, administrators may give the full id of anybody's. --watch follows the reservation to its end: on a terminal in place; with --json each change is one line of JSON, in a pipe one block of lines.",
   examples: [
     {
+      line: "gpu-dev show train",
+      meaning: "State, time left or latest start, how to start sooner, and what happened",
+    },
+    {
       line: "gpu-dev show train --why",
       meaning: "Why it is not ready: what was tried, what the driver says, and what comes next",
     },
     { line: "gpu-dev show train --watch", meaning: "What happens to it, as it happens" },
-    {
-      line: "gpu-dev show train",
-      meaning: "State, time left or latest start, how to start sooner, and what happened",
-    },
     {
       line: "gpu-dev show train --json",
       meaning: "The reservation as the API has it, with its phases and events",

@@ -5,14 +5,20 @@ import { defineCommand, type Values } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
 import { allPages } from "../../http/all-pages.ts";
+import { choice } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { secretOutput, tokenTable } from "../../output/token.ts";
 import { findToken, findUser } from "../../people/find.ts";
-import { expiresOption, scopeOption } from "../../people/options.ts";
+import { expiresOption } from "../../people/options.ts";
 import { revoke } from "../token/revoke.ts";
 
 const ACTIONS = ["list", "create", "revoke"] as const;
-const options = { scope: scopeOption, expires: expiresOption };
+/** One for a single reservation is only its user's to make. */
+const SCOPES = ["user", "admin", "metrics"] as const;
+const options = {
+  scope: choice("--scope <SCOPE>", "What it is good for (default: user)", SCOPES),
+  expires: expiresOption,
+};
 
 export const command = defineCommand({
   arguments: [
@@ -57,7 +63,6 @@ async function create(
   { scope, expires }: Given,
 ): Promise<Output> {
   if (label === undefined) throw new UsageError("missing required argument 'token': its label");
-  if (scope === "reservation") throw new UsageError("only its user makes a token of one reservation");
   const issued = await ctx.api().createUserToken({
     params: { id: user.id },
     body: {
