@@ -5,7 +5,7 @@ import type { NodeHolder } from "../api/inventory.ts";
 import type { Page } from "../api/schemas.ts";
 import type { Values } from "./command.ts";
 import type { Context } from "./context.ts";
-import { CliError, UsageError } from "./errors.ts";
+import { CliError, failureOf, UsageError } from "./errors.ts";
 import { allPages } from "./http/all-pages.ts";
 import { duration, flag, parsed } from "./options.ts";
 import type { Output } from "./output/output.ts";
@@ -63,13 +63,14 @@ async function waitUntilEmpty(ctx: Context, node: string, timeoutS: number): Pro
   let told = -1;
   try {
     for (;;) {
-      const page = await listHolders(ctx, node);
-      const left = page.items.length;
-      if (left === 0) return page;
+      const isOver = ctx.clock.now().getTime() >= end;
+      const page = await listHolders(ctx, node).catch((error) => unlessAway(error, isOver));
+      const left = page?.items.length ?? told;
+      if (page && left === 0) return page;
       if (left !== told)
         ctx.say(`${node}: ${left} ${left === 1 ? "reservation is" : "reservations are"} still there`);
       told = left;
-      if (ctx.clock.now().getTime() >= end) throw stillThere(node, page.items, timeoutS);
+      if (page && isOver) throw stillThere(node, page.items, timeoutS);
       await ctx.clock.sleep(PAUSE_MS, interrupt.signal);
     }
   } catch (error) {
@@ -80,6 +81,11 @@ async function waitUntilEmpty(ctx: Context, node: string, timeoutS: number): Pro
   } finally {
     interrupt.stop();
   }
+}
+
+/** A wait of hours goes on when the server is away for a while. */
+function unlessAway(error: unknown, isOver: boolean): undefined {
+  if (isOver || failureOf(error).exit !== EXIT.tryLater) throw error;
 }
 
 const stillThere = (node: string, items: readonly NodeHolder[], timeoutS: number): CliError =>

@@ -57,6 +57,18 @@ test("S-07 C-16 drain --wait ends when nobody is there, tells each change once, 
   expect([late.code, JSON.parse(late.stdout)]).toMatchObject([8, { code: "still_pending", items: [holder] }]);
 });
 
+test("S-07 C-16 drain --wait outlasts a server that is away for minutes, but not its own end", async () => {
+  const away = new Problem("unavailable", "the database does not answer");
+  const world = createWorld({ handlers: { cordonNode: () => node, listNodeHolders: () => away } });
+  world.onSleep = (nowMs) => {
+    if (nowMs >= Date.parse("2026-01-01T12:05:00.000Z")) world.server.handlers.listNodeHolders = () => page();
+  };
+  expect(await world.gpuDev("admin nodes drain a --wait")).toMatchObject({ code: 0 });
+  world.server.handlers.listNodeHolders = () => away;
+  world.onSleep = () => undefined;
+  expect(await world.gpuDev("admin nodes drain a --wait --timeout 10m")).toMatchObject({ code: 75 });
+});
+
 test("a node that there is not is not drained", async () => {
   const world = createWorld({
     handlers: { cordonNode: () => new Problem("not_found", "there is no node b") },

@@ -35,7 +35,10 @@ export const command = defineCommand({
     "create prints the user's first token alone on stdout, this once (--expires is for that). A disabled user's tokens are good for nothing within 5 seconds, tunnels included; what they have reserved goes on to its end, unless --cancel ends it. The last administrator can neither be disabled nor made a user. For administrators.",
   examples: [
     { line: "gpu-dev admin users", meaning: "All users, and when each was last seen" },
-    { line: "gpu-dev admin users create ann > ann.token", meaning: "Adds ann; she logs in with that token" },
+    {
+      line: "(umask 077; gpu-dev admin users create ann > ann.token)",
+      meaning: "Adds ann; she logs in with that token",
+    },
     { line: "gpu-dev admin users disable ann --cancel", meaning: "Out at once, and her GPUs are free" },
     { line: "gpu-dev admin users role ann admin", meaning: "Ann, too, may do this; with a new token" },
   ],
