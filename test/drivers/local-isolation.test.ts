@@ -53,7 +53,7 @@ describe.skipIf(process.getuid?.() !== 0)("namespaces (needs root)", () => {
   afterAll(async () => {
     await access.close();
     expect(await rig.sweep(driver)).toEqual([]);
-    expect((await readdir(rig.options.dataDir)).sort()).toEqual(["pods", "secret"]);
+    expect((await readdir(rig.options.dataDir)).sort()).toEqual(["logs", "pods", "secret"]);
     await rig.close();
     await rm(dir, { recursive: true });
     await rm(masked, { recursive: true });
