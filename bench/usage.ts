@@ -7,7 +7,10 @@ export interface Usage {
   readonly peakMiB: number;
 }
 
+let isWritten = false;
 function writeUsage(): void {
+  if (isWritten) return;
+  isWritten = true;
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   const usage: Usage = { cpuS: (userCPUTime + systemCPUTime) / 1e6, peakMiB: maxRSS / 1024 };
   appendFileSync(process.env.GPU_DEV_BENCH_USAGE ?? "", `${JSON.stringify(usage)}\n`);
@@ -15,7 +18,7 @@ function writeUsage(): void {
 
 process.on("exit", writeUsage);
 
-// A process that ends by a signal of its own sees no "exit".
+// A process that ends by a signal of its own may see no "exit".
 const kill = process.kill.bind(process);
 process.kill = (pid, signal) => {
   if (pid === process.pid) writeUsage();
