@@ -1,7 +1,8 @@
 /** commander, set up from the catalogue: it parses, prints help and suggests what was meant. */
 import { Argument, Command as Commander, Option as CommanderOption } from "commander";
 import { VERSION } from "../api/version.ts";
-import { type Entry, topics } from "./catalogue.ts";
+import type { Entry } from "./catalogue/entry.ts";
+import { topics } from "./catalogue.ts";
 import type { Command, Options } from "./command.ts";
 import type { Io } from "./context.ts";
 import { UsageError } from "./errors.ts";

@@ -66,31 +66,17 @@ export function stateOf(row: TokenRow, now: Date): Token["state"] {
 
 /** As the contract shows it; its secret is nowhere. */
 export function viewToken(row: TokenRow, now: Date, caller?: Caller): Token {
-  const {
-    id,
-    prefix,
-    label,
-    scope,
-    reservation_id,
-    created_at,
-    expires_at,
-    last_used_at,
-    rotated_at,
-    revoked_at,
-  } = row;
   return {
-    ...{
-      id,
-      prefix,
-      label,
-      scope,
-      reservation_id,
-      created_at,
-      expires_at,
-      last_used_at,
-      rotated_at,
-      revoked_at,
-    },
+    id: row.id,
+    prefix: row.prefix,
+    label: row.label,
+    scope: row.scope,
+    reservation_id: row.reservation_id,
+    created_at: row.created_at,
+    expires_at: row.expires_at,
+    last_used_at: row.last_used_at,
+    rotated_at: row.rotated_at,
+    revoked_at: row.revoked_at,
     state: stateOf(row, now),
     current: row.id === caller?.tokenId,
   };
