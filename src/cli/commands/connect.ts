@@ -1,4 +1,5 @@
 /** `gpu-dev connect`: the real ssh client, with our own configuration file. */
+import { reservationArgument } from "../argument.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { wordOrAsked } from "../find.ts";
@@ -10,12 +11,7 @@ import { reach } from "../ssh/reach.ts";
 
 export const command = defineCommand({
   arguments: [
-    {
-      name: "reservation",
-      summary:
-        "Id, name, or the first 4 or more characters of the id; may be left out on a terminal, for a shell",
-      completes: "reservations",
-    },
+    reservationArgument(", for a shell"),
     { name: "command", summary: "What to run there, after `--`; without it, a shell", variadic: true },
   ],
   options: {

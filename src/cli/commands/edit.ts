@@ -1,5 +1,6 @@
 /** `gpu-dev edit`: extends, renames or shares a reservation. */
 import type { PatchReservation } from "../../api/reservations.ts";
+import { reservationArgument } from "../argument.ts";
 import { defineCommand, type Values } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { findReservation, isOwn, wordOrAsked } from "../find.ts";
@@ -34,13 +35,7 @@ const options = {
 type Given = Values<typeof options>;
 
 export const command = defineCommand({
-  arguments: [
-    {
-      name: "reservation",
-      summary: "Id, name, or the first 4 or more characters of the id; may be left out on a terminal",
-      completes: "reservations",
-    },
-  ],
+  arguments: [reservationArgument()],
   options,
   details:
     "Who it is shared with sees it in list and show and comes in by connect, with a token and keys of their own, and changes nothing. Of a GitHub user the published ssh keys are taken over, as they are now; adding again takes them anew. They open the pod's ssh server; the tunnel to it needs an account on this server as well.",

@@ -1,5 +1,6 @@
 /** `gpu-dev forward`: ports of the pod on this machine, until Ctrl-C or the end of the reservation, or in the background. */
 import { isIP } from "node:net";
+import { reservationArgument } from "../argument.ts";
 import { defineCommand, type Values } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { findReservation, wordOrAsked } from "../find.ts";
@@ -27,12 +28,7 @@ const options = {
 
 export const command = defineCommand({
   arguments: [
-    {
-      name: "reservation",
-      summary:
-        "Id, name, or the first 4 or more characters of the id; may be left out on a terminal, before one port",
-      completes: "reservations",
-    },
+    reservationArgument(", before one port"),
     {
       name: "ports",
       summary:

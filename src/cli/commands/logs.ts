@@ -1,5 +1,6 @@
 /** `gpu-dev logs`: what is said of a reservation, by its history and by its pod. */
 import type { LogLine, LogPage, LogsQuery } from "../../api/logs.ts";
+import { reservationArgument } from "../argument.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
@@ -25,13 +26,7 @@ const options = {
 };
 
 export const command = defineCommand({
-  arguments: [
-    {
-      name: "reservation",
-      summary: "Id, name, or the first 4 or more characters of the id; may be left out on a terminal",
-      completes: "reservations",
-    },
-  ],
+  arguments: [reservationArgument()],
   options,
   details:
     "The history of the reservation (life) and what the sshd and the init of its pod said, in the order of their times. What your own programs print is theirs to keep. Of a pod the last 1000 lines are kept while it runs, and the last 200 when it is gone, of the newest 1000 pods. With --json each line is one document.",

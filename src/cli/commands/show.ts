@@ -2,6 +2,7 @@
 import { exactDuration } from "../../api/duration.ts";
 import { isId } from "../../api/names.ts";
 import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/reservations.ts";
+import { reservationArgument } from "../argument.ts";
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
@@ -16,14 +17,7 @@ import type { WithHistory } from "../watching/feed.ts";
 import { webhookWords } from "../webhook.ts";
 
 export const command = defineCommand({
-  arguments: [
-    {
-      name: "reservation",
-      summary:
-        "Id, name, or the first 4 or more characters of the id; may be left out on a terminal and inside a pod",
-      completes: "reservations",
-    },
-  ],
+  arguments: [reservationArgument(" and inside a pod")],
   options: {
     ...watching,
     why: flag(
