@@ -16,12 +16,19 @@ import {
 import { asking } from "./local/asking.ts";
 import { exists } from "./local/pod-dir.ts";
 import { Turns } from "./local/turns.ts";
-import { attempt, clearAttempts, discard, discardAttempts, takeAway } from "./local-disks/attempts.ts";
+import {
+  attempt,
+  clearAttempts,
+  discard,
+  discardAttempts,
+  type Made,
+  takeAway,
+} from "./local-disks/attempts.ts";
 import { entriesOf, type Page } from "./local-disks/contents.ts";
 import { makeImage, SMALLEST, usedInImage } from "./local-disks/image.ts";
 import { copyInUse } from "./local-disks/in-use.ts";
 import { inventoryOf } from "./local-disks/inventory.ts";
-import { type Job, runJob } from "./local-disks/job.ts";
+import { type Job, type Needs, runJob } from "./local-disks/job.ts";
 import {
   homeIn,
   idOf,
@@ -63,7 +70,7 @@ class LocalDisks implements DiskEngine {
   }
 
   create(disk: string, sizeBytes: number, progress?: Progress): Promise<void> {
-    return this.#make("disks", disk, async (made, place) => {
+    return this.#make("disks", disk, async ({ path: made }, place) => {
       await this.#empty(made, sizeBytes);
       await progress?.confirm?.();
       await settle(made, place);
@@ -75,11 +82,11 @@ class LocalDisks implements DiskEngine {
       const place = placeOf(this.#dataDir, "snapshots", snapshot);
       await this.#make("snapshots", snapshot, async (made) => {
         const source = await this.#there("disks", disk);
-        const to = join(made, "home");
+        const to = join(made.path, "home");
         await mkdir(to, { mode: 0o700 });
-        const job = { to, records: made, publish: { made, place } };
-        const run = (whole: Job, volumes: readonly string[]) =>
-          this.#copy(whole, [...volumes, made], progress);
+        const job = { to, records: made.path, publish: { made: made.path, place } };
+        const run = (whole: Job, volumes: readonly string[], held: readonly Made[] = []) =>
+          this.#copy(whole, { volumes, held: [...held, made] }, progress);
         if (pod === undefined) await run({ ...job, from: await homeIn(source) }, [source]);
         else await copyInUse(source, { dataDir: this.#dataDir, name: pod }, job, run);
       });
@@ -117,9 +124,9 @@ class LocalDisks implements DiskEngine {
   ): Promise<void> {
     if (use.usedBytes > sizeBytes) throw tooSmall(sizeBytes, use);
     await this.#make("disks", target, async (made, place) => {
-      await this.#empty(made, sizeBytes);
-      const filling = { ...job, to: await homeIn(made), publish: { made, place } };
-      await this.#copy(filling, [...volumes, made], progress).catch(async (error) => {
+      await this.#empty(made.path, sizeBytes);
+      const filling = { ...job, to: await homeIn(made.path), publish: { made: made.path, place } };
+      await this.#copy(filling, { volumes, held: [made] }, progress).catch(async (error) => {
         const full = /No space left/.test(error.message) && this.limits.enforced;
         throw full && !(await this.#isFull()) ? tooSmall(sizeBytes, use) : error;
       });
@@ -158,7 +165,9 @@ class LocalDisks implements DiskEngine {
 
   async #measure(place: string): Promise<DiskUse> {
     const image = imageOf(place);
-    return (await exists(image)) ? usedInImage(image) : runJob({ from: await homeIn(place) }, []);
+    return (await exists(image))
+      ? usedInImage(image)
+      : runJob({ from: await homeIn(place) }, { volumes: [] });
   }
 
   contents(snapshot: string, path: string, page: Page) {
@@ -173,9 +182,7 @@ class LocalDisks implements DiskEngine {
       "disk" in volume ? (["disks", volume.disk] as const) : (["snapshots", volume.snapshot] as const);
     return this.#alone(kind, id, async (place) => {
       await discardAttempts(place);
-      if (!(await exists(place))) return;
-      if (await isBusy(place)) throw inUse();
-      await takeAway(place, place);
+      await takeAway(place);
     });
   }
 
@@ -215,7 +222,7 @@ class LocalDisks implements DiskEngine {
   }
 
   /** Makes what is not there yet; `work` fills `made` and renames it to `place`. */
-  #make(kind: Kind, id: string, work: (made: string, place: string) => Promise<void>): Promise<void> {
+  #make(kind: Kind, id: string, work: (made: Made, place: string) => Promise<void>): Promise<void> {
     return this.#alone(kind, id, async (place) => {
       if (await exists(place)) await clearAttempts(place);
       else await attempt(place, (made) => work(made, place));
@@ -237,8 +244,8 @@ class LocalDisks implements DiskEngine {
     });
   }
 
-  #copy(job: Job, volumes: readonly string[], progress: Progress): Promise<DiskUse> {
-    return this.#oneOf(() => runJob(job, volumes, progress));
+  #copy(job: Job, needs: Needs, progress: Progress): Promise<DiskUse> {
+    return this.#oneOf(() => runJob(job, needs, progress));
   }
 
   #oneOf<T>(work: () => Promise<T>): Promise<T> {

@@ -112,6 +112,29 @@ describe.each(["processes", "namespaces"] as const)("%s", (isolation) => {
       expect(found.halfMade).toEqual([]);
     });
 
+    test("another server that makes the same disk takes nothing away from an attempt that goes on", async () => {
+      engine = await rig.open();
+      const other = await rig.open();
+      const [made, others] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const confirm = () => {
+        made.resolve();
+        return others.promise;
+      };
+      const slow = engine.create(
+        disk,
+        32 * MIB,
+        Object.assign(() => undefined, { confirm }),
+      );
+      await made.promise;
+      await other.create(disk, 32 * MIB);
+      await expect(other.remove({ disk })).rejects.toThrow("it is still being worked on, by another server");
+      expect(await output(disk, "echo kept >file; cat file")).toBe("kept\n");
+      others.resolve();
+      await slow;
+      expect(await output(disk, "cat file")).toBe("kept\n");
+      expect(await readdir(rig.disk(""))).toEqual([disk]);
+    });
+
     test("what another server is making is removed only once nobody works on it", async () => {
       engine = await rig.open();
       const theirs = `${disk}.0123abcd.new`;
@@ -158,7 +181,7 @@ test("work that is broken off while its process is being started does nothing", 
   await mkdir(to);
   const stopping = new AbortController();
   const progress = Object.assign(() => undefined, { signal: stopping.signal });
-  const job = runJob({ from, to }, [], progress);
+  const job = runJob({ from, to }, { volumes: [] }, progress);
   stopping.abort(new Error("broken off"));
   await expect(job).rejects.toThrow("broken off");
   expect(await readdir(to)).toEqual([]);

@@ -9,12 +9,12 @@ import { DriverError } from "../driver.ts";
 import { readClaim } from "../local/control.ts";
 import { homeOf } from "../local/disk.ts";
 import { control, exists, podDir, readIfThere, volumeOf } from "../local/pod-dir.ts";
-import { attempt } from "./attempts.ts";
+import { attempt, type Made } from "./attempts.ts";
 import { clone, cloneHeldStill } from "./freeze.ts";
 import type { Job } from "./job.ts";
 import { homeIn, imageOf } from "./layout.ts";
 
-type Run = (job: Job, volumes: readonly string[]) => Promise<DiskUse>;
+type Run = (job: Job, volumes: readonly string[], held?: readonly Made[]) => Promise<DiskUse>;
 
 /** Runs a job that copies what is on `volume`, which the pod has. Throws DriverError when it does not have it, or no longer. */
 export async function copyInUse(
@@ -36,12 +36,13 @@ export async function copyInUse(
 async function copyStill(volume: string, home: string, job: Omit<Job, "from">, run: Run): Promise<boolean> {
   if (!(await exists(imageOf(volume)))) return false;
   let still = false;
-  await attempt(volume, async (copy) => {
+  await attempt(volume, async (made) => {
+    const copy = made.path;
     if (!(await sharesBlocks(copy))) return;
     still = await cloneHeldStill(home, imageOf(volume), imageOf(copy));
     if (!still) return;
     await mkdir(join(copy, "mnt"), { mode: 0o700 });
-    await run({ ...job, from: await homeIn(copy), still: true }, [copy]);
+    await run({ ...job, from: await homeIn(copy), still: true }, [], [made]);
   });
   return still;
 }

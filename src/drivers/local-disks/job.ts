@@ -1,15 +1,23 @@
 /** Work on trees of files, in a process of its own: under a lock on the disks concerned, and with their images mounted for it alone. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { DiskRefused, type DiskUse, type Progress, type SnapshotUse } from "../disks.ts";
 import { DriverError } from "../driver.ts";
 import { exists, SEARCH_PATH } from "../local/pod-dir.ts";
+import type { Made } from "./attempts.ts";
 import { MOUNT_OPTIONS } from "./image.ts";
 import { imageOf } from "./layout.ts";
 import { inUse, isBusy, LOCK_FUNCTION, untilDetached } from "./lock.ts";
+
+/** The directories that a job works in. */
+export interface Needs {
+  /** Of which no pod, and no other work, may have any. */
+  readonly volumes: readonly string[];
+  /** That this server has locked already. */
+  readonly held?: readonly Made[];
+}
 
 export interface Job {
   readonly from: string;
@@ -42,15 +50,23 @@ const WORKER = fileURLToPath(
 const BUSY = 75;
 const CANNOT_MOUNT = 76;
 
-/** `VOLUME… -- COMMAND…`: the command inherits the locks, so that they end with it. */
+/** `VOLUME… -- HELD… -- COMMAND…`: the command inherits the locks, so that they end with it. */
 const SCRIPT = `set -eu
 ${LOCK_FUNCTION}
+mounted() {
+  [ ! -e "$1/image" ] || mount -o ${MOUNT_OPTIONS} "$1/image" "$1/mnt" || exit ${CANNOT_MOUNT}
+}
 fd=7
 while [ "$1" != -- ]; do
   eval "exec $fd<\\"\\$1\\""
   lock $fd || exit ${BUSY}
-  if [ -e "$1/image" ]; then mount -o ${MOUNT_OPTIONS} "$1/image" "$1/mnt" || exit ${CANNOT_MOUNT}; fi
+  mounted "$1"
   fd=$((fd + 1))
+  shift
+done
+shift
+while [ "$1" != -- ]; do
+  mounted "$1"
   shift
 done
 shift
@@ -63,10 +79,9 @@ const BASH = ["bash", "--norc", "-c"];
 /** What is mounted in it, and all of its processes, go with its first process, and that goes with unshare. */
 const UNSHARE = "unshare --mount --pid --fork --kill-child --mount-proc --propagation private --".split(" ");
 
-/** Runs a job that needs these volumes, of which no pod may have any. */
-export async function runJob(job: Job, volumes: readonly string[], progress?: Progress): Promise<DiskUse> {
+export async function runJob(job: Job, needs: Needs, progress?: Progress): Promise<DiskUse> {
   progress?.signal?.throwIfAborted();
-  const worker = await inside(volumes, [process.execPath, WORKER, JSON.stringify(job)]);
+  const worker = await inside(needs, [process.execPath, WORKER, JSON.stringify(job)]);
   const stop = () => end(worker);
   progress?.signal?.addEventListener("abort", stop);
   // It may end at any moment.
@@ -77,9 +92,9 @@ export async function runJob(job: Job, volumes: readonly string[], progress?: Pr
   try {
     const [result, [code]] = await Promise.all([resultOf(worker, progress), once(worker, "close")]);
     progress?.signal?.throwIfAborted();
-    if (result === undefined) throw exitFault(code, worker.said(), volumes);
+    if (result === undefined) throw exitFault(code, worker.said(), needs);
     if ("fault" in result)
-      throw result.lasting ? new DiskRefused(result.fault) : faultOf(result.fault, volumes);
+      throw result.lasting ? new DiskRefused(result.fault) : faultOf(result.fault, needs);
     return result.use;
   } catch (error) {
     // When it was killed, what it started may still be there.
@@ -111,32 +126,29 @@ async function agree(worker: Inside, { usedBytes }: DiskUse, progress?: Progress
   worker.stdin.write(SAYS.agreed);
 }
 
-/** Runs a program with these volumes, of which no pod may have any; throws with what it said when it fails. */
-export async function runInside(volumes: readonly string[], command: readonly string[]): Promise<void> {
-  const child = await inside(volumes, command);
+/** Runs a program; throws with what it said when it fails. */
+export async function runInside(needs: Needs, command: readonly string[]): Promise<void> {
+  const child = await inside(needs, command);
   child.stdout.resume();
   const [code] = await once(child, "close");
-  if (code !== 0) throw exitFault(code, child.said(), volumes);
+  if (code !== 0) throw exitFault(code, child.said(), needs);
 }
 
-type Inside = ChildProcess & {
-  readonly stdin: Writable;
-  readonly stdout: Readable;
-  readonly said: () => string;
-};
+type Inside = ChildProcessWithoutNullStreams & { readonly said: () => string };
 
-async function inside(volumes: readonly string[], command: readonly string[]): Promise<Inside> {
-  const images = await imagesOf(volumes);
+async function inside({ volumes, held = [] }: Needs, command: readonly string[]): Promise<Inside> {
+  const made = held.map(({ path }) => path);
+  const images = await imagesOf([...volumes, ...made]);
   if ((await Promise.all(volumes.map(isBusy))).includes(true)) throw inUse();
   await Promise.all(volumes.map(untilDetached));
   const [program = "", ...args] = [...(images.length > 0 ? UNSHARE : []), ...BASH, SCRIPT, "bash"];
-  const child = spawn(program, [...args, ...volumes, "--", ...command], {
+  const child = spawn(program, [...args, ...volumes, "--", ...made, "--", ...command], {
     cwd: "/",
     // A group of its own, so that all of it can be killed.
     detached: true,
     env: { PATH: SEARCH_PATH, LC_ALL: "C" },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+    stdio: ["pipe", "pipe", "pipe", ...held.map(({ lock }) => lock.fd)],
+  }) as ChildProcessWithoutNullStreams;
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     said = (said + chunk).slice(-2000);
@@ -158,13 +170,14 @@ function end({ pid }: ChildProcess): void {
   }
 }
 
-function exitFault(code: number | null, said: string, volumes: readonly string[]): Error {
+function exitFault(code: number | null, said: string, needs: Needs): Error {
   if (code === BUSY) return inUse();
-  return faultOf(code === CANNOT_MOUNT ? `the disk cannot be mounted: ${said}` : said, volumes);
+  return faultOf(code === CANNOT_MOUNT ? `the disk cannot be mounted: ${said}` : said, needs);
 }
 
 /** The first line, since the others follow from it, without the server's paths: users read it (A-04). */
-function faultOf(said: string, volumes: readonly string[]): DriverError {
-  const words = volumes.reduce((text, volume) => text.replaceAll(volume, "disk"), said.split("\n")[0] ?? "");
+function faultOf(said: string, { volumes, held = [] }: Needs): DriverError {
+  const places = [...volumes, ...held.map(({ path }) => path)];
+  const words = places.reduce((text, volume) => text.replaceAll(volume, "disk"), said.split("\n")[0] ?? "");
   return new DriverError(words || "the process that works on the disk was killed");
 }

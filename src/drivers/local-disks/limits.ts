@@ -27,7 +27,7 @@ export async function findLimits({ dataDir, isolation, log }: LocalDisksOptions)
   try {
     await mkdir(volume, { mode: 0o700 });
     await makeImage(volume, SMALLEST);
-    await runInside([volume], ["touch", join(volume, "mnt", "home", "written")]);
+    await runInside({ volumes: [volume] }, ["touch", join(volume, "mnt", "home", "written")]);
     return ENFORCED;
   } catch (error) {
     const fault = (error as Error).message;

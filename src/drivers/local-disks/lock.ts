@@ -1,9 +1,11 @@
 /** Who has a disk: a lock on its directory, which the kernel ends with the processes of the pod or of the work that has it. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DriverError } from "../driver.ts";
-import { exists, SEARCH_PATH } from "../local/pod-dir.ts";
+import { exists, SEARCH_PATH, unlessMissing } from "../local/pod-dir.ts";
 import { imageOf } from "./layout.ts";
 
 /**
@@ -20,6 +22,8 @@ export const LOCK_FUNCTION = `lock() {
 }`;
 /** What flock exits with when somebody else has the lock, everywhere. */
 const TAKEN = 1;
+/** Who only looks has the lock for a moment. */
+const LOOK_S = 2;
 const DETACH_MS = 30_000;
 const POLL_MS = 10;
 
@@ -40,6 +44,44 @@ export async function isBusy(volume: string): Promise<boolean> {
     if (code === "ENOENT") return false;
     throw new DriverError("nobody can tell whether the disk is in use", { cause });
   }
+}
+
+/**
+ * Takes the lock on a directory, which is kept until the handle is closed and the processes that inherited it have ended. Undefined
+ * when somebody else has it, or the directory is no longer there.
+ */
+export async function hold(directory: string): Promise<FileHandle | undefined> {
+  const file = await unlessMissing(open(directory));
+  if (file === undefined) return undefined;
+  try {
+    if ((await lock(file)) && (await isAt(file, directory))) return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  return undefined;
+}
+
+/** A lock is of the open file (flock(2)): this process has it when a child took it on a descriptor that it inherited. */
+async function lock(file: FileHandle): Promise<boolean> {
+  const child = spawn("flock", ["-w", String(LOOK_S), "3"], {
+    env: { PATH: SEARCH_PATH, LC_ALL: "C" },
+    stdio: ["ignore", "ignore", "ignore", file.fd],
+  });
+  try {
+    const [code] = await once(child, "close");
+    if (code === 0 || code === TAKEN) return code === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return true;
+  }
+  throw new DriverError("nobody can tell whether the disk is in use");
+}
+
+/** It may have been renamed before the lock was taken. */
+async function isAt(file: FileHandle, path: string): Promise<boolean> {
+  const [held, there] = await Promise.all([file.stat(), unlessMissing(stat(path))]);
+  return there !== undefined && held.ino === there.ino && held.dev === there.dev;
 }
 
 /**

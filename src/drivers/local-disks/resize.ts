@@ -13,9 +13,10 @@ import { homeIn, imageOf } from "./layout.ts";
 export async function resizeImage(volume: string, sizeBytes: number, progress?: Progress): Promise<void> {
   await attempt(volume, async (resized) => {
     if ((await stat(imageOf(volume))).size === sizeBytes) return;
-    await makeImage(resized, sizeBytes);
-    const publish = { made: imageOf(resized), place: imageOf(volume) };
-    const job = { from: await homeIn(volume), to: await homeIn(resized), publish };
-    await runJob(job, [volume, resized], progress);
+    const { path } = resized;
+    await makeImage(path, sizeBytes);
+    const publish = { made: imageOf(path), place: imageOf(volume) };
+    const job = { from: await homeIn(volume), to: await homeIn(path), publish };
+    await runJob(job, { volumes: [volume], held: [resized] }, progress);
   });
 }
