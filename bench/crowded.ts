@@ -1,7 +1,8 @@
 /** The crowd of bench/plan.ts in a database: all that is held runs, and the queue waits. */
 import type { Core } from "../src/core/core.ts";
 import { syncCapacity } from "../src/core/gpus/inventory.ts";
-import type { AllocationRow, ReservationRow, Tables } from "../src/store/tables.ts";
+import type { AllocationRow } from "../src/store/gpu-tables.ts";
+import type { ReservationRow, Tables } from "../src/store/tables.ts";
 import { type FakeDriver, h100 } from "../test/helpers/fake-driver.ts";
 import { reservationRow } from "../test/helpers/reservation-row.ts";
 import type { Crowd } from "./crowd.ts";

@@ -9,7 +9,7 @@ import { viewEvent } from "./listing.ts";
 import type { Caller } from "./people/access.ts";
 import { diagnosedReservation } from "./people/ownership.ts";
 import { podName } from "./pods/pod.ts";
-import { inspect, surroundings } from "./steps.ts";
+import { inspect, surroundings } from "./steps/steps.ts";
 import { viewReservations } from "./view.ts";
 
 /** A driver that has not answered by then is said to be silent: whoever asks is waiting. */

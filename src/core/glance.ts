@@ -6,7 +6,8 @@ import type { Rest } from "../store/leases.ts";
 import { findReadable } from "../store/reservations.ts";
 import type { ReservationRow } from "../store/tables.ts";
 import { nextStep, type Surroundings } from "./lifecycle.ts";
-import { inspect, onlyWaits, surroundings, type Work } from "./steps.ts";
+import { inspect, onlyWaits, surroundings } from "./steps/steps.ts";
+import type { Work } from "./steps/work.ts";
 
 /** The states in which nothing happens most of the time. */
 export const QUIET_STATES = ["queued", "active"] as const;

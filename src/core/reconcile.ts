@@ -3,18 +3,16 @@
  * wakes it earlier. Many servers may run it on one database.
  */
 import { claimDue, dropLease, type Lease, nextDue, type Rest, renewLeases, settle } from "../store/leases.ts";
-import { findReservation } from "../store/reservations.ts";
-import type { ReservationRow } from "../store/tables.ts";
 import { nextDelivery } from "../store/webhooks.ts";
-import { isFinal, LostRace, SYSTEM } from "./change.ts";
+import { advance } from "./advance.ts";
+import { SYSTEM } from "./change.ts";
 import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
 import { createDiskWorker } from "./disks/worker.ts";
 import { BUSY_STATES, glance, QUIET_STATES } from "./glance.ts";
 import { newId } from "./ids.ts";
-import { type Facts, nextStep } from "./lifecycle.ts";
 import { createPlanner } from "./planning/planner.ts";
-import { surroundings, takeStep, type Work } from "./steps.ts";
+import type { Work } from "./steps/work.ts";
 import { createSweeps } from "./sweep.ts";
 import { createCourier } from "./webhooks/courier.ts";
 
@@ -230,7 +228,7 @@ class Run {
   async #work(id: string): Promise<void> {
     const renewal = this.#keepLeases([id]);
     try {
-      await this.#advance(id);
+      await advance(this.#workAs(), id);
     } catch (error) {
       this.#core.log(
         "error",
@@ -243,44 +241,9 @@ class Run {
     }
   }
 
-  async #advance(id: string): Promise<void> {
-    const core = this.#core;
-    const { store } = core;
-    const work = this.#workAs();
-    let row = await this.#mine(id);
-    let facts: Facts = {};
-    while (row && !isFinal(row)) {
-      if (this.#abort.signal.aborted) {
-        await store.write((tx) => dropLease(tx, this.#lease.owner, id));
-        return;
-      }
-      try {
-        const seen: ReservationRow = row;
-        const [around, now] = await store.read(
-          async (db, at) => [await surroundings(work.core, db, seen), at] as const,
-        );
-        const step = nextStep(row, facts, around, now);
-        const about = { reservation_id: id, state: row.state, pod_attempt: row.attempt };
-        const progress = await core.trace(`step ${step.do}`, about, () => takeStep(work, seen, facts, step));
-        if (progress.paused) return;
-        ({ row, facts } = progress);
-      } catch (error) {
-        if (!(error instanceof LostRace)) throw error;
-        row = await this.#mine(id);
-        facts = {};
-      }
-    }
-  }
-
   #workAs(): Work {
     const by = { actor: SYSTEM, leasedBy: this.#lease.owner };
     return { core: this.#core, by, signal: this.#abort.signal };
-  }
-
-  /** The row as it is now, if the lease still is. */
-  async #mine(id: string): Promise<ReservationRow | undefined> {
-    const row = await this.#core.store.read((db) => findReservation(db, id));
-    return row?.leased_by === this.#lease.owner ? row : undefined;
   }
 
   #keepLeases(ids: readonly string[]): NodeJS.Timeout {

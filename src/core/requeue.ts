@@ -1,7 +1,8 @@
 /** Back to the queue: what becomes of a reservation whose node is lost before its pod is ready (S-07). */
 import { allocationsOf } from "../store/allocations.ts";
 import { listCapacity } from "../store/capacity.ts";
-import type { CapacityRow, Db, ReservationRow } from "../store/tables.ts";
+import type { CapacityRow } from "../store/gpu-tables.ts";
+import type { Db, ReservationRow } from "../store/tables.ts";
 import { changeReservation } from "./change.ts";
 import type { Core } from "./core.ts";
 import { countFinding } from "./findings.ts";
@@ -9,7 +10,7 @@ import { QUEUED_MS } from "./lifecycle.ts";
 import { podNames } from "./planning/gang.ts";
 import { giveBack } from "./planning/plan-marks.ts";
 import { bounded, wordsOf } from "./pods/pod.ts";
-import type { Progress, Work } from "./steps.ts";
+import type { Progress, Work } from "./steps/work.ts";
 
 /** A node that is lost may still answer; it is not waited for longer than this. */
 const LOST_MS = 5000;

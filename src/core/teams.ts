@@ -2,10 +2,11 @@
 import { Problem } from "../api/errors.ts";
 import type { Team } from "../api/quotas.ts";
 import type { Page } from "../api/schemas.ts";
+import type { UserRow } from "../store/account-tables.ts";
 import type { Tx } from "../store/db.ts";
 import type { TeamRow } from "../store/quota-tables.ts";
 import { deleteQuota } from "../store/quotas.ts";
-import type { Db, UserRow } from "../store/tables.ts";
+import type { Db } from "../store/tables.ts";
 import * as teams from "../store/teams.ts";
 import { findUserByName, userNames } from "../store/users.ts";
 import { record } from "./audit/record.ts";

@@ -5,7 +5,8 @@
 import { sql } from "kysely";
 import { checkRow, count, int, type Row, text } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type AllocationRow, allocationShape, type Db, type DeviceRow, reservationShape } from "./tables.ts";
+import { type AllocationRow, allocationShape, type DeviceRow } from "./gpu-tables.ts";
+import { type Db, reservationShape } from "./tables.ts";
 
 const checked = (row: object): AllocationRow => checkRow("allocations", allocationShape, row);
 

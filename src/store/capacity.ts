@@ -2,7 +2,8 @@
 import { sql } from "kysely";
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type CapacityRow, capacityShape, type Db } from "./tables.ts";
+import { type CapacityRow, capacityShape } from "./gpu-tables.ts";
+import type { Db } from "./tables.ts";
 
 /** All offers; of one type, and of some nodes, where those are given. */
 export async function listCapacity(

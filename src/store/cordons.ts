@@ -1,7 +1,8 @@
 /** Nodes that get nothing new. */
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type CordonRow, cordonShape, type Db } from "./tables.ts";
+import { type CordonRow, cordonShape } from "./gpu-tables.ts";
+import type { Db } from "./tables.ts";
 
 export async function listCordons(db: Db): Promise<CordonRow[]> {
   const rows = await db.selectFrom("cordons").selectAll().orderBy("node").execute();

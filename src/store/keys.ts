@@ -1,7 +1,9 @@
 /** Users' ssh public keys. */
+
+import { type KeyRow, keyShape } from "./account-tables.ts";
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type Db, type KeyRow, keyShape } from "./tables.ts";
+import type { Db } from "./tables.ts";
 
 const checked = (row: object): KeyRow => checkRow("ssh_keys", keyShape, row);
 

@@ -1,44 +1,12 @@
 /** The tables and what each column may hold. Instants are text in UTC, booleans 0 or 1 (design.md, "SQL portability"). */
 import type { Kysely } from "kysely";
 import { FINAL_STATES, PRIORITIES, STATES } from "../api/reservations.ts";
-import { SCOPES } from "../api/token-routes.ts";
+import type { KeyRow, TokenRow, UserRow } from "./account-tables.ts";
 import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "./disk-tables.ts";
+import type { AllocationRow, CapacityRow, CordonRow, DeviceRow } from "./gpu-tables.ts";
 import type { IdentityRow, LoginRow } from "./login-tables.ts";
 import type { MemberRow, QuotaRow, TeamRow } from "./quota-tables.ts";
-
-export const userShape = {
-  id: text,
-  name: text,
-  role: oneOf(["user", "admin"]),
-  created_at: instant,
-  /** Since when no token of theirs is good. */
-  disabled_at: nullable(instant),
-};
-
-export const tokenShape = {
-  id: text,
-  user_id: text,
-  /** SHA-256 of the token, in hex; the token itself is nowhere. */
-  hash: text,
-  label: text,
-  created_at: instant,
-  expires_at: nullable(instant),
-  revoked_at: nullable(instant),
-  /** The server whose own token it is: good while that one serves. */
-  server: nullable(text),
-  /** When that server went or made another; tunnels that it opened go on. */
-  replaced_at: nullable(instant),
-  /** The one reservation that it is good for, whatever its scope says; null for all that its scope allows. */
-  reservation_id: nullable(text),
-  scope: oneOf(SCOPES),
-  /** How it begins; empty for one from before that was kept. */
-  prefix: text,
-  /** To the minute. */
-  last_used_at: nullable(instant),
-  /** Another was made in its place. */
-  rotated_at: nullable(instant),
-};
 
 export const serverShape = {
   /** Random per process; the prefix of its sessions. */
@@ -63,37 +31,6 @@ export const openTunnelShape = {
   remote_address: text,
   opened_at: instant,
 };
-
-export const keyShape = {
-  id: text,
-  user_id: text,
-  type: text,
-  fingerprint: text,
-  /** "type base64", without the comment. */
-  public_key: text,
-  comment: text,
-  created_at: instant,
-};
-
-export const capacityShape = {
-  node: text,
-  gpu_type: text,
-  gpus_per_place: flag,
-  /** How many can be given out. */
-  places: int,
-  /** Their indices, as a JSON list; null for 0 to places - 1. */
-  indices: nullable(text),
-  /** The type of which these are slices, `per_gpu` to a GPU; null for what is no slice. */
-  slice_of: nullable(text),
-  per_gpu: int,
-  healthy: flag,
-  simulated: flag,
-  max_duration_s: int,
-  seen_at: instant,
-};
-
-/** A node that gets nothing new. */
-export const cordonShape = { node: text, since: instant, by_user: text };
 
 export const reservationShape = {
   id: text,
@@ -169,18 +106,6 @@ export const reservationShape = {
   leased_until: nullable(instant),
 };
 
-export const allocationShape = {
-  node: text,
-  gpu_type: text,
-  gpu_index: int,
-  /** The GPU that it is, or of which it is a slice. */
-  device_type: text,
-  device_index: int,
-  /** Which of the reservation's nodes this is: 0, 1, … */
-  node_rank: int,
-  reservation_id: text,
-};
-
 export const collaboratorShape = {
   reservation_id: text,
   kind: oneOf(["user", "github"]),
@@ -217,9 +142,6 @@ export const deliveryShape = {
   /** While it is being tried: when others may take it for lost. */
   next_try_at: instant,
 };
-
-/** What each GPU that was ever given is used as: its own type, or that of its slices. */
-const deviceShape = { node: text, device_type: text, device_index: int, used_as: text };
 
 export const secretShape = {
   reservation_id: text,
@@ -282,17 +204,10 @@ const tallyShape = { name: text, label: text, total: int };
 const metaShape = { key: text, value: text };
 const migrationShape = { number: int, name: text, applied_at: instant };
 
-export type UserRow = Row<typeof userShape>;
-export type TokenRow = Row<typeof tokenShape>;
 export type ServerRow = Row<typeof serverShape>;
 export type OpenTunnelRow = Row<typeof openTunnelShape>;
-export type KeyRow = Row<typeof keyShape>;
-export type CordonRow = Row<typeof cordonShape>;
-export type CapacityRow = Row<typeof capacityShape>;
 export type ReservationRow = Row<typeof reservationShape>;
 export type CollaboratorRow = Row<typeof collaboratorShape>;
-export type AllocationRow = Row<typeof allocationShape>;
-export type DeviceRow = Row<typeof deviceShape>;
 export type WebhookRow = Row<typeof webhookShape>;
 export type DeliveryRow = Row<typeof deliveryShape>;
 export type SecretRow = Row<typeof secretShape>;

@@ -1,7 +1,9 @@
 /** Tokens: their hashes, what they are good for, and until when. */
+
+import { type TokenRow, tokenShape, type UserRow, userShape } from "./account-tables.ts";
 import { checkRow, count } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type Db, type TokenRow, tokenShape, type UserRow, userShape } from "./tables.ts";
+import type { Db } from "./tables.ts";
 
 const checked = (row: object): TokenRow => checkRow("tokens", tokenShape, row);
 

@@ -1,7 +1,9 @@
 /** People and their roles. */
+
+import { type UserRow, userShape } from "./account-tables.ts";
 import { checkRow, count } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type Db, type UserRow, userShape } from "./tables.ts";
+import type { Db } from "./tables.ts";
 
 const checked = (row: object): UserRow => checkRow("users", userShape, row);
 

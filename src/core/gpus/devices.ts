@@ -3,7 +3,8 @@ import type { NodeCapacity } from "../../drivers/driver.ts";
 import { listTaken, type Taken, takenDevices } from "../../store/allocations.ts";
 import { listCapacity } from "../../store/capacity.ts";
 import { listCordons } from "../../store/cordons.ts";
-import type { AllocationRow, CapacityRow, Db, DeviceRow, ReservationRow } from "../../store/tables.ts";
+import type { AllocationRow, CapacityRow, DeviceRow } from "../../store/gpu-tables.ts";
+import type { Db, ReservationRow } from "../../store/tables.ts";
 
 /** The row of a node's offer. */
 export const capacityRow = (n: NodeCapacity, at: string): CapacityRow => ({

@@ -1,9 +1,9 @@
 /** Whom a provider knows, as a user of this server: the one that they were before, or a new one. */
 import { Problem } from "../../api/errors.ts";
 import { userNameFault } from "../../api/names.ts";
+import type { UserRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
 import * as store from "../../store/logins.ts";
-import type { UserRow } from "../../store/tables.ts";
 import { countAdministrators, findUserByName } from "../../store/users.ts";
 import { record } from "../audit/record.ts";
 import { SYSTEM } from "../change.ts";

@@ -1,6 +1,7 @@
 /** A user by id, or the words for one whom nobody knows. */
 import { Problem } from "../../api/errors.ts";
-import type { Db, UserRow } from "../../store/tables.ts";
+import type { UserRow } from "../../store/account-tables.ts";
+import type { Db } from "../../store/tables.ts";
 import { findUser } from "../../store/users.ts";
 
 /** Throws Problem not_found. */

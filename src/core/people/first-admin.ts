@@ -1,6 +1,7 @@
 /** Who starts the server on a machine is an administrator of it, and needs no token of anybody. */
+
+import type { UserRow } from "../../store/account-tables.ts";
 import type { Store } from "../../store/db.ts";
-import type { UserRow } from "../../store/tables.ts";
 import { findUserByName, insertUser } from "../../store/users.ts";
 import { record } from "../audit/record.ts";
 import { SYSTEM } from "../change.ts";

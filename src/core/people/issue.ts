@@ -1,8 +1,8 @@
 /** New tokens, as they are stored. */
 import { randomBytes } from "node:crypto";
 import type { Scope } from "../../api/token-routes.ts";
+import type { TokenRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
-import type { TokenRow } from "../../store/tables.ts";
 import { insertToken, UNUSED } from "../../store/tokens.ts";
 import { record } from "../audit/record.ts";
 import { SYSTEM } from "../change.ts";

@@ -1,10 +1,10 @@
 /** The users' ssh public keys: what lets them into their pods. */
 import { Problem } from "../../api/errors.ts";
 import type { Key, Page } from "../../api/schemas.ts";
+import type { KeyRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
 import { deleteKey, findKey, insertKey, listKeys as listRows } from "../../store/keys.ts";
 import { listEntered } from "../../store/reservations.ts";
-import type { KeyRow } from "../../store/tables.ts";
 import { record } from "../audit/record.ts";
 import { changeReservation } from "../change.ts";
 import type { Core } from "../core.ts";

@@ -2,8 +2,8 @@
 import type { Token } from "../../api/accounts.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Page } from "../../api/schemas.ts";
+import type { TokenRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
-import type { TokenRow } from "../../store/tables.ts";
 import { findTokenById, listTokens as listRows, revokeToken as markRevoked } from "../../store/tokens.ts";
 import { record } from "../audit/record.ts";
 import type { Core } from "../core.ts";

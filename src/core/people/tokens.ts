@@ -5,8 +5,9 @@
 import { type CreateToken, type IssuedToken, TOKEN_TTL_S } from "../../api/accounts.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Scope } from "../../api/token-routes.ts";
+import type { TokenRow, UserRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
-import type { Db, TokenRow, UserRow } from "../../store/tables.ts";
+import type { Db } from "../../store/tables.ts";
 import { findTokenById, markRotated } from "../../store/tokens.ts";
 import { record } from "../audit/record.ts";
 import { isFinal, notActive } from "../change.ts";

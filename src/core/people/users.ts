@@ -8,9 +8,10 @@ import {
 } from "../../api/accounts.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Page } from "../../api/schemas.ts";
+import type { UserRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
 import { liveIds } from "../../store/reservations.ts";
-import type { Db, UserRow } from "../../store/tables.ts";
+import type { Db } from "../../store/tables.ts";
 import { revokeMetricsTokens, tokenTotals } from "../../store/tokens.ts";
 import * as store from "../../store/users.ts";
 import { record } from "../audit/record.ts";

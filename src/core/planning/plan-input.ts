@@ -1,7 +1,8 @@
 /** What a plan is made of, as the database has it: nodes, what is held on them, who waits, and what their owners used lately. */
 import { listCapacity } from "../../store/capacity.ts";
+import type { CapacityRow } from "../../store/gpu-tables.ts";
 import type { WaitingRow } from "../../store/plans.ts";
-import type { CapacityRow, Db } from "../../store/tables.ts";
+import type { Db } from "../../store/tables.ts";
 import { openNodes, takenPlaces } from "../gpus/devices.ts";
 import type { PlanHold, PlanRequest, Shares } from "../plan/model.ts";
 import type { NodeChange } from "../plan.ts";
