@@ -28,6 +28,10 @@ const NEEDS = {
   fish: { package: "fish" },
   "systemd-analyze": { package: "systemd" },
   promtool: { package: "prometheus" },
+  dockerd: { package: "docker.io" },
+  docker: { package: "docker.io" },
+  iptables: { package: "iptables" },
+  busybox: { package: "busybox-static" },
   postgres: { package: "postgresql", paths: ["/usr/lib/postgresql"] },
 };
 const JOBS = {

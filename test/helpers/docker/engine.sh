@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# engine.sh outside FOLDER reachable|hidden [dockerd's options…]
+# A Docker Engine in namespaces of its own (network, processes, mounts), with all of its files in FOLDER. It obeys lines on stdin
+# ("start", or a signal's name) and ends with it, however its starter ended: the kernel then ends every process and mount in the
+# namespaces, and what is left (cgroups, routes, FOLDER) is removed by the part that stayed outside.
+set -u
+PART=$1 FOLDER=$2 REACH=$3
+shift 3
+
+outside() {
+  # Ctrl-C in a terminal is for the starter; this part goes by stdin.
+  trap '' INT TERM HUP
+  export NAME=gpudev-$$ NETWORK PARENT FIRST=10.$((128 + $$ / 16 % 128)) SECOND=$(($$ % 16 * 16))
+  NETWORK=$FIRST.$SECOND.0/20
+  # Within the memory limit of its starter; version 2 of cgroups has no groups below one with processes.
+  PARENT=$(awk -F: '$2 == "memory" && $3 != "/" { print $3 }' /proc/self/cgroup)/$NAME
+  unshare --net --pid --mount --mount-proc --fork -- "$0" inside "$FOLDER" "$REACH" "$@" 4</proc/self/ns/net
+  ip link del "$NAME" 2>/dev/null
+  ip route del unreachable "$NETWORK" 2>/dev/null
+  find /sys/fs/cgroup -depth -type d -path "*/$NAME*" -exec rmdir {} \; 2>/dev/null
+  rm -rf "$FOLDER"
+}
+
+# Where an engine looks and leaves things whatever it is told: this one finds and leaves nothing.
+cover() {
+  mkdir -p /etc/docker
+  mount -t tmpfs tmpfs /etc/docker
+  mount -t tmpfs tmpfs /run
+}
+
+# In the network that the starter is in.
+starters_ip() { nsenter --net=/proc/self/fd/4 ip "$@"; }
+
+# What is sent to a container and finds no way must not leave the machine by its default route.
+connect() {
+  ip link set lo up
+  if [ "$REACH" = hidden ]; then
+    starters_ip route add unreachable "$NETWORK"
+    return
+  fi
+  starters_ip link add "$NAME" type veth peer name eth0 netns $$
+  starters_ip addr add "$FIRST.$SECOND.1/30" dev "$NAME"
+  starters_ip link set "$NAME" up
+  ip addr add "$FIRST.$SECOND.2/30" dev eth0
+  ip link set eth0 up
+  starters_ip route add "$NETWORK" via "$FIRST.$SECOND.2"
+  # The engine lets nobody in who comes from another machine, as this looks to it.
+  iptables -N DOCKER-USER
+  iptables -A DOCKER-USER -i eth0 -j ACCEPT
+}
+
+start() {
+  local socket=$FOLDER/docker.sock
+  rm -f "$socket"
+  DOCKER_INSECURE_NO_IPTABLES_RAW=1 PATH=$FOLDER/hooks:$PATH dockerd \
+    --data-root "$FOLDER/data" --exec-root "$FOLDER/exec" --pidfile "$FOLDER/docker.pid" --host "unix://$socket" \
+    --cgroup-parent "$PARENT" --exec-opt native.cgroupdriver=cgroupfs \
+    --bip "$FIRST.$((SECOND + 1)).1/24" --default-address-pool "base=$FIRST.$((SECOND + 8)).0/21,size=26" \
+    "$@" >>"$FOLDER/log" 2>&1 </dev/null 4<&- &
+  engine=$!
+  while kill -0 $engine 2>/dev/null && ! [ -S "$socket" ]; do sleep 0.02; done
+  echo begun
+}
+
+inside() {
+  set -e
+  cover
+  connect
+  set +e
+  while read -r order; do
+    if [ "$order" = start ]; then
+      start "$@"
+    else
+      kill -s "$order" $engine
+      # The shell tells of a job that was killed.
+      wait $engine 2>/dev/null
+      echo ended
+    fi
+  done
+}
+
+"$PART" "$@"
