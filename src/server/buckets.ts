@@ -13,6 +13,8 @@ interface Bucket {
 
 /** About 2 MB; who floods from more addresses than that shares the oldest ones' fate with nobody: they begin anew. */
 const MOST = 10_000;
+/** When there is no room: whoever floods must not make each request look at all of them. */
+const LOOKED_AT = 16;
 
 export class Buckets {
   readonly #buckets = new Map<string, Bucket>();
@@ -30,21 +32,17 @@ export class Buckets {
     return this.#buckets.has(key);
   }
 
-  /** Seconds until one can be taken; 0 when it can be now. */
-  wait(key: string): number {
+  /** Takes one, which is 0, or says in how many seconds there is one. */
+  take(key: string): number {
     const { perSecond } = this.#rate();
-    const { level } = this.#filled(key);
-    return perSecond === 0 || level >= 1 ? 0 : (1 - level) / perSecond;
-  }
-
-  /** Takes one if there is one. */
-  take(key: string): void {
+    if (perSecond === 0) return 0;
     const { level, at } = this.#filled(key);
-    if (level < 1) return;
+    if (level < 1) return (1 - level) / perSecond;
     // Anew, so that the order of the map is that of their last use.
     this.#buckets.delete(key);
     if (this.#buckets.size >= MOST) this.#makeRoom();
     this.#buckets.set(key, { level: level - 1, at });
+    return 0;
   }
 
   /** One that was taken is there again. */
@@ -52,6 +50,11 @@ export class Buckets {
     if (!this.#buckets.has(key)) return;
     const { level, at } = this.#filled(key);
     this.#buckets.set(key, { level: Math.min(this.#rate().burst, level + 1), at });
+  }
+
+  /** As if nothing had ever been taken. */
+  forget(key: string): void {
+    this.#buckets.delete(key);
   }
 
   get size(): number {
@@ -65,11 +68,15 @@ export class Buckets {
     return { level: Math.min(burst, level + ((now - at) / 1000) * perSecond), at: now };
   }
 
-  /** One that is full again says nothing; if none is, the one that was used longest ago goes. */
+  /** Of the few that were used longest ago, those that are full again say nothing; if none is, the very oldest goes. */
   #makeRoom(): void {
     const { burst } = this.#rate();
-    for (const key of this.#buckets.keys()) if (this.#filled(key).level >= burst) this.#buckets.delete(key);
-    const [oldest] = this.#buckets.keys();
-    if (oldest !== undefined && this.#buckets.size >= MOST) this.#buckets.delete(oldest);
+    const oldest: string[] = [];
+    for (const key of this.#buckets.keys()) {
+      if (oldest.length === LOOKED_AT) break;
+      oldest.push(key);
+    }
+    const full = oldest.filter((key) => this.#filled(key).level >= burst);
+    for (const key of full.length > 0 ? full : oldest.slice(0, 1)) this.#buckets.delete(key);
   }
 }

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import { Problem } from "../api/errors.ts";
 import { Buckets } from "./buckets.ts";
+import { isFailedLogin, Trials } from "./trials.ts";
 
 /** Each in a minute; 0 is no limit. */
 export interface RequestLimits {
@@ -38,39 +39,30 @@ export function createRateLimits(limits: () => RequestLimits, now = () => perfor
     () => limits().failedLoginsPerAddress,
     (all) => all,
   );
+  const trials = new Trials(failures, (waitS) => tooMany(waitS, "too many failed logins from your address"));
   return {
     request(address) {
       const key = networkOf(address);
-      if (key === undefined) return undefined;
-      const waitS = ofAddresses.wait(key);
-      if (waitS > 0) return tooMany(waitS, "too many requests from your address");
-      ofAddresses.take(key);
-      return undefined;
+      const waitS = key === undefined ? 0 : ofAddresses.take(key);
+      return waitS > 0 ? tooMany(waitS, "too many requests from your address") : undefined;
     },
     async login(token, address, login) {
       const key = token === undefined ? undefined : createHash("sha256").update(token).digest("base64");
       if (key === undefined) return login();
-      const network = networkOf(address);
-      refuse(ofTokens.wait(key), "too many requests with your token");
-      // A token that was good a moment ago does not suffer from what others behind the same address try.
-      if (network !== undefined && !ofTokens.has(key))
-        refuse(failures.wait(network), "too many failed logins from your address");
+      // Before it is waited for: else a burst of them would all be let through.
+      refuse(ofTokens.take(key), "too many requests with your token");
       try {
-        const done = await login();
-        ofTokens.take(key);
-        return done;
+        return await trials.run(key, networkOf(address), login);
       } catch (error) {
-        if (!(error instanceof Problem)) throw error;
-        if (error.code !== "not_logged_in") ofTokens.take(key);
-        else if (network !== undefined) failures.take(network);
+        if (isFailedLogin(error)) ofTokens.forget(key);
+        else if (!(error instanceof Problem)) ofTokens.giveBack(key);
         throw error;
       }
     },
     begin(address) {
       const network = networkOf(address);
       if (network === undefined) return;
-      refuse(failures.wait(network), "too many logins were begun from your address and not finished");
-      failures.take(network);
+      refuse(failures.take(network), "too many logins were begun from your address and not finished");
     },
     finished(address) {
       const network = networkOf(address);

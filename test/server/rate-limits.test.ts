@@ -1,5 +1,5 @@
 /** A-11: who may ask how often, by a clock that is ticked. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import { Buckets } from "../../src/server/buckets.ts";
 import { createRateLimits, type RequestLimits } from "../../src/server/rate-limits.ts";
@@ -42,6 +42,50 @@ test("A-11 a token has a sixth of its minute at once, then one at a time, and is
   tick(3_600_000);
   for (let i = 0; i < 10; i++) expect(await good("a")).toBe("in");
   expect(await good("a")).toEqual(["rate_limited", 1]);
+});
+
+test("A-11 a burst at one moment is counted while nobody knows yet how it ends", async () => {
+  let tried = 0;
+  const answer = Promise.withResolvers<string>();
+  const rates = createRateLimits(
+    () => ({ ...NONE, requestsPerToken: 60, failedLoginsPerAddress: 3 }),
+    () => 0,
+  );
+  const login = () => {
+    tried += 1;
+    return answer.promise;
+  };
+  const codes = async (work: Promise<string>[]) =>
+    (await Promise.allSettled(work)).map((end) => (end.status === "fulfilled" ? end.value : end.reason.code));
+  const good = codes(Array.from({ length: 25 }, () => rates.login("one", "192.0.2.1", login)));
+  await vi.waitFor(() => expect(tried).toBe(3));
+  answer.resolve("in");
+  const ends = await good;
+  expect([ends.slice(0, 10), new Set(ends.slice(10))]).toEqual([
+    Array(10).fill("in"),
+    new Set(["rate_limited"]),
+  ]);
+
+  const no = Promise.withResolvers<string>();
+  let guessed = 0;
+  const guess = (_: unknown, i: number) =>
+    rates.login(`guess-${i}`, "192.0.2.1", () => {
+      guessed += 1;
+      return no.promise;
+    });
+  const guesses = codes(Array.from({ length: 25 }, guess));
+  await vi.waitFor(() => expect(guessed).toBe(3));
+  no.reject(new Problem("not_logged_in", "the token is unknown"));
+  const words = await guesses;
+  expect(words.filter((code) => code === "not_logged_in")).toHaveLength(3);
+  expect([guessed, words.filter((code) => code === "rate_limited").length]).toEqual([3, 22]);
+});
+
+test("A-11 X-01 a token that was good and is revoked counts as a guess from then on", async () => {
+  const { good, bad } = given({ failedLoginsPerAddress: 2 });
+  expect(await good("mine")).toBe("in");
+  for (let i = 0; i < 3; i++) expect(await bad("mine")).toEqual(["not_logged_in", 0]);
+  expect(await bad("mine")).toEqual(["rate_limited", 30]);
 });
 
 test("A-11 an address is an IPv4 address or an IPv6 network of 64 bits", () => {
@@ -93,7 +137,7 @@ test("A-11 what a good token is refused counts for it", async () => {
     await expect(forbidden()).rejects.toMatchObject({ code });
 });
 
-test("A-11 what is remembered is bounded: full buckets go first, then the one that was used longest ago", () => {
+test("A-11 what is remembered is bounded: of those used longest ago a few full ones go, else the oldest", () => {
   let now = 0;
   const buckets = new Buckets(
     () => ({ perSecond: 1, burst: 2 }),
@@ -104,7 +148,11 @@ test("A-11 what is remembered is bounded: full buckets go first, then the one th
   expect([buckets.size, buckets.has("early-0"), buckets.has("early-1")]).toEqual([10_000, false, true]);
   now = 5000;
   buckets.take("later");
-  expect(buckets.size).toBe(1);
+  // Each request looks at as many as it takes not to go round all of them.
+  expect([buckets.size, buckets.has("early-16"), buckets.has("early-17")]).toEqual([9985, false, true]);
+  buckets.take("later");
+  buckets.take("later");
+  expect([buckets.take("later"), buckets.take("last")]).toEqual([1, 0]);
 });
 
 test("A-11 the API answers 429 with Retry-After, and health is asked without a limit", async () => {
