@@ -32,6 +32,7 @@ const NEEDS = {
   docker: { package: "docker.io" },
   iptables: { package: "iptables" },
   busybox: { package: "busybox-static" },
+  podman: { package: "podman" },
   postgres: { package: "postgresql", paths: ["/usr/lib/postgresql"] },
 };
 const JOBS = {

@@ -1,13 +1,14 @@
 /** The rig itself: a real Docker Engine (helpers/docker-engine.ts). */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
+import { noPodman } from "../helpers/podman-service.ts";
 import { mountsBelow, processesNaming } from "../helpers/processes.ts";
 import { run } from "./ssh.ts";
 
@@ -24,15 +25,17 @@ async function fetched(engine: DockerEngine, container: string): Promise<string>
 }
 
 /** What is outside of an engine's namespaces. */
-async function remains({ folder, name }: { folder: string; name: string }): Promise<string[]> {
+async function remains(engine: Record<"folder" | "name" | "container", string>): Promise<string[]> {
+  const { folder, name, container } = engine;
   const { stdout } = await run("ip", ["link"]);
-  const cgroups = readdirSync("/sys/fs/cgroup", { recursive: true }).map(String);
+  // Not by readdir, which fails when somebody else's group goes meanwhile.
+  const cgroups = (await run("find", ["/sys/fs/cgroup", "-type", "d"])).stdout.split("\n");
   return [
     ...processesNaming(folder).map((pid) => `process ${pid}`),
     ...mountsBelow(folder),
     ...(existsSync(folder) ? [folder] : []),
     ...(stdout.includes(`${name}@`) ? [`link ${name}`] : []),
-    ...cgroups.filter((path) => path.endsWith(name)),
+    ...cgroups.filter((path) => path.endsWith(name) || path.endsWith(container)),
   ];
 }
 
@@ -91,19 +94,27 @@ describe.skipIf(lacking !== undefined)(`a Docker Engine for tests ${lacking ?? "
   });
 });
 
-test.skipIf(lacking !== undefined)("a test run that is killed leaves nothing of its engine", async () => {
-  const rig = join(import.meta.dirname, "..", "helpers", "docker-engine.ts");
+test.for([
+  { file: "docker-engine.ts", name: "DockerEngine", missing: lacking },
+  { file: "podman-service.ts", name: "PodmanService", missing: noPodman() },
+])("a test run that is killed leaves nothing of its $name", async ({ file, name, missing }, { skip }) => {
+  skip(missing !== undefined, missing);
+  const rig = join(import.meta.dirname, "..", "helpers", file);
   const program = `
-    const { DockerEngine } = await import(${JSON.stringify(rig)});
-    const engine = await DockerEngine.start();
-    await engine.docker("run", "--detach", await engine.image("busybox"), "sleep", "1000");
-    console.log(JSON.stringify({ folder: engine.folder, name: engine.name }));`;
+    const { ${name} } = await import(${JSON.stringify(rig)});
+    const engine = await ${name}.start();
+    const container = await engine.docker("run", "--detach", await engine.image("busybox"), "sleep", "1000");
+    console.log(JSON.stringify({ folder: engine.folder, name: engine.name, container }));`;
   const starter = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = await once(createInterface(starter.stdout), "line");
   const engine = JSON.parse(String(line));
-  expect(await remains(engine)).not.toEqual([]);
+  const before = await remains(engine);
+  expect(before).toEqual(
+    expect.arrayContaining([engine.folder, expect.stringContaining("process"), `link ${engine.name}`]),
+  );
+  expect(before.filter((left) => left.includes(engine.container))).not.toEqual([]);
   starter.kill("SIGKILL");
   await expect.poll(() => remains(engine)).toEqual([]);
 });

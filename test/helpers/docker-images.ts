@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { DockerEngine } from "./docker-engine.ts";
+import type { EngineProcess } from "./engine-process.ts";
 
 /**
  * - `sshd`: as most images for people: sshd, bash, git, and busybox for the rest; root.
@@ -33,7 +33,7 @@ const KINDS: Record<ImageKind, { fill(root: string): void; changes: readonly str
 };
 
 /** The image's name in this engine, which has it from then on. */
-export async function importImage(engine: DockerEngine, kind: ImageKind): Promise<string> {
+export async function importImage(engine: EngineProcess, kind: ImageKind): Promise<string> {
   const name = `gpu-dev-test/${kind}:1`;
   if ((await engine.docker("images", "--quiet", name)) !== "") return name;
   const root = mkdtempSync(join(tmpdir(), "gpu-dev-image-"));
@@ -48,7 +48,7 @@ export async function importImage(engine: DockerEngine, kind: ImageKind): Promis
 }
 
 async function importTree(
-  engine: DockerEngine,
+  engine: EngineProcess,
   root: string,
   name: string,
   changes: readonly string[],

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# engine.sh outside FOLDER reachable|hidden [dockerd's options…]
-# A Docker Engine in namespaces of its own (network, processes, mounts), with all of its files in FOLDER. It obeys lines on stdin
-# ("start", or a signal's name) and ends with it, however its starter ended: the kernel then ends every process and mount in the
-# namespaces, and what is left (cgroups, routes, FOLDER) is removed by the part that stayed outside.
+# engine.sh outside dockerd|podman FOLDER reachable|hidden [more options of the program…]
+# A Docker Engine, or podman's service that speaks like one, in namespaces of its own (network, processes, mounts), with all of its files
+# in FOLDER. It obeys lines on stdin ("start", or a signal's name) and ends with it, however its starter ended: the kernel then ends
+# every process and mount in the namespaces, and what is left (cgroups, routes, FOLDER) is removed by the part that stayed outside.
 set -u
-PART=$1 FOLDER=$2 REACH=$3
-shift 3
+PART=$1 PROGRAM=$2 FOLDER=$3 REACH=$4
+shift 4
 
 outside() {
   # Ctrl-C in a terminal is for the starter; this part goes by stdin.
@@ -14,10 +14,14 @@ outside() {
   NETWORK=$FIRST.$SECOND.0/20
   # Within the memory limit of its starter; version 2 of cgroups has no groups below one with processes.
   PARENT=$(awk -F: '$2 == "memory" && $3 != "/" { print $3 }' /proc/self/cgroup)/$NAME
-  unshare --net --pid --mount --mount-proc --fork -- "$0" inside "$FOLDER" "$REACH" "$@" 4</proc/self/ns/net
+  unshare --net --pid --mount --mount-proc --fork -- "$0" inside "$PROGRAM" "$FOLDER" "$REACH" "$@" 4</proc/self/ns/net
   ip link del "$NAME" 2>/dev/null
   ip route del unreachable "$NETWORK" 2>/dev/null
   find /sys/fs/cgroup -depth -type d -path "*/$NAME*" -exec rmdir {} \; 2>/dev/null
+  # podman takes no parent for its groups.
+  for id in $(ls "$FOLDER/data/overlay-containers" 2>/dev/null); do
+    find /sys/fs/cgroup -depth -type d -path "*/libpod-$id*" -exec rmdir {} \; 2>/dev/null
+  done
   rm -rf "$FOLDER"
 }
 
@@ -49,14 +53,32 @@ connect() {
   iptables -A DOCKER-USER -i eth0 -j ACCEPT
 }
 
+# The program, which takes the place of this shell.
+dockerd_on() {
+  export DOCKER_INSECURE_NO_IPTABLES_RAW=1 PATH=$FOLDER/hooks:$PATH
+  exec dockerd --data-root "$FOLDER/data" --exec-root "$FOLDER/exec" --pidfile "$FOLDER/docker.pid" --host "unix://$1" \
+    --cgroup-parent "$PARENT" --exec-opt native.cgroupdriver=cgroupfs \
+    --bip "$FIRST.$((SECOND + 1)).1/24" --default-address-pool "base=$FIRST.$((SECOND + 8)).0/21,size=26" "${@:2}"
+}
+
+podman_on() {
+  export CONTAINERS_CONF=$FOLDER/containers.conf
+  cat >"$CONTAINERS_CONF" <<END
+[network]
+default_subnet = "$FIRST.$((SECOND + 1)).0/24"
+default_subnet_pools = [{ base = "$FIRST.$((SECOND + 8)).0/21", size = 26 }]
+network_config_dir = "$FOLDER/networks"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+END
+  exec podman --root "$FOLDER/data" --runroot "$FOLDER/run" "${@:2}" system service --time 0 "unix://$1"
+}
+
 start() {
   local socket=$FOLDER/docker.sock
   rm -f "$socket"
-  DOCKER_INSECURE_NO_IPTABLES_RAW=1 PATH=$FOLDER/hooks:$PATH dockerd \
-    --data-root "$FOLDER/data" --exec-root "$FOLDER/exec" --pidfile "$FOLDER/docker.pid" --host "unix://$socket" \
-    --cgroup-parent "$PARENT" --exec-opt native.cgroupdriver=cgroupfs \
-    --bip "$FIRST.$((SECOND + 1)).1/24" --default-address-pool "base=$FIRST.$((SECOND + 8)).0/21,size=26" \
-    "$@" >>"$FOLDER/log" 2>&1 </dev/null 4<&- &
+  "${PROGRAM}_on" "$socket" "$@" >>"$FOLDER/log" 2>&1 </dev/null 4<&- &
   engine=$!
   while kill -0 $engine 2>/dev/null && ! [ -S "$socket" ]; do sleep 0.02; done
   echo begun
