@@ -24,7 +24,7 @@ import { carryOut, planChanges, plannedOf, planWith } from "./planning/planning.
 import { promiseWords } from "./planning/promises.ts";
 import { checkStart, refuseLateStart } from "./planning/start-time.ts";
 import { checkQuotas, overQuota } from "./quotas/check.ts";
-import { waitReason } from "./quotas/room.ts";
+import { waitReason } from "./quotas/line.ts";
 import { decided } from "./race.ts";
 import { viewReservations, viewWebhooks } from "./view.ts";
 import { checkWebhook, newWebhook } from "./webhooks/webhooks.ts";

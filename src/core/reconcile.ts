@@ -72,7 +72,10 @@ class Run {
   };
   #woken = false;
   /** Our own changes wake it by themselves; another server may have made work, or freed GPUs. */
-  readonly #onChanged = (_ids: readonly string[], elsewhere: boolean) => elsewhere && this.#wake();
+  readonly #onChanged = (ids: readonly string[], elsewhere: boolean) => {
+    this.#planner.changed(ids);
+    if (elsewhere) this.#wake();
+  };
   #bell = Promise.withResolvers<void>();
   #rested = Promise.withResolvers<void>();
   readonly #loop: Promise<void>;

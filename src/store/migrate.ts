@@ -25,6 +25,7 @@ import { disksInUse } from "./migrations/0021-disks-in-use.ts";
 import { quotas } from "./migrations/0022-quotas.ts";
 import { logins } from "./migrations/0023-logins.ts";
 import { auditTrail } from "./migrations/0024-audit-trail.ts";
+import { quotaLines } from "./migrations/0025-quota-lines.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -61,6 +62,7 @@ export const MIGRATIONS: readonly Migration[] = [
   quotas,
   logins,
   auditTrail,
+  quotaLines,
 ];
 
 /**

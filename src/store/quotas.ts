@@ -1,9 +1,8 @@
 /** Quotas, and what counts against them. */
-import { sql } from "kysely";
 import { checkRow, instant, nullable, type Row } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type QuotaRow, quotaShape } from "./quota-tables.ts";
-import { type Db, type ReservationRow, reservationShape } from "./tables.ts";
+import { type Db, reservationShape } from "./tables.ts";
 
 const checked = (row: object): QuotaRow => checkRow("quotas", quotaShape, row);
 
@@ -54,10 +53,10 @@ export async function deleteQuota(tx: Tx, kind: QuotaRow["kind"], subject: strin
 }
 
 const { id, owner_id, state, gpu_count, duration_s, started_at, ends_at, ending_at } = reservationShape;
-const { preparing_deadline, promised_start_at, waits_for_quota } = reservationShape;
+const { preparing_deadline, promised_start_at } = reservationShape;
 const countedShape = {
   ...{ id, owner_id, state, gpu_count, duration_s, started_at, ends_at, ending_at },
-  ...{ preparing_deadline, promised_start_at, waits_for_quota },
+  ...{ preparing_deadline, promised_start_at },
   ended_at: nullable(instant),
 };
 /** What quotas count of a reservation. */
@@ -65,7 +64,7 @@ export type CountedRow = Row<typeof countedShape>;
 
 const COUNTED = [
   ...(["id", "owner_id", "state", "gpu_count", "duration_s", "started_at", "ends_at", "ending_at"] as const),
-  ...(["preparing_deadline", "promised_start_at", "waits_for_quota", "ended_at"] as const),
+  ...(["preparing_deadline", "promised_start_at", "ended_at"] as const),
 ] as const;
 
 /** All of these owners that are live, or worked and ended after an instant, with GPUs. */
@@ -78,11 +77,15 @@ export async function countedFor(db: Db, owners: readonly string[], since: strin
   return [...live, ...over].map((row) => checkRow("reservations", countedShape, row));
 }
 
-/** Written out, because SQLite finds the partial index by it and not by a parameter. */
-const waiting = sql<boolean>`waits_for_quota = 1`;
-
-/** Those that have no part in the plan until a quota has room for them, in order of arrival. */
-export async function listWaitingForQuota(db: Db): Promise<ReservationRow[]> {
-  const rows = await db.selectFrom("reservations").selectAll().where(waiting).orderBy("seq").execute();
-  return rows.map((row) => checkRow("reservations", reservationShape, row));
+/** All of these owners that have a place in the plan or GPUs. */
+export async function holdingFor(db: Db, owners: readonly string[]): Promise<CountedRow[]> {
+  const rows = await db
+    .selectFrom("reservations")
+    .select(COUNTED)
+    .where("owner_id", "in", owners)
+    .where("ended_at", "is", null)
+    .where("waits_for_quota", "=", 0)
+    .where("gpu_count", ">", 0)
+    .execute();
+  return rows.map((row) => checkRow("reservations", countedShape, row));
 }

@@ -18,7 +18,6 @@ const row = (given: Partial<CountedRow>): CountedRow => ({
   ended_at: null,
   preparing_deadline: null,
   promised_start_at: null,
-  waits_for_quota: 0,
   ...given,
 });
 const queued = row({ state: "queued", started_at: null, ends_at: null });
@@ -70,13 +69,10 @@ describe("GPU hours within 7 days", () => {
 });
 
 describe("GPUs at once", () => {
-  const waiting = row({ state: "queued", started_at: null, ends_at: null, waits_for_quota: 1 });
   const planned = row({ state: "queued", started_at: null, ends_at: null, promised_start_at: at(1) });
-  const over = row({ state: "expired", ended_at: at(-1) });
 
-  test("they count from a place in the plan until they are given back", () => {
+  test("a place in the plan counts as its GPUs do", () => {
     expect(gpusOf([row({}), planned, row({ state: "ending" })])).toBe(6);
-    expect(gpusOf([waiting, over])).toBe(0);
   });
 
   test("there is room when enough of those before have ended; an end that nobody knows makes it unknown", () => {
@@ -87,6 +83,6 @@ describe("GPUs at once", () => {
     expect(gpusFitAt([row({ state: "ending" })], 2, 2, NOW)).toBe(NOW);
     expect(gpusFitAt([planned], 2, 2, NOW)).toBe(Date.parse(at(5)) + 5 * 60_000);
     expect(gpusFitAt([queued], 2, 2, NOW)).toBeUndefined();
-    expect(gpusFitAt([row({}), waiting], 2, 3, NOW)).toBeUndefined();
+    expect(gpusFitAt([row({})], 2, 3, NOW)).toBeUndefined();
   });
 });

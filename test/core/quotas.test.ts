@@ -15,6 +15,8 @@ import { makeWorld, type World, worldOn } from "./world.ts";
 const HOUR = 3600;
 const later = (hours: number) =>
   new Date(Date.parse("2026-01-05T08:00:00.000Z") + hours * 3_600_000).toISOString();
+const behind = (whose: string, most: number) =>
+  `waits for room in the quota of ${whose}, ${most} GPUs at once: others wait before it`;
 type Wish = Partial<Parameters<typeof createReservation>[2]>;
 
 describe.each(engines)("quotas on $engine", ({ create }) => {
@@ -123,12 +125,12 @@ describe.each(engines)("quotas on $engine", ({ create }) => {
       await forecastReservation(world.core, world.bob, { gpu_type: "h100", duration_s: HOUR }),
     ).toMatchObject({
       latest_start_at: null,
-      reason,
+      reason: behind("user bob", 4),
     });
     for (const wish of [{ queue: false }, { start_at: later(5) }])
       await expect(reserve(wish)).rejects.toMatchObject({
         code: "over_quota",
-        message: expect.stringContaining("4 of 4 GPUs at once"),
+        message: expect.stringContaining(behind("user bob", 4)),
       });
     // Others are not held up by whom a quota keeps waiting.
     const hers = await world.reserve({ gpu_count: 4 });
@@ -165,9 +167,7 @@ describe.each(engines)("quotas on $engine", ({ create }) => {
       "waits for room in the quota of team vision: 3 of 4 GPUs at once",
     );
     const small = await world.reserve({ gpu_count: 1 });
-    expect((await world.show(small)).reason).toBe(
-      "waits for room in the quota of team vision: 3 of 4 GPUs at once are taken, and others wait before it",
-    );
+    expect((await world.show(small)).reason).toBe(behind("team vision", 4));
     await expect(reserve({ gpu_count: 4, duration_s: 3 * HOUR })).rejects.toMatchObject({
       message: expect.stringContaining("the quota of team vision: 11 of 20 GPU hours within 7 days"),
     });

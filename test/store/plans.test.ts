@@ -25,7 +25,8 @@ import {
   queuePositions,
   savePlaces,
 } from "../../src/store/plans.ts";
-import { countedFor, listWaitingForQuota, quotasFor } from "../../src/store/quotas.ts";
+import { firstWaiters, listWaiters, waitersOf, waitingBeside } from "../../src/store/quota-waiting.ts";
+import { countedFor, holdingFor, quotasFor } from "../../src/store/quotas.ts";
 import {
   countByState,
   countQueued,
@@ -121,7 +122,11 @@ const HOT: Record<string, (tx: Tx) => Promise<unknown>> = {
   "snapshots to take away": (tx) => leavingSnapshots(tx.db),
   "the quotas of a user": (tx) => quotasFor(tx.db, "u"),
   "what counts against a quota": (tx) => countedFor(tx.db, ["u", "v"], "2026-01-01T00:00:00.000Z"),
-  "who waits for a quota": (tx) => listWaitingForQuota(tx.db),
+  "what holds GPUs": (tx) => holdingFor(tx.db, ["u", "v"]),
+  "some who wait for a quota": (tx) => listWaiters(tx.db, 9, 10),
+  "an owner's that wait for a quota": (tx) => waitersOf(tx.db, "u", { most: 4, after: 9, limit: 10 }),
+  "the first of owners": (tx) => firstWaiters(tx.db, ["u", "v"]),
+  "who waits beside some": (tx) => waitingBeside(tx.db, ["x", "y"]),
   "the team of a user": (tx) => teamOf(tx.db, "u"),
   "the members of teams": (tx) => membersOf(tx.db, ["x", "y"]),
   "audit by time": (tx) => listAudit(tx.db, { since: "2026", until: "2027", limit: 10 }),

@@ -3,7 +3,7 @@ import { changedTypes, dueStarts, nextPlannedStart } from "../../store/plans.ts"
 import { countQueued } from "../../store/reservations.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
-import { admitWaiting } from "../quotas/admission.ts";
+import { createAdmission } from "../quotas/admission.ts";
 import { decided } from "../race.ts";
 import { planAnew } from "./planning.ts";
 
@@ -13,6 +13,8 @@ const OVERDUE_CHECK_MS = 30_000;
 const UNSEEN_MS = 10_000;
 
 export interface Planner {
+  /** These reservations were changed. */
+  changed(ids: readonly string[]): void;
   /** Makes the plans anew that are out of date, which gives out what starts now; the next start that is planned. */
   look(now: Date): Promise<string | undefined>;
 }
@@ -32,6 +34,7 @@ const NEVER: Look = { at: -Infinity, allAt: -Infinity, starts: new Set(), failed
 
 export function createPlanner(core: Core, conditions: Conditions): Planner {
   const { store } = core;
+  const admission = createAdmission(core);
   let last = NEVER;
 
   /** At first all types that have a queue, because what they count on may have changed while nobody looked. */
@@ -59,10 +62,9 @@ export function createPlanner(core: Core, conditions: Conditions): Planner {
   }
 
   return {
+    changed: admission.changed,
     async look(now) {
-      await conditions.watch("quotas", "who waits for a quota could not be looked at", () =>
-        admitWaiting(core),
-      );
+      await conditions.watch("quotas", "who waits for a quota could not be looked at", admission.look);
       const { look, types } = await find(now);
       const failed: string[] = [];
       for (const gpuType of types) if (!(await planOne(gpuType))) failed.push(gpuType);

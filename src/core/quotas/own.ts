@@ -1,7 +1,7 @@
 /** The quotas that hold for the caller, with how much of them is used. */
 import type { OwnLimit } from "../../api/quotas.ts";
 import type { Page } from "../../api/schemas.ts";
-import { countedFor } from "../../store/quotas.ts";
+import { holdingFor } from "../../store/quotas.ts";
 import type { Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
 import { type PageQuery, pageOfNamed } from "../cursor.ts";
@@ -52,7 +52,7 @@ async function viewLimits(db: Db, limits: Limits, now: Date): Promise<OwnLimit[]
 }
 
 async function viewGpus(db: Db, { owners }: Limits, most: number, now: Date) {
-  const rows = await countedFor(db, owners, now.toISOString());
+  const rows = await holdingFor(db, owners);
   const used = gpusOf(rows);
   const room_at = used < most ? null : instant(gpusFitAt(rows, most, 1, now.getTime()));
   return { limit: "gpus" as const, most, used, room_at };

@@ -55,13 +55,11 @@ export function secondsFitAt(
   return low;
 }
 
-/** GPUs that are held or have a place in the plan. */
+/** All GPUs of these. */
 export const gpusOf = (rows: readonly CountedRow[]): number =>
-  rows.reduce((sum, row) => sum + (holds(row) ? row.gpu_count : 0), 0);
+  rows.reduce((sum, row) => sum + row.gpu_count, 0);
 
-const holds = (row: CountedRow): boolean => row.ended_at === null && row.waits_for_quota === 0;
-
-/** When so many more GPUs fit at the latest, as far as the ends are known; undefined when nobody can tell. */
+/** When so many more GPUs fit beside those of `rows` at the latest, as far as the ends are known; undefined when nobody can tell. */
 export function gpusFitAt(
   rows: readonly CountedRow[],
   most: number,
@@ -70,7 +68,6 @@ export function gpusFitAt(
 ): number | undefined {
   let over = gpusOf(rows) + more - most;
   const ends = rows
-    .filter(holds)
     .map((row) => ({ gpus: row.gpu_count, at: givenBackBy(row, now) }))
     .sort((a, b) => a.at - b.at);
   let at = now;
