@@ -42,6 +42,11 @@ export class EngineProcess {
     return `gpudev-${this.#keeper?.pid}`;
   }
 
+  /** Of the machine that it believes to be alone on, as seen from here, if it is reachable. */
+  get address(): string {
+    return readFileSync(join(this.folder, "address"), "utf8").trim();
+  }
+
   /** First, after `kill`, or after its end; resolves when it answers. */
   async start(): Promise<void> {
     try {

@@ -10,19 +10,30 @@ shift 4
 outside() {
   # Ctrl-C in a terminal is for the starter; this part goes by stdin.
   trap '' INT TERM HUP
-  export NAME=gpudev-$$ NETWORK PARENT FIRST=10.$((128 + $$ / 16 % 128)) SECOND=$(($$ % 16 * 16))
-  NETWORK=$FIRST.$SECOND.0/20
+  export NAME=gpudev-$$ NETWORK PARENT FIRST SECOND
+  claim || exit
   # Within the memory limit of its starter; version 2 of cgroups has no groups below one with processes.
   PARENT=$(awk -F: '$2 == "memory" && $3 != "/" { print $3 }' /proc/self/cgroup)/$NAME
   unshare --net --pid --mount --mount-proc --fork -- "$0" inside "$PROGRAM" "$FOLDER" "$REACH" "$@" 4</proc/self/ns/net
-  ip link del "$NAME" 2>/dev/null
+  # In this order: with the device goes its route, and then these addresses may be another's.
   ip route del unreachable "$NETWORK" 2>/dev/null
+  ip link del "$NAME" 2>/dev/null
   find /sys/fs/cgroup -depth -type d -path "*/$NAME*" -exec rmdir {} \; 2>/dev/null
   # podman takes no parent for its groups.
   for id in $(ls "$FOLDER/data/overlay-containers" 2>/dev/null); do
     find /sys/fs/cgroup -depth -type d -path "*/libpod-$id*" -exec rmdir {} \; 2>/dev/null
   done
   rm -rf "$FOLDER"
+}
+
+# Addresses that no other has; what is sent to them and finds no way does not leave the machine by its default route.
+claim() {
+  for ((i = $$; i < $$ + 2048; i++)); do
+    FIRST=10.$((128 + i / 16 % 128)) SECOND=$((i % 16 * 16))
+    NETWORK=$FIRST.$SECOND.0/20
+    ip route add unreachable "$NETWORK" 2>/dev/null && return
+  done
+  return 1
 }
 
 # Where an engine looks and leaves things whatever it is told: this one finds and leaves nothing.
@@ -35,19 +46,16 @@ cover() {
 # In the network that the starter is in.
 starters_ip() { nsenter --net=/proc/self/fd/4 ip "$@"; }
 
-# What is sent to a container and finds no way must not leave the machine by its default route.
 connect() {
   ip link set lo up
-  if [ "$REACH" = hidden ]; then
-    starters_ip route add unreachable "$NETWORK"
-    return
-  fi
+  if [ "$REACH" = hidden ]; then return; fi
+  echo "$FIRST.$SECOND.2" >"$FOLDER/address"
   starters_ip link add "$NAME" type veth peer name eth0 netns $$
   starters_ip addr add "$FIRST.$SECOND.1/30" dev "$NAME"
   starters_ip link set "$NAME" up
   ip addr add "$FIRST.$SECOND.2/30" dev eth0
   ip link set eth0 up
-  starters_ip route add "$NETWORK" via "$FIRST.$SECOND.2"
+  starters_ip route replace "$NETWORK" via "$FIRST.$SECOND.2"
   # The engine lets nobody in who comes from another machine, as this looks to it.
   iptables -N DOCKER-USER
   iptables -A DOCKER-USER -i eth0 -j ACCEPT
