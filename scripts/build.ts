@@ -115,6 +115,7 @@ async function bundle(outdir: string): Promise<void> {
       entryPoints: {
         "ssh-proxy": "src/tunnel/main.ts",
         "disk-worker": "src/drivers/local-disks/worker.ts",
+        "disk-agent": "src/drivers/docker-disks/agent.ts",
       },
     }),
   ]);

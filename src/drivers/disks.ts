@@ -64,6 +64,8 @@ export interface DiskEngine {
   expireQuarantine(olderThanS: number): Promise<string[]>;
   /** Deletes one of `list().halfMade`. */
   discardHalfMade(name: string): Promise<void>;
+  /** Free where disks and snapshots are, in bytes. */
+  room(): Promise<number>;
 }
 
 export interface DiskInventory {

@@ -53,20 +53,23 @@ export function createLocalDisks(options: LocalDisksOptions): Promise<DiskEngine
   return asking(async () => {
     await makePlaces(options.dataDir);
     const dataDir = await realpath(options.dataDir);
-    return new LocalDisks(dataDir, await findLimits({ ...options, dataDir }));
+    const limits = await findLimits({ ...options, dataDir });
+    return new LocalDisks(dataDir, limits, options.podsElsewhere ?? false);
   });
 }
 
 class LocalDisks implements DiskEngine {
   readonly limits: DiskEngine["limits"];
   readonly #dataDir: string;
+  readonly #podsElsewhere: boolean;
   readonly #turns = new Turns();
   readonly #inHand = new Set<string>();
   #copies = 0;
 
-  constructor(dataDir: string, limits: DiskEngine["limits"]) {
+  constructor(dataDir: string, limits: DiskEngine["limits"], podsElsewhere: boolean) {
     this.#dataDir = dataDir;
     this.limits = limits;
+    this.#podsElsewhere = podsElsewhere;
   }
 
   create(disk: string, sizeBytes: number, progress?: Progress): Promise<void> {
@@ -88,6 +91,7 @@ class LocalDisks implements DiskEngine {
         const run = (whole: Job, volumes: readonly string[], held: readonly Made[] = []) =>
           this.#copy(whole, { volumes, held: [...held, made] }, progress);
         if (pod === undefined) await run({ ...job, from: await homeIn(source) }, [source]);
+        else if (this.#podsElsewhere) await run({ ...job, from: await homeIn(source), live: true }, []);
         else await copyInUse(source, { dataDir: this.#dataDir, name: pod }, job, run);
       });
       return useOf(place);
@@ -211,6 +215,13 @@ class LocalDisks implements DiskEngine {
       if (!KINDS.some((k) => k === kind) || !isHalfMade(file))
         throw new TypeError(`${JSON.stringify(name)} is not the name of something half made`);
       await this.#alone(kind as Kind, idOf(file), (place) => discard(place, join(this.#dataDir, name)));
+    });
+  }
+
+  room(): Promise<number> {
+    return asking(async () => {
+      const { bavail, bsize } = await statfs(this.#dataDir);
+      return bavail * bsize;
     });
   }
 

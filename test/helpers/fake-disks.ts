@@ -121,6 +121,10 @@ export function createFakeDisks(): FakeDisks {
       await enter("discardHalfMade", [name]);
       fake.halfMade = fake.halfMade.filter((one) => one !== name);
     },
+    async room() {
+      await enter("room", []);
+      return 1e12;
+    },
   };
   return fake;
 }

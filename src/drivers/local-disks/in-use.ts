@@ -29,7 +29,7 @@ export async function copyInUse(
   const home = await homeOf(dir);
   if (await copyStill(volume, home, job, run)) return;
   const pid = Number(await readIfThere(control(dir, "claim")));
-  await run({ ...job, from: home, pod: { pid, dir } }, []);
+  await run({ ...job, from: home, live: true, pod: { pid, dir } }, []);
 }
 
 /** Whether that can be done here, and was. */

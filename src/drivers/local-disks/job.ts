@@ -10,6 +10,7 @@ import type { Made } from "./attempts.ts";
 import { MOUNT_OPTIONS } from "./image.ts";
 import { imageOf } from "./layout.ts";
 import { inUse, isBusy, LOCK_FUNCTION, untilDetached } from "./lock.ts";
+import { HERE_MS } from "./silence.ts";
 
 /** The directories that a job works in. */
 export interface Needs {
@@ -23,7 +24,9 @@ export interface Job {
   readonly from: string;
   /** An empty directory to copy to; without it, `from` is only measured. */
   readonly to?: string;
-  /** The pod that writes to `from` meanwhile; without it, or before its end, nothing of the copy counts. */
+  /** A pod writes to `from` meanwhile. */
+  readonly live?: true;
+  /** The one that does, where it can be seen from here; nothing of the copy counts once it has ended. */
   readonly pod?: { readonly pid: number; readonly dir: string };
   /** It is of one instant of a disk that a pod has. */
   readonly still?: true;
@@ -39,9 +42,8 @@ type Result = { readonly use: SnapshotUse } | { readonly fault: string; readonly
 /** `made`: all of it, and now it waits until the server agrees. */
 export type Told = Result | { readonly done: number; readonly total?: number } | { readonly made: DiskUse };
 
-/** What the server tells a job, a line each; it says that it is there at least this often. */
+/** What the server tells a job, a line each. */
 export const SAYS = { here: "here\n", agreed: "agreed\n" } as const;
-const HERE_MS = 2000;
 
 /** Beside dist/main.js once it is bundled. */
 const WORKER = fileURLToPath(

@@ -12,6 +12,8 @@ export interface LocalDisksOptions {
   readonly dataDir: string;
   /** That of the local driver: only pods in namespaces can have an image mounted for them alone. */
   readonly isolation: "namespaces" | "processes";
+  /** Pods are nothing that can be seen here: whoever asks for a snapshot of what one has sees to it that it has it all the time. */
+  readonly podsElsewhere?: boolean;
   log?(fields: Record<string, unknown>, message: string): void;
 }
 

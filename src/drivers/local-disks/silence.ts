@@ -1,6 +1,10 @@
 /** Noticing that who says something now and then says nothing any more. */
 import type { Readable } from "node:stream";
 
+/** Who has others work for him says at least so often that he is there. */
+export const HERE_MS = 2000;
+/** Who is silent for so long has stalled, and is about to lose its lease: what is locked for him is freed. */
+export const SILENCE_MS = 10_000;
 /** For what came while this process stood still: its timers run before it reads. */
 const READ_MS = 200;
 

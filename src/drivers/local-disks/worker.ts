@@ -13,14 +13,12 @@ import { copyTree, syncTree } from "./copy.ts";
 import { type Job, SAYS, type Told } from "./job.ts";
 import { settle } from "./layout.ts";
 import { copyLive } from "./live-copy.ts";
-import { whenSilent } from "./silence.ts";
+import { SILENCE_MS, whenSilent } from "./silence.ts";
 import { agreed, Difference, linesOf } from "./tree-list.ts";
 import { measureTree } from "./walk.ts";
 
 const TELL_MS = 200;
 const LIST_CHUNK = 1 << 16;
-/** Who is silent for so long has stalled, and is about to lose its lease: what it has locked is freed. */
-const SILENCE_MS = 10_000;
 /** How often it is looked whether the pod is still there. */
 const POD_MS = 200;
 
@@ -64,7 +62,7 @@ async function breathe(): Promise<void> {
 
 async function work(job: Job): Promise<SnapshotUse> {
   if (job.to === undefined) return measureTree(job.from, breathe);
-  const use = job.pod ? await copyOfPods(job.pod, job.from, job.to) : await copyOf(job.from, job.to);
+  const use = job.live ? await copyOfPods(job.from, job.to) : await copyOf(job.from, job.to);
   if (job.records !== undefined)
     writeFileSync(join(job.records, "use.json"), JSON.stringify(use), { flush: true });
   await syncTree(job.to);
@@ -87,11 +85,11 @@ async function copyOf(from: string, to: string): Promise<SnapshotUse> {
 }
 
 /** Of what a pod is writing to; entered first, so that all of it is the same tree, whatever becomes of the path. */
-async function copyOfPods(pod: NonNullable<Job["pod"]>, from: string, to: string): Promise<SnapshotUse> {
+async function copyOfPods(from: string, to: string): Promise<SnapshotUse> {
   process.chdir(from);
-  await requirePod(pod);
+  await requirePod();
   // What is mounted for the pod stays mounted for as long as somebody is in it.
-  setInterval(() => requirePod(pod).catch(leaveWith), POD_MS).unref();
+  setInterval(() => requirePod().catch(leaveWith), POD_MS).unref();
   let [copied, told] = [0, performance.now()];
   const changing = await copyLive(".", to, (bytes) => {
     copied += bytes;
@@ -104,8 +102,9 @@ async function copyOfPods(pod: NonNullable<Job["pod"]>, from: string, to: string
   return { ...(await measureTree(to, breathe)), changing };
 }
 
-async function requirePod({ pid, dir }: NonNullable<Job["pod"]>): Promise<void> {
-  if (!(await isScriptOf(pid, dir))) throw new Error("the pod that has the disk has ended");
+async function requirePod(): Promise<void> {
+  if (job.pod && !(await isScriptOf(job.pod.pid, job.pod.dir)))
+    throw new Error("the pod that has the disk has ended");
 }
 
 /** By who has the locks: nobody else has the volumes between the copy and this. */
@@ -113,7 +112,7 @@ async function publish({ made, place }: NonNullable<Job["publish"]>, use: DiskUs
   tell({ made: use });
   await serverAgrees.promise;
   // Of one that ended meanwhile files may have gone before they were copied.
-  if (job.pod) await requirePod(job.pod);
+  await requirePod();
   await settle(made, place);
 }
 

@@ -12,9 +12,9 @@ import { control, exists, readIfThere, unlessMissing, volumeOf } from "./pod-dir
 
 /** The directory of the disk that a pod asks for. Throws LaunchRefused when the pod cannot have it (D-02). */
 export async function diskOf(
-  { disk }: PodSpec,
+  { disk }: Pick<PodSpec, "disk">,
   dataDir: string,
-  isolation: Isolation,
+  isolation: Pick<Isolation, "kind">,
 ): Promise<string | undefined> {
   if (!disk) return undefined;
   const volume = placeOf(dataDir, "disks", disk.volume);
@@ -39,7 +39,7 @@ async function removeNotice(home: string): Promise<void> {
   if (stats?.isFile()) await rm(notice);
 }
 
-async function checkImage(image: string, { kind }: Isolation): Promise<void> {
+async function checkImage(image: string, { kind }: Pick<Isolation, "kind">): Promise<void> {
   if (kind === "processes")
     throw new LaunchRefused(
       "the disk is a file system of its own, which pods of plain processes cannot have; it needs --isolation namespaces",
