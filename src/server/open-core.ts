@@ -70,7 +70,7 @@ export async function openCore(
   await prepareDataDir(dataDir);
   const embedded = options.databaseUrl === undefined;
   if (embedded) await takeAlone(options, dataDir, roles, closing);
-  const store = await openDatabase(options, dataDir);
+  const store = await openDatabase(options, dataDir, logger);
   closing.back.add("database", 800, () => store.close());
   if (!embedded) await checkPlace(store, `${hostname()}:${await realpath(dataDir)}`);
   const id = await deploymentId(store);
@@ -163,10 +163,19 @@ async function patiently(
 }
 
 /** Words of our own for a socket's error: it names an address, not what it is for. */
-async function openDatabase({ databaseUrl, clock }: ServerOptions, dataDir: string): Promise<Store> {
+async function openDatabase(
+  { databaseUrl, clock }: ServerOptions,
+  dataDir: string,
+  logger: Logger,
+): Promise<Store> {
   const url = databaseUrl ?? `sqlite:${join(dataDir, "gpu-dev.db")}`;
+  const migration = {
+    begins: (migration: string) => logger.info({ migration }, "migrating the database"),
+    done: (migration: string, ms: number) => logger.info({ migration, ms }, "migrated"),
+    waits: (migration: string) => logger.warn({ migration }, "waiting for others to let go of the database"),
+  };
   try {
-    return await openStore({ url, ...(clock ? { clock } : {}) });
+    return await openStore({ url, migration, ...(clock ? { clock } : {}) });
   } catch (cause) {
     const { syscall, message } = cause as NodeJS.ErrnoException;
     if (syscall === undefined) throw cause;

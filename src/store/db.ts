@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Problem } from "../api/errors.ts";
 import { type Engine, type LockName, openEngine } from "./engine.ts";
-import { migrate } from "./migrate.ts";
+import { MIGRATIONS, migrate, type Progress } from "./migrate.ts";
 import type { Watcher } from "./notices.ts";
 import type { Db } from "./tables.ts";
 import { createTurns } from "./turns.ts";
@@ -41,6 +41,8 @@ export interface StoreOptions {
   readonly url: string;
   /** Instead of the database's own clock, for tests. */
   readonly clock?: Clock;
+  /** Told of an upgrade of the schema. */
+  readonly migration?: Progress;
 }
 
 const TRIES = 8;
@@ -51,7 +53,7 @@ const READ_PATIENCE_MS = 1000;
 export async function openStore(options: StoreOptions): Promise<Store> {
   const engine = openEngine(options.url);
   try {
-    await migrate(engine);
+    await migrate(engine, MIGRATIONS, options.migration);
   } catch (error) {
     await engine.close();
     throw error;

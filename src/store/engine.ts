@@ -27,6 +27,8 @@ export interface Engine {
   readonly reader: Db;
   /** Type of a text column; compared byte by byte, so that both engines sort alike. */
   readonly textType: string;
+  /** For statements that may last. */
+  openPatient(): Patient;
   /** Held until the end of the transaction; SQLite's write transactions exclude each other anyway. */
   lock(tx: Db, name: LockName): Promise<void>;
   /** The rows of this subquery are this transaction's, and those that another one holds are passed over. */
@@ -36,6 +38,12 @@ export interface Engine {
   now(db: Db): Promise<Date>;
   /** "retry": undone by the database because of others; "unavailable": it could not be asked or could not answer. */
   fault(error: unknown): "retry" | "unavailable" | undefined;
+  close(): Promise<void>;
+}
+
+/** A connection of its own on which only a lock that others keep makes a statement fail, after 4 s. */
+export interface Patient {
+  transaction<T>(work: (tx: Db) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -50,6 +58,8 @@ const POOL_SIZE = 10;
 /** Also how long one may wait for a connection of the pool: a burst of hundreds of creates stands in line for the schedule. */
 const CONNECT_MS = 30_000;
 const STATEMENT_MS = 10_000;
+/** Shorter than STATEMENT_MS: whoever needs the table queues behind the one that waits for the lock. */
+const LOCK_MS = 4000;
 
 /** Opens `sqlite:/path` or `postgres://…`. Throws with words for a URL it cannot read, or a SQLite file that it cannot open. */
 export function openEngine(url: string): Engine {
@@ -106,6 +116,10 @@ function openSqlite(path: string): Engine {
     name: "sqlite",
     writer,
     reader,
+    openPatient: () => ({
+      transaction: (work) => writer.transaction().execute(work),
+      close: async () => undefined,
+    }),
     textType: "text",
     lock: async () => undefined,
     skipLocked: (query) => query,
@@ -155,6 +169,7 @@ function openPostgres(url: string): Engine {
     name: "postgres",
     writer,
     reader,
+    openPatient: () => openPatient(openPool(url, sockets, { max: 1, query_timeout: 0 })),
     textType: `text collate "C"`,
     async lock(tx, name) {
       await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS[name])})`.execute(tx);
@@ -171,7 +186,20 @@ function openPostgres(url: string): Engine {
   };
 }
 
-function openPool(url: string, sockets: Sockets): Db {
+/** Set within each transaction: what the URL, the role or the database says goes before what a connection asks for. */
+function openPatient(db: Db): Patient {
+  return {
+    transaction: (work) =>
+      db.transaction().execute(async (tx) => {
+        await sql`set local statement_timeout = 0`.execute(tx);
+        await sql`set local lock_timeout = ${sql.lit(LOCK_MS)}`.execute(tx);
+        return work(tx);
+      }),
+    close: () => db.destroy(),
+  };
+}
+
+function openPool(url: string, sockets: Sockets, instead: pg.PoolConfig = {}): Db {
   const pool = new pg.Pool({
     connectionString: url,
     max: POOL_SIZE,
@@ -184,6 +212,7 @@ function openPool(url: string, sockets: Sockets): Db {
     query_timeout: STATEMENT_MS + 5000,
     keepAlive: true,
     application_name: "gpu-dev",
+    ...instead,
   });
   // Without listeners the event of a broken connection would end the process. An idle one the pool has thrown away by
   // then; for one in use the statement fails as well, and the pool throws it away when it is given back.

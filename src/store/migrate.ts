@@ -1,6 +1,7 @@
 /** Brings a database to this version's schema. Migrations are numbered and append-only; each is one transaction. */
+import { setTimeout as pause } from "node:timers/promises";
 import { sql } from "kysely";
-import type { Engine } from "./engine.ts";
+import type { Engine, Patient } from "./engine.ts";
 import { first } from "./migrations/0001-first.ts";
 import { promises } from "./migrations/0002-promises.ts";
 import { warnings } from "./migrations/0003-warnings.ts";
@@ -65,22 +66,51 @@ export const MIGRATIONS: readonly Migration[] = [
   quotaLines,
 ];
 
+/** What is told of an upgrade while it lasts; nothing of a database that was empty. */
+export interface Progress {
+  begins(migration: string): void;
+  done(migration: string, ms: number): void;
+  /** Others have locks that it needs: another server that migrates, or whoever works on the tables. */
+  waits(migration: string): void;
+}
+
+const SILENT: Progress = { begins: () => undefined, done: () => undefined, waits: () => undefined };
+
+/** How long a lock of others is waited for, and between two tries, when they get theirs. */
+const PATIENCE_MS = 10 * 60_000;
+const PAUSE_MS = 2000;
+
 /**
  * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.
  * Throws with the file's name when one fails, and for a schema that is newer than this server.
  */
-export async function migrate(engine: Engine, migrations = MIGRATIONS): Promise<void> {
-  await engine.writer.transaction().execute(async (tx) => {
-    await engine.lock(tx, "migrate");
-    await sql
-      .raw(
-        `create table if not exists schema_migrations
-        (number integer primary key, name ${engine.textType} not null, applied_at ${engine.textType} not null)`,
-      )
-      .execute(tx);
-    refuseForeign(await applied(tx), migrations);
-  });
-  for (const migration of migrations) await applyOnce(engine, migration);
+export async function migrate(engine: Engine, migrations = MIGRATIONS, told = SILENT): Promise<void> {
+  const patient = engine.openPatient();
+  try {
+    const done = await insist(
+      engine,
+      () => patient.transaction((tx) => readApplied(engine, tx)),
+      () => told.waits("schema_migrations"),
+    );
+    refuseForeign(done, migrations);
+    const progress = done.length === 0 ? SILENT : told;
+    for (const migration of migrations)
+      if (!done.some(({ number }) => number === migration.number))
+        await applyOnce(engine, patient, migration, progress);
+  } finally {
+    await patient.close();
+  }
+}
+
+async function readApplied(engine: Engine, tx: Db) {
+  await engine.lock(tx, "migrate");
+  await sql
+    .raw(
+      `create table if not exists schema_migrations
+      (number integer primary key, name ${engine.textType} not null, applied_at ${engine.textType} not null)`,
+    )
+    .execute(tx);
+  return applied(tx);
 }
 
 const applied = (tx: Db) => tx.selectFrom("schema_migrations").select(["number", "name"]).execute();
@@ -93,21 +123,48 @@ function refuseForeign(done: readonly { number: number; name: string }[], known:
   );
 }
 
-async function applyOnce(engine: Engine, migration: Migration): Promise<void> {
+async function applyOnce(
+  engine: Engine,
+  patient: Patient,
+  migration: Migration,
+  told: Progress,
+): Promise<void> {
+  const { name } = migration;
+  const began = performance.now();
   try {
-    await engine.writer.transaction().execute(async (tx) => {
-      await engine.lock(tx, "migrate");
-      if ((await applied(tx)).some(({ number }) => number === migration.number)) return;
-      for (const statement of migration.statements(engine.textType, engine.name))
-        await sql.raw(statement).execute(tx);
-      const applied_at = (await engine.now(tx)).toISOString();
-      await tx
-        .insertInto("schema_migrations")
-        .values({ number: migration.number, name: migration.name, applied_at })
-        .execute();
-    });
+    const made = await insist(
+      engine,
+      () => patient.transaction((tx) => apply(engine, tx, migration, told)),
+      () => told.waits(name),
+    );
+    if (made) told.done(name, Math.round(performance.now() - began));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`migration ${migration.name} failed and was undone: ${why}`, { cause });
+    throw new Error(`migration ${name} failed and was undone: ${why}`, { cause });
+  }
+}
+
+/** False when another server was faster. */
+async function apply(engine: Engine, tx: Db, migration: Migration, told: Progress): Promise<boolean> {
+  const { number, name } = migration;
+  await engine.lock(tx, "migrate");
+  if ((await applied(tx)).some((one) => one.number === number)) return false;
+  told.begins(name);
+  for (const statement of migration.statements(engine.textType, engine.name))
+    await sql.raw(statement).execute(tx);
+  const applied_at = (await engine.now(tx)).toISOString();
+  await tx.insertInto("schema_migrations").values({ number, name, applied_at }).execute();
+  return true;
+}
+
+/** `work`, again while others keep a lock. */
+async function insist<T>(engine: Engine, work: () => Promise<T>, onWait: () => void): Promise<T> {
+  for (const began = performance.now(); ; await pause(PAUSE_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (engine.fault(error) !== "retry" || performance.now() - began > PATIENCE_MS) throw error;
+      onWait();
+    }
   }
 }

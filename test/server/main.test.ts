@@ -1,7 +1,7 @@
 /** The whole server: real database, real local driver, real port. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,8 @@ import WebSocket from "ws";
 import { createClient } from "../../src/api/client.ts";
 import { homeOf, type LocalServer, localServerFile } from "../../src/api/home.ts";
 import { type RunningServer, runServer, type ServerOptions, startServer } from "../../src/server/main.ts";
+import { openEngine } from "../../src/store/engine.ts";
+import { MIGRATIONS, migrate } from "../../src/store/migrate.ts";
 import { createDatabase } from "../helpers/postgres.ts";
 import { processesNaming } from "../helpers/processes.ts";
 
@@ -95,6 +97,22 @@ test("a second server on the same data is refused, with the reason, and does no 
 test("X-06 nothing is opened or made when the server would listen beyond loopback", async () => {
   await expect(startServer(options({ listen: "0.0.0.0:0" }))).rejects.toThrow(/loopback only/);
   expect(existsSync(join(parent, "data"))).toBe(false);
+});
+
+test("O-04 an upgrade of the database is in the log, one migration after the other; a new database is none", async () => {
+  mkdirSync(options().dataDir);
+  const engine = openEngine(`sqlite:${join(options().dataDir, "gpu-dev.db")}`);
+  await migrate(engine, MIGRATIONS.slice(0, -2));
+  await engine.close();
+  await stop(await start());
+  const said = log.map((line) => JSON.parse(line)).filter((line) => line.migration !== undefined);
+  const names = MIGRATIONS.slice(-2).map(({ name }) => name);
+  expect(said.map(({ msg, migration }) => [msg, migration])).toEqual(
+    names.flatMap((name) => [
+      ["migrating the database", name],
+      ["migrated", name],
+    ]),
+  );
 });
 
 test("a port that is taken fails the start, and leaves nothing open", async () => {

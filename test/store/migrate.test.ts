@@ -2,14 +2,9 @@ import { sql } from "kysely";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openStore } from "../../src/store/db.ts";
 import { type Engine, openEngine } from "../../src/store/engine.ts";
-import { MIGRATIONS, type Migration, migrate } from "../../src/store/migrate.ts";
+import { MIGRATIONS, migrate } from "../../src/store/migrate.ts";
 import { engines } from "../helpers/engines.ts";
-
-const table = (number: number, ...statements: string[]): Migration => ({
-  number,
-  name: `000${number}-test`,
-  statements: () => [`create table t${number} (x integer)`, ...statements],
-});
+import { table } from "../helpers/migrations.ts";
 
 describe.each(engines)("B-03 migrations on $engine", ({ create, engine: name }) => {
   async function openEmpty(): Promise<{ engine: Engine; url: string }> {
