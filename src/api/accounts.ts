@@ -8,7 +8,7 @@ const DAY_S = 86_400;
 /** A token that is forgotten must come to its end by itself. */
 export const TOKEN_TTL_S = { least: 60, usual: 90 * DAY_S, most: 366 * DAY_S } as const;
 
-export const token = z.object({
+const token = z.object({
   id: z.string(),
   prefix: z.string().describe("How it begins, by which you know it again; empty for an old one"),
   label: z.string(),
@@ -24,6 +24,11 @@ export const token = z.object({
   last_used_at: instant.nullable().describe("To the minute; null while it was not used"),
   rotated_at: instant.nullable().describe("When another was made in its place"),
   revoked_at: instant.nullable(),
+  made_by: z.string().nullable().describe("The id of the user who made it; null for the server"),
+  made_with: z
+    .string()
+    .nullable()
+    .describe("The id of the token that it was made with; null for one of a login or of the server"),
   current: z.boolean().describe("It is the one that asks"),
 });
 export type Token = z.infer<typeof token>;
@@ -32,6 +37,19 @@ export const issuedToken = token.extend({
   token: z.string().describe("The secret; it is told this once"),
 });
 export type IssuedToken = z.infer<typeof issuedToken>;
+
+export const revokeTokenQuery = z.strictObject({
+  made: z
+    .enum(["revoke", "keep"])
+    .optional()
+    .describe("What becomes of the tokens that were made with it, and with these in turn; default: revoke"),
+});
+export const revokedToken = token.extend({
+  also_revoked: z
+    .int()
+    .describe("How many were made with it, or with these in turn, and were good until now"),
+});
+export type RevokedToken = z.infer<typeof revokedToken>;
 
 const label = z
   .string()
@@ -42,7 +60,9 @@ const expiresIn = z
   .int()
   .min(TOKEN_TTL_S.least)
   .max(TOKEN_TTL_S.most)
-  .describe("Seconds from now; default 90 days");
+  .describe(
+    "Seconds from now; default 90 days, or until the caller's own token ends: one that is no administrator's makes none that is good for longer",
+  );
 
 export const createToken = z
   .strictObject({

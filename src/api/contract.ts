@@ -68,7 +68,7 @@ export const contract = {
   deleteKey: { params: s.idParams, reply: s.key },
   listTokens: { query: a.listTokensQuery, reply: a.tokenPage },
   createToken: { body: a.createToken, reply: a.issuedToken },
-  revokeToken: { params: s.idParams, reply: a.token },
+  revokeToken: { params: s.idParams, query: a.revokeTokenQuery, reply: a.revokedToken },
   rotateToken: { params: s.idParams, reply: a.issuedToken },
   listUserTokens: { params: s.idParams, query: a.listTokensQuery, reply: a.tokenPage },
   createUserToken: { params: s.idParams, body: a.createToken, reply: a.issuedToken },

@@ -28,7 +28,7 @@ export const tokenRoutes = {
     path: "/v1/tokens/{id}",
     status: 200,
     summary:
-      "Revoke a token; what it opened ends within 5 s. Doing it again does nothing; administrators revoke anybody's",
+      "Revoke a token, and those that were made with it; what they opened ends within 5 s. Doing it again does nothing more; administrators revoke anybody's",
     errors: ["not_found"],
   },
   rotateToken: {

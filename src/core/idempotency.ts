@@ -4,6 +4,7 @@ import type { Tx } from "../store/db.ts";
 import { findAnswer, forgetAnswers, insertAnswer } from "../store/idempotency.ts";
 import { LostRace } from "./change.ts";
 import type { Caller } from "./people/access.ts";
+import { holdCaller } from "./people/standing.ts";
 
 export interface Idempotency {
   readonly key: string;
@@ -21,13 +22,17 @@ export interface Answer<T> {
   readonly replayed: boolean;
 }
 
-/** `work` in this very transaction, or its first answer: which is kept, and so must hold no secret. Throws Problem idempotency_mismatch, or LostRace to be tried again. */
+/**
+ * `work` in this very transaction, or its first answer: which is kept, and so must hold no secret. Throws Problem not_logged_in for who was
+ * disabled, or whose token was revoked, meanwhile; idempotency_mismatch; and LostRace to be tried again.
+ */
 export async function answerOnce<T>(
   tx: Tx,
   caller: Caller,
   given: Idempotency | undefined,
   work: () => Promise<T>,
 ): Promise<Answer<T>> {
+  await holdCaller(tx, caller);
   if (!given) return { body: await work(), replayed: false };
   await forgetOldAnswers(tx);
   const earlier = await findAnswer(tx, caller.id, given.key);

@@ -8,6 +8,7 @@ import { createDiskSweep } from "./disks/sweep.ts";
 import { countFinding } from "./findings.ts";
 import { syncCapacity } from "./gpus/inventory.ts";
 import { forgetOldAnswers } from "./idempotency.ts";
+import { forgetOldTokens } from "./people/token-retention.ts";
 import { strayPods } from "./pods/compare.ts";
 import { bounded } from "./pods/pod.ts";
 
@@ -32,6 +33,7 @@ export function createSweeps(core: Core, conditions: Conditions): ReadonlyMap<st
     await conditions.watch("audit", "old entries of the audit trail could not be deleted", () =>
       forgetOldAudit(core),
     );
+    await conditions.watch("tokens", "old tokens could not be deleted", () => forgetOldTokens(core));
   };
   return new Map([
     ["sweep", everyMinute(sweep)],

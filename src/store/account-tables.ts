@@ -33,6 +33,12 @@ export const tokenShape = {
   last_used_at: nullable(instant),
   /** Another was made in its place. */
   rotated_at: nullable(instant),
+  /** The user who made it; null for the server, and for one from before that was kept. */
+  made_by: nullable(text),
+  /** The token that it was made with; null for one that comes of a login or of the server. */
+  made_with: nullable(text),
+  /** Neither it nor what takes its place is good for longer; null where nothing but its user bounds that. */
+  ends_by: nullable(instant),
 };
 
 export const keyShape = {

@@ -33,6 +33,8 @@ export interface Engine {
   lock(tx: Db, name: LockName): Promise<void>;
   /** The rows of this subquery are this transaction's, and those that another one holds are passed over. */
   skipLocked<Q extends { forUpdate(): Q; skipLocked(): Q }>(query: Q): Q;
+  /** What this query finds stays as it is until the end of the transaction; on SQLite all does. */
+  holding<Q extends { forShare(): Q }>(query: Q): Q;
   /** How other servers hear of changes; undefined where there can be no other. */
   readonly notices: Notices | undefined;
   now(db: Db): Promise<Date>;
@@ -123,6 +125,7 @@ function openSqlite(path: string): Engine {
     textType: "text",
     lock: async () => undefined,
     skipLocked: (query) => query,
+    holding: (query) => query,
     notices: undefined,
     now: async () => new Date(),
     fault: sqliteFault,
@@ -175,6 +178,7 @@ function openPostgres(url: string): Engine {
       await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS[name])})`.execute(tx);
     },
     skipLocked: (query) => query.forUpdate().skipLocked(),
+    holding: (query) => query.forShare(),
     notices: createNotices(url),
     async now(on) {
       const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(on);

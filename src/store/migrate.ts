@@ -27,6 +27,7 @@ import { quotas } from "./migrations/0022-quotas.ts";
 import { logins } from "./migrations/0023-logins.ts";
 import { auditTrail } from "./migrations/0024-audit-trail.ts";
 import { quotaLines } from "./migrations/0025-quota-lines.ts";
+import { tokenMakers } from "./migrations/0026-token-makers.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -64,6 +65,7 @@ export const MIGRATIONS: readonly Migration[] = [
   logins,
   auditTrail,
   quotaLines,
+  tokenMakers,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

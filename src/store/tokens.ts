@@ -15,6 +15,9 @@ export const UNUSED = {
   reservation_id: null,
   last_used_at: null,
   rotated_at: null,
+  made_by: null,
+  made_with: null,
+  ends_by: null,
 } as const satisfies Partial<TokenRow>;
 
 export async function insertToken(tx: Tx, row: TokenRow): Promise<void> {
@@ -39,6 +42,15 @@ export async function findToken(
 export async function findTokenById(db: Db, id: string): Promise<TokenRow | undefined> {
   const row = await db.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirst();
   return row && checked(row);
+}
+
+/** The same by its id: neither is changed by anybody else until the end of this transaction. */
+export async function holdToken(tx: Tx, id: string): Promise<{ token: TokenRow; user: UserRow } | undefined> {
+  const held = tx.engine.holding(tx.db.selectFrom("tokens").selectAll().where("id", "=", id));
+  const token = await held.executeTakeFirst();
+  if (!token) return undefined;
+  const user = tx.engine.holding(tx.db.selectFrom("users").selectAll().where("id", "=", token.user_id));
+  return { token: checked(token), user: checkRow("users", userShape, await user.executeTakeFirstOrThrow()) };
 }
 
 interface Wanted {
@@ -136,6 +148,54 @@ export async function revokeToken(tx: Tx, id: string): Promise<TokenRow | undefi
     .returningAll()
     .executeTakeFirst();
   return row && checked(row);
+}
+
+/** Revokes what is good and was made with this token, or with what was; at most what others had made when it began. */
+export async function revokeMadeWith(tx: Tx, id: string): Promise<TokenRow[]> {
+  const rows = await tx.db
+    .withRecursive("made(id)", (db) =>
+      db
+        .selectFrom("tokens")
+        .select("id")
+        .where("made_with", "=", id)
+        .union(db.selectFrom("tokens").innerJoin("made", "made.id", "tokens.made_with").select("tokens.id")),
+    )
+    .updateTable("tokens")
+    .set({ revoked_at: tx.at })
+    .where("id", "in", (eb) => eb.selectFrom("made").select("made.id"))
+    .where("revoked_at", "is", null)
+    .where((eb) => eb.or([eb("expires_at", "is", null), eb("expires_at", ">", tx.at)]))
+    .returningAll()
+    .execute();
+  return rows.map(checked);
+}
+
+/** At most `limit` that are good for nothing since before `instant`, and with which nothing was made that is still there. */
+export async function overTokens(db: Db, instant: string, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("tokens")
+    .select("id")
+    .where((eb) =>
+      eb.or([
+        eb("expires_at", "<", instant),
+        eb("revoked_at", "<", instant),
+        eb("replaced_at", "<", instant),
+      ]),
+    )
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb.selectFrom("tokens as made").select("made.id").whereRef("made.made_with", "=", "tokens.id"),
+        ),
+      ),
+    )
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+export async function deleteTokens(tx: Tx, ids: readonly string[]): Promise<void> {
+  await tx.db.deleteFrom("tokens").where("id", "in", ids).execute();
 }
 
 /** A user's tokens that are good for the metrics alone are good for nothing; their ids. */

@@ -17,6 +17,8 @@ const token = (given: Partial<Token> = {}): Token => ({
   last_used_at: null,
   rotated_at: null,
   revoked_at: null,
+  made_by: "userabcdefghijklmnop",
+  made_with: null,
   current: true,
   ...given,
 });
@@ -42,7 +44,7 @@ const world = (options: WorldOptions = {}): World =>
       createToken: () => issued,
       createUserToken: () => issued,
       rotateToken: () => issued,
-      revokeToken: ({ params }) => token({ id: params.id ?? "", state: "revoked" }),
+      revokeToken: ({ params }) => ({ ...token({ id: params.id ?? "", state: "revoked" }), also_revoked: 2 }),
       listUsers: ({ query }) => page(...[ann].filter(({ name }) => (query.name ?? name) === name)),
       createUser: () => ({ user: ann, token: issued }),
       patchUser: () => ann,
@@ -112,9 +114,25 @@ test("a token is meant by its id, its beginning or its label, and only when one 
   expect(it.server.requests.at(-1)?.route).toBe("listTokens");
 });
 
+test("revoking says what went with it, and leaves it alone when told to", async () => {
+  const it = world();
+  expect((await it.gpuDev("token revoke laptop")).stderr).toBe(
+    "laptop and 2 tokens that were made with it are good for nothing any more\n",
+  );
+  expect(it.server.requests.at(-1)?.query).toEqual({});
+  await it.gpuDev("token revoke laptop --keep-made");
+  expect(it.server.requests.at(-1)?.query).toEqual({ made: "keep" });
+  await it.gpuDev("admin tokens revoke ann ci --keep-made");
+  expect(it.server.requests.at(-1)?.query).toEqual({ made: "keep" });
+});
+
 test("on a terminal revoking and ending somebody's reservations ask first", async () => {
   for (const [line, question] of [
-    ["token revoke laptop", "Revoke laptop (gd_ssssss…), which is the one in use here?"],
+    [
+      "token revoke laptop",
+      "Revoke laptop (gd_ssssss…), which is the one in use here, and what was made with it?",
+    ],
+    ["token revoke ci --keep-made", `Revoke ci (${ci.prefix}…)?`],
     ["admin users disable ann --cancel", "Disable ann and end 2 reservations?"],
   ] as const) {
     const it = world({ terminal: true, answers: [false] });
@@ -140,6 +158,7 @@ test.each([
   ["admin tokens drop ann", 2, "none of list"],
   ["admin tokens list ann --scope user", 2, "go with create"],
   ["admin tokens create ann x --scope reservation", 2, "is none of user, admin, metrics"],
+  ["admin tokens create ann x --keep-made", 2, "goes with revoke"],
   ["admin tokens create ann", 2, "its label"],
   ["admin tokens revoke ann", 2, "which one"],
 ])("%s changes nothing", async (line, code, words) => {

@@ -15,6 +15,8 @@ const token = (given: Partial<Token>): Token => ({
   last_used_at: "2026-01-01T11:58:00.000Z",
   rotated_at: null,
   revoked_at: null,
+  made_by: "userabcdefghijklmnop",
+  made_with: null,
   current: true,
   ...given,
 });
@@ -94,7 +96,10 @@ export const accountScenes = {
   },
   "token revoke": {
     lines: ["token revoke gd_02bcde --yes"],
-    handlers: { ...tokens, revokeToken: () => ({ ...ci, state: "revoked", revoked_at: ci.created_at }) },
+    handlers: {
+      ...tokens,
+      revokeToken: () => ({ ...ci, state: "revoked", revoked_at: ci.created_at, also_revoked: 1 }),
+    },
   },
   "admin users": {
     lines: ["admin users", "admin users create ann", "admin users disable bob@lab.example"],

@@ -117,7 +117,7 @@ describe.each(engines)("on $engine", (engine) => {
     const token = await issueToken(rig.core, alice.id, { label: "laptop" });
     const me = () => rig.app.request("/v1/me", { headers: { authorization: `Bearer ${token.token}` } });
     expect((await me()).status).toBe(200);
-    await alice.api.revokeToken({ params: { id: token.id } });
+    await alice.api.revokeToken({ params: { id: token.id }, query: {} });
     expect(await problemOf(await me())).toMatchObject({ status: 401, code: "not_logged_in" });
     const short = await issueToken(rig.core, alice.id, { label: "short", ttlS: 60 });
     const mine = () => rig.app.request("/v1/me", { headers: { authorization: `Bearer ${short.token}` } });

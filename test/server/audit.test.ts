@@ -102,7 +102,7 @@ const CHANGES: Record<Changing, (scene: Scene) => Promise<() => Promise<unknown>
       root.api.createToken({ body: { label: "x" } }),
   revokeToken: async ({ root }) => {
     const { id } = await root.api.createToken({ body: { label: "x" } });
-    return () => root.api.revokeToken({ params: { id } });
+    return () => root.api.revokeToken({ params: { id }, query: {} });
   },
   rotateToken: async ({ root }) => {
     const { id } = await root.api.createToken({ body: { label: "x" } });

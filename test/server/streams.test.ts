@@ -169,7 +169,7 @@ describe.each(engines)("event streams on $engine", (engine) => {
     const one = await stream(events(await create()));
     const { items } = await alice.api.listTokens({ query: {} });
     const mine = items.find(({ current }) => current);
-    await alice.api.revokeToken({ params: { id: mine?.id ?? "" } });
+    await alice.api.revokeToken({ params: { id: mine?.id ?? "" }, query: {} });
     for (const client of [list, one]) {
       expect((await client.until<ProblemDocument>("problem")).code).toBe("not_logged_in");
       await client.over;

@@ -58,8 +58,8 @@ describe.each(engines)("tokens on $engine", (engine) => {
     expect(await works(made.token)).toBe(200);
     // Its last use is written behind the request, and would be seen by the second of the two that follow.
     await rig.core.tokenUses.written();
-    const revoked = await alice.api.revokeToken({ params: { id: made.id } });
-    expect(await alice.api.revokeToken({ params: { id: made.id } })).toEqual(revoked);
+    const revoked = await alice.api.revokeToken({ params: { id: made.id }, query: {} });
+    expect(await alice.api.revokeToken({ params: { id: made.id }, query: {} })).toEqual(revoked);
     expect(revoked.state).toBe("revoked");
     expect(await works(made.token)).toBe(401);
     const usual = await make(alice.api, { label: "usual" });
@@ -179,7 +179,9 @@ describe.each(engines)("tokens on $engine", (engine) => {
     for (let i = 0; i < 4; i++) await make(alice.api, { label: `t${i}` });
     const { items } = await alice.api.listTokens({ query: {} });
     const bob = await rig.person("bob");
-    expect(await codeOf(bob.api.revokeToken({ params: { id: items[0]?.id ?? "" } }))).toBe("not_found");
+    expect(await codeOf(bob.api.revokeToken({ params: { id: items[0]?.id ?? "" }, query: {} }))).toBe(
+      "not_found",
+    );
     expect(await codeOf(root.api.rotateToken({ params: { id: items[0]?.id ?? "" } }))).toBe("not_found");
     const seen: string[] = [];
     let cursor: string | null = null;
@@ -193,7 +195,7 @@ describe.each(engines)("tokens on $engine", (engine) => {
     } while (cursor !== null);
     expect(seen).toEqual(items.map(({ id }) => id));
     const other = items.find(({ current }) => !current);
-    await root.api.revokeToken({ params: { id: other?.id ?? "" } });
+    await root.api.revokeToken({ params: { id: other?.id ?? "" }, query: {} });
     expect((await alice.api.listTokens({ query: {} })).items).toHaveLength(4);
   });
 

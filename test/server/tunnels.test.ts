@@ -193,7 +193,7 @@ describe.each(engines)("on $engine", (engine) => {
     const back = dial(id, token.token, "", again(2));
     expect(String((await once(back, "message"))[0])).toBe("ack 5");
     back.terminate();
-    await alice.api.revokeToken({ params: { id: token.id } });
+    await alice.api.revokeToken({ params: { id: token.id }, query: {} });
     expect(await refused(id, token.token, "", again(3))).toMatchObject({ code: "not_logged_in" });
     await Promise.all([alice.api.cancelReservation({ params: { id } }), rig.settle()]);
     expect(await refused(id, alice.token, "", again(4))).toMatchObject({ code: "reservation_ended" });
@@ -221,7 +221,7 @@ describe.each(engines)("on $engine", (engine) => {
     const other = await opened(id, alice.token);
     const bye = line(ws, "bye");
     const since = performance.now();
-    await alice.api.revokeToken({ params: { id: token.id } });
+    await alice.api.revokeToken({ params: { id: token.id }, query: {} });
     expect(await bye).toMatch(/^bye not_logged_in /);
     // Five seconds are the promise; this guards against hanging.
     expect(performance.now() - since).toBeLessThan(25_000);
@@ -237,7 +237,7 @@ describe.each(engines)("on $engine", (engine) => {
     const elsewhere = await rig.second();
     try {
       const api = elsewhere.clientFor(root);
-      await api.revokeToken({ params: { id: token.id } });
+      await api.revokeToken({ params: { id: token.id }, query: {} });
       expect(await byes[0]).toMatch(/^bye not_logged_in the token was revoked/);
       expect(other.readyState).toBe(WebSocket.OPEN);
       await api.patchUser({ params: { id: alice.id }, body: { disabled: true } });

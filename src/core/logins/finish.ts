@@ -81,8 +81,9 @@ function enter(core: Core, logins: Logins, row: LoginRow, identity: Identity): P
     async (tx) => {
       if (row.kind !== "aws" && !(await store.deleteLogin(tx, row))) throw over();
       const { id, name, role } = await admit(tx, identity);
-      await issue(tx, id, id, token, { label: `login with ${row.kind}`, scope: role, ttlS });
-      return { state: "done", token, expires_at: store.after(tx, ttlS), user: { id, name, role } };
+      const endsBy = store.after(tx, ttlS);
+      await issue(tx, id, id, token, { label: `login with ${row.kind}`, scope: role, ttlS, endsBy });
+      return { state: "done", token, expires_at: endsBy, user: { id, name, role } };
     },
     // As where administrators change roles: the last one stays one.
     { lock: "users" },

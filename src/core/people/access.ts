@@ -9,6 +9,7 @@ import type { Core } from "../core.ts";
 import { dialPod } from "../pods/pod.ts";
 import { isAdmin } from "./administrators.ts";
 import { visibleReservation } from "./ownership.ts";
+import { administratorsOnly, notLoggedIn, requireGood, type Use } from "./standing.ts";
 import { hashOf, isToken } from "./token.ts";
 
 export interface Caller {
@@ -50,11 +51,6 @@ export function requireMetrics(caller: Caller): void {
   if (caller.scope !== "metrics" && !isAdmin(caller)) throw administratorsOnly();
 }
 
-const administratorsOnly = (): Problem =>
-  new Problem("not_allowed", "this is for administrators", {
-    hint: "use an administrator's token, of the scope admin",
-  });
-
 function requireUserScope({ scope, reservationId }: Caller, { pods = false }: Gate): void {
   if (scope === "metrics")
     throw new Problem("not_allowed", "the token is good for /metrics only", { hint: USE_YOURS });
@@ -66,9 +62,6 @@ function requireUserScope({ scope, reservationId }: Caller, { pods = false }: Ga
 
 const USE_YOURS = "for all else, use your own token";
 
-/** What a token is for: something new, or something that goes on and was allowed before. */
-type Use = "new" | "going on";
-
 /** The same from the snapshot that `db` sees. Throws Problem not_logged_in. */
 export async function callerOf(
   db: Db,
@@ -79,14 +72,8 @@ export async function callerOf(
   if (token === undefined) throw notLoggedIn("a token is needed");
   const found = isToken(token) ? await findToken(db, hashOf(token)) : undefined;
   if (!found) throw notLoggedIn("the token is unknown");
+  requireGood(found, now, use);
   const { token: row, user } = found;
-  if (user.disabled_at !== null) throw notLoggedIn(`${user.name} was disabled at ${user.disabled_at}`);
-  if (row.revoked_at !== null) throw notLoggedIn(`the token was revoked at ${row.revoked_at}`);
-  if (row.expires_at !== null && Date.parse(row.expires_at) <= now.getTime())
-    throw notLoggedIn(`the token expired at ${row.expires_at}`);
-  // A server that was restarted has taken nothing away from its user.
-  if (row.replaced_at !== null && use === "new")
-    throw notLoggedIn(`the token's server went at ${row.replaced_at}; the one that runs now has another`);
   const { id, name, role } = user;
   return {
     id,
@@ -97,11 +84,6 @@ export async function callerOf(
     ...(row.reservation_id ? { reservationId: row.reservation_id } : {}),
   };
 }
-
-const notLoggedIn = (why: string): Problem =>
-  new Problem("not_logged_in", why, {
-    hint: "on the machine of the server its user needs no token; elsewhere log in (gpu-dev login URL) or set GPU_DEV_TOKEN",
-  });
 
 export interface TunnelTarget {
   readonly reservation: string;

@@ -18,6 +18,10 @@ export interface Wanted {
   readonly ttlS?: number | undefined;
   readonly server?: string | undefined;
   readonly reservationId?: string | undefined;
+  /** The token that it is made with. */
+  readonly madeWith?: string | undefined;
+  /** An instant: neither it nor what takes its place is good for longer. */
+  readonly endsBy?: string | null | undefined;
 }
 
 /** Stores a token of this secret, of which only the hash is kept, and how it begins. `actor` is who makes it. */
@@ -28,7 +32,7 @@ export async function issue(
   secret: string,
   wanted: Wanted,
 ): Promise<TokenRow> {
-  const { label, scope, ttlS, server = null, reservationId = null } = wanted;
+  const { label, scope, ttlS, server = null, reservationId = null, madeWith = null, endsBy = null } = wanted;
   const row: TokenRow = {
     ...UNUSED,
     id: newId(),
@@ -38,12 +42,17 @@ export async function issue(
     label,
     scope,
     created_at: tx.at,
-    expires_at: ttlS === undefined ? null : new Date(tx.now.getTime() + ttlS * 1000).toISOString(),
+    expires_at:
+      ttlS === undefined ? null : new Date(Math.round(tx.now.getTime() + ttlS * 1000)).toISOString(),
     server,
     reservation_id: reservationId,
+    made_by: actor === SYSTEM ? null : actor,
+    made_with: madeWith,
+    ends_by: endsBy,
   };
   await insertToken(tx, row);
-  await record(tx, actor, "token.create", row.id, JSON.stringify({ user_id: userId, label, scope }));
+  const about = { user_id: userId, label, scope, ...(madeWith === null ? {} : { made_with: madeWith }) };
+  await record(tx, actor, "token.create", row.id, JSON.stringify(about));
   return row;
 }
 

@@ -1,30 +1,60 @@
 /** Tokens as their owner and administrators see them, and revoking one. */
-import type { Token } from "../../api/accounts.ts";
+import type { RevokedToken, Token } from "../../api/accounts.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Page } from "../../api/schemas.ts";
 import type { TokenRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
-import { findTokenById, listTokens as listRows, revokeToken as markRevoked } from "../../store/tokens.ts";
+import {
+  findTokenById,
+  listTokens as listRows,
+  revokeToken as markRevoked,
+  revokeMadeWith,
+} from "../../store/tokens.ts";
 import { record } from "../audit/record.ts";
 import type { Core } from "../core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
 import type { Caller } from "./access.ts";
 import { requireUser } from "./find-user.ts";
 
-/** The caller's own, or anybody's for an administrator. Doing it again does nothing. Throws Problem not_found. */
-export function revokeToken(core: Core, caller: Caller, id: string): Promise<Token> {
+/**
+ * The caller's own, or anybody's for an administrator, and with it all that was made with it, of whomever it is, unless that is kept.
+ * Doing it again does nothing more. Throws Problem not_found.
+ */
+export function revokeToken(
+  core: Core,
+  caller: Caller,
+  id: string,
+  made: "revoke" | "keep" = "revoke",
+): Promise<RevokedToken> {
   return core.store.write(async (tx) => {
     const token = await findTokenById(tx.db, id);
     if (!token || (token.user_id !== caller.id && caller.role !== "admin")) throw unknownToken(id);
     const revoked = await markRevoked(tx, id);
     if (revoked) await recordRevoked(tx, caller.id, id, token.user_id);
-    return viewToken(revoked ?? token, tx.now, caller);
+    const also = made === "keep" ? 0 : await revokeMade(tx, caller.id, id);
+    return { ...viewToken(revoked ?? token, tx.now, caller), also_revoked: also };
   });
 }
 
-/** The entry of the audit trail, of a token of this user. */
-export const recordRevoked = (tx: Tx, actor: string, id: string, userId: string): Promise<void> =>
-  record(tx, actor, "token.revoke", id, JSON.stringify({ user_id: userId }));
+/** What a token that is revoked here was making meanwhile is there a round later; with those of the last round nothing was made. */
+async function revokeMade(tx: Tx, actor: string, id: string): Promise<number> {
+  for (let count = 0; ; ) {
+    const round = await revokeMadeWith(tx, id);
+    for (const made of round) await recordRevoked(tx, actor, made.id, made.user_id, id);
+    if (round.length === 0) return count;
+    count += round.length;
+  }
+}
+
+/** The entry of the audit trail, of a token of this user; `madeWith` another one that was revoked. */
+export const recordRevoked = (
+  tx: Tx,
+  actor: string,
+  id: string,
+  userId: string,
+  madeWith?: string,
+): Promise<void> =>
+  record(tx, actor, "token.revoke", id, JSON.stringify({ user_id: userId, made_with: madeWith }));
 
 export const unknownToken = (id: string): Problem =>
   new Problem("not_found", `there is no token ${id} of yours`, { hint: "gpu-dev token list shows yours" });
@@ -77,6 +107,8 @@ export function viewToken(row: TokenRow, now: Date, caller?: Caller): Token {
     last_used_at: row.last_used_at,
     rotated_at: row.rotated_at,
     revoked_at: row.revoked_at,
+    made_by: row.made_by,
+    made_with: row.made_with,
     state: stateOf(row, now),
     current: row.id === caller?.tokenId,
   };

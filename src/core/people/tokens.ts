@@ -17,6 +17,7 @@ import type { Caller } from "./access.ts";
 import { requireUser } from "./find-user.ts";
 import { issue } from "./issue.ts";
 import { ownReservation } from "./ownership.ts";
+import { holdCaller } from "./standing.ts";
 import { stateOf, unknownToken, viewToken } from "./token-list.ts";
 import { tellOnce } from "./told-once.ts";
 
@@ -32,7 +33,10 @@ const GRANTS: Readonly<Record<Scope, readonly Scope[]>> = {
   pod: [],
 };
 
-/** Makes one for the caller, or for the user whom an administrator names. Throws Problem not_allowed, not_found, not_active, invalid_input. */
+/**
+ * Makes one for the caller, or for the user whom an administrator names; by one that is no administrator's, none that is good for longer
+ * than itself. Throws Problem not_allowed, not_found, not_active, invalid_input.
+ */
 export function createToken(
   core: Core,
   caller: Caller,
@@ -40,22 +44,24 @@ export function createToken(
   idempotency: Idempotency | undefined,
   userId = caller.id,
 ): Promise<Answer<IssuedToken>> {
-  const {
-    label,
-    scope = "user",
-    reservation_id: reservationId,
-    expires_in_s: ttlS = TOKEN_TTL_S.usual,
-  } = input;
+  const { label, scope = "user", reservation_id: reservationId, expires_in_s } = input;
   return tell(core, caller, idempotency, async (tx, secret) => {
     requireGrant(caller, scope);
     const user = await requireUser(tx.db, userId);
     if (scope === "admin" && user.role !== "admin") throw noAdministrator(user);
     if (reservationId !== undefined) await requireLive(tx.db, userId, reservationId);
-    return issue(tx, caller.id, userId, secret, { label, scope, ttlS, reservationId });
+    const endsBy = boundOf(caller, await holdCaller(tx, caller));
+    if (expires_in_s !== undefined) requireWithin(expires_in_s, endsBy, tx.now);
+    const ttlS = within(expires_in_s ?? TOKEN_TTL_S.usual, endsBy, tx.now);
+    const wanted = { label, scope, ttlS, reservationId, madeWith: caller.tokenId, endsBy };
+    return issue(tx, caller.id, userId, secret, wanted);
   });
 }
 
-/** One in its place, for as long as that was made for; the old one has 10 minutes left. Throws Problem not_found, not_allowed, conflict. */
+/**
+ * One in its place, for as long as that was made for, or until the caller's own ends; the old one has 10 minutes left. One that comes of a
+ * login, or was made with such a one, is not renewed past the end of that. Throws Problem not_found, not_allowed, conflict.
+ */
 export function rotateToken(
   core: Core,
   caller: Caller,
@@ -66,13 +72,39 @@ export function rotateToken(
     const old = await findTokenById(tx.db, id);
     if (!old || old.user_id !== caller.id) throw unknownToken(id);
     requireGrant(caller, old.scope);
-    const { ttlS, endsAt } = rotation(old, tx.now);
+    const { lengthS, endsAt } = rotation(old, tx.now);
+    const endsBy = boundOf(caller, await holdCaller(tx, caller), old);
     const { label, scope, reservation_id } = old;
-    const wanted = { label, scope, ttlS, reservationId: reservation_id ?? undefined };
-    const row = await issue(tx, caller.id, caller.id, secret, wanted);
+    const row = await issue(tx, caller.id, caller.id, secret, {
+      ...{ label, scope, ttlS: within(lengthS, endsBy, tx.now), reservationId: reservation_id ?? undefined },
+      ...{ madeWith: caller.tokenId, endsBy },
+    });
     if (!(await markRotated(tx, id, endsAt))) throw rotatedAlready();
     await record(tx, caller.id, "token.rotate", id, JSON.stringify({ replaced_by: row.id }));
     return row;
+  });
+}
+
+/** By when what is made with `mine`, in the place of `old` if so, must have ended: who must log in again cannot make that needless. */
+function boundOf(caller: Caller, mine: TokenRow, old?: TokenRow): string | null {
+  if (caller.role === "admin") return null;
+  if (old?.id === mine.id) return mine.ends_by;
+  const bounds = [mine.expires_at, old?.ends_by].filter((at) => typeof at === "string");
+  return bounds.sort()[0] ?? null;
+}
+
+const secondsUntil = (instant: string, now: Date): number => (Date.parse(instant) - now.getTime()) / 1000;
+
+const within = (seconds: number, endsBy: string | null, now: Date): number =>
+  endsBy === null ? seconds : Math.min(seconds, secondsUntil(endsBy, now));
+
+function requireWithin(seconds: number, endsBy: string | null, now: Date): void {
+  if (endsBy === null || seconds <= secondsUntil(endsBy, now)) return;
+  const most = Math.floor(secondsUntil(endsBy, now));
+  const detail = `must be at most ${most}: your own token ends at ${endsBy}`;
+  throw new Problem("invalid_input", `expires_in_s: ${detail}`, {
+    errors: [{ field: "expires_in_s", code: "too_big", detail }],
+    hint: "an administrator makes one that is good for longer: gpu-dev admin tokens create",
   });
 }
 
@@ -89,7 +121,7 @@ async function tell(
 }
 
 /** How long the new one is good for, and when the old one ends. */
-function rotation(old: TokenRow, now: Date): { ttlS: number; endsAt: string } {
+function rotation(old: TokenRow, now: Date): { lengthS: number; endsAt: string } {
   if (old.expires_at === null)
     throw new Problem("conflict", "the token of a server or of a pod is made anew with these");
   if (old.rotated_at !== null) throw rotatedAlready();
@@ -98,7 +130,7 @@ function rotation(old: TokenRow, now: Date): { ttlS: number; endsAt: string } {
     throw new Problem("conflict", `the token is ${state}`, { hint: "make another: gpu-dev token create" });
   const ends = Date.parse(old.expires_at);
   return {
-    ttlS: (ends - Date.parse(old.created_at)) / 1000,
+    lengthS: (ends - Date.parse(old.created_at)) / 1000,
     endsAt: new Date(Math.min(ends, now.getTime() + OVERLAP_MS)).toISOString(),
   };
 }

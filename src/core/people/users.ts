@@ -26,6 +26,7 @@ import type { Caller } from "./access.ts";
 import { requireUser } from "./find-user.ts";
 import { issue } from "./issue.ts";
 import { tellPods } from "./keys.ts";
+import { holdCaller } from "./standing.ts";
 import { recordRevoked, viewToken } from "./token-list.ts";
 import { tellOnce } from "./told-once.ts";
 
@@ -51,7 +52,8 @@ export async function createUserWithToken(
 ): Promise<Answer<CreatedUser>> {
   const { made, secret, replayed } = await tellOnce(core, caller, idempotency, async (tx, token) => {
     const row = await addUser(tx, caller.id, name, role);
-    const first = await issue(tx, caller.id, row.id, token, { label: "first", scope: role, ttlS });
+    const wanted = { label: "first", scope: role, ttlS, madeWith: caller.tokenId };
+    const first = await issue(tx, caller.id, row.id, token, wanted);
     const [user] = await viewUsers(tx.db, [row], tx.now);
     return { user: user as User, token: viewToken(first, tx.now) };
   });
@@ -91,6 +93,7 @@ export async function changeUser(core: Core, caller: Caller, id: string, patch: 
   const changed = await decided(() =>
     core.store.write(
       async (tx) => {
+        await holdCaller(tx, caller);
         const before = await requireUser(tx.db, id);
         const after = await change(tx, caller, before, patch);
         if ((await store.countAdministrators(tx.db)) === 0) throw lastAdministrator(before);

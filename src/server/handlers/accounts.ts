@@ -11,8 +11,8 @@ export const accounts = {
   async createToken({ core, caller, body, idempotency }) {
     return createToken(core, caller, body, idempotency);
   },
-  async revokeToken({ core, caller, params }) {
-    return { body: await revokeToken(core, caller, params.id) };
+  async revokeToken({ core, caller, params, query }) {
+    return { body: await revokeToken(core, caller, params.id, query.made) };
   },
   async rotateToken({ core, caller, params, idempotency }) {
     return rotateToken(core, caller, params.id, idempotency);

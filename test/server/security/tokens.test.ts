@@ -50,7 +50,7 @@ test.each(["token", "access_token", "authorization"])("T-07 a token in the URL's
 test("X-01 a token that expired, or was revoked, is 401", async () => {
   const short = await issueToken(rig.core, alice.id, { label: "short", ttlS: 60 });
   const gone = await issueToken(rig.core, alice.id, { label: "gone" });
-  await alice.api.revokeToken({ params: { id: gone.id } });
+  await alice.api.revokeToken({ params: { id: gone.id }, query: {} });
   rig.clock.tick(60_000);
   for (const { token } of [short, gone])
     expect(await refusal(await get(bearer(token)))).toBe("401 not_logged_in");

@@ -97,7 +97,7 @@ test("T-08 X-01 a tunnel whose token is revoked ends within 5 s, and is not resu
   const [[response]] = (await Promise.all([once(socket, "upgrade"), once(socket, "open")])) as unknown as [
     [IncomingMessage],
   ];
-  await alice.api.revokeToken({ params: { id: tokenId } });
+  await alice.api.revokeToken({ params: { id: tokenId }, query: {} });
   await once(socket, "close");
   const again = {
     authorization: `Bearer ${token}`,

@@ -9,7 +9,7 @@ import { choice } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { secretOutput, tokenTable } from "../../output/token.ts";
 import { findToken, findUser } from "../../people/find.ts";
-import { expiresOption } from "../../people/options.ts";
+import { expiresOption, keepMadeOption } from "../../people/options.ts";
 import { revoke } from "../token/revoke.ts";
 
 const ACTIONS = ["list", "create", "revoke"] as const;
@@ -18,6 +18,7 @@ const SCOPES = ["user", "admin", "metrics"] as const;
 const options = {
   scope: choice("--scope <SCOPE>", "What it is good for (default: user)", SCOPES),
   expires: expiresOption,
+  keepMade: keepMadeOption,
 };
 
 export const command = defineCommand({
@@ -28,7 +29,7 @@ export const command = defineCommand({
   ],
   options,
   details:
-    "What is created is printed alone on stdout, this once; it is for a user who has lost theirs, or for a machine. What is revoked is good for nothing within 5 seconds, tunnels included. --scope and --expires go with create. For administrators.",
+    "What is created is printed alone on stdout, this once; it is for a user who has lost theirs, or for a machine. What is revoked is good for nothing within 5 seconds, tunnels included, and so is what was made with it, unless --keep-made leaves that alone. --scope and --expires go with create. For administrators.",
   examples: [
     {
       line: "gpu-dev admin tokens list ann",
@@ -42,6 +43,7 @@ export const command = defineCommand({
     if (!act) throw new UsageError(`${JSON.stringify(action)} is none of ${ACTIONS.join(", ")}`);
     if (action !== "create" && (given.scope ?? given.expires) !== undefined)
       throw new UsageError("--scope and --expires go with create");
+    if (action !== "revoke" && given.keepMade) throw new UsageError("--keep-made goes with revoke");
     return await act(ctx, await findUser(ctx.api(), name), word, given);
   },
 });
@@ -75,7 +77,12 @@ async function create(
   return secretOutput(ctx, issued);
 }
 
-async function revokeOne(ctx: Context, user: User, word: string | undefined): Promise<Output> {
+async function revokeOne(
+  ctx: Context,
+  user: User,
+  word: string | undefined,
+  { keepMade }: Given,
+): Promise<Output> {
   if (word === undefined) throw new UsageError("missing required argument 'token': which one");
-  return await revoke(ctx, findToken((await live(ctx, user)).items, word));
+  return await revoke(ctx, findToken((await live(ctx, user)).items, word), keepMade);
 }

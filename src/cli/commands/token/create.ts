@@ -16,7 +16,7 @@ export const command = defineCommand({
     reservation: text("--reservation <R>", "Good for showing and cancelling this one only", "reservations"),
   },
   details:
-    "Prints the token alone on stdout, this once: the server keeps a hash. Scopes: user (all that you may do with reservations, disks and keys), admin (what administrators may do, too), metrics (/metrics only), reservation. A token makes none with more rights than its own.",
+    "Prints the token alone on stdout, this once: the server keeps a hash. Scopes: user (all that you may do with reservations, disks and keys), admin (what administrators may do, too), metrics (/metrics only), reservation. A token makes none with more rights than its own, and one that is no administrator's none that is good for longer; when it is revoked, so is what it made.",
   examples: [
     { line: 'gpu-dev token create "ci runner" --expires 30d', meaning: "For a machine; prints it once" },
     {

@@ -14,7 +14,7 @@ export const command = defineCommand({
   ],
   options: {},
   details:
-    "Prints the new one alone on stdout, this once. It has the label, the scope and the length of life of the old one, which is good for 10 more minutes, so that nothing fails meanwhile. One that leaked is revoked instead.",
+    "Prints the new one alone on stdout, this once. It has the label, the scope and the length of life of the old one, which is good for 10 more minutes, so that nothing fails meanwhile; one of a login ends when that would have, and one that another token asks for with that. One that leaked is revoked instead.",
   examples: [
     { line: 'gpu-dev token rotate "ci runner"', meaning: "Prints the one to put in its place" },
     {

@@ -1,0 +1,177 @@
+/** What becomes of what a token has made, when it is revoked or expires, and what is done at the moment when it does; on both engines. */
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { CreateToken } from "../../src/api/accounts.ts";
+import { createReservation } from "../../src/core/create.ts";
+import { createDisk } from "../../src/core/disks/requests.ts";
+import { authenticate } from "../../src/core/people/access.ts";
+import { revokeToken } from "../../src/core/people/token-list.ts";
+import { createToken } from "../../src/core/people/tokens.ts";
+import { changeUser } from "../../src/core/people/users.ts";
+import { engines } from "../helpers/engines.ts";
+import { type ApiRig, openRig, type Person } from "./rig.ts";
+
+const DAY = 86_400_000;
+
+describe.each(engines)("what tokens make on $engine", (engine) => {
+  let rig: ApiRig;
+  let alice: Person;
+  let root: Person;
+  beforeEach(async () => {
+    rig = await openRig(engine);
+    alice = await rig.person("alice");
+    root = await rig.person("root", "admin");
+  });
+  afterEach(() => rig.close());
+
+  const make = (who: { token: string }, body: Partial<CreateToken> = {}) =>
+    rig.clientFor(who).createToken({ body: { label: "made", ...body } });
+  const revoke = (who: Person, { id }: { id: string }, made?: "keep") =>
+    who.api.revokeToken({ params: { id }, query: made ? { made } : {} });
+  const works = async (...tokens: { token: string }[]): Promise<boolean[]> =>
+    Promise.all(tokens.map(async (token) => (await rig.request(token, "/v1/me", {})).status === 200));
+  const codeOf = (work: Promise<unknown>): Promise<string> =>
+    work.then(
+      () => "ok",
+      (error: { code?: string; problem?: { code: string } }) => error.code ?? error.problem?.code ?? "?",
+    );
+
+  test("X-01 who is revoked has left nothing behind: what a token made, and what that made, goes with it", async () => {
+    const laptop = await make(root, { scope: "admin" });
+    const child = await make(laptop);
+    const grandchild = await make(child);
+    const { user, token: first } = await rig.clientFor(laptop).createUser({ body: { name: "carol" } });
+    const next = await rig.clientFor(laptop).rotateToken({ params: { id: laptop.id } });
+    const other = await make(root);
+    expect([child.made_by, child.made_with, grandchild.made_with, first.made_by, next.made_with]).toEqual([
+      ...[root.id, laptop.id, child.id, root.id, laptop.id],
+    ]);
+    expect(await works(laptop, child, grandchild, first, next, other)).toEqual(Array(6).fill(true));
+    expect(await revoke(root, laptop)).toMatchObject({ state: "revoked", also_revoked: 4 });
+    expect(await works(laptop, child, grandchild, first, next, other)).toEqual([
+      ...[false, false, false, false, false, true],
+    ]);
+    const { items } = await root.api.listAudit({ query: { action: "token.revoke" } });
+    expect(items).toHaveLength(5);
+    expect(items.find(({ subject }) => subject === first.id)?.data).toEqual({
+      user_id: user.id,
+      made_with: laptop.id,
+    });
+    expect(await revoke(root, laptop)).toMatchObject({ also_revoked: 0 });
+  });
+
+  test("X-01 what it made can be kept, and is revoked later all the same", async () => {
+    const laptop = await make(root, { scope: "admin" });
+    const child = await make(laptop);
+    expect(await revoke(root, laptop, "keep")).toMatchObject({ state: "revoked", also_revoked: 0 });
+    expect(await works(laptop, child)).toEqual([false, true]);
+    expect(await revoke(root, laptop)).toMatchObject({ also_revoked: 1 });
+    expect(await works(child)).toEqual([false]);
+  });
+
+  test("X-01 a user's token makes none that is good for longer than itself, an administrator's does", async () => {
+    const short = await make(alice, { expires_in_s: 3600 });
+    const own = await make(short);
+    expect(own.expires_at).toBe(short.expires_at);
+    expect((await make(short, { expires_in_s: 3600 })).expires_at).toBe(short.expires_at);
+    expect(await codeOf(make(short, { expires_in_s: 3601 }))).toBe("invalid_input");
+    // Nor by putting one in the place of another.
+    const long = await root.api.createUserToken({ params: { id: alice.id }, body: { label: "ci" } });
+    rig.clock.tick(60_000);
+    const rotate = (who: { token: string }, { id }: { id: string }) =>
+      rig.clientFor(who).rotateToken({ params: { id } });
+    expect((await rotate(short, long)).expires_at).toBe(short.expires_at);
+    expect((await rotate(own, own)).expires_at).toBe(short.expires_at);
+    const renewed = await rotate(short, short);
+    expect(Date.parse(renewed.expires_at ?? "")).toBe(Date.parse(short.expires_at ?? "") + 60_000);
+    const brief = await make(root, { scope: "admin", expires_in_s: 60 });
+    const lasting = await make(brief);
+    rig.clock.tick(60_000);
+    expect(await works(brief, lasting)).toEqual([false, true]);
+  });
+
+  test("X-01 tokens that are good for nothing are kept for 90 days, and those of which something is left with that", async () => {
+    const [gone, parent] = [await make(root), await make(root, { scope: "admin", expires_in_s: 60 })];
+    const child = await make(parent, { expires_in_s: 200 * 86_400 });
+    await revoke(root, gone);
+    const listed = async (): Promise<string[]> =>
+      (await root.api.listTokens({ query: { state: "all" } })).items.map(({ id }) => id);
+    rig.clock.tick(90 * DAY);
+    await rig.settle();
+    expect(await listed()).toEqual(expect.arrayContaining([gone.id, parent.id, child.id]));
+    rig.clock.tick(60_001);
+    await rig.settle();
+    const left = await listed();
+    expect([gone, parent, child].map(({ id }) => left.includes(id))).toEqual([false, true, true]);
+    // Still: what it made can be revoked with it.
+    expect(await revoke(root, parent)).toMatchObject({ also_revoked: 1 });
+    rig.clock.tick(91 * DAY);
+    await rig.settle();
+    rig.clock.tick(60_000);
+    await rig.settle();
+    expect(await listed()).not.toEqual(expect.arrayContaining([parent.id]));
+    expect(await listed()).not.toEqual(expect.arrayContaining([child.id]));
+  });
+
+  test("X-01 what was asked for before is not written after: by who was disabled, or whose token was revoked, meanwhile", async () => {
+    const { core } = rig;
+    const admin = await authenticate(core, root.token);
+    const who = await authenticate(core, alice.token);
+    const laptop = await authenticate(core, (await make(alice)).token);
+    const attempts = (caller: typeof who) => [
+      codeOf(createReservation(core, caller, { gpu_type: "h100", duration_s: 3600 })),
+      codeOf(createToken(core, caller, { label: "late" }, undefined)),
+      codeOf(createDisk(core, caller, { name: "late" })),
+    ];
+    const refused = Array(3).fill("not_logged_in");
+    await revokeToken(core, who, laptop.tokenId);
+    expect(await Promise.all(attempts(laptop))).toEqual(refused);
+    await changeUser(core, admin, alice.id, { disabled: true, cancel: true });
+    expect(await Promise.all(attempts(who))).toEqual(refused);
+    const demoted = await rig.person("demoted", "admin");
+    const stale = await authenticate(core, demoted.token);
+    await changeUser(core, admin, demoted.id, { role: "user" });
+    expect(await codeOf(changeUser(core, stale, root.id, { disabled: true }))).toBe("not_allowed");
+  });
+
+  test("X-01 of who is disabled with --cancel nothing is left, however many creates are in flight", async () => {
+    const { core } = rig;
+    const admin = await authenticate(core, root.token);
+    const goingOn = ({ id }: Person) =>
+      core.store.read((db) =>
+        db
+          .selectFrom("reservations")
+          .select(["id", "state"])
+          .where("owner_id", "=", id)
+          .where("end_state", "is", null)
+          .execute(),
+      );
+    for (let round = 0; round < 5; round++) {
+      const eve = await rig.person(`eve-${round}`);
+      const who = await authenticate(core, eve.token);
+      const creates = Array.from({ length: 4 }, () =>
+        codeOf(createReservation(core, who, { gpu_type: "h100", duration_s: 3600 })),
+      );
+      const [, ...codes] = await Promise.all([
+        changeUser(core, admin, eve.id, { disabled: true, cancel: true }),
+        ...creates,
+      ]);
+      for (const code of codes) expect(["ok", "not_logged_in"]).toContain(code);
+      expect(await goingOn(eve)).toEqual([]);
+    }
+  });
+
+  test("X-01 what is being made with a token at the moment when it is revoked is revoked as well", async () => {
+    const { core } = rig;
+    for (let round = 0; round < 5; round++) {
+      const parent = await make(alice);
+      const child = await make(parent);
+      const makers = await Promise.all([parent, child].map(({ token }) => authenticate(core, token)));
+      const making = makers.flatMap((who) =>
+        [1, 2].map((n) => codeOf(createToken(core, who, { label: `racing ${n}` }, undefined))),
+      );
+      await Promise.all([revoke(alice, parent), ...making]);
+      const { items } = await alice.api.listTokens({ query: {} });
+      expect(items.map(({ label }) => label)).toEqual(["test"]);
+    }
+  });
+});
