@@ -296,7 +296,7 @@ _gpu_dev() {
       "ssh-config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --bell --webhook --exec --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "show") COMPREPLY=($(compgen -W "--watch --timeout --why --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "show") COMPREPLY=($(compgen -W "--watch --timeout --why --usage --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--node --code --cursor --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "cp") COMPREPLY=($(compgen -W "--recursive --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "forward") COMPREPLY=($(compgen -W "--address --node --background --list --stop --all --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

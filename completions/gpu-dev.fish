@@ -119,6 +119,7 @@ complete -c gpu-dev -n '__gpu_dev_at ls' -l timeout -x -d 'With --watch: stop af
 complete -c gpu-dev -n '__gpu_dev_at show' -s w -l watch -d 'Show it again after each change, until Ctrl-C (exit 130)'
 complete -c gpu-dev -n '__gpu_dev_at show' -l timeout -x -d 'With --watch: stop after this (exit 8; default: 24h)'
 complete -c gpu-dev -n '__gpu_dev_at show' -l why -d 'What is the matter with it: its phase, the last ssh login, its driver\'s view, what comes next'
+complete -c gpu-dev -n '__gpu_dev_at show' -l usage -d 'What it uses: CPU, memory, GPUs, network and the home\'s file system, of each node'
 complete -c gpu-dev -n '__gpu_dev_at show' -a '(gpu-dev __complete reservations 2>/dev/null)'
 complete -c gpu-dev -n '__gpu_dev_at connect' -l node -x -d 'Which of several nodes, from 0 (default: 0)'
 complete -c gpu-dev -n '__gpu_dev_at connect' -l code -d 'Open VS Code on the home there'

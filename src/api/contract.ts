@@ -9,6 +9,7 @@ import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
 import * as o from "./logins.ts";
 import { logPage, logsQuery } from "./logs.ts";
+import { podUsage } from "./pod-usage.ts";
 import * as q from "./quotas.ts";
 import * as r from "./reservations.ts";
 import type { RouteName } from "./routes.ts";
@@ -33,6 +34,7 @@ export const contract = {
   getDiagnostics: { params: s.idParams, reply: diagnostics },
   listEvents: { params: s.idParams, query: r.listEventsQuery, reply: r.eventPage },
   listLogs: { params: s.idParams, query: logsQuery, reply: logPage },
+  getUsage: { params: s.idParams, reply: podUsage },
   listGpuTypes: { query: s.pageQuery, reply: g.gpuTypePage },
   listAvailability: { query: s.pageQuery, reply: g.availabilityPage },
   listNodes: { query: s.pageQuery, reply: g.nodePage },

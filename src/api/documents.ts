@@ -11,6 +11,7 @@ import * as d from "./disks.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
 import { logLine } from "./logs.ts";
+import { podUsage } from "./pod-usage.ts";
 import * as q from "./quotas.ts";
 import * as r from "./reservations.ts";
 import * as s from "./schemas.ts";
@@ -89,7 +90,7 @@ const diskOrOperation = z.union([d.disk, d.diskOperation]);
 export const documents = {
   reserve: z.union([r.reservation, r.forecast]),
   list: items(r.reservation),
-  show: z.union([history, diagnostics]),
+  show: z.union([history, diagnostics, podUsage]),
   connect: z.object({ id: z.string(), exit_code: z.int(), stdout: z.string(), stderr: z.string() }),
   cp: z.object({ exit_code: z.int().describe("scp's"), stderr: z.string() }),
   forward: z.union([inBackground, z.object(forwarding), items(inBackground)]),

@@ -190,6 +190,14 @@ export const routes = {
       problem: PROBLEM_EVENT,
     },
   },
+  getUsage: {
+    method: "GET",
+    path: "/v1/reservations/{id}/usage",
+    pods: true,
+    status: 200,
+    summary: "What the pods of an active reservation use: CPU, memory, GPUs, network, the home's file system",
+    errors: ["not_found", "not_active"],
+  },
   listGpuTypes: { method: "GET", path: "/v1/gpu-types", status: 200, summary: "The GPU types", errors: [] },
   listAvailability: {
     method: "GET",

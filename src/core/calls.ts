@@ -4,7 +4,17 @@ import { type Driver, LaunchRefused } from "../drivers/driver.ts";
 import type { Core } from "./core.ts";
 import { DRIVER_MS } from "./pods/pod.ts";
 
-const DRIVER_VERBS = ["capacity", "launch", "inspect", "update", "terminate", "list", "dial"] as const;
+const DRIVER_VERBS = [
+  "capacity",
+  "launch",
+  "inspect",
+  "update",
+  "terminate",
+  "list",
+  "dial",
+  "logs",
+  "usage",
+] as const;
 const DISK_VERBS = [
   "create",
   "snapshot",

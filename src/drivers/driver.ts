@@ -93,6 +93,32 @@ export interface Activity {
   readonly gpuBusy: boolean;
 }
 
+/** What a driver knows, or why it does not, in words. */
+export type Known<T> = T | { readonly unknown: string };
+
+/** What a pod uses of its node, at one moment. */
+export interface PodUsage {
+  /** That moment, in milliseconds of a clock that only goes forward. */
+  readonly atMs: number;
+  /** Seconds of CPU time so far, and how many CPUs it may keep busy at once. */
+  readonly cpu: Known<{ readonly usedS: number; readonly cpus: number }>;
+  readonly memory: Known<{ readonly usedBytes: number; readonly limitBytes: number }>;
+  /** So far. */
+  readonly network: Known<{ readonly receivedBytes: number; readonly sentBytes: number }>;
+  /** In the order of its spec; empty for a pod without GPUs, or with simulated ones. */
+  readonly gpus: Known<readonly GpuUsage[]>;
+  /** The file system that its home is on. */
+  readonly home: Known<{ readonly usedBytes: number; readonly totalBytes: number }>;
+}
+
+/** What a GPU does not tell is null. */
+export interface GpuUsage {
+  /** Of the last moment, in which it worked. */
+  readonly busyPercent: number | null;
+  readonly usedBytes: number | null;
+  readonly totalBytes: number | null;
+}
+
 /** A line of what the pod's own parts (its init, its sshd) said. */
 export interface LogLine {
   /** 1, 2, … within one pod. */
@@ -131,6 +157,8 @@ export interface Driver {
    * gone the end of it, as far as it is kept; none of one that nobody knows.
    */
   logs(name: string, after?: number): Promise<LogLine[]>;
+  /** What a pod that runs uses. Throws DriverError for one that does not run. */
+  usage(name: string): Promise<PodUsage>;
   close(): Promise<void>;
 }
 

@@ -16,12 +16,13 @@ import { ActivityWatch } from "./local/activity.ts";
 import { blockOf, releaseBlock } from "./local/addresses.ts";
 import { asking, wordsOf } from "./local/asking.ts";
 import { Capacity } from "./local/capacity.ts";
-import { abandon, closeClaim, deadlineText, isAbandoned, readClaim } from "./local/control.ts";
+import { chooseIsolation } from "./local/choose-isolation.ts";
+import { abandon, checkRuns, closeClaim, deadlineText, isAbandoned, readClaim } from "./local/control.ts";
 import { diskOf, untilReleased } from "./local/disk.ts";
+import { GpuWatch } from "./local/gpu-watch.ts";
 import { dialPod, viewPod } from "./local/inspect.ts";
-import { type Isolation, plainProcesses } from "./local/isolation.ts";
+import type { Isolation } from "./local/isolation.ts";
 import { makePod } from "./local/launch.ts";
-import { namespaceFault, namespaces } from "./local/namespaces.ts";
 import { ABOUT, type About, deliverNotice } from "./local/notice.ts";
 import { findOpenSsh } from "./local/openssh.ts";
 import { gangOf, type Peers } from "./local/peers.ts";
@@ -43,6 +44,7 @@ import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.t
 import { keysText } from "./local/sshd-config.ts";
 import { removeTree } from "./local/tree.ts";
 import { Turns } from "./local/turns.ts";
+import { usageOf } from "./local/usage.ts";
 
 export interface LocalDriverOptions {
   /** Pods live in `<dataDir>/pods/<name>`. */
@@ -72,24 +74,7 @@ export async function createLocalDriver(options: LocalDriverOptions): Promise<Dr
   const capacity = new Capacity({ ...options, dataDir, smi });
   await capacity.check();
   const isolation = await chooseIsolation(options, dataDir);
-  return new LocalDriver({ ...options, dataDir }, isolation, capacity, new ActivityWatch(smi));
-}
-
-async function chooseIsolation(options: LocalDriverOptions, dataDir: string): Promise<Isolation> {
-  if (options.isolation === "processes") return plainProcesses();
-  const fault = await (process.platform !== "linux" || process.getuid?.() !== 0
-    ? "they need root on Linux"
-    : tryNamespaces(options, dataDir));
-  if (typeof fault !== "string") return fault;
-  const message = `pods cannot have namespaces of their own here: ${fault}`;
-  if (options.isolation === "namespaces") throw new DriverError(`${message}; ask for processes instead`);
-  options.log({ fault }, "pods are plain processes here: one trust domain, for administrators only");
-  return plainProcesses();
-}
-
-async function tryNamespaces(options: LocalDriverOptions, dataDir: string): Promise<Isolation | string> {
-  const isolation = await namespaces([dataDir, ...(options.mask ?? [])]);
-  return (await namespaceFault(isolation, dataDir)) ?? isolation;
+  return new LocalDriver({ ...options, dataDir }, isolation, capacity, new GpuWatch(smi));
 }
 
 class LocalDriver implements Driver {
@@ -100,21 +85,18 @@ class LocalDriver implements Driver {
   readonly #isolation: Isolation;
   readonly #capacity: Capacity;
   readonly #pods: string;
+  readonly #gpus: GpuWatch;
   readonly #activity: ActivityWatch;
   readonly #turns = new Turns();
   readonly #launching = new Set<string>();
   readonly #reported = new Set<string>();
 
-  constructor(
-    options: LocalDriverOptions,
-    isolation: Isolation,
-    capacity: Capacity,
-    activity: ActivityWatch,
-  ) {
+  constructor(options: LocalDriverOptions, isolation: Isolation, capacity: Capacity, gpus: GpuWatch) {
     this.#options = options;
     this.#isolation = isolation;
     this.#capacity = capacity;
-    this.#activity = activity;
+    this.#gpus = gpus;
+    this.#activity = new ActivityWatch(gpus);
     this.#pods = join(options.dataDir, "pods");
     this.isolation = isolation.kind;
     this.sshUser = isolation.sshUser;
@@ -193,7 +175,7 @@ class LocalDriver implements Driver {
     { deadlineS, authorizedKeys, endNotice, idleNotice }: PodUpdate,
   ): Promise<void> {
     const dir = podDir(this.#pods, name);
-    if ((await readClaim(dir)) !== "alive") throw new DriverError(`the pod ${name} does not run`);
+    await checkRuns(dir);
     if (deadlineS !== undefined) {
       checkDeadline(deadlineS);
       await writeWhole(control(dir, "deadline"), deadlineText(deadlineS));
@@ -288,6 +270,14 @@ class LocalDriver implements Driver {
 
   logs(name: string, after = 0) {
     return asking(() => readSaid(this.#options.dataDir, podDir(this.#pods, name), after));
+  }
+
+  usage(name: string) {
+    return asking(async () => {
+      const dir = podDir(this.#pods, name);
+      await checkRuns(dir);
+      return usageOf(dir, this.#gpus);
+    });
   }
 
   /** Pods go on; only what is in hand is waited for. */

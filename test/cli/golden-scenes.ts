@@ -2,6 +2,7 @@
 
 import type { Diagnostics } from "../../src/api/diagnostics.ts";
 import type { Node } from "../../src/api/inventory.ts";
+import type { PodUsage } from "../../src/api/pod-usage.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
 import { accountScenes } from "./golden-account-scenes.ts";
 import { diskScenes } from "./golden-disk-scenes.ts";
@@ -116,6 +117,30 @@ const event = (
   detail,
 });
 
+const usage: PodUsage = {
+  id: train.id,
+  name: train.name,
+  at: "2026-01-01T12:00:00.000Z",
+  nodes: [
+    {
+      rank: 0,
+      node: "gpu-host-1",
+      error: null,
+      cpu: { used_millicpus: 2410, of_millicpus: 24000 },
+      memory: { used_bytes: 187_000_000_000, of_bytes: 200_000_000_000 },
+      gpus: [
+        { index: 0, busy_percent: 97, used_bytes: 76_000_000_000, of_bytes: 80_000_000_000 },
+        { index: 1, busy_percent: 0, used_bytes: 4_000_000, of_bytes: 80_000_000_000 },
+        { index: 2, busy_percent: null, used_bytes: null, of_bytes: null },
+      ],
+      network: null,
+      home: { used_bytes: 81_300_000_000, of_bytes: 500_000_000_000 },
+      unknown: [
+        { part: "network", reason: "the pod's network is the machine's own, which is not counted by pod" },
+      ],
+    },
+  ],
+};
 const diagnostics: Diagnostics = {
   id: train.id,
   name: train.name,
@@ -176,8 +201,9 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
   },
   list: { lines: ["list", "list --state preparing"] },
   show: {
-    lines: ["show eval", "show train-llama-8b", "show train-llama-8b --why"],
+    lines: ["show eval", "show train-llama-8b", "show train-llama-8b --why", "show train-llama-8b --usage"],
     handlers: {
+      getUsage: () => usage,
       getDiagnostics: () => diagnostics,
       listEvents: () =>
         page(

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LaunchRefused, type PodSpec, type StatedTypes } from "../../src/drivers/driver.ts";
 import { ActivityWatch } from "../../src/drivers/local/activity.ts";
 import { Capacity, nodeName } from "../../src/drivers/local/capacity.ts";
+import { GpuWatch } from "../../src/drivers/local/gpu-watch.ts";
 import { deviceNodes, typeOf } from "../../src/drivers/local/nvidia.ts";
 import type { Simulated } from "../../src/drivers/local/simulated.ts";
 import { Smi } from "../../src/drivers/local/smi.ts";
@@ -60,12 +61,14 @@ test("what the GPUs of a pod do is read from nvidia-smi; one that does not tell 
   const answer = (lines: readonly string[], exit = 0) =>
     writeFile(
       nvidiaSmi,
-      `#!/bin/sh\n[ "$1" = --query-gpu=uuid,utilization.gpu ] || exit 2\ncat <<'END'\n${lines.join("\n")}\nEND\nexit ${exit}\n`,
+      `#!/bin/sh\n[ "$1" = --query-gpu=uuid,utilization.gpu,memory.used,memory.total ] || exit 2\ncat <<'END'\n${lines.join("\n")}\nEND\nexit ${exit}\n`,
       { mode: 0o755 },
     );
   const activity = (gpus: string) =>
-    writeFile(join(pod, "control", "gpus"), gpus).then(() => new ActivityWatch(new Smi(nvidiaSmi)).of(pod));
-  await answer([`${UUIDS[0]}, 0`, `${UUIDS[1]}, 37`, `${UUIDS[2]}, [N/A]`]);
+    writeFile(join(pod, "control", "gpus"), gpus).then(() =>
+      new ActivityWatch(new GpuWatch(new Smi(nvidiaSmi))).of(pod),
+    );
+  await answer([`${UUIDS[0]}, 0, 1, 81559`, `${UUIDS[1]}, 37, 70000, 81559`, `${UUIDS[2]}, [N/A], 1, 2`]);
   expect(await activity(UUIDS[0])).toEqual({ sessions: 0, gpuBusy: false });
   expect(await activity(`${UUIDS[0]},${UUIDS[1]}`)).toEqual({ sessions: 0, gpuBusy: true });
   expect(await activity(`${UUIDS[0]},${UUIDS[2]}`)).toBeUndefined();
@@ -83,10 +86,10 @@ test("a pod whose GPUs do not tell in time is told without, and the answer that 
   const [asks, go] = [join(dir, "asks"), join(dir, "go")];
   await writeFile(
     nvidiaSmi,
-    `#!/bin/sh\necho asked >>${asks}\nuntil [ -e ${go} ]; do sleep 0.05; done\necho '${UUIDS[0]}, 0'\n`,
+    `#!/bin/sh\necho asked >>${asks}\nuntil [ -e ${go} ]; do sleep 0.05; done\necho '${UUIDS[0]}, 0, 1, 2'\n`,
     { mode: 0o755 },
   );
-  const watch = new ActivityWatch(new Smi(nvidiaSmi));
+  const watch = new ActivityWatch(new GpuWatch(new Smi(nvidiaSmi)));
   expect(await watch.of(pod)).toBeUndefined();
   vi.advanceTimersByTime(20_000);
   await writeFile(go, "");

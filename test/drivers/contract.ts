@@ -373,6 +373,39 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       await expect.poll(sessions, { timeout: 20_000 }).toEqual({ sessions: 0, gpuBusy: false });
     });
 
+    test("what a pod uses is told while it runs, also what those of its processes used that have ended", async () => {
+      await driver.launch(spec);
+      const access = await enter();
+      const looks = async () => {
+        const { atMs, cpu, memory, gpus, network, home } = await driver.usage(spec.name);
+        // None of these can be unknown to a driver; the others say why they are.
+        if ("unknown" in cpu || "unknown" in memory) throw new Error("neither CPU nor memory are known");
+        for (const part of [gpus, network, home])
+          if ("unknown" in part) expect(part.unknown).toMatch(/^\S.+\S$/);
+        return { atMs, cpu: cpu.usedS, memory: memory.usedBytes, room: memory.limitBytes, gpus };
+      };
+      const before = await looks();
+      expect(before).toMatchObject({ gpus: [] });
+      expect(before.room).toBeGreaterThan(before.memory);
+      expect((await access.ssh(user, "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done")).code).toBe(0);
+      await expect
+        .poll(async () => (await looks()).cpu, { timeout: 20_000 })
+        .toBeGreaterThan(before.cpu + 0.05);
+      // A last command would take the shell's place, and its memory.
+      const keep = `x=$(head -c 50000000 /dev/zero | tr "\\0" x); echo up; sleep 4000; true`;
+      const session = access.hold(user, keep);
+      await new Promise((resolve) => session.stdout?.once("data", resolve));
+      const after = await looks();
+      expect(after.memory).toBeGreaterThan(before.memory + 49_000_000);
+      expect(after.atMs).toBeGreaterThan(before.atMs);
+      await rig.kill(spec.name);
+      await expect
+        .poll(() => driver.inspect(spec.name), { timeout: 20_000 })
+        .toMatchObject({ state: "dead" });
+      await expect(driver.usage(spec.name)).rejects.toThrow(DriverError);
+      await expect(driver.usage(`${newId()}-1`)).rejects.toThrow(DriverError);
+    });
+
     test("L-19 a key that is only there to prove the login can do nothing else", async () => {
       const probe = await makeKey(dir, "probe");
       const line = `restrict,command="exit 0" ${probe.publicKey}`;

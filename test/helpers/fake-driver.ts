@@ -7,11 +7,12 @@ import type {
   NodeCapacity,
   PodSpec,
   PodUpdate,
+  PodUsage,
   PodView,
 } from "../../src/drivers/driver.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 
-type Verb = "capacity" | "launch" | "inspect" | "update" | "terminate" | "list" | "dial" | "logs";
+type Verb = "capacity" | "launch" | "inspect" | "update" | "terminate" | "list" | "dial" | "logs" | "usage";
 
 export interface FakePod {
   spec: PodSpec;
@@ -31,6 +32,8 @@ export interface FakeDriver extends Driver {
   launched: PodView;
   /** Of every pod, for who asks for it. */
   activity: Activity | undefined;
+  /** Of every pod that runs, at its n-th look. */
+  used: (look: number) => PodUsage;
   /** Throws this instead of doing the verb, for as long as it is set. */
   readonly faults: Map<Verb, Error>;
   /** Runs before the verb is done; a test can hold it there. */
@@ -52,6 +55,16 @@ export const cpu = (places: number, node = "node-1"): NodeCapacity => ({
   gpuType: "cpu",
   gpusPerPlace: 0,
   simulated: false,
+});
+
+/** Half a second apart: two and a half CPUs busy, a megabyte coming in and half of one going out each second. */
+const steadyUse = (look: number): PodUsage => ({
+  atMs: 500 * look,
+  cpu: { usedS: 1.25 * look, cpus: 8 },
+  memory: { usedBytes: 2 ** 30, limitBytes: 2 ** 34 },
+  network: { receivedBytes: 500_000 * look, sentBytes: 250_000 * look },
+  gpus: [{ busyPercent: 97, usedBytes: 70 * 2 ** 30, totalBytes: 80 * 2 ** 30 }],
+  home: { usedBytes: 10 ** 9, totalBytes: 10 ** 10 },
 });
 
 export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): FakeDriver {
@@ -76,6 +89,7 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
     launched: { state: "running" },
     before: undefined,
     activity: { sessions: 1, gpuBusy: false },
+    used: steadyUse,
     async capacity() {
       await enter("capacity");
       return fake.nodes;
@@ -112,6 +126,11 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
       await enter("logs", name);
       const lines = (fake.said.get(name) ?? []).map((line, i) => ({ ...line, number: i + 1 }));
       return lines.filter(({ number }) => number > after);
+    },
+    async usage(name) {
+      await enter("usage", name);
+      if (pods.get(name)?.view.state !== "running") throw new DriverError("the pod does not run");
+      return fake.used(calls.filter((call) => call === `usage ${name}`).length);
     },
     close: async () => undefined,
   };

@@ -24,9 +24,13 @@ export const command = defineCommand({
       "--why",
       "What is the matter with it: its phase, the last ssh login, its driver's view, what comes next",
     ),
+    usage: flag(
+      "--usage",
+      "What it uses: CPU, memory, GPUs, network and the home's file system, of each node",
+    ),
   },
   details:
-    "With --why, administrators may give the full id of anybody's. --watch follows the reservation to its end: on a terminal in place; with --json each change is one line of JSON, in a pipe one block of lines.",
+    "With --why, administrators may give the full id of anybody's. --watch follows the reservation to its end: on a terminal in place; with --json each change is one line of JSON, in a pipe one block of lines. With --usage it asks every two seconds; a pipe gets plain figures: CPUs, bytes and percent, and of what.",
   examples: [
     {
       line: "gpu-dev show train",
@@ -37,6 +41,7 @@ export const command = defineCommand({
       meaning: "Why it is not ready: what was tried, what the driver says, and what comes next",
     },
     { line: "gpu-dev show train --watch", meaning: "What happens to it, as it happens" },
+    { line: "gpu-dev show train --usage --watch", meaning: "How busy it is, as bars that move" },
     {
       line: "gpu-dev show train --json",
       meaning: "The reservation as the API has it, with its phases and events",
@@ -44,6 +49,7 @@ export const command = defineCommand({
   ],
   async run([word], given, ctx): Promise<Output | number> {
     checkWatching(given);
+    if (given.usage) return await showUsage(ctx, word, given);
     if (given.why) return await showWhy(ctx, word, given.watch);
     const found = await findReservation(ctx.api(), await wordOrAsked(ctx, word));
     if (given.watch) return await watchOne(ctx, found.id, given.timeout);
@@ -65,6 +71,21 @@ async function showWhy(ctx: Context, word: string | undefined, watch: boolean): 
     import("../output/diagnostics.ts"),
   ]);
   return describeDiagnostics(found, ctx.clock.now());
+}
+
+async function showUsage(
+  ctx: Context,
+  word: string | undefined,
+  { why, watch, timeout: timeoutS }: { why: boolean; watch: boolean; timeout: number | undefined },
+): Promise<Output | number> {
+  if (why) throw new UsageError("--why and --usage cannot be combined");
+  const { id } = await findReservation(ctx.api(), await wordOrAsked(ctx, word));
+  if (watch) return await (await import("../watching/usage.ts")).watchUsage(ctx, id, { timeoutS });
+  const [usage, { describeUsage }] = await Promise.all([
+    ctx.api().getUsage({ params: { id } }),
+    import("../output/usage.ts"),
+  ]);
+  return describeUsage(usage);
 }
 
 async function watchOne(ctx: Context, id: string, timeoutS: number | undefined): Promise<number> {

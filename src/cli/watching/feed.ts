@@ -2,6 +2,7 @@
 import type { ServerEvent } from "../../api/event-stream.ts";
 import type { Availability } from "../../api/inventory.ts";
 import type { LogPage, LogsQuery } from "../../api/logs.ts";
+import type { PodUsage } from "../../api/pod-usage.ts";
 import type { ListReservationsQuery, Reservation, ReservationEvent } from "../../api/reservations.ts";
 import type { Page } from "../../api/schemas.ts";
 import type { Context } from "../context.ts";
@@ -66,7 +67,14 @@ export function logFeed(id: string, query: LogsQuery): Feed<LogPage> {
   };
 }
 
-/** What is free. It has no events of its own: it is asked for now and then. */
+/** What one reservation uses. It has no events of its own: it is asked for now and then. */
+export const usageFeed = (id: string): Feed<PodUsage> => ({
+  path: `/v1/reservations/${id}/usage`,
+  take: () => undefined,
+  ask: (ctx, signal) => ctx.api().getUsage({ params: { id }, signal }),
+});
+
+/** What is free, asked for now and then as well. */
 export const availabilityFeed: Feed<Page<Availability>> = {
   path: "/v1/availability",
   take: () => undefined,

@@ -1,5 +1,6 @@
 /** What driver and pod tell each other by files; see pod-dir.ts. */
 import { rm, writeFile } from "node:fs/promises";
+import { DriverError } from "../driver.ts";
 import { control, isMissing, readIfThere } from "./pod-dir.ts";
 import { isScriptOf } from "./process-table.ts";
 
@@ -11,6 +12,11 @@ export async function readClaim(dir: string): Promise<Claim> {
   if (claim === undefined) return "unclaimed";
   const pid = Number(claim);
   return Number.isSafeInteger(pid) && pid > 0 && (await isScriptOf(pid, dir)) ? "alive" : "ended";
+}
+
+/** Throws DriverError for a pod that does not run. */
+export async function checkRuns(dir: string): Promise<void> {
+  if ((await readClaim(dir)) !== "alive") throw new DriverError("the pod does not run");
 }
 
 /** From now on no init can start in `dir`, also none that is already on its way. */

@@ -1,7 +1,7 @@
 /** What a pod is doing, from its control files. */
 import type { Duplex } from "node:stream";
 import { DriverError, type PodView } from "../driver.ts";
-import { isAbandoned, readClaim, readPort } from "./control.ts";
+import { checkRuns, isAbandoned, readClaim, readPort } from "./control.ts";
 import { deathOf } from "./death.ts";
 import { connectTo } from "./ports.ts";
 
@@ -20,7 +20,7 @@ export async function viewPod(dir: string): Promise<PodView> {
 /** A stream to a port of the pod; its ports are the machine's, but for its sshd. */
 export async function dialPod(dir: string, port: number): Promise<Duplex> {
   // The port of a pod that ended may be somebody else's by now.
-  if ((await readClaim(dir)) !== "alive") throw new DriverError("the pod does not run");
+  await checkRuns(dir);
   const target = port === SSH_PORT ? await readPort(dir) : port;
   if (target === undefined) throw new DriverError("the pod's sshd does not listen yet");
   return connectTo(target);

@@ -1,6 +1,7 @@
 /** The GPUs of this machine, as nvidia-smi and the driver's files in /proc tell them. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { GpuUsage } from "../driver.ts";
 import { readIfThere, unlessMissing } from "./pod-dir.ts";
 import type { Smi } from "./smi.ts";
 
@@ -43,16 +44,28 @@ export async function askNvidiaSmi(smi: Smi): Promise<GpuReport> {
   }
 }
 
-/** Percent of the last moment in which each GPU worked, by UUID; without those that do not tell. Undefined when nobody can be asked. */
-export async function askGpuUse(smi: Smi): Promise<ReadonlyMap<string, number> | undefined> {
-  const query = ["--query-gpu=uuid,utilization.gpu", "--format=csv,noheader,nounits"];
+/** What each GPU does now, by UUID. Undefined when nobody can be asked. */
+export async function askGpuUse(smi: Smi): Promise<ReadonlyMap<string, GpuUsage> | undefined> {
+  const query = [
+    "--query-gpu=uuid,utilization.gpu,memory.used,memory.total",
+    "--format=csv,noheader,nounits",
+  ];
   try {
-    const use = [...(await smi.run(query)).matchAll(/^(GPU-[0-9a-f-]+), (\d+)$/gim)];
-    return new Map(use.map(([, uuid = "", percent]) => [uuid, Number(percent)]));
+    const lines = (await smi.run(query)).matchAll(/^(GPU-[0-9a-f-]+), (.+), (.+), (.+)$/gim);
+    return new Map([...lines].map(([, uuid = "", ...figures]) => [uuid, gpuUsage(figures)]));
   } catch {
     // What is wrong with it is told by who asks for the GPUs themselves.
     return undefined;
   }
+}
+
+const MIB = 1024 ** 2;
+
+/** "[N/A]" stands for what a GPU does not tell, such as a memory that it shares with its machine. */
+function gpuUsage(figures: readonly string[]): GpuUsage {
+  const [busy, used, total] = figures.map((figure) => (/^\d+$/.test(figure) ? Number(figure) : null));
+  const bytes = (mib: number | null = null) => (mib === null ? null : mib * MIB);
+  return { busyPercent: busy ?? null, usedBytes: bytes(used), totalBytes: bytes(total) };
 }
 
 function parseReport(text: string): GpuReport {

@@ -8,6 +8,7 @@ import { getReservation, listEvents, listReservations } from "../../core/listing
 import { adviseReservation } from "../../core/planning/advice.ts";
 import { forecastReservation } from "../../core/planning/forecast.ts";
 import { readLogs } from "../../core/pods/logs.ts";
+import { readUsage } from "../../core/pods/usage.ts";
 import type { Handlers } from "../handler.ts";
 
 export const reservations = {
@@ -44,5 +45,8 @@ export const reservations = {
   },
   async listLogs({ core, caller, params, query }) {
     return { body: await readLogs(core, caller, params.id, query) };
+  },
+  async getUsage({ core, caller, params }) {
+    return { body: await readUsage(core, caller, params.id) };
   },
 } satisfies Partial<Handlers>;
