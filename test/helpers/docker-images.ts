@@ -107,6 +107,8 @@ function withSshd(root: string): void {
   file(root, "etc/shadow", ["root:*:19000:0:99999:7:::"]);
   file(root, "etc/ssh/sshd_config", ["Subsystem sftp internal-sftp"]);
   for (const program of ["sshd", "ssh-keygen", "scp", "bash", "git"]) withLibraries(root, which(program));
+  // The ends of a clone and of a push.
+  for (const name of ["git-upload-pack", "git-receive-pack"]) symlinkSync("git", join(root, "usr/bin", name));
   rmSync(join(root, "bin/bash"), { force: true });
   symlinkSync("../usr/bin/bash", join(root, "bin/bash"));
 }
