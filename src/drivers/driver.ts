@@ -137,7 +137,7 @@ export type PodView =
 export interface Driver {
   readonly name: string;
   /** How pods are kept apart; "processes" is one trust domain, for administrators only. */
-  readonly isolation: "namespaces" | "processes";
+  readonly isolation: "namespaces" | "processes" | "containers";
   /** The account that users log in to. */
   readonly sshUser: string;
   capacity(): Promise<NodeCapacity[]>;
@@ -148,7 +148,7 @@ export interface Driver {
   update(name: string, change: PodUpdate): Promise<void>;
   /** Resolves when nothing of the pod is left; at once when there is none. */
   terminate(name: string): Promise<void>;
-  /** Names of all pods of this deployment, dead ones included. */
+  /** Names of all pods of this deployment, dead ones included; of several machines, those on the ones that can be asked. */
   list(): Promise<string[]>;
   /** A byte stream to a TCP port of the pod (22 is its sshd). Rejects with DriverError when nothing answers. */
   dial(name: string, port: number): Promise<Duplex>;

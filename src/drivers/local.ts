@@ -24,6 +24,7 @@ import { dialPod, viewPod } from "./local/inspect.ts";
 import type { Isolation } from "./local/isolation.ts";
 import { makePod } from "./local/launch.ts";
 import { ABOUT, type About, deliverNotice } from "./local/notice.ts";
+import { deviceNodes } from "./local/nvidia.ts";
 import { findOpenSsh } from "./local/openssh.ts";
 import { gangOf, type Peers } from "./local/peers.ts";
 import {
@@ -123,7 +124,8 @@ class LocalDriver implements Driver {
     const dir = podDir(this.#pods, spec.name);
     if ((await readClaim(dir)) !== "unclaimed" && !(await isAbandoned(dir))) return;
     const openSsh = await findOpenSsh();
-    const { visible, devices } = await this.#capacity.share(spec);
+    const { visible, gpus } = await this.#capacity.share(spec);
+    const devices = await deviceNodes(gpus);
     // What a server that was killed in the middle left is not finished but made again.
     await abandon(dir);
     await this.#remove(dir);

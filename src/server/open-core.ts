@@ -111,8 +111,14 @@ export async function openCore(
   return { core, deploymentId: id, name, dataDir, roles, alone: embedded && roles.has("api") };
 }
 
-const openDisks = (dataDir: string, { isolation }: Driver, logger: Logger): Promise<DiskEngine> =>
-  createLocalDisks({ dataDir, isolation, log: (fields, message) => logger.warn(fields, message) });
+async function openDisks(
+  dataDir: string,
+  { isolation }: Driver,
+  logger: Logger,
+): Promise<DiskEngine | undefined> {
+  if (isolation === "containers") return undefined;
+  return createLocalDisks({ dataDir, isolation, log: (fields, message) => logger.warn(fields, message) });
+}
 
 function openGithubKeys({ githubKeysUrl = DEFAULT_GITHUB }: ServerOptions) {
   if (githubKeysUrl === "none") return undefined;

@@ -1,8 +1,8 @@
-/** What this machine offers: its GPUs, else `cpu`, what the operator states, and the GPUs that are only simulated. */
 import { availableParallelism, hostname } from "node:os";
+/** What this machine offers: its GPUs, else `cpu`, what the operator states, and the GPUs that are only simulated. */
 import { DriverError, LaunchRefused, type NodeCapacity, type PodSpec, type StatedTypes } from "../driver.ts";
 import { askMig } from "./mig.ts";
-import { askNvidiaSmi, deviceNodes, type Gpu } from "./nvidia.ts";
+import { askNvidiaSmi, type Gpu } from "./nvidia.ts";
 import { knownGpus } from "./order.ts";
 import { checkSimulated, type Simulated, simulatedNodes } from "./simulated.ts";
 import type { Smi } from "./smi.ts";
@@ -15,12 +15,20 @@ const MAX_CPU_S = 7 * 24 * HOUR_S;
 const FRESH_MS = 10_000;
 
 interface CapacityOptions {
+  /** Default: this machine's name. */
+  readonly node?: string;
+  /** How many places of `cpu` a machine without GPUs has. Default: this machine's processors. */
+  readonly cpus?: () => number;
   /** Keeps the order of the GPUs over restarts. */
   readonly dataDir: string;
   readonly simulate: readonly Simulated[];
   /** Asked each time: it may change while the server runs. */
   readonly stated?: () => StatedTypes;
-  readonly smi: Smi;
+  readonly smi: Pick<Smi, "run">;
+  /** GPUs that the operator states: then nobody is asked. */
+  readonly gpus?: readonly Gpu[];
+  /** How long what nvidia-smi said is good. Default: 10 s. */
+  readonly freshMs?: number;
   readonly maxDurationS?: number;
   log(fields: Record<string, unknown>, message: string): void;
 }
@@ -29,12 +37,16 @@ interface CapacityOptions {
 export interface GpuShare {
   /** CUDA_VISIBLE_DEVICES. */
   readonly visible: string;
-  /** Paths in /dev. */
-  readonly devices: readonly string[];
+  /** UUIDs of the GPUs or of their slices; empty without real GPUs. */
+  readonly ids: readonly string[];
+  /** UUIDs of the GPUs that these are, or are parts of. */
+  readonly gpus: readonly string[];
+  /** How many places the node has of the type. */
+  readonly places: number;
 }
 
 export class Capacity {
-  readonly node = nodeName(hostname());
+  readonly node: string;
   readonly #options: CapacityOptions;
   /** In the order in which they were first seen: a GPU that fails keeps its index, so that no other gets it. */
   #known: readonly Gpu[] = [];
@@ -47,6 +59,7 @@ export class Capacity {
 
   constructor(options: CapacityOptions) {
     this.#options = options;
+    this.node = options.node ?? nodeName(hostname());
   }
 
   /** Throws Problem when a simulated type cannot be one. */
@@ -81,11 +94,13 @@ export class Capacity {
     const wrong = spec.gpus.filter((gpu) => entry.gpusPerPlace === 0 || !indices.has(gpu));
     if (wrong.length > 0)
       throw new LaunchRefused(`${spec.node} has no ${spec.gpuType} of index ${wrong.join(", ")}`);
-    if (spec.simulated || spec.gpus.length === 0) return { visible: spec.gpus.join(","), devices: [] };
+    const { places } = entry;
+    if (spec.simulated || spec.gpus.length === 0)
+      return { visible: spec.gpus.join(","), ids: [], gpus: [], places };
     const gpus = spec.gpus.map((index) => this.#gpuOf(entry, index));
     // By UUID: where only some of the GPUs are visible, CUDA counts those from 0.
-    const uuids = spec.gpus.map((index, i) => this.#uuidOf(entry, index, gpus[i] ?? ""));
-    return { visible: uuids.join(","), devices: await deviceNodes([...new Set(gpus)]) };
+    const ids = spec.gpus.map((index, i) => this.#uuidOf(entry, index, gpus[i] ?? ""));
+    return { visible: ids.join(","), ids, gpus: [...new Set(gpus)], places };
   }
 
   async #find(spec: PodSpec): Promise<NodeCapacity> {
@@ -93,7 +108,7 @@ export class Capacity {
     if (!spec.simulated && spec.gpus.length > 0) await this.#refresh();
     const offers = this.#offers();
     const here = offers.filter((offer) => offer.node === spec.node);
-    if (here.length === 0) throw new LaunchRefused(`this machine is ${this.node}, not ${spec.node}`);
+    if (here.length === 0) throw new LaunchRefused(`this machine is ${this.#options.node}, not ${spec.node}`);
     const entry = here.find((offer) => offer.gpuType === spec.gpuType);
     if (!entry || entry.simulated !== spec.simulated)
       throw new LaunchRefused(`${spec.node} has no ${spec.simulated ? "simulated " : ""}${spec.gpuType}`);
@@ -132,7 +147,7 @@ export class Capacity {
 
   /** Those that are stated; a machine without GPUs has `cpu` in any case. */
   #withoutGpus({ withoutGpus }: StatedTypes): NodeCapacity[] {
-    const cpu = { gpuType: "cpu", places: availableParallelism() };
+    const cpu = { gpuType: "cpu", places: (this.#options.cpus ?? availableParallelism)() };
     const own = this.#known.length > 0 || withoutGpus.some((t) => t.gpuType === "cpu") ? [] : [cpu];
     const healthy = this.#fault === undefined;
     return [...own, ...withoutGpus].map(({ gpuType, places }) => ({
@@ -156,7 +171,7 @@ export class Capacity {
   }
 
   async #refresh(): Promise<void> {
-    if (performance.now() - this.#asked < FRESH_MS) return;
+    if (performance.now() - this.#asked < (this.#options.freshMs ?? FRESH_MS)) return;
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined;
     });
@@ -164,7 +179,11 @@ export class Capacity {
   }
 
   async #ask(): Promise<void> {
-    const { dataDir, smi } = this.#options;
+    const { dataDir, smi, gpus: stated } = this.#options;
+    if (stated) {
+      this.#known = stated;
+      return;
+    }
     const { gpus, fault } = await askNvidiaSmi(smi);
     this.#known = await knownGpus(dataDir, gpus);
     const lost = this.#known.filter((known) => !gpus.some((gpu) => gpu.uuid === known.uuid));

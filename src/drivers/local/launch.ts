@@ -78,7 +78,10 @@ function files({ dir, spec, isolation, openSsh, visible, peers, disk }: PodPlan)
         ...(peers && peerEnvironment(spec, peers, isolation, dir)),
         ...isolation.environment(dir, disk),
       },
-      peerAddress: peers && `${addressOf(peers.block, peers.gang.rank)}:${PEER_PORT}`,
+      // The port is given on the command line.
+      first: ["127.0.0.1", ...(peers ? [`${addressOf(peers.block, peers.gang.rank)}:${PEER_PORT}`] : [])].map(
+        (address) => `ListenAddress ${address}`,
+      ),
       forced: isolation.session(dir) !== undefined,
     }),
   };

@@ -2,7 +2,7 @@
 import type { Smi } from "./smi.ts";
 
 /** By a GPU's UUID, the UUIDs of its slices in their order; none while nvidia-smi cannot be asked, which its other answer tells. */
-export async function askMig(smi: Smi): Promise<Map<string, string[]>> {
+export async function askMig(smi: Pick<Smi, "run">): Promise<Map<string, string[]>> {
   return parseMig(await smi.run(["-L"]).catch(() => ""));
 }
 

@@ -30,7 +30,7 @@ export interface GpuReport {
 }
 
 /** Asks nvidia-smi; never throws, because a broken GPU must not hide the machine. */
-export async function askNvidiaSmi(smi: Smi): Promise<GpuReport> {
+export async function askNvidiaSmi(smi: Pick<Smi, "run">): Promise<GpuReport> {
   try {
     return parseReport(await smi.run(QUERY));
   } catch (error) {
@@ -45,7 +45,7 @@ export async function askNvidiaSmi(smi: Smi): Promise<GpuReport> {
 }
 
 /** What each GPU does now, by UUID. Undefined when nobody can be asked. */
-export async function askGpuUse(smi: Smi): Promise<ReadonlyMap<string, GpuUsage> | undefined> {
+export async function askGpuUse(smi: Pick<Smi, "run">): Promise<ReadonlyMap<string, GpuUsage> | undefined> {
   const query = [
     "--query-gpu=uuid,utilization.gpu,memory.used,memory.total",
     "--format=csv,noheader,nounits",

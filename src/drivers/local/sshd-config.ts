@@ -9,17 +9,16 @@ export interface SshdSettings {
   readonly environment: Readonly<Record<string, string>>;
   /** Whether the keys force a command: then the built-in sftp server is not available, and the program is taken. */
   readonly forced: boolean;
-  /** ADDRESS:PORT where other pods of the same reservation find it. */
-  readonly peerAddress?: string | undefined;
+  /** Lines that come first, so that they count: above all where it listens. */
+  readonly first: readonly string[];
 }
 
-/** The text of sshd_config; the port is given on the command line. */
+/** The text of sshd_config. */
 export function sshdConfig(settings: SshdSettings): string {
   const { openSsh, control, user } = settings;
   const file = (name: string) => word(`${control}/${name}`);
   return [
-    "ListenAddress 127.0.0.1",
-    ...(settings.peerAddress === undefined ? [] : [`ListenAddress ${settings.peerAddress}`]),
+    ...settings.first,
     `HostKey ${file("host_key")}`,
     // Here, unlike elsewhere, % begins a token.
     `AuthorizedKeysFile ${file("authorized_keys").replaceAll("%", "%%")}`,

@@ -1,0 +1,273 @@
+/**
+ * The Docker driver: each pod is a container of its own, on one of some hosts, through the Docker Engine API. What is known of a pod is
+ * with its engine, under a name and labels of this deployment (docker/names.ts), so that a restarted server finds all of it again.
+ */
+import { randomUUID } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { activityOf } from "./docker/activity.ts";
+import { addressOf, type Container, findContainer, isAlive, isUnborn } from "./docker/container.ts";
+import { deathOf } from "./docker/death.ts";
+import { Doors, listens } from "./docker/dial.ts";
+import { unlessStatus } from "./docker/engine.ts";
+import { runIn } from "./docker/exec.ts";
+import type { DockerHost } from "./docker/host.ts";
+import { imageNamed } from "./docker/images.ts";
+import { launchContainer } from "./docker/launch.ts";
+import { saidBy } from "./docker/logs.ts";
+import { LABEL, type Names } from "./docker/names.ts";
+import { gangNetwork, leaveGang, podNetwork } from "./docker/network.ts";
+import { CONTROL, SSH_USER } from "./docker/places.ts";
+import { checkImageUser } from "./docker/pod.ts";
+import { tarOf } from "./docker/tar.ts";
+import { BASH, type Tools } from "./docker/tools.ts";
+import { usageOf } from "./docker/usage.ts";
+import {
+  type Driver,
+  DriverError,
+  LaunchRefused,
+  type LogLine,
+  type NodeCapacity,
+  type PodSpec,
+  type PodUpdate,
+  type PodUsage,
+  type PodView,
+} from "./driver.ts";
+import { keepLines, keptText, parseLines } from "./kept-logs.ts";
+import { asking } from "./local/asking.ts";
+import { gangOf } from "./local/peers.ts";
+import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.ts";
+import { keysText } from "./local/sshd-config.ts";
+import { Turns } from "./local/turns.ts";
+
+export interface DockerDriverParts {
+  /** What pods said is kept in `<dataDir>/logs`. */
+  readonly dataDir: string;
+  readonly names: Names;
+  readonly hosts: readonly DockerHost[];
+  /** The image of pods that ask for none. */
+  readonly image: string;
+  readonly tools: () => Promise<Tools>;
+  log(fields: Record<string, unknown>, message: string): void;
+}
+
+/** A pod's container and where it is. */
+interface Found {
+  readonly host: DockerHost;
+  readonly container: Container;
+}
+
+/** How the script that updates a pod ends. */
+const NOT_IN_HOME = 1;
+
+export class DockerDriver implements Driver {
+  readonly name = "docker";
+  readonly isolation = "containers";
+  readonly sshUser = SSH_USER;
+  readonly #parts: DockerDriverParts;
+  readonly #turns = new Turns();
+  readonly #launching = new Set<string>();
+  /** Where pods were seen, so that the other hosts need not be asked. */
+  readonly #seen = new Map<string, DockerHost>();
+  readonly #doors = new Map<DockerHost, Doors>();
+
+  constructor(parts: DockerDriverParts) {
+    this.#parts = parts;
+  }
+
+  capacity(): Promise<NodeCapacity[]> {
+    const { hosts } = this.#parts;
+    return asking(async () => (await Promise.all(hosts.map((host) => host.nodes()))).flat());
+  }
+
+  launch(spec: PodSpec): Promise<void> {
+    return this.#turns.take(spec.name, async () => {
+      this.#launching.add(spec.name);
+      try {
+        await asking(() => this.#launch(spec));
+      } finally {
+        this.#launching.delete(spec.name);
+      }
+    });
+  }
+
+  async #launch(spec: PodSpec): Promise<void> {
+    checkSpec(spec);
+    const host = this.#parts.hosts.find((one) => one.has(spec.node));
+    if (!host) throw new LaunchRefused(`there is no Docker host ${spec.node}`);
+    const { names } = this.#parts;
+    const { engine } = host;
+    const before = await findContainer(engine, names, spec.name);
+    if (before && !isUnborn(before)) return;
+    const share = await host.share(spec);
+    const [tools, place] = await Promise.all([this.#parts.tools(), host.place()]);
+    const image = await imageNamed(engine, this.#parts.image);
+    checkImageUser(image.config);
+    const network = await this.#networkOf(host, spec);
+    await launchContainer(engine, { names, spec, image, tools, place, network, share, mounts: [] });
+    this.#seen.set(spec.name, host);
+  }
+
+  #networkOf({ engine }: DockerHost, { name }: PodSpec): Promise<string> {
+    const { names } = this.#parts;
+    const gang = gangOf(name);
+    return gang === undefined ? podNetwork(engine, names) : gangNetwork(engine, names, gang);
+  }
+
+  async inspect(name: string, { activity = false } = {}): Promise<PodView> {
+    const launching = this.#launching.has(name);
+    const found = await asking(() => this.#find(name));
+    const view = await asking(() => this.#view(found));
+    if (view.state === "absent" && launching) return { state: "starting", reason: "it is being set up" };
+    if (view.state !== "running" || !activity || !found) return view;
+    const { engine } = found.host;
+    return { ...view, activity: await asking(() => activityOf(engine, found.container)) };
+  }
+
+  async #view(found: Found | undefined): Promise<PodView> {
+    if (!found || isUnborn(found.container)) return { state: "absent" };
+    const { host, container } = found;
+    if (!isAlive(container)) return { state: "dead", reason: deathOf(container.State) };
+    if (await listens({ engine: host.engine, container: container.Id })) return { state: "running" };
+    return { state: "starting", reason: "sshd is starting" };
+  }
+
+  /** Throws when it is not found and not all hosts can be asked: it may be there. */
+  async #find(name: string): Promise<Found | undefined> {
+    const { names, hosts } = this.#parts;
+    const look = async (host: DockerHost): Promise<Found | undefined> => {
+      const container = await findContainer(host.engine, names, name);
+      return container && { host, container };
+    };
+    const seen = this.#seen.get(name);
+    const there = seen && (await look(seen));
+    if (there) return there;
+    const asked = await Promise.allSettled(hosts.map(look));
+    const found = asked.flatMap((answer) => (answer.status === "fulfilled" && answer.value) || [])[0];
+    if (found) {
+      this.#seen.set(name, found.host);
+      return found;
+    }
+    const failed = asked.find((answer) => answer.status === "rejected");
+    if (failed) throw failed.reason;
+    return undefined;
+  }
+
+  async #alive(name: string): Promise<Found> {
+    const found = await this.#find(name);
+    if (found && isAlive(found.container)) return found;
+    throw new DriverError(`the pod ${name} does not run`);
+  }
+
+  update(name: string, change: PodUpdate): Promise<void> {
+    return this.#turns.take(name, () => asking(() => this.#update(name, change)));
+  }
+
+  async #update(name: string, change: PodUpdate): Promise<void> {
+    const { deadlineS, authorizedKeys, endNotice, idleNotice } = change;
+    if (deadlineS !== undefined) checkDeadline(deadlineS);
+    if (authorizedKeys !== undefined) checkKeys(authorizedKeys);
+    for (const notice of [endNotice, idleNotice]) if (notice !== undefined) checkNotice(notice);
+    const { host, container } = await this.#alive(name);
+    const keys = authorizedKeys && (await this.#sendKeys(host, container.Id, authorizedKeys));
+    const command = [BASH, `${CONTROL}/update`, String(deadlineS ?? ""), keys ?? ""];
+    const environment = [
+      ...(endNotice === undefined ? [] : [`END_NOTICE=${endNotice}`]),
+      ...(idleNotice === undefined ? [] : [`IDLE_NOTICE=${idleNotice}`]),
+    ];
+    const { code, stderr } = await runIn(host.engine, container.Id, { command, environment });
+    const fault = stderr.trim();
+    if (code === NOT_IN_HOME) this.#parts.log({ pod: name, fault }, "a notice is not in the pod's home");
+    else if (code !== 0) throw new DriverError(`the pod could not be changed: ${fault}`);
+  }
+
+  /** Under a name of their own first: what sshd reads is always whole. */
+  async #sendKeys({ engine }: DockerHost, container: string, keys: readonly string[]): Promise<string> {
+    const path = `keys.${randomUUID()}`;
+    const body = tarOf([{ path, mode: 0o644, data: keysText(keys, undefined) }]);
+    await engine.ask("PUT", `/containers/${container}/archive`, { query: { path: CONTROL }, body });
+    return path;
+  }
+
+  terminate(name: string): Promise<void> {
+    return this.#turns.take(name, () => asking(() => this.#terminate(name)));
+  }
+
+  async #terminate(name: string): Promise<void> {
+    const found = await this.#find(name);
+    if (found) await this.#remove(name, found);
+    const gang = gangOf(name);
+    if (gang === undefined) return;
+    for (const { engine } of this.#parts.hosts) await leaveGang(engine, this.#parts.names, gang);
+  }
+
+  async #remove(name: string, { host, container }: Found): Promise<void> {
+    const { dataDir, names, log } = this.#parts;
+    const fault = await keepLines(dataDir, name, () => saidBy(host.engine, container.Id));
+    if (fault !== undefined) log({ pod: name, fault }, "what the pod said is not kept");
+    const query = { force: true, v: true };
+    // 409: somebody else is at it.
+    await unlessStatus(
+      404,
+      unlessStatus(409, host.engine.ask("DELETE", `/containers/${container.Id}`, { query })),
+    );
+    if (await findContainer(host.engine, names, name))
+      throw new DriverError(`the Docker Engine has not taken the pod ${name} away yet`);
+    this.#seen.delete(name);
+  }
+
+  /** Of the hosts that can be asked. Throws when none can. */
+  list(): Promise<string[]> {
+    return asking(async () => {
+      const asked = await Promise.allSettled(this.#parts.hosts.map((host) => this.#listOn(host)));
+      const lists = asked.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+      if (lists.length === 0) throw (asked[0] as PromiseRejectedResult).reason;
+      return lists.flat();
+    });
+  }
+
+  async #listOn(host: DockerHost): Promise<string[]> {
+    const filters = this.#parts.names.filter(LABEL.pod);
+    const containers = await host.engine.ask<{ Labels: Record<string, string> }[]>(
+      "GET",
+      "/containers/json",
+      {
+        query: { all: true, filters },
+      },
+    );
+    const pods = containers.map(({ Labels }) => Labels[LABEL.pod] ?? "");
+    for (const pod of pods) this.#seen.set(pod, host);
+    return pods;
+  }
+
+  dial(name: string, port: number): Promise<Duplex> {
+    return asking(async () => {
+      const { host, container } = await this.#alive(name);
+      const doors = this.#doors.get(host) ?? new Doors();
+      this.#doors.set(host, doors);
+      const address = addressOf(container);
+      return doors.dial({ engine: host.engine, container: container.Id, pod: name, address }, port);
+    });
+  }
+
+  usage(name: string): Promise<PodUsage> {
+    return asking(async () => {
+      const { host, container } = await this.#alive(name);
+      return usageOf(host.engine, container);
+    });
+  }
+
+  logs(name: string, after = 0): Promise<LogLine[]> {
+    return asking(async () => {
+      const found = await this.#find(name);
+      const lines = found ? await saidBy(found.host.engine, found.container.Id) : [];
+      const kept = lines.length > 0 ? "" : ((await keptText(this.#parts.dataDir, name)) ?? "");
+      return [...lines, ...parseLines(kept)].filter(({ number }) => number > after);
+    });
+  }
+
+  /** Pods go on; only what is in hand is waited for. */
+  async close(): Promise<void> {
+    await this.#turns.rest();
+    for (const { engine } of this.#parts.hosts) engine.close();
+  }
+}

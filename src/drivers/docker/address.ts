@@ -1,0 +1,111 @@
+/** Where a Docker Engine is, and how a connection to it is made. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { Agent } from "node:http";
+import { Agent as TlsAgent } from "node:https";
+import { Duplex } from "node:stream";
+import { Problem } from "../../api/errors.ts";
+
+export const ENGINE_FORMS = "unix:///var/run/docker.sock, tcp://HOST:2376 (with TLS) or ssh://USER@HOST";
+
+/** Files in PEM: the authority that the engine's certificate is of, and what the engine knows this server by. */
+export interface EngineTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export type EngineAddress =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "ssh"; readonly target: string; readonly port: number | undefined };
+
+const DOCKER_TLS_PORT = 2376;
+
+/** What a URL names; undefined for another form. Nothing of it can be taken for an option of ssh. */
+export function parseEngineUrl(url: string): EngineAddress | undefined {
+  const path = /^unix:\/\/(\/[^\0]+)$/.exec(url)?.[1];
+  if (path !== undefined) return { kind: "unix", path };
+  const [, scheme, user = "", host, port] =
+    /^(tcp|ssh):\/\/(?:([\w.][\w.-]*)@)?([\w][\w.-]*|\[[0-9a-f:]+\])(?::(\d{1,5}))?\/?$/i.exec(url) ?? [];
+  if (host === undefined) return undefined;
+  const bare = host.replaceAll(/[[\]]/g, "");
+  if (scheme === "ssh")
+    return { kind: "ssh", target: user ? `${user}@${bare}` : bare, port: port ? Number(port) : undefined };
+  return user ? undefined : { kind: "tcp", host: bare, port: Number(port ?? DOCKER_TLS_PORT) };
+}
+
+/** What node:http and node:https are told to get there. */
+export interface Route {
+  readonly secure: boolean;
+  readonly options: {
+    readonly agent: Agent;
+    readonly socketPath?: string;
+    readonly host?: string;
+    readonly port?: number;
+  };
+}
+
+/** Throws Problem for TCP without TLS: whoever reaches such a port is root there. */
+export async function routeTo(address: EngineAddress, tls: EngineTls | undefined): Promise<Route> {
+  if (address.kind === "unix")
+    return { secure: false, options: { agent: new Agent(), socketPath: address.path } };
+  if (address.kind === "ssh") return { secure: false, options: { agent: new SshAgent(address) } };
+  if (!tls)
+    throw new Problem(
+      "invalid_input",
+      `a Docker Engine at tcp://${address.host}:${address.port} needs TLS, or whoever reaches the port is root there: give its host tls with ca, cert and key, or use ssh://`,
+    );
+  const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map((file) => readFile(file)));
+  const agent = new TlsAgent({ ca, cert, key, keepAlive: true });
+  return { secure: true, options: { agent, host: address.host, port: address.port } };
+}
+
+const MAX_SAID = 500;
+
+/** Each connection is `docker system dial-stdio` over ssh, as Docker's own client does it: with the user's keys, agent, ssh_config and known_hosts. */
+class SshAgent extends Agent {
+  readonly #args: readonly string[];
+
+  constructor({ target, port }: EngineAddress & { kind: "ssh" }) {
+    super({ keepAlive: true, maxFreeSockets: 4 });
+    const options = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15"];
+    this.#args = [
+      "-T",
+      ...options.flatMap((option) => ["-o", option]),
+      ...(port === undefined ? [] : ["-p", String(port)]),
+      "--",
+      target,
+      "docker system dial-stdio",
+    ];
+  }
+
+  override createConnection(): Duplex {
+    return connectionOf(spawn("ssh", this.#args, { stdio: ["pipe", "pipe", "pipe"] }));
+  }
+}
+
+/** Its two ends as one stream, with what node:http asks of a socket. */
+function connectionOf(child: ChildProcess): Duplex {
+  const { stdin, stdout, stderr } = child;
+  if (!stdin || !stdout || !stderr) throw new TypeError("ssh has pipes");
+  let said = "";
+  stderr.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-MAX_SAID);
+  });
+  const duplex = Duplex.from({ readable: stdout, writable: stdin });
+  const fail = (words: string) => duplex.destroy(Object.assign(new Error(words), { code: "ESSH" }));
+  child.on("error", (error) => fail(error.message));
+  child.on("close", (code) => {
+    if (code !== 0 && !duplex.destroyed) fail(said.trim().split("\n").at(-1) || `ssh ended with ${code}`);
+  });
+  duplex.on("close", () => child.kill());
+  const same = () => duplex;
+  return Object.assign(duplex, {
+    setKeepAlive: same,
+    setNoDelay: same,
+    setTimeout: same,
+    ref: same,
+    unref: same,
+  });
+}

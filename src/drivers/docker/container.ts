@@ -1,0 +1,40 @@
+/** A pod's container, as the engine describes it. */
+import { DriverError } from "../driver.ts";
+import type { ContainerState } from "./death.ts";
+import type { Engine } from "./engine.ts";
+import { LABEL, type Names } from "./names.ts";
+
+export interface Container {
+  readonly Id: string;
+  readonly State: ContainerState;
+  readonly Config: { readonly Labels: Readonly<Record<string, string>> | null };
+  readonly HostConfig: { readonly DeviceRequests: readonly object[] | null; readonly NanoCpus: number };
+  readonly NetworkSettings: {
+    readonly Networks: Readonly<Record<string, { readonly IPAddress: string }>> | null;
+  };
+}
+
+/** The pod's container; undefined where there is none. Throws DriverError for one of somebody else's with its name. */
+export async function findContainer(
+  engine: Engine,
+  names: Names,
+  pod: string,
+): Promise<Container | undefined> {
+  const container = await engine.find<Container>(`/containers/${names.of(pod)}/json`);
+  if (!container) return undefined;
+  const labels = container.Config.Labels ?? {};
+  if (labels[LABEL.deployment] === names.deployment && labels[LABEL.pod] === pod) return container;
+  throw new DriverError(`what is called ${names.of(pod)} is no pod of this deployment and is left alone`);
+}
+
+/** A launch that did not get as far as its first process: free to happen again. */
+export const isUnborn = ({ State }: Container): boolean => State.Status === "created";
+
+export const isAlive = ({ State }: Container): boolean => ["running", "paused"].includes(State.Status);
+
+/** In the network of the pod; empty where it has none any more. */
+export const addressOf = ({ NetworkSettings }: Container): string =>
+  Object.values(NetworkSettings.Networks ?? {})[0]?.IPAddress ?? "";
+
+/** Whether it was given real GPUs. */
+export const hasGpus = ({ HostConfig }: Container): boolean => (HostConfig.DeviceRequests ?? []).length > 0;

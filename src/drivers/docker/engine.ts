@@ -1,0 +1,192 @@
+/** The Docker Engine API over HTTP; see docs.docker.com/reference/api/engine. No version is asked for: engines differ in what they still know. */
+import {
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from "node:http";
+import { request as httpsRequest } from "node:https";
+import type { Duplex, Readable } from "node:stream";
+import { json, text } from "node:stream/consumers";
+import { DriverError } from "../driver.ts";
+import type { Route } from "./address.ts";
+
+const PATIENCE_MS = 20_000;
+
+export interface Ask {
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** An object goes as JSON, bytes as a tar archive. */
+  readonly body?: object | Buffer | Readable;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Until the answer begins; 0 for as long as it takes. Default: 20 s. */
+  readonly patienceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The engine answered with an error. */
+export class EngineError extends DriverError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The engine did not answer; `code` is that of the socket, or of what stands in its place. */
+export class EngineUnreachable extends DriverError {
+  readonly code: string;
+
+  constructor(message: string, code: string, cause: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+export class Engine {
+  readonly #route: Route;
+
+  constructor(route: Route) {
+    this.#route = route;
+  }
+
+  /** The answer as JSON; undefined for an empty one. Throws EngineError, EngineUnreachable. */
+  async ask<T>(method: string, path: string, ask: Ask = {}): Promise<T> {
+    const response = await this.open(method, path, ask);
+    const empty = response.statusCode === 204 || response.headers["content-length"] === "0";
+    if (!empty && response.headers["content-type"]?.startsWith("application/json"))
+      return (await inTime(json(response), response)) as T;
+    await inTime(text(response), response);
+    return undefined as T;
+  }
+
+  /** The same, or undefined where there is no such thing. */
+  async find<T>(path: string, ask?: Ask): Promise<T | undefined> {
+    return unlessStatus(404, this.ask<T>("GET", path, ask));
+  }
+
+  /** The answer as it comes. */
+  async open(method: string, path: string, ask: Ask = {}): Promise<IncomingMessage> {
+    const request = this.#send(method, path, ask);
+    const response = await this.#answer(request, "response", ask);
+    if ((response.statusCode ?? 500) >= 400) throw await errorOf(response);
+    return response;
+  }
+
+  /** A stream both ways in the place of the connection (the documentation calls it hijacking). */
+  async upgrade(path: string, body: object): Promise<Duplex> {
+    const headers = { Connection: "Upgrade", Upgrade: "tcp" };
+    const request = this.#send("POST", path, { body, headers });
+    let stream: Duplex | undefined;
+    request.on("upgrade", (_response, socket, head: Buffer) => {
+      if (head.length > 0) socket.unshift(head);
+      stream = socket;
+    });
+    const response = await this.#answer(request, "upgrade", {});
+    if (stream) return stream;
+    throw await errorOf(response);
+  }
+
+  close(): void {
+    this.#route.options.agent.destroy();
+  }
+
+  #send(method: string, path: string, { query = {}, body, headers, signal }: Ask): ClientRequest {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) search.set(name, String(value));
+    const options: RequestOptions = {
+      ...this.#route.options,
+      method,
+      path: search.size === 0 ? path : `${path}?${search}`,
+      headers: { Host: "docker", ...bodyHeaders(body), ...headers },
+      ...(signal ? { signal } : {}),
+    };
+    const request = this.#route.secure ? httpsRequest(options) : httpRequest(options);
+    if (body !== undefined && "pipe" in body) body.pipe(request);
+    else request.end(bytesOf(body));
+    return request;
+  }
+
+  /** `event` is what is hoped for; another answer comes as well. */
+  async #answer(
+    request: ClientRequest,
+    event: "response" | "upgrade",
+    { patienceMs = PATIENCE_MS }: Ask,
+  ): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const late = () => request.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
+    const timer = patienceMs === 0 ? undefined : setTimeout(late, patienceMs);
+    request.once(event, resolve).once("response", resolve).on("error", reject);
+    try {
+      return await promise;
+    } catch (error) {
+      throw unreachable(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** The socket's own words name a path of this machine, which is nothing for users (A-04). */
+function unreachable(error: unknown): EngineUnreachable {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  const words = WORDS[code] ?? (code === "ESSH" ? `ssh: ${message}` : code || message);
+  return new EngineUnreachable(`the Docker Engine cannot be asked: ${words}`, code, error);
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such socket",
+  ECONNREFUSED: "nothing listens there",
+  ECONNRESET: "it closed the connection",
+  EACCES: "no permission to use its socket",
+  ETIMEDOUT: `no answer within ${PATIENCE_MS / 1000} s`,
+  ENOTFOUND: "its name has no address",
+};
+
+/** Undefined in the place of an answer with this status. */
+export async function unlessStatus<T>(status: number, asking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof EngineError && error.status === status) return undefined;
+    throw error;
+  }
+}
+
+/** What has begun to answer may still hang. */
+async function inTime<T>(reading: Promise<T>, response: IncomingMessage): Promise<T> {
+  const late = () => response.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
+  const timer = setTimeout(late, PATIENCE_MS);
+  try {
+    return await reading;
+  } catch (error) {
+    throw unreachable(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function errorOf(response: IncomingMessage): Promise<EngineError> {
+  const said = (await inTime(text(response), response)).slice(0, 2000);
+  return new EngineError(response.statusCode ?? 500, messageIn(said).slice(0, 500));
+}
+
+function messageIn(said: string): string {
+  try {
+    return String((JSON.parse(said) as { message?: unknown }).message ?? said);
+  } catch {
+    // A proxy's page, or nothing.
+    return said.trim() || "the Docker Engine gave no reason";
+  }
+}
+
+function bodyHeaders(body: Ask["body"]): Record<string, string> {
+  if (body === undefined) return { "Content-Length": "0" };
+  if ("pipe" in body) return { "Content-Type": "application/x-tar" };
+  const type = Buffer.isBuffer(body) ? "application/x-tar" : "application/json";
+  return { "Content-Type": type, "Content-Length": String(bytesOf(body)?.length) };
+}
+
+const bytesOf = (body: object | Buffer | undefined): Buffer | undefined =>
+  body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));

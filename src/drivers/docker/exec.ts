@@ -1,0 +1,52 @@
+/** Programs in a container that runs. */
+import type { Duplex } from "node:stream";
+import { DriverError } from "../driver.ts";
+import type { Engine } from "./engine.ts";
+import { allSaid, processStream } from "./frames.ts";
+
+export interface Exec {
+  readonly command: readonly string[];
+  /** NAME=value. */
+  readonly environment?: readonly string[];
+}
+
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a program in the container says, and how it ends. It runs as root of the container, in its limits. */
+export async function runIn(engine: Engine, container: string, exec: Exec): Promise<Ended> {
+  const id = await create(engine, container, exec, false);
+  const said = await allSaid(await engine.open("POST", `/exec/${id}/start`, { body: START }));
+  const { ExitCode } = await engine.ask<{ ExitCode: number | null }>("GET", `/exec/${id}/json`);
+  if (ExitCode === null) throw new DriverError("a program in the pod was cut off");
+  return { code: ExitCode, ...said };
+}
+
+/** The program's input and output as one stream. */
+export async function streamTo(engine: Engine, container: string, exec: Exec): Promise<Duplex> {
+  const id = await create(engine, container, exec, true);
+  return processStream(await engine.upgrade(`/exec/${id}/start`, START));
+}
+
+const START = { Detach: false, Tty: false };
+
+async function create(
+  engine: Engine,
+  container: string,
+  { command, environment = [] }: Exec,
+  input: boolean,
+): Promise<string> {
+  const body = {
+    Cmd: command,
+    Env: environment,
+    User: "0:0",
+    WorkingDir: "/",
+    AttachStdin: input,
+    AttachStdout: true,
+    AttachStderr: true,
+  };
+  return (await engine.ask<{ Id: string }>("POST", `/containers/${container}/exec`, { body })).Id;
+}

@@ -1,0 +1,150 @@
+/** One Docker Engine: a node, what it has, and what our pods need there before they can be. */
+import { join } from "node:path";
+import { DriverError, LaunchRefused, type NodeCapacity, type PodSpec, type StatedTypes } from "../driver.ts";
+import { Capacity } from "../local/capacity.ts";
+import { type Simulated, simulatedNodes } from "../local/simulated.ts";
+import type { Engine } from "./engine.ts";
+import { removeOldHelpers, runHelper } from "./helper.ts";
+import type { Names } from "./names.ts";
+import { smiIn } from "./probe.ts";
+import { type EngineInfo, type Share, shareOf } from "./share.ts";
+import type { Tools } from "./tools.ts";
+import { placeTools, type ToolsPlace } from "./tools-volume.ts";
+
+export interface HostOptions {
+  readonly node: string;
+  readonly engine: Engine;
+  readonly names: Names;
+  /** Keeps the order of its GPUs over restarts. */
+  readonly dataDir: string;
+  readonly simulate: readonly Simulated[];
+  readonly stated?: () => StatedTypes;
+  /** Instead of what nvidia-smi says there. */
+  readonly gpus?: readonly { readonly type: string; readonly count: number }[];
+  readonly tools: () => Promise<Tools>;
+  log(fields: Record<string, unknown>, message: string): void;
+}
+
+/** A probe is a container of its own. */
+const FRESH_GPUS_MS = 60_000;
+/** How it is is asked at most so often. */
+const FRESH_INFO_MS = 3000;
+
+export class DockerHost {
+  readonly node: string;
+  readonly engine: Engine;
+  readonly #options: HostOptions;
+  readonly #capacity: Capacity;
+  #info: { readonly at: number; readonly answer: EngineInfo } | undefined;
+  #asking: Promise<EngineInfo> | undefined;
+  #place: Promise<ToolsPlace> | undefined;
+  #fault: string | undefined;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.node = options.node;
+    this.engine = options.engine;
+    const dataDir = join(options.dataDir, "hosts", options.node);
+    const smi = { run: (args: readonly string[]) => this.#smi(args) };
+    const cpus = () => this.#info?.answer.NCPU ?? 1;
+    const { gpus: counted, ...rest } = options;
+    const types = counted?.flatMap(({ type, count }) => Array.from({ length: count }, () => type));
+    this.#capacity = new Capacity({
+      ...rest,
+      dataDir,
+      smi,
+      cpus,
+      freshMs: FRESH_GPUS_MS,
+      // As the engine counts them.
+      ...(types && { gpus: types.map((gpuType, i) => ({ gpuType, uuid: String(i) })) }),
+    });
+  }
+
+  /** Whether the node is this host, or one that is only simulated on it. */
+  has(node: string): boolean {
+    return (
+      node === this.node ||
+      this.#options.simulate.some((type) => simulatedNodes(this.node, type).includes(node))
+    );
+  }
+
+  /** Throws Problem when a simulated type cannot be one. */
+  check(): Promise<void> {
+    return this.#capacity.check();
+  }
+
+  /** What it has; all of it unhealthy when it cannot be asked. */
+  async nodes(): Promise<NodeCapacity[]> {
+    const fault = await this.info().then(
+      () => undefined,
+      (error: unknown) => {
+        if (error instanceof DriverError) return error.message;
+        throw error;
+      },
+    );
+    this.#note(fault);
+    const nodes = await this.#capacity.nodes();
+    return fault === undefined ? nodes : nodes.map((entry) => ({ ...entry, healthy: false }));
+  }
+
+  /** The pod's GPUs and limits. Throws LaunchRefused when it has no such GPUs. */
+  async share(spec: PodSpec): Promise<Share> {
+    const info = await this.info();
+    checkMachine(info);
+    return shareOf(spec, await this.#capacity.share(spec), info);
+  }
+
+  /** What it says of itself, at most 3 s old. */
+  async info(): Promise<EngineInfo> {
+    if (this.#info && performance.now() - this.#info.at < FRESH_INFO_MS) return this.#info.answer;
+    this.#asking ??= this.engine.ask<EngineInfo>("GET", "/info").finally(() => {
+      this.#asking = undefined;
+    });
+    const answer = await this.#asking;
+    this.#info = { at: performance.now(), answer };
+    return answer;
+  }
+
+  /** The tools that its pods have; put there when it is first asked. */
+  async place(): Promise<ToolsPlace> {
+    this.#place ??= this.#makePlace();
+    try {
+      return await this.#place;
+    } catch (error) {
+      this.#place = undefined;
+      throw error;
+    }
+  }
+
+  async #makePlace(): Promise<ToolsPlace> {
+    const { names, tools } = this.#options;
+    await removeOldHelpers(this.engine, names);
+    return placeTools(this.engine, names, await tools());
+  }
+
+  async #smi(args: readonly string[]): Promise<string> {
+    const { image } = await this.place();
+    return smiIn((helper) => runHelper(this.engine, this.#options.names, { ...helper, image }), args);
+  }
+
+  /** A condition that lasts is logged when it starts and when it ends. */
+  #note(fault: string | undefined): void {
+    const { log } = this.#options;
+    if (fault !== undefined && this.#fault === undefined)
+      log({ node: this.node, fault }, "a Docker host cannot be asked; nothing new is placed on it");
+    if (fault === undefined && this.#fault !== undefined)
+      log({ node: this.node }, "a Docker host can be asked again");
+    this.#fault = fault;
+  }
+}
+
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
+
+/** The tools are programs of the server's machine. */
+function checkMachine({ OSType, Architecture }: EngineInfo): void {
+  const own = ARCHITECTURES[process.arch] ?? process.arch;
+  if (OSType === "linux" && Architecture === own) return;
+  throw new LaunchRefused(
+    `the Docker host has ${OSType} on ${Architecture}, and pods get their sshd from the server's machine, which has ${own}`,
+  );
+}

@@ -1,0 +1,121 @@
+/**
+ * PID 1 of a pod: `init USER`, in tools' bash, with root's rights in the container as far as the container has them. It makes an account
+ * `dev` for who logs in, which is the image's user under that name, starts sshd, writes down what it says, and ends the pod when sshd
+ * ends or GRACE_S after its deadline, whether or not a server still exists. How it ends is told by its exit status (death.ts). All of
+ * it is in the pod's own layer: the image is as it was.
+ */
+import { NOTICE_FILE } from "../driver.ts";
+import { EXIT } from "./death.ts";
+import { CONTROL, GRACE_S, HOME } from "./places.ts";
+import { BASH, TOOLS } from "./tools.ts";
+
+export const INIT_SCRIPT = `set -u
+control=${CONTROL} user=\${1%%:*} group=
+[ "$1" = "$user" ] || group=\${1#*:}
+PATH=${TOOLS}/bin
+umask 022
+cd /
+
+# What is said goes through here: a number in front of each line, as long as the pod lives.
+mkfifo -m 600 "$control/say"
+exec 5<>"$control/say"
+number() {
+  local n=0 line
+  while IFS= read -r line <&5 && [ "$line" != end ]; do
+    printf '%s %s\\n' "$((n += 1))" "\${line%$'\\r'}"
+  done
+}
+number &
+numbering=$!
+end() {
+  trap '' TERM
+  printf '%s\\nend\\n' "$2" >&5
+  wait "$numbering"
+  exit "$1"
+}
+trap 'end ${EXIT.told} "it was told to end"' TERM
+
+# An account of the image, by its name or its number.
+touch_file() { [ -e "$1" ] || : >"$1"; }
+touch_file /etc/passwd
+touch_file /etc/group
+name= uid= gid= shell=
+while IFS=: read -r a _ b c _ _ d; do
+  if [ "$a" = "\${user:-root}" ] || [ "$b" = "\${user:-0}" ]; then
+    name=$a uid=$b gid=$c shell=$d
+    break
+  fi
+done </etc/passwd
+if [ -z "$uid" ]; then
+  case \${user:-0} in
+    *[!0-9]*) end ${EXIT.user} "the image's user $user is not in its /etc/passwd" ;;
+    *) uid=\${user:-0} gid=0 ;;
+  esac
+fi
+if [ -n "$group" ]; then
+  while IFS=: read -r a _ b _; do
+    [ "$a" = "$group" ] && group=$b && break
+  done </etc/group
+  case $group in
+    *[!0-9]*) end ${EXIT.user} "the image's group $group is not in its /etc/group" ;;
+    *) gid=$group ;;
+  esac
+fi
+case $shell in
+  */nologin | */false | '') shell= ;;
+esac
+for candidate in "$shell" /bin/bash /bin/sh ${BASH}; do
+  [ -n "$candidate" ] && [ -x "$candidate" ] && shell=$candidate && break
+done
+
+# In front, so that the account's number has this name and this home; the others stay.
+accounts=$(cat /etc/passwd) groups=$(cat /etc/group)
+{
+  echo "dev:*:$uid:$gid:gpu-dev:${HOME}:$shell"
+  [ -z "$accounts" ] || printf '%s\\n' "$accounts"
+  case $'\\n'$accounts in
+    *$'\\n'sshd:*) ;;
+    *) echo "sshd:*:61074:61074::/run/sshd:/bin/false" ;;
+  esac
+} >/etc/passwd
+case $'\\n'$groups in
+  *:"$gid":*) ;;
+  *) echo "dev:x:$gid:" >>/etc/group ;;
+esac
+mkdir -p /run/sshd /var/empty /var/log /tmp ${HOME} /etc/ssh
+touch_file /var/log/lastlog
+[ -n "$(find ${HOME} -mindepth 1 -print -quit)" ] || {
+  cp -R /etc/skel/. ${HOME} 2>/dev/null
+  chown -R "$uid:$gid" ${HOME}
+  chmod 700 ${HOME}
+}
+rm -f ${HOME}/${NOTICE_FILE} 2>/dev/null
+# A login shell begins with a PATH of its own.
+[ ! -d /etc/profile.d ] || [ ! -e "$control/profile" ] || cat "$control/profile" >/etc/profile.d/gpu-dev.sh
+if [ -e "$control/ssh_config" ]; then
+  chown "$uid" "$control/peer_key"
+  others=$(cat /etc/ssh/ssh_config 2>/dev/null)
+  { cat "$control/ssh_config"; printf '%s\\n' "$others"; } >/etc/ssh/ssh_config
+fi
+
+read -r seconds <"$control/seconds"
+printf -v now '%(%s)T' -1
+echo "$((now + seconds))" >"$control/deadline"
+sshd -D -e -f "$control/sshd_config" 2>&5 5<&- &
+sshd=$!
+mkfifo -m 600 "$control/tick"
+exec 4<>"$control/tick"
+while kill -0 "$sshd" 2>/dev/null; do
+  read -r deadline <"$control/deadline"
+  printf -v now '%(%s)T' -1
+  [ "$now" -lt "$((deadline + ${GRACE_S}))" ] || end ${EXIT.deadline} "its deadline passed"
+  # Reading from this pipe is a way to wait that starts no process.
+  read -r -t 1 -u 4
+done
+wait "$sshd"
+end ${EXIT.sshd} "sshd ended with status $?"
+`.replace(
+  "\nsshd -D",
+  // An absolute path: sshd runs itself again for each connection.
+  `\n${TOOLS}/bin/sshd -D`,
+);

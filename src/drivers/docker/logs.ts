@@ -1,0 +1,19 @@
+/** What a pod said, from the log of its container: each line has its number in front, and the engine adds when it was said. */
+import type { LogLine } from "../driver.ts";
+import { parseLines } from "../kept-logs.ts";
+import type { Engine } from "./engine.ts";
+import { allSaid } from "./frames.ts";
+
+const MOST_LINES = 1000;
+const MOST_BYTES = 512 * 1024;
+
+/** The last of it, oldest first. */
+export async function saidBy(engine: Engine, container: string): Promise<LogLine[]> {
+  const query = { stdout: true, stderr: true, timestamps: true, tail: MOST_LINES };
+  const response = await engine.open("GET", `/containers/${container}/logs`, { query });
+  const { stdout } = await allSaid(response, MOST_BYTES);
+  const lines = stdout.matchAll(/^(\S+Z) (\d{1,15}) (.*)$/gm);
+  return parseLines(
+    [...lines].map(([, at = "", n, text]) => `${n} ${Math.floor(Date.parse(at) / 1000)} ${text}\n`).join(""),
+  );
+}

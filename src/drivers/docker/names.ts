@@ -1,0 +1,44 @@
+/** What things of one deployment are called in an engine, and how they are known again. */
+import { id8 } from "../../api/names.ts";
+
+export const LABEL = {
+  deployment: "gpu-dev.deployment",
+  reservation: "gpu-dev.reservation",
+  pod: "gpu-dev.pod",
+  rank: "gpu-dev.rank",
+  node: "gpu-dev.node",
+  /** Of a gang's network. */
+  gang: "gpu-dev.gang",
+  /** Of what is no pod. */
+  part: "gpu-dev.part",
+} as const;
+
+/** Names within one engine, which other deployments may use as well. */
+export class Names {
+  readonly deployment: string;
+  readonly #prefix: string;
+
+  constructor(deployment: string) {
+    this.deployment = deployment;
+    this.#prefix = `gpu-dev-${id8(deployment)}`;
+  }
+
+  /** Of a pod's container, a gang's network, or another part. */
+  of(part: string): string {
+    return `${this.#prefix}-${part}`;
+  }
+
+  get network(): string {
+    return this.#prefix;
+  }
+
+  /** Labels of what is no pod. */
+  part(part: string): Record<string, string> {
+    return { [LABEL.deployment]: this.deployment, [LABEL.part]: part };
+  }
+
+  /** For lists: only what is this deployment's, and has these labels. */
+  filter(...labels: readonly string[]): string {
+    return JSON.stringify({ label: [`${LABEL.deployment}=${this.deployment}`, ...labels] });
+  }
+}

@@ -1,0 +1,100 @@
+/** Opens the Docker driver: the hosts as they are configured, each asked who it is. */
+import { Problem } from "../../api/errors.ts";
+import { DockerDriver } from "../docker.ts";
+import { type Driver, DriverError, type StatedTypes } from "../driver.ts";
+import { nodeName } from "../local/capacity.ts";
+import type { Simulated } from "../local/simulated.ts";
+import { ENGINE_FORMS, type EngineTls, parseEngineUrl, routeTo } from "./address.ts";
+import { Engine, EngineUnreachable } from "./engine.ts";
+import { DockerHost } from "./host.ts";
+import { DEFAULT_IMAGE } from "./images.ts";
+import { Names } from "./names.ts";
+import type { EngineInfo } from "./share.ts";
+import { makeTools, type Tools } from "./tools.ts";
+
+interface DockerHostConfig {
+  /** The node's; default: what the engine calls itself. */
+  readonly name?: string;
+  readonly url: string;
+  readonly tls?: EngineTls;
+  /** Instead of what nvidia-smi says there. */
+  readonly gpus?: readonly { readonly type: string; readonly count: number }[];
+}
+
+export interface DockerDriverOptions {
+  readonly dataDir: string;
+  readonly deploymentId: string;
+  readonly hosts: readonly DockerHostConfig[];
+  readonly image?: string;
+  /** GPUs that only exist for demonstrations and tests; on the first host. */
+  readonly simulate: readonly Simulated[];
+  readonly stated?: () => StatedTypes;
+  readonly maxDurationS?: number;
+  log(fields: Record<string, unknown>, message: string): void;
+}
+
+/** What failed is tried again. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}
+
+/** This machine's programs are taken once in the life of a process. */
+const tools = once(makeTools);
+
+/** A driver for these hosts. Throws Problem for what must be mended first: a wrong URL, a host that does not answer and has no name. */
+export async function createDockerDriver(options: DockerDriverOptions): Promise<Driver> {
+  const { dataDir, hosts, image = DEFAULT_IMAGE, log } = options;
+  const names = new Names(options.deploymentId);
+  const opened: DockerHost[] = [];
+  for (const [i, host] of hosts.entries())
+    opened.push(await openHost(options, host, { names, tools, simulate: i === 0 ? options.simulate : [] }));
+  const twice = opened.find((host, i) => opened.findIndex((other) => other.node === host.node) !== i);
+  if (twice) throw invalid(`two Docker hosts are called ${twice.node}; give each a name of its own`);
+  await Promise.all(opened.map((host) => host.check()));
+  return new DockerDriver({ dataDir, names, hosts: opened, image, tools, log });
+}
+
+interface Common {
+  readonly names: Names;
+  readonly tools: () => Promise<Tools>;
+  readonly simulate: readonly Simulated[];
+}
+
+async function openHost(options: DockerDriverOptions, host: DockerHostConfig, common: Common) {
+  const address = parseEngineUrl(host.url);
+  if (!address)
+    throw invalid(`${JSON.stringify(host.url)} is not the URL of a Docker Engine; write ${ENGINE_FORMS}`);
+  const engine = new Engine(await routeTo(address, host.tls));
+  const node = host.name ?? nodeName((await whoIs(engine, host.url)).Name);
+  return new DockerHost({ ...options, ...common, engine, node, ...(host.gpus && { gpus: host.gpus }) });
+}
+
+async function whoIs(engine: Engine, url: string): Promise<EngineInfo> {
+  try {
+    return await engine.ask<EngineInfo>("GET", "/info");
+  } catch (cause) {
+    engine.close();
+    if (!(cause instanceof DriverError)) throw cause;
+    const code = cause instanceof EngineUnreachable ? cause.code : "";
+    throw new Problem("invalid_input", `${url}: ${cause.message}; ${REMEDY[code] ?? OTHER_REMEDY}`, {
+      cause,
+    });
+  }
+}
+
+const OTHER_REMEDY = "see whether `docker version` works with that host";
+const REMEDY: Readonly<Record<string, string>> = {
+  ENOENT: "install Docker (docs.docker.com/engine/install) and start it: systemctl start docker",
+  ECONNREFUSED: "start it: systemctl start docker",
+  EACCES: "run the server as a user of the group docker: usermod -aG docker NAME, then log in again",
+  ESSH: "see whether `ssh` to that host works without a question, and `docker version` there",
+};
+
+const invalid = (detail: string): Problem => new Problem("invalid_input", detail);

@@ -1,0 +1,72 @@
+/** The tools (tools.ts) on a host: an image of them, made once, and a volume that pods have read-only. */
+import { randomUUID } from "node:crypto";
+import { DriverError } from "../driver.ts";
+import { type Engine, unlessStatus } from "./engine.ts";
+import { runHelper } from "./helper.ts";
+import { LABEL, type Names } from "./names.ts";
+import { BASH, TOOLS, TOOLS_MOUNT, type Tools } from "./tools.ts";
+
+export interface ToolsPlace {
+  readonly image: string;
+  readonly volume: string;
+}
+
+/** The directory appears with all that is in it, or not at all, whatever is killed in the middle; who comes second goes. */
+const FILL = `set -e
+PATH=${TOOLS}/bin
+[ ! -e /volume/t ] || exit 0
+cp -a ${TOOLS} "/volume/$1"
+sync
+mv -T "/volume/$1" /volume/t 2>/dev/null || { [ -e /volume/t ] && rm -rf "/volume/$1"; }
+`;
+
+/** Makes both where they are missing. */
+export async function placeTools(engine: Engine, names: Names, tools: Tools): Promise<ToolsPlace> {
+  const repository = names.of("tools");
+  const image = `${repository}:${tools.hash}`;
+  const volume = names.of(`tools-${tools.hash}`);
+  await removeOthers(engine, names, { image, volume });
+  if (!(await engine.find(`/images/${image}/json`))) await importImage(engine, names, repository, tools);
+  await engine.ask("POST", "/volumes/create", { body: { Name: volume, Labels: names.part("tools") } });
+  const mounts = [{ Type: "volume", Source: volume, Target: "/volume", VolumeOptions: { NoCopy: true } }];
+  const command = [BASH, "-c", FILL, "fill", `new-${randomUUID()}`];
+  const { code, stderr } = await runHelper(engine, names, { image, command, mounts });
+  if (code !== 0) throw new DriverError(`the tools of pods could not be put on the host: ${stderr.trim()}`);
+  return { image, volume };
+}
+
+/** Read-only, and at the same place in every pod. */
+export const toolsMount = ({ volume }: ToolsPlace) => ({
+  Type: "volume",
+  Source: volume,
+  Target: TOOLS_MOUNT,
+  ReadOnly: true,
+  VolumeOptions: { NoCopy: true },
+});
+
+async function importImage(engine: Engine, names: Names, repo: string, tools: Tools): Promise<void> {
+  const changes = Object.entries(names.part("tools")).map(([name, value]) => `LABEL ${name}=${value}`);
+  await engine.ask("POST", "/images/create", {
+    query: { fromSrc: "-", repo, tag: tools.hash, changes: changes.join("\n") },
+    body: tools.archive,
+    patienceMs: 0,
+  });
+}
+
+/** Those of servers of other versions, which no pod has any more. */
+async function removeOthers(engine: Engine, names: Names, keep: ToolsPlace): Promise<void> {
+  const filters = names.filter(`${LABEL.part}=tools`);
+  const images = await engine.ask<{ Id: string; RepoTags: string[] | null }[]>("GET", "/images/json", {
+    query: { filters },
+  });
+  for (const { Id, RepoTags } of images)
+    if (!RepoTags?.includes(keep.image)) await unlessUsed(engine, `/images/${Id}`);
+  const { Volumes } = await engine.ask<{ Volumes: { Name: string }[] | null }>("GET", "/volumes", {
+    query: { filters },
+  });
+  for (const { Name } of Volumes ?? [])
+    if (Name !== keep.volume) await unlessUsed(engine, `/volumes/${Name}`);
+}
+
+const unlessUsed = (engine: Engine, path: string) =>
+  unlessStatus(404, unlessStatus(409, engine.ask("DELETE", path)));
