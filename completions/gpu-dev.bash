@@ -129,6 +129,7 @@ _gpu_dev() {
     "status --fields") return ;;
     "status --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "disk create --size") return ;;
+    "disk create --node") return ;;
     "disk create --snapshots") COMPREPLY=($(compgen -W "on-end every=6h never" -- "$cur")); return ;;
     "disk create --timeout") return ;;
     "disk create --fields") return ;;
@@ -305,7 +306,7 @@ _gpu_dev() {
       "cancel") COMPREPLY=($(compgen -W "--yes --no-wait --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "avail") COMPREPLY=($(compgen -W "--watch --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "status") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "disk create") COMPREPLY=($(compgen -W "--size --snapshots --no-wait --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "disk create") COMPREPLY=($(compgen -W "--size --node --snapshots --no-wait --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk list") COMPREPLY=($(compgen -W "--deleted --all --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk show") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk contents") COMPREPLY=($(compgen -W "--snapshot --limit --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

@@ -161,6 +161,7 @@ complete -c gpu-dev -n '__gpu_dev_at rm' -a '(gpu-dev __complete reservations 2>
 complete -c gpu-dev -n '__gpu_dev_at avail' -s w -l watch -d 'Show it again after each change, until Ctrl-C (exit 130)'
 complete -c gpu-dev -n '__gpu_dev_at avail' -l timeout -x -d 'With --watch: stop after this (exit 8; default: 24h)'
 complete -c gpu-dev -n '__gpu_dev_at disk create' -l size -x -d 'How much fits: 100G, 80Gi (default: 100G)'
+complete -c gpu-dev -n '__gpu_dev_at disk create' -l node -x -d 'Where it is to be, if disks are on several nodes (default: the one with the most room)'
 complete -c gpu-dev -n '__gpu_dev_at disk create' -l snapshots -x -a 'on-end every=6h never' -d 'When one is taken by itself: on-end, every=6h or never; every=6h is also so often while a reservation runs with it'
 complete -c gpu-dev -n '__gpu_dev_at disk create' -l no-wait -d 'Do not wait until it is done'
 complete -c gpu-dev -n '__gpu_dev_at disk create' -l timeout -x -d 'Stop waiting after this (exit 8, it goes on; default: 24h)'

@@ -61,6 +61,12 @@ export type Snapshot = z.infer<typeof snapshot>;
 export const disk = z.object({
   id: z.string(),
   name: z.string(),
+  node: z
+    .string()
+    .nullable()
+    .describe(
+      "Where it is, with its snapshots: reservations with it start there. Null: every node can have it",
+    ),
   state: z.enum(DISK_STATES).describe("in_use: by a reservation. busy: something else is done with it"),
   size_bytes: z.int(),
   used_bytes: z.int().nullable().describe("As of `used_at`"),
@@ -150,7 +156,17 @@ const agrees = ({ snapshot_policy, snapshot_every_s }: Schedule): boolean =>
 const DISAGREES = "snapshot_every_s and the policy never exclude each other";
 
 export const createDisk = z
-  .strictObject({ name, size_bytes: sizeBytes.optional().describe("Default: 100 GB"), ...schedule })
+  .strictObject({
+    name,
+    size_bytes: sizeBytes.optional().describe("Default: 100 GB"),
+    node: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe("Where it is to be, where disks are on several nodes. Default: the one with the most room"),
+    ...schedule,
+  })
   .refine(agrees, DISAGREES);
 export type CreateDisk = z.infer<typeof createDisk>;
 

@@ -1,5 +1,5 @@
 /** Calls of the driver and of the disks: each is timed and traced; one that fails or does not answer is told. */
-import { type DiskEngine, DiskRefused } from "../drivers/disks.ts";
+import { type DiskHosts, DiskRefused } from "../drivers/disks.ts";
 import { type Driver, LaunchRefused } from "../drivers/driver.ts";
 import type { Core } from "./core.ts";
 import { DRIVER_MS } from "./pods/pod.ts";
@@ -28,6 +28,7 @@ const DISK_VERBS = [
   "quarantine",
   "expireQuarantine",
   "discardHalfMade",
+  "room",
 ] as const;
 
 /** What a call is named where it is counted. */
@@ -43,8 +44,11 @@ export const watchDriver = (driver: Driver, watcher: Watcher): Driver =>
   around(driver, DRIVER_VERBS, (verb, call) => watched(watcher, verb, call, DRIVER_MS));
 
 /** Copies may take hours, so that none of these is late. */
-export const watchDisks = (disks: DiskEngine, watcher: Watcher): DiskEngine =>
-  around(disks, DISK_VERBS, (verb, call) => watched(watcher, diskCall(verb), call));
+export const watchDisks = (hosts: DiskHosts, watcher: Watcher): DiskHosts => ({
+  limits: hosts.limits,
+  names: hosts.names,
+  on: (host) => around(hosts.on(host), DISK_VERBS, (verb, call) => watched(watcher, diskCall(verb), call)),
+});
 
 function diskCall(verb: string): string {
   return `disk_${verb.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;

@@ -6,6 +6,7 @@ import { activePods } from "../store/reservations.ts";
 import { isFinal } from "./change.ts";
 import type { Core } from "./core.ts";
 import { compareDisks, isThere } from "./disks/compare.ts";
+import { diskEngine } from "./disks/host.ts";
 import { capacityRow, offeredIndices } from "./gpus/devices.ts";
 import type { Caller } from "./people/access.ts";
 import { requireAdmin } from "./people/administrators.ts";
@@ -101,9 +102,14 @@ async function checkPods(core: Core, ms: number): Promise<Difference[]> {
 }
 
 async function checkDisks(core: Core, ms: number): Promise<Difference[]> {
-  const { disks: engine } = core;
-  if (!engine) return [];
-  const { unnamed, halfMade, missing } = await compareDisks(core, engine, ms);
+  const found: Difference[] = [];
+  for (const host of core.disks?.names ?? []) found.push(...(await checkHost(core, host, ms)));
+  return found;
+}
+
+async function checkHost(core: Core, host: string | null, ms: number): Promise<Difference[]> {
+  const engine = diskEngine(core, host);
+  const { unnamed, halfMade, missing } = await compareDisks(core, host, ms);
   const there = await kept(unnamed, (volume) => isThere(engine, volume, ms).catch(unreadable));
   const gone = await kept(missing, async (volume) => !(await isThere(engine, volume, ms)));
   return [

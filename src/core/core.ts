@@ -1,7 +1,7 @@
 /** What every rule needs, in one plain object that is passed by hand. */
 import { EventEmitter } from "node:events";
 import type { Problem } from "../api/errors.ts";
-import type { DiskEngine } from "../drivers/disks.ts";
+import { type DiskEngine, type DiskHosts, forAllNodes } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import type { Store } from "../store/db.ts";
 import { Refusals } from "./audit/refusals.ts";
@@ -83,7 +83,7 @@ export interface Core {
   readonly store: Store;
   readonly driver: Driver;
   /** Where named disks live; undefined when there are none. */
-  readonly disks?: DiskEngine | undefined;
+  readonly disks?: DiskHosts | undefined;
   readonly settings: Settings;
   /** What the operator says of GPU types; asked each time, since it may change. */
   readonly catalogue: () => Catalogue;
@@ -106,7 +106,8 @@ export interface Core {
 export interface CoreParts {
   readonly store: Store;
   readonly driver: Driver;
-  readonly disks?: DiskEngine | undefined;
+  /** One engine serves all nodes. */
+  readonly disks?: DiskEngine | DiskHosts | undefined;
   readonly settings: Settings;
   /** Default: nothing is said. */
   readonly catalogue?: () => Catalogue;
@@ -133,7 +134,7 @@ const noWebhooks: WebhookSender = { fault: () => REFUSED, post: async () => REFU
 /** The rules' context around a store and a driver. */
 export function createCore(parts: CoreParts): Core {
   const signals = new EventEmitter<Signals>();
-  const { store, log, trace = untraced } = parts;
+  const { store, log, disks, trace = untraced } = parts;
   store.watch({
     changed: (ids, elsewhere) => signals.emit("changed", ids, elsewhere),
     trouble(err) {
@@ -150,7 +151,7 @@ export function createCore(parts: CoreParts): Core {
     plans: new Map(),
     ...parts,
     driver: watchDriver(parts.driver, watcher),
-    disks: parts.disks && watchDisks(parts.disks, watcher),
+    disks: disks && watchDisks("on" in disks ? disks : forAllNodes(disks), watcher),
     trace,
     signals,
     tokenUses: new TokenUses({ store, log }),

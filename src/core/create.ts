@@ -13,6 +13,7 @@ import { saveWebhook } from "../store/webhooks.ts";
 import { recordChange } from "./change.ts";
 import type { Core } from "./core.ts";
 import { refuseSeveral, takeFreeDisk } from "./disks/hold.ts";
+import { requireNode } from "./disks/host.ts";
 import { shapeOf } from "./gpus/counts.ts";
 import { findGpuType, gpuTypeNames } from "./gpus/inventory.ts";
 import { answerOnce, type Idempotency } from "./idempotency.ts";
@@ -83,6 +84,7 @@ export async function insertAndPlace(
   await planChanges(tx, core, type.name);
   const disk = typeof input.disk === "string" ? await takeFreeDisk(tx, caller, input.disk) : undefined;
   const fresh = await newRow(tx, caller, input, type, disk);
+  if (disk) await requireNode(tx.db, disk, fresh);
   const wait = await waitReason(tx.db, fresh, tx.now);
   if (wait !== undefined) refuseToWait(input, wait);
   const row = await insertReservation(tx, { ...fresh, ...waiting(wait) });

@@ -3,6 +3,8 @@
  * changes; both are named by ids of their own (src/api/names.ts). Every verb is idempotent by these ids, and what is half made is
  * never seen as done. DriverError: it could not be done now. DiskRefused: trying again would not help.
  */
+import { DriverError } from "./driver.ts";
+
 export interface DiskUse {
   /** On the medium, so that holes of sparse files do not count. */
   readonly usedBytes: number;
@@ -67,6 +69,25 @@ export interface DiskEngine {
   /** Free where disks and snapshots are, in bytes. */
   room(): Promise<number>;
 }
+
+/** Where disks are: on several hosts, each disk on one of them with all its snapshots, or in one place for all nodes. */
+export interface DiskHosts {
+  readonly limits: DiskEngine["limits"];
+  /** Names of the hosts; null is the one place for all nodes. */
+  readonly names: readonly (string | null)[];
+  /** Throws DriverError for a host that is not known, or not any more. */
+  on(host: string | null): DiskEngine;
+}
+
+/** One engine for all nodes. */
+export const forAllNodes = (engine: DiskEngine): DiskHosts => ({
+  limits: engine.limits,
+  names: [null],
+  on(host) {
+    if (host === null) return engine;
+    throw new DriverError(`the disk is on ${host}, and this server keeps its disks elsewhere`);
+  },
+});
 
 export interface DiskInventory {
   readonly disks: string[];

@@ -19,6 +19,8 @@ export interface NodeCapacity {
   readonly healthy: boolean;
   readonly simulated: boolean;
   readonly maxDurationS: number;
+  /** The machine whose disks its pods can have (disks.ts); without it, all nodes have the same disks. */
+  readonly host?: string;
 }
 
 /** What the operator states beside what a driver finds out. */

@@ -8,6 +8,8 @@ export const diskShape = {
   name: text,
   /** What the engine calls it; another one after what is on it was replaced. */
   volume: text,
+  /** The machine that it is on, as nodes name theirs; null where all nodes have the same disks. */
+  host: nullable(text),
   /** gone: there is nothing of it any more. */
   state: oneOf(["creating", "ready", "gone"]),
   size_bytes: int,

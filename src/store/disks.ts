@@ -130,10 +130,10 @@ export async function disksToPurge(db: Db, at: string): Promise<string[]> {
 }
 
 /** All volumes that a disk is on, by the disk's id, and whether they are there already. */
-export async function namedVolumes(db: Db): Promise<Pick<DiskRow, "id" | "volume" | "state">[]> {
+export async function namedVolumes(db: Db): Promise<Pick<DiskRow, "id" | "volume" | "host" | "state">[]> {
   return await db
     .selectFrom("disks")
-    .select(["id", "volume", "state"])
+    .select(["id", "volume", "host", "state"])
     .where("state", "<>", "gone")
     .execute();
 }

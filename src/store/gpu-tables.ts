@@ -15,6 +15,8 @@ export const capacityShape = {
   healthy: flag,
   simulated: flag,
   max_duration_s: int,
+  /** The machine whose disks can be had there; null where all nodes have the same. */
+  host: nullable(text),
   seen_at: instant,
 };
 

@@ -28,6 +28,7 @@ import { logins } from "./migrations/0023-logins.ts";
 import { auditTrail } from "./migrations/0024-audit-trail.ts";
 import { quotaLines } from "./migrations/0025-quota-lines.ts";
 import { tokenMakers } from "./migrations/0026-token-makers.ts";
+import { diskHosts } from "./migrations/0027-disk-hosts.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -66,6 +67,7 @@ export const MIGRATIONS: readonly Migration[] = [
   auditTrail,
   quotaLines,
   tokenMakers,
+  diskHosts,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import { checkRow, count, instant, type Row, text } from "./columns.ts";
 import type { Tx } from "./db.ts";
+import { diskShape } from "./disk-tables.ts";
 import { type Db, reservationShape } from "./tables.ts";
 
 const { gpu_type, gpu_count } = reservationShape;
@@ -12,6 +13,8 @@ const waitingShape = {
   gpu_count,
   ...{ id, seq, owner_id, places, node_count, duration_s, priority, not_before, reason },
   ...{ planned_start_at, planned_nodes, promised_start_at, queue_deadline },
+  /** Where its disk is; null without one, or with one that all nodes have. */
+  disk_host: diskShape.host,
 };
 /** What the plan needs of one that waits. */
 export type WaitingRow = Row<typeof waitingShape>;
@@ -40,6 +43,13 @@ export async function listWaiting(db: Db, gpuType: string, ids?: readonly string
       "reason",
     ])
     .select(["planned_start_at", "planned_nodes", "promised_start_at", "queue_deadline"])
+    .select((eb) =>
+      eb
+        .selectFrom("disks as d")
+        .select("d.host")
+        .whereRef("d.id", "=", "reservations.disk_id")
+        .as("disk_host"),
+    )
     .where(queued)
     .where(admitted)
     .where("gpu_type", "=", gpuType)

@@ -2,7 +2,7 @@
 import { sql } from "kysely";
 import { checkRow } from "./columns.ts";
 import type { Tx } from "./db.ts";
-import { type SnapshotRow, snapshotShape } from "./disk-tables.ts";
+import { type DiskRow, type SnapshotRow, snapshotShape } from "./disk-tables.ts";
 import type { Db } from "./tables.ts";
 
 const checked = (row: object): SnapshotRow => checkRow("snapshots", snapshotShape, row);
@@ -71,10 +71,14 @@ export async function snapshotIds(db: Db, diskId: string): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
-/** All of all disks. */
-export async function namedSnapshots(db: Db): Promise<Pick<SnapshotRow, "id" | "state">[]> {
-  return await db.selectFrom("snapshots").select(["id", "state"]).execute();
+/** All of all disks, and where they are. */
+export async function namedSnapshots(
+  db: Db,
+): Promise<(Pick<SnapshotRow, "id" | "state"> & Pick<DiskRow, "host">)[]> {
+  return await withDisks(db).select(["s.id", "s.state", "d.host"]).execute();
 }
+
+const withDisks = (db: Db) => db.selectFrom("snapshots as s").innerJoin("disks as d", "d.id", "s.disk_id");
 
 /**
  * Those that nobody keeps: of each disk not among the newest so many, and taken before an instant. Left out are those of which a
@@ -108,7 +112,9 @@ export async function snapshotsToLeave(
     .execute();
 }
 
-export async function leavingSnapshots(db: Db): Promise<string[]> {
-  const rows = await db.selectFrom("snapshots").select("id").where(sql<boolean>`state = 'leaving'`).execute();
-  return rows.map((row) => row.id);
+/** Those that are to be taken away, and where they are. */
+export async function leavingSnapshots(
+  db: Db,
+): Promise<{ readonly id: string; readonly host: string | null }[]> {
+  return await withDisks(db).select(["s.id", "d.host"]).where(sql<boolean>`s.state = 'leaving'`).execute();
 }

@@ -89,7 +89,7 @@ const scene = (lines: readonly string[], handlers: Handlers = {}) => ({
 });
 
 export const diskScenes = {
-  "disk create": scene(["create home", "create home --size 80Gi --no-wait"], {
+  "disk create": scene(["create home", "create home --size 80Gi --node box2 --no-wait"], {
     createDisk: ({ body }) => operation((body as { size_bytes?: number }).size_bytes ? {} : done),
   }),
   "disk list": scene(["list", "list --deleted"]),

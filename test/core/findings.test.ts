@@ -89,7 +89,7 @@ describe.each(engines)("what is found on $engine", ({ create }) => {
     world.driver.faults.set("list", new DriverError("away"));
     await expect(world.core.driver.list()).rejects.toThrow("away");
     expect([faults, called]).toEqual([["list failed"], ["launch", "list"]]);
-    await expect(world.core.disks?.measure("nothing")).resolves.toBe("absent");
+    await expect(world.core.disks?.on(null).measure("nothing")).resolves.toBe("absent");
     expect(called.at(-1)).toBe("disk_measure");
 
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

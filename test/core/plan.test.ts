@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { MOVES } from "../../src/core/plan/improve.ts";
 import { CLEARING_MS, carried, LATE_MS, type PlanHold, spanOf } from "../../src/core/plan/model.ts";
+import { reasonOf } from "../../src/core/plan/reason.ts";
 import { plan, replan } from "../../src/core/plan.ts";
 import { ask, HOUR_S, held, MINUTE, NOW, node, placeIn, said } from "./plan/builders.ts";
 
@@ -12,6 +13,26 @@ describe("places", () => {
     const made = plan([node("a", 4)], [held("a", 2, 9)], [ask("x", 2), ask("y", 2)], NOW);
     expect(said(made)).toEqual(["x: a at 0", "y: a at 9"]);
     expect([...made.planned.values()].map((p) => p.startsNow)).toEqual([true, false]);
+  });
+
+  test("D-02 who has a disk waits for the nodes of its host, however free the others are", () => {
+    const on = (host: string, name: string, places: number, open = true) => ({
+      ...node(name, places, open),
+      host,
+    });
+    const nodes = [on("box1", "box1", 4), on("box1", "box1-b", 1), on("box2", "box2", 8)];
+    const holds = [held("box1", 4, 20), held("box1-b", 1, 10)];
+    const queue = [ask("one", 1, { host: "box1" }), ask("two", 2, { host: "box1" }), ask("any", 2)];
+    const made = plan(nodes, holds, queue, NOW);
+    expect(said(made)).toEqual(["one: box1-b at 10", "two: box1 at 20", "any: box2 at 0"]);
+    const waits = (host: string, places: number, there = nodes) =>
+      reasonOf(plan(there, holds, [ask("x", places, { host })], NOW), "x", `${places} h100`);
+    expect(waits("box1", 2)).toBe("waits for 2 h100: node box1 has 0 of 2 free until 1 running there ends");
+    const never = "its disk is on node box1, which is away, takes nothing new, or has too few of them";
+    expect(waits("box1", 8)).toBe(`waits for 8 h100: ${never}`);
+    expect(waits("box1", 1, [on("box1", "box1", 4, false), ...nodes.slice(2)])).toBe(
+      `waits for 1 h100: ${never}`,
+    );
   });
 
   test("a request is never split over nodes", () => {

@@ -16,6 +16,7 @@ import { deleteDisk } from "../../src/core/disks/changes.ts";
 import * as requests from "../../src/core/disks/requests.ts";
 import { createDiskSweep } from "../../src/core/disks/sweep.ts";
 import type { Caller } from "../../src/core/people/access.ts";
+import { forAllNodes } from "../../src/drivers/disks.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "../../src/store/disk-tables.ts";
 import type { Tables } from "../../src/store/tables.ts";
 import type { LocalDiskRig } from "../drivers/disks-rig.ts";
@@ -273,7 +274,7 @@ export class DiskSoak {
     const found: string[] = [];
     const watched = {
       ...core,
-      disks: await rig.open(),
+      disks: forAllNodes(await rig.open()),
       log: (level: string, fields: object, message: string) => {
         if (level !== "debug") found.push(`${message} ${JSON.stringify(fields)}`);
       },

@@ -16,6 +16,8 @@ export interface FakeDisks extends DiskEngine {
   readonly calls: string[];
   /** Throws this instead of doing the verb, for as long as it is set. */
   readonly faults: Map<Verb, Error>;
+  /** Bytes. */
+  free: number;
   /** Of a disk that a pod has, so many files kept changing. */
   changing: number;
   /** Runs before the verb is done; a test can hold it there. */
@@ -60,6 +62,7 @@ export function createFakeDisks(): FakeDisks {
     calls,
     faults,
     changing: 0,
+    free: 1e12,
     before: undefined,
     async create(disk, sizeBytes, progress) {
       await enter("create", [disk], progress);
@@ -123,7 +126,7 @@ export function createFakeDisks(): FakeDisks {
     },
     async room() {
       await enter("room", []);
-      return 1e12;
+      return fake.free;
     },
   };
   return fake;

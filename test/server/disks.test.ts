@@ -48,6 +48,7 @@ describe.each(engines)("disks on $engine", (engine) => {
     expect(await ann.api.getDisk({ params })).toEqual({
       id: operation.disk_id,
       name: "work",
+      node: null,
       state: "ready",
       size_bytes: 5e9,
       used_bytes: 0,

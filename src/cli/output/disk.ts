@@ -58,6 +58,7 @@ export function describeDisk(disk: Disk, now: Date, operations: readonly DiskOpe
     ["id", disk.id],
     ["name", disk.name],
     ["state", stateCell(disk)],
+    ["node", disk.node ?? ""],
     ["holder", holder(disk)],
     ["held for", timeLeft(disk.held_until, now)],
     ["size", size(disk.size_bytes)],

@@ -7,6 +7,7 @@ import { namedSnapshots } from "../../store/snapshots.ts";
 import type { Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
 import { bounded } from "../pods/pod.ts";
+import { diskEngine } from "./host.ts";
 
 /** Data by their id. */
 export interface Volume {
@@ -28,14 +29,14 @@ interface Named {
   readonly snapshots: ReadonlySet<string>;
   /** Of these something may be half made. */
   readonly open: readonly string[];
-  /** They should be there. */
+  /** They should be there, on the host that is asked about. */
   readonly ready: readonly Volume[];
 }
 
-/** First what is there, then the rows: a row is written before anything is made. Throws what the engine does, DriverError after `ms`. */
-export async function compareDisks(core: Core, engine: DiskEngine, ms?: number): Promise<DiskDifferences> {
-  const there = await bounded("list", engine.list(), ms);
-  const named = await core.store.read(readNamed);
+/** Of one host. First what is there, then the rows: a row is written before anything is made. Throws what the engine does, DriverError after `ms`. */
+export async function compareDisks(core: Core, host: string | null, ms?: number): Promise<DiskDifferences> {
+  const there = await bounded("list", diskEngine(core, host).list(), ms);
+  const named = await core.store.read((db) => readNamed(db, host));
   const present = { disk: new Set(there.disks), snapshot: new Set(there.snapshots) };
   return {
     unnamed: [
@@ -55,7 +56,7 @@ export async function isThere(engine: DiskEngine, { id, is }: Volume, ms?: numbe
   return (await bounded(is, asked as Promise<unknown>, ms)) !== "absent";
 }
 
-async function readNamed(db: Db): Promise<Named> {
+async function readNamed(db: Db, host: string | null): Promise<Named> {
   const disks = await namedVolumes(db);
   const snapshots = await namedSnapshots(db);
   const operations = await allOpenOperations(db);
@@ -70,9 +71,11 @@ async function readNamed(db: Db): Promise<Named> {
     ],
     ready: [
       ...disks
-        .filter((disk) => disk.state === "ready")
+        .filter((disk) => disk.state === "ready" && disk.host === host)
         .map(({ volume: id }) => ({ id, is: "disk" }) as const),
-      ...snapshots.filter((one) => one.state === "ready").map(({ id }) => ({ id, is: "snapshot" }) as const),
+      ...snapshots
+        .filter((one) => one.state === "ready" && one.host === host)
+        .map(({ id }) => ({ id, is: "snapshot" }) as const),
     ],
   };
 }

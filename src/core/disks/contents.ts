@@ -9,6 +9,7 @@ import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
 import type { Caller } from "../people/access.ts";
 import { bounded, driverWords } from "../pods/pod.ts";
 import { ownDisk } from "./find.ts";
+import { diskEngine } from "./host.ts";
 import { unknownSnapshot } from "./requests.ts";
 import { viewSnapshot } from "./view.ts";
 
@@ -43,7 +44,10 @@ export async function listContents(
     if (found?.disk_id !== id || found.state !== "ready") throw unknownSnapshot(own, wanted);
     return { disk: own, snapshot: found };
   });
-  const entries = await readEntries(core, snapshot, path, { ...(after ? { after } : {}), limit: limit + 1 });
+  const entries = await readEntries(core, disk, snapshot, path, {
+    ...(after ? { after } : {}),
+    limit: limit + 1,
+  });
   if (entries === "absent")
     throw new Problem(
       "not_found",
@@ -56,13 +60,13 @@ export async function listContents(
 
 async function readEntries(
   core: Core,
+  disk: DiskRow,
   snapshot: SnapshotRow,
   path: string,
   page: { after?: string; limit: number },
 ): Promise<Found[] | "absent"> {
   try {
-    if (!core.disks) throw new Problem("unavailable", "this server has no disks now");
-    return await bounded("contents", core.disks.contents(snapshot.id, path, page));
+    return await bounded("contents", diskEngine(core, disk.host).contents(snapshot.id, path, page));
   } catch (cause) {
     const words = driverWords(cause);
     if (words === undefined) throw cause;

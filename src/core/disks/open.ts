@@ -90,7 +90,7 @@ export const auditOver = (tx: Tx, actor: string, operation: OperationRow): Promi
 export async function newDisk(
   tx: Tx,
   ownerId: string,
-  given: Pick<DiskRow, "name" | "size_bytes" | "snapshot_policy" | "snapshot_every_s">,
+  given: Pick<DiskRow, "name" | "host" | "size_bytes" | "snapshot_policy" | "snapshot_every_s">,
 ): Promise<DiskRow> {
   await requireName(tx, ownerId, given.name);
   return insertDisk(tx, {

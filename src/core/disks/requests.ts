@@ -12,6 +12,7 @@ import { newId } from "../ids.ts";
 import type { Caller } from "../people/access.ts";
 import { decided } from "../race.ts";
 import { openOperation, ownDisk, requireFree, requireReadable, takeOwnDisk } from "./find.ts";
+import { chooseHost } from "./host.ts";
 import { newDisk, newSnapshot, openNew, openSnapshot } from "./open.ts";
 import { viewOperation } from "./view.ts";
 
@@ -19,16 +20,16 @@ const DEFAULT_SIZE = 100e9;
 
 type Answering = Promise<Answer<DiskOperation>>;
 
-/** Throws Problem name_taken, impossible_request, idempotency_mismatch. */
-export function createDisk(
+/** Throws Problem name_taken, impossible_request, idempotency_mismatch, and of its node invalid_input, unavailable. */
+export async function createDisk(
   core: Core,
   caller: Caller,
-  { name, size_bytes = DEFAULT_SIZE, snapshot_policy = "on_end", snapshot_every_s = null }: CreateDisk,
+  { name, node, size_bytes = DEFAULT_SIZE, snapshot_policy = "on_end", snapshot_every_s = null }: CreateDisk,
   idempotency?: Idempotency,
 ): Answering {
-  requireDisks(core);
+  const host = await chooseHost(core, node);
   return request(core, caller, idempotency, async (tx) => {
-    const disk = await newDisk(tx, caller.id, { name, size_bytes, snapshot_policy, snapshot_every_s });
+    const disk = await newDisk(tx, caller.id, { name, host, size_bytes, snapshot_policy, snapshot_every_s });
     return openNew(tx, caller.id, { kind: "create", disk, newDisk: disk });
   });
 }
@@ -99,9 +100,9 @@ async function takeSource(tx: Tx, caller: Caller, id: string): Promise<DiskRow> 
 
 /** What a disk that is made of another one has of it. */
 const like = (
-  { size_bytes: old, snapshot_policy, snapshot_every_s }: DiskRow,
+  { host, size_bytes: old, snapshot_policy, snapshot_every_s }: DiskRow,
   { name, size_bytes = old }: { readonly name: string; readonly size_bytes?: number | undefined },
-): Parameters<typeof newDisk>[2] => ({ name, size_bytes, snapshot_policy, snapshot_every_s });
+): Parameters<typeof newDisk>[2] => ({ name, host, size_bytes, snapshot_policy, snapshot_every_s });
 
 async function restoreAsNew(
   tx: Tx,
@@ -164,9 +165,4 @@ async function request(
   );
   core.signals.emit("wake");
   return answer;
-}
-
-/** Throws Problem impossible_request where there is nothing to keep disks on. */
-function requireDisks(core: Core): void {
-  if (!core.disks) throw new Problem("impossible_request", "this server has no disks");
 }

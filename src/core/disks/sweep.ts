@@ -17,6 +17,7 @@ import type { Core } from "../core.ts";
 import { countFinding } from "../findings.ts";
 import { compareDisks, isThere, type Volume } from "./compare.ts";
 import { openOperation } from "./find.ts";
+import { diskEngine } from "./host.ts";
 import { auditDisk, openNew } from "./open.ts";
 import { openDueSnapshots } from "./schedule.ts";
 
@@ -30,17 +31,20 @@ type Watch = (what: string, work: () => Promise<unknown>) => Promise<unknown>;
 
 /** Does it all once; it never rejects. */
 export function createDiskSweep(core: Core, conditions: Conditions): () => Promise<void> {
-  const { disks: engine } = core;
-  if (!engine) return async () => undefined;
+  const { disks } = core;
+  if (!disks) return async () => undefined;
   const reported = new Set<string>();
   const watch: Watch = (what, work) => conditions.watch(`disks: ${what}`, `${what} failed`, work);
   return async () => {
     await watch("beginning snapshots", () => openDueSnapshots(core));
     await watch("retiring snapshots", () => retire(core));
-    await watch("taking away snapshots", () => takeAway(core, engine, watch));
+    await watch("taking away snapshots", () => takeAway(core, watch));
     await watch("purging disks", () => purge(core));
-    await watch("comparing disks with their rows", () => compare(core, engine, watch, reported));
-    await watch("emptying the quarantine", () => expire(core, engine));
+    for (const host of disks.names) {
+      const where = host === null ? "" : ` on ${host}`;
+      await watch(`comparing disks${where} with their rows`, () => compare(core, host, watch, reported));
+      await watch(`emptying the quarantine${where}`, () => expire(core, disks.on(host)));
+    }
   };
 }
 
@@ -62,10 +66,10 @@ async function leave(tx: Tx, diskId: string, one: { id: string; taken_at: string
   await auditDisk(tx, SYSTEM, "snapshot.retire", diskId, `${one.id}, taken at ${one.taken_at}`);
 }
 
-async function takeAway(core: Core, engine: DiskEngine, watch: Watch): Promise<void> {
-  for (const id of await core.store.read(leavingSnapshots))
+async function takeAway(core: Core, watch: Watch): Promise<void> {
+  for (const { id, host } of await core.store.read(leavingSnapshots))
     await watch(`taking away snapshot ${id}`, async () => {
-      await engine.remove({ snapshot: id });
+      await diskEngine(core, host).remove({ snapshot: id });
       await core.store.write((tx) => deleteSnapshots(tx, { id }));
     });
 }
@@ -83,8 +87,9 @@ async function purge(core: Core): Promise<void> {
   }
 }
 
-async function compare(core: Core, engine: DiskEngine, watch: Watch, reported: Set<string>): Promise<void> {
-  const { unnamed, halfMade, missing } = await compareDisks(core, engine);
+async function compare(core: Core, host: string | null, watch: Watch, reported: Set<string>): Promise<void> {
+  const engine = diskEngine(core, host);
+  const { unnamed, halfMade, missing } = await compareDisks(core, host);
   for (const { id } of unnamed)
     await watch(`putting ${id} in quarantine`, async () => {
       await engine.quarantine(id);

@@ -40,6 +40,7 @@ function view(
   return {
     id: row.id,
     name: row.name,
+    node: row.host,
     state: stateOf(row, holder, operation),
     size_bytes: row.size_bytes,
     used_bytes: row.used_bytes,

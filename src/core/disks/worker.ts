@@ -2,7 +2,7 @@
  * Brings the operations on disks forward: each row is the job, worked on under a lease. It is done outside, then its outcome is written
  * with all that it changes, then what is of no use any more is cleared away. Whoever takes over from a dead server begins again.
  */
-import { type DiskEngine, DiskRefused } from "../../drivers/disks.ts";
+import { DiskRefused } from "../../drivers/disks.ts";
 import { DriverError } from "../../drivers/driver.ts";
 import type { Tx } from "../../store/db.ts";
 import {
@@ -18,6 +18,7 @@ import type { Db } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
+import { diskEngine } from "./host.ts";
 import { clearAway, cleared, JOBS, type Made, readAround, undo } from "./jobs.ts";
 import { auditOver } from "./open.ts";
 import { type Keeping, keepLease } from "./progress.ts";
@@ -47,7 +48,7 @@ export function createDiskWorker(
   conditions: Conditions,
 ): DiskWorker {
   if (!core.disks) return { claim: async () => [], next: async () => undefined, work: async () => undefined };
-  const work = new DiskWork(core, core.disks, lease);
+  const work = new DiskWork(core, lease);
   const inHand = new Set<string>();
   return {
     claim: (tx) => claimOperations(tx, lease, HANDS - inHand.size),
@@ -69,12 +70,10 @@ export function createDiskWorker(
 
 class DiskWork {
   readonly #core: Core;
-  readonly #engine: DiskEngine;
   readonly #lease: Lease;
 
-  constructor(core: Core, engine: DiskEngine, lease: Lease) {
+  constructor(core: Core, lease: Lease) {
     this.#core = core;
-    this.#engine = engine;
     this.#lease = lease;
   }
 
@@ -104,7 +103,8 @@ class DiskWork {
     const around = await store.read((db) => readAround(db, operation));
     let made: Made;
     try {
-      made = await JOBS[operation.kind].run(this.#engine, operation, around, keeping.progress);
+      const engine = diskEngine(this.#core, around.disk.host);
+      made = await JOBS[operation.kind].run(engine, operation, around, keeping.progress);
     } catch (error) {
       return this.#failed(operation, keeping, error);
     }
@@ -163,7 +163,8 @@ class DiskWork {
   /** What cannot be cleared away after many tries stays behind, for the sweep. */
   async #clear(operation: OperationRow): Promise<void> {
     try {
-      await clearAway(this.#engine, operation);
+      const { disk } = await this.#core.store.read((db) => readAround(db, operation));
+      await clearAway(diskEngine(this.#core, disk.host), operation);
     } catch (error) {
       const words = this.#wordsOf(operation, error);
       if (operation.attempts + 1 < TRIES) return this.#pause(operation, operation.error ?? words);

@@ -18,6 +18,7 @@ export const capacityRow = (n: NodeCapacity, at: string): CapacityRow => ({
   healthy: n.healthy ? 1 : 0,
   simulated: n.simulated ? 1 : 0,
   max_duration_s: n.maxDurationS,
+  host: n.host ?? null,
   seen_at: at,
 });
 

@@ -10,6 +10,8 @@ export interface PlanNode {
   readonly places: number;
   /** Healthy and not cordoned; a closed node gets nothing new. */
   readonly open: boolean;
+  /** Whose disks what runs on it can have; undefined where all nodes have the same. */
+  readonly host?: string | undefined;
 }
 
 /** What runs, is being prepared, or is ending. */
@@ -31,6 +33,8 @@ export interface PlanRequest {
   readonly durationS: number;
   /** An advance reservation starts then and never earlier. */
   readonly notBefore: number | undefined;
+  /** Its disk is there: only nodes of this host can serve. Undefined without a disk, or with one that all nodes have. */
+  readonly host?: string | undefined;
   /** Where the last plan put it; undefined for a newcomer. */
   readonly place: { readonly start: number; readonly nodes: readonly string[] } | undefined;
   /** The latest start that its user was told. */
@@ -69,6 +73,10 @@ export const freeAfter = (readyBy: number, durationS: number): number =>
 
 /** For how long a request is booked, from its start, ms. */
 export const spanOf = (durationS: number): number => freeAfter(LATE_MS + PREPARING_MS, durationS);
+
+/** Whether a node could ever serve, as far as its disk goes. */
+export const hasDiskOf = (node: PlanNode, { host }: Pick<PlanRequest, "host">): boolean =>
+  host === undefined || node.host === host;
 
 /** The request as the next plan has to get it: placed and promised as this plan says. */
 export const carried = (request: PlanRequest, planned: Planned): PlanRequest => ({

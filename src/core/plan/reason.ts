@@ -1,5 +1,6 @@
 /** Why somebody waits, in words. */
 import type { Plan } from "../plan.ts";
+import { hasDiskOf, type PlanRequest } from "./model.ts";
 import type { Booking, Host } from "./schedule.ts";
 
 /**
@@ -16,10 +17,7 @@ export function reasonOf(plan: Plan, id: string, what: string): string {
   const { request, booking } = entry;
   const { now, hosts } = board.schedule;
   if (!booking) {
-    const able = [...hosts.values()].filter(({ node }) => node.open && node.places >= request.places).length;
-    const why =
-      able < request.nodes ? "too few nodes that could hold it are open" : "what holds it has no known end";
-    return `waits for ${what}: ${why}`;
+    return `waits for ${what}: ${whyNever(request, [...hosts.values()])}`;
   }
   if (booking.from <= now) return "starts now";
   if (booking.start <= now)
@@ -27,6 +25,16 @@ export function reasonOf(plan: Plan, id: string, what: string): string {
   if (booking.start === request.notBefore)
     return `waits for its time; ${what} is planned on ${where(booking)}`;
   return `waits for ${what}: ${where(booking)} ${booking.hosts.length === 1 ? "has" : "have"} ${before(plan, booking, now)}`;
+}
+
+function whyNever(request: PlanRequest, hosts: readonly Host[]): string {
+  const able = hosts.filter(
+    ({ node }) => node.open && node.places >= request.places && hasDiskOf(node, request),
+  );
+  if (able.length >= request.nodes) return "what holds it has no known end";
+  return request.host === undefined
+    ? "too few nodes that could hold it are open"
+    : `its disk is on node ${request.host}, which is away, takes nothing new, or has too few of them`;
 }
 
 const where = ({ hosts }: Booking): string =>

@@ -2,7 +2,7 @@
  * Who has what place when, on all nodes of one GPU type, and the search for the earliest place. What is counted is how many
  * places of a node are taken at an instant: any bookings whose count never exceeds the places can be given GPUs as they start.
  */
-import type { PlanHold, PlanNode, PlanRequest } from "./model.ts";
+import { hasDiskOf, type PlanHold, type PlanNode, type PlanRequest } from "./model.ts";
 import { Profile, type Window } from "./profile.ts";
 import { Windows } from "./windows.ts";
 
@@ -106,22 +106,24 @@ export class Schedule {
 
   /** The earliest place for a request with all bookings as they are, before a limit; undefined when there is none. */
   earliest(
-    request: Pick<PlanRequest, "places" | "nodes" | "notBefore">,
+    request: Pick<PlanRequest, "places" | "nodes" | "notBefore" | "host">,
     span: number,
     before = Number.POSITIVE_INFINITY,
   ): Fit | undefined {
     const from = Math.max(this.now, request.notBefore ?? this.now);
+    // Also where they are not searched: what is freed is noted for the numbers that there are windows of.
     const windows = this.#level(request.places);
+    if (request.host !== undefined) return this.#earliestAt(request, span, from, before);
     return request.nodes === 1
       ? this.#earliestOne(windows, span, from, before)
       : earliestGang(windows, request.nodes, span, from, before);
   }
 
   /** For how long so many places of some node are free from now on, ms. */
-  longestNow(places: number): number {
+  longestNow(request: Pick<PlanRequest, "places" | "host">): number {
     let longest = 0;
-    this.#level(places).find(0, this.now, this.now + 1, ({ until }) => {
-      longest = Math.max(longest, until - this.now);
+    this.#level(request.places).find(0, this.now, this.now + 1, ({ until, owner }) => {
+      if (hasDiskOf(owner.node, request)) longest = Math.max(longest, until - this.now);
       return false;
     });
     return longest;
@@ -141,6 +143,23 @@ export class Schedule {
     const inside = first.from < from && from > this.now;
     const host = inside ? fullestAt(windows, span, from) : first.owner;
     return { start: Math.max(first.from, from), hosts: [host] };
+  }
+
+  /** For one that only the nodes of a host can serve, which are few. */
+  #earliestAt(
+    request: Pick<PlanRequest, "places" | "host">,
+    span: number,
+    from: number,
+    before: number,
+  ): Fit | undefined {
+    const windows = [...this.hosts.values()]
+      .filter(({ node }) => hasDiskOf(node, request))
+      .flatMap((host) => allWindows(host, request.places))
+      .map((window) => ({ ...window, from: Math.max(window.from, from) }))
+      .filter((window) => window.from < before && window.until - window.from >= span)
+      .sort((a, b) => a.from - b.from || a.free - b.free || (a.owner.name < b.owner.name ? -1 : 1));
+    const [first] = windows;
+    return first && { start: first.from, hosts: [first.owner] };
   }
 
   /** Changes a profile within a time, and the lists of windows with it. */

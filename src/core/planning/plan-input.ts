@@ -32,8 +32,8 @@ export async function readNodes(
 async function withHolds(db: Db, offers: readonly CapacityRow[], now: Date): Promise<NodeChange[]> {
   const open = await openNodes(db, offers);
   const holds = await holdsOn(db, offers, now.getTime());
-  return offers.map(({ node, places }) => ({
-    node: { node, places, open: open.has(node) },
+  return offers.map(({ node, places, host }) => ({
+    node: { node, places, open: open.has(node), host: host ?? undefined },
     holds: holds.get(node) ?? [],
   }));
 }
@@ -65,6 +65,7 @@ export const requestOf = (row: WaitingRow): PlanRequest => ({
   promised: instantOf(row.promised_start_at),
   priority: RANKS[row.priority],
   owner: row.owner_id,
+  host: row.disk_host ?? undefined,
 });
 
 const instantOf = (at: string | null): number | undefined => (at === null ? undefined : Date.parse(at));

@@ -103,6 +103,7 @@ export const registeredKey: Key = {
 export const disk = (given: Partial<Disk> = {}): Disk => ({
   id: "diskbcdefghijklmnopq",
   name: "home",
+  node: null,
   state: "ready",
   size_bytes: 100e9,
   used_bytes: 3_200_000_000,

@@ -43,6 +43,8 @@ function judgePlace(world: World, request: PlanRequest, its: Planned, taken: rea
   for (const node of its.nodes) {
     const has = world.nodes.get(node);
     if (!has?.open) throw new Error(`${its.id} is on ${node}, which is closed`);
+    if (request.host !== undefined && has.host !== request.host)
+      throw new Error(`${its.id} is on ${node}, and its disk on ${request.host}`);
     const there = taken.filter((t) => t.node === node).map((t) => ({ ...t, from: t.sure }));
     for (const { from: at } of there) {
       const used = usedAt(there, node, at);
@@ -69,8 +71,10 @@ function judgeWait(
   );
   for (const start of starts) {
     const fits = [...world.nodes.values()].filter(
-      ({ node, open, places }) =>
-        open && leastFree(others, node, places, start, start + spanOf(request.durationS)) >= request.places,
+      ({ node, open, places, host }) =>
+        open &&
+        (request.host ?? host) === host &&
+        leastFree(others, node, places, start, start + spanOf(request.durationS)) >= request.places,
     );
     if (fits.length >= request.nodes)
       throw new Error(

@@ -14,6 +14,8 @@ import { randomFrom } from "../../helpers/random.ts";
 
 const MINUTE = 60_000;
 const OWNERS = ["ann", "bob", "cy"];
+/** Some have two nodes, some one. */
+const hostOf = (node: string): string => `host-${Number(node.slice(1)) % 4}`;
 
 export interface Running {
   readonly id: string;
@@ -163,6 +165,7 @@ export class World {
       promised: undefined,
       priority: this.below(3),
       owner: this.pick(OWNERS),
+      host: !gang && this.random() < 0.3 ? hostOf(`n${this.below(6)}`) : undefined,
     };
     this.queue.set(id, request);
     this.#arrived.push(request);
@@ -194,7 +197,7 @@ export class World {
   }
 
   #setNode(node: string, places: number, open: boolean): void {
-    this.nodes.set(node, { node, places, open });
+    this.nodes.set(node, { node, places, open, host: hostOf(node) });
     this.#touch([node]);
     if (!open) this.lossy.add(node);
   }

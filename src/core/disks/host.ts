@@ -1,0 +1,105 @@
+/** Where a disk is, and where a new one is made. A disk never moves: its clones, and what is restored from its snapshots, are beside it. */
+import { Problem } from "../../api/errors.ts";
+import { nearest } from "../../api/nearest.ts";
+import type { DiskEngine } from "../../drivers/disks.ts";
+import { DriverError } from "../../drivers/driver.ts";
+import { listCapacity } from "../../store/capacity.ts";
+import { listCordons } from "../../store/cordons.ts";
+import type { DiskRow } from "../../store/disk-tables.ts";
+import type { Db, ReservationRow } from "../../store/tables.ts";
+import type { Core } from "../core.ts";
+import { bounded, wordsOf } from "../pods/pod.ts";
+
+/** Who creates a disk is waiting. */
+const ROOM_MS = 5000;
+
+/** What works on the disks of a host. Throws DriverError where there is none. */
+export function diskEngine({ disks }: Pick<Core, "disks">, host: string | null): DiskEngine {
+  if (disks) return disks.on(host);
+  throw new DriverError("this server has no disks now");
+}
+
+/** Of what cannot be asked there is only why. */
+interface Room {
+  readonly host: string | null;
+  readonly bytes?: number;
+  readonly fault?: string;
+}
+
+/**
+ * The host of a new disk: the one that is wished for, else of those that take new reservations the one with the most room. Throws
+ * Problem invalid_input for one that is not known, impossible_request without disks, unavailable when it cannot be asked.
+ */
+export async function chooseHost(core: Core, wish: string | undefined): Promise<string | null> {
+  const { disks } = core;
+  if (!disks) throw new Problem("impossible_request", "this server has no disks");
+  if (disks.names.includes(null)) return requireNone(wish);
+  const names = disks.names.filter((name) => name !== null);
+  if (wish !== undefined && !names.includes(wish)) throw unknownHost(wish, names);
+  const rooms = await Promise.all(
+    (wish === undefined ? await takingNew(core, names) : [wish]).map((host) => roomOn(core, host)),
+  );
+  const best = rooms.reduce<Room | undefined>(
+    (most, room) => ((room.bytes ?? -1) > (most?.bytes ?? -1) ? room : most),
+    undefined,
+  );
+  if (best?.bytes !== undefined) return best.host;
+  const faults = rooms.map(({ host, fault }) => `${host}: ${fault}`).join("; ");
+  throw new Problem("unavailable", `no disk can be created now; ${faults}`, { retryAfter: 5 });
+}
+
+function requireNone(wish: string | undefined): null {
+  if (wish === undefined) return null;
+  throw badNode("all nodes of this server have the same disks; leave it out");
+}
+
+function unknownHost(wish: string, names: readonly string[]): Problem {
+  const meant = nearest(wish, names);
+  const hint = meant === undefined ? undefined : `did you mean ${meant}?`;
+  return badNode(`there is no node ${JSON.stringify(wish)} with disks; there are: ${names.join(", ")}`, hint);
+}
+
+const badNode = (detail: string, hint?: string): Problem =>
+  new Problem("invalid_input", `node: ${detail}`, {
+    hint,
+    errors: [{ field: "node", code: "invalid", detail }],
+  });
+
+/** Those that are not cordoned; all, if all of them are. */
+async function takingNew(core: Core, names: readonly string[]): Promise<readonly string[]> {
+  const cordoned = new Set((await core.store.read(listCordons)).map(({ node }) => node));
+  const taking = names.filter((name) => !cordoned.has(name));
+  return taking.length === 0 ? names : taking;
+}
+
+async function roomOn(core: Core, host: string): Promise<Room> {
+  try {
+    return { host, bytes: await bounded("room", diskEngine(core, host).room(), ROOM_MS) };
+  } catch (error) {
+    return { host, fault: wordsOf(error) };
+  }
+}
+
+/** Throws Problem impossible_request when no node beside the disk ever has what is asked for with it. */
+export async function requireNode(
+  db: Db,
+  { name, host }: DiskRow,
+  { gpu_type, places, gpu_count }: Pick<ReservationRow, "gpu_type" | "places" | "gpu_count">,
+): Promise<void> {
+  if (host === null) return;
+  const offers = await listCapacity(db, gpu_type);
+  const most = Math.max(0, ...offers.filter((offer) => offer.host === host).map((offer) => offer.places));
+  if (most >= places) return;
+  const has = most === 0 ? `no ${gpu_type}` : `only ${most} ${gpu_type}, not ${gpu_count}`;
+  const others = [...new Set(offers.filter((offer) => offer.host !== host).map((offer) => offer.node))];
+  throw new Problem(
+    "impossible_request",
+    `disk ${name} is on node ${host}, which has ${has}, and a disk does not move`,
+    {
+      hint:
+        others.length === 0
+          ? "reserve without the disk, or what that node has: gpu-dev admin nodes"
+          : `reserve without it, or make one there: gpu-dev disk create NAME --node ${others[0]}`,
+    },
+  );
+}
