@@ -56,7 +56,9 @@ export async function openWays(address = "127.0.0.1", prefix: readonly string[] 
   };
   await makeHome(join(dir, "ws"), sshd, `http://${address}:${gateways.ws.port}`);
   await makeHome(join(dir, "wss"), sshd, `https://${address}:${gateways.wss.port}`);
-  const usageFile = join(dir, "usage");
+  let measurements = 0;
+  // One for each: the ProxyCommand measured before may write its own only now.
+  const usageFile = (): string => join(dir, `usage-${measurements}`);
   return {
     ssh(variant, command, { stdin = "ignore", stdout = "ignore", measured = false } = {}) {
       const [program = "ssh", ...args] = [
@@ -65,18 +67,19 @@ export async function openWays(address = "127.0.0.1", prefix: readonly string[] 
         ...words(variant, { address, sshd, dir, relayPort: gateways.node.port }),
         command,
       ];
-      if (measured) rmSync(usageFile, { force: true });
+      if (measured) measurements += 1;
       const env = {
         ...cleanEnv(),
         NODE_EXTRA_CA_CERTS: join(dir, "ca.pem"),
-        ...(measured && preload(usageFile)),
+        ...(measured && preload(usageFile())),
       };
       const stdio: StdioOptions = [stdin, stdout, "inherit"];
       return spawn(program, args, { stdio, env });
     },
     async clientUsage() {
-      while (!(existsSync(usageFile) && readFileSync(usageFile, "utf8").endsWith("\n"))) await pause(10);
-      return JSON.parse(readFileSync(usageFile, "utf8")) as Usage;
+      const file = usageFile();
+      while (!(existsSync(file) && readFileSync(file, "utf8").endsWith("\n"))) await pause(10);
+      return JSON.parse(readFileSync(file, "utf8")) as Usage;
     },
     gatewayUsage: (variant) => usageOf(gateways[variant].child.pid ?? 0),
     async close() {

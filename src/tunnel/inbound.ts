@@ -67,9 +67,10 @@ export class Inbound {
     if (this.#total !== undefined || this.#received + data.length - this.#acked > this.#window) return false;
     if (this.waiting === 0) this.#watch?.start();
     this.#received += data.length;
-    this.#queue.push(data);
     this.lender?.keep(this.#received);
-    this.#hand();
+    // Most messages are short and find nothing before them: they take no way round.
+    if (this.#queue.length === 0 && this.#handed - this.#consumed < HANDED) this.#give(data);
+    else this.#queue.push(data);
     this.#events?.onProgress();
     return true;
   }
@@ -113,9 +114,13 @@ export class Inbound {
     while (this.#handed - this.#consumed < HANDED) {
       const data = this.#queue.take(HANDED);
       if (!data) return;
-      this.#handed += data.length;
-      this.#sink.write(data, (error) => (error ? this.#fail() : this.#taken(data.length)));
+      this.#give(data);
     }
+  }
+
+  #give(data: Buffer): void {
+    this.#handed += data.length;
+    this.#sink.write(data, (error) => (error ? this.#fail() : this.#taken(data.length)));
   }
 
   #taken(bytes: number): void {

@@ -114,15 +114,26 @@ export class Outbound {
     this.#source.pause();
   }
 
+  /** Bytes that the window has room for. */
+  get #room(): number {
+    return this.#acked + this.#window - this.#sent;
+  }
+
   get #kept(): number {
     return this.#sent - this.#replay.length;
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#queue.length === 0 && this.#ws?.bufferedAmount === 0) this.#watch?.start();
-    this.#queue.push(chunk);
-    this.#lender?.keep(this.#sent + this.#queue.length);
-    this.#flush();
+    const ws = this.#ws;
+    this.#lender?.keep(this.#sent + this.#queue.length + chunk.length);
+    if (ws && this.#queue.length === 0 && ws.bufferedAmount === 0 && chunk.length <= this.#room) {
+      // Most messages are short and find nothing before them: they take no way round.
+      this.#watch?.start();
+      this.#put(ws, chunk);
+    } else {
+      this.#queue.push(chunk);
+      this.#flush();
+    }
     this.#steer();
   };
 
@@ -161,13 +172,18 @@ export class Outbound {
     if (!ws) return;
     while (this.#queue.length > 0 && ws.bufferedAmount < SOCKET_BUFFER / 2) {
       const room = SOCKET_BUFFER - ws.bufferedAmount;
-      const part = this.#queue.take(Math.min(this.#acked + this.#window - this.#sent, room));
+      const part = this.#queue.take(Math.min(this.#room, room));
       if (!part?.length) return;
-      this.#sent += part.length;
-      this.#replay.push(part);
-      ws.sendBytes(part, this.#onLeft);
+      this.#put(ws, part);
     }
     if (this.#queue.length === 0) this.#sayLastLine(ws);
+  }
+
+  #put(ws: Link, part: Buffer): void {
+    this.#sent += part.length;
+    ws.sendBytes(part, this.#onLeft);
+    // Afterwards: what is copied here must not keep the other end waiting.
+    this.#replay.push(part);
   }
 
   /** Once on each wire: it may have been lost with the last one. */

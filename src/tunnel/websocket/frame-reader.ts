@@ -10,6 +10,9 @@ export const MAX_PAYLOAD = 1024 * 1024;
 const MAX_TEXT = 4096;
 /** Section 5.5. */
 const MAX_CONTROL = 125;
+/** The last frame of a binary message; a longer payload has its length elsewhere. */
+const SHORT = 0x82;
+const MAX_SHORT = 125;
 /** Two bytes, eight of the length, four of the mask. */
 const MAX_HEADER = 14;
 
@@ -76,34 +79,51 @@ export class FrameReader {
 
   /** The bytes read: all of a header, or what there is of it. */
   #readHeader(chunk: Buffer, at: number): number {
+    // Nearly all of them come whole.
+    if (this.#headerLength > 0 || chunk.length - at < MAX_HEADER) return this.#gatherHeader(chunk, at);
+    return this.#readShort(chunk, at) || this.#beginFrame(chunk, at);
+  }
+
+  /** A whole message in one short frame without a mask, as echoes are: they wait for nothing else. Its bytes, 0 when it is another. */
+  #readShort(chunk: Buffer, at: number): number {
+    const second = chunk[at + 1] as number;
+    const start = at + (this.#masked ? 6 : 2);
+    const end = start + (second & 0x7f);
+    if (
+      chunk[at] !== SHORT ||
+      this.#message !== undefined ||
+      end > chunk.length ||
+      end - start > MAX_SHORT ||
+      start === end
+    )
+      return 0;
+    if (second >= 0x80 !== this.#masked || (this.#masked && chunk.readUInt32BE(start - 4) !== 0)) return 0;
+    this.#events.onBytes(chunk.subarray(start, end));
+    return end - at;
+  }
+
+  #gatherHeader(chunk: Buffer, at: number): number {
     let read = 0;
     while (at + read < chunk.length) {
       this.#header[this.#headerLength++] = chunk[at + read++] as number;
-      if (this.#headerLength === 2) this.#checkStart();
+      if (this.#headerLength === 2) this.#checkStart(this.#header, 0);
       if (this.#headerLength < this.#fullHeader()) continue;
       this.#headerLength = 0;
-      this.#beginFrame();
+      this.#beginFrame(this.#header, 0);
       break;
     }
     return read;
   }
 
-  /** How long this header is, as far as it can be told yet. */
+  /** How long the header is that is gathered, as far as it can be told yet. */
   #fullHeader(): number {
-    if (this.#headerLength < 2) return 2;
-    const length = this.#lengthByte & 0x7f;
-    const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
-    return 2 + extended + (this.#lengthByte & 0x80 ? 4 : 0);
-  }
-
-  get #lengthByte(): number {
-    return this.#header[1] as number;
+    return this.#headerLength < 2 ? 2 : headerLength(this.#header[1] as number);
   }
 
   /** The first two bytes tell whether the rest is worth reading. */
-  #checkStart(): void {
-    const first = this.#header[0] as number;
-    const masked = (this.#lengthByte & 0x80) !== 0;
+  #checkStart(header: Buffer, at: number): void {
+    const first = header[at] as number;
+    const masked = ((header[at + 1] as number) & 0x80) !== 0;
     if (first & 0x70) throw new FrameError("a reserved bit is set");
     if (masked !== this.#masked) throw new FrameError(masked ? "a mask from a server" : "no mask");
     this.#final = (first & 0x80) !== 0;
@@ -111,25 +131,21 @@ export class FrameReader {
     if (!KNOWN.has(this.#opcode)) throw new FrameError(`opcode ${this.#opcode} is unknown`);
   }
 
-  #beginFrame(): void {
-    const { length, end } = this.#readLength();
+  /** Takes the header at `at`, which is there as a whole; the bytes of it. */
+  #beginFrame(header: Buffer, at: number): number {
+    this.#checkStart(header, at);
+    const length = readLength(header, at);
     this.#checkFrame(length);
+    const end = at + headerLength(header[at + 1] as number);
     this.#read = 0;
     this.#left = length;
     // All zero is as good as none: nothing has to be done.
     this.#mask =
-      this.#masked && this.#header.readUInt32BE(end) !== 0
-        ? Buffer.from(this.#header.subarray(end, end + 4))
+      this.#masked && header.readUInt32BE(end - 4) !== 0
+        ? Buffer.from(header.subarray(end - 4, end))
         : undefined;
     if (length === 0) this.#endFrame();
-  }
-
-  #readLength(): { length: number; end: number } {
-    const length = this.#lengthByte & 0x7f;
-    if (length === 126) return { length: this.#header.readUInt16BE(2), end: 4 };
-    if (length < 126) return { length, end: 2 };
-    if (this.#header.readUInt32BE(2) !== 0) throw new FrameError("a message is too long");
-    return { length: this.#header.readUInt32BE(6), end: 10 };
+    return end - at;
   }
 
   #checkFrame(length: number): void {
@@ -164,4 +180,20 @@ export class FrameReader {
     this.#messageLength = 0;
     if (isText) this.#events.onText(Buffer.concat(this.#text.splice(0)).toString());
   }
+}
+
+/** Of a header whose second byte is `lengthByte`. */
+function headerLength(lengthByte: number): number {
+  const length = lengthByte & 0x7f;
+  const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
+  return 2 + extended + (lengthByte & 0x80 ? 4 : 0);
+}
+
+/** The payload's, of the frame whose header is at `at`. */
+function readLength(header: Buffer, at: number): number {
+  const length = (header[at + 1] as number) & 0x7f;
+  if (length < 126) return length;
+  if (length === 126) return header.readUInt16BE(at + 2);
+  if (header.readUInt32BE(at + 2) !== 0) throw new FrameError("a message is too long");
+  return header.readUInt32BE(at + 6);
 }

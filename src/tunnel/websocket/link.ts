@@ -6,7 +6,7 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import { FrameError, FrameReader, OPCODES } from "./frame-reader.ts";
-import { masked } from "./mask.ts";
+import { masked, unmask } from "./mask.ts";
 
 /** Section 7.4.1: closed without a close frame. */
 const ABNORMAL = 1006;
@@ -138,33 +138,48 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
       if (left) process.nextTick(left);
       return;
     }
-    const [header, body] = this.#frame(opcode, payload);
-    if (payload.length <= SMALL) {
-      this.#socket.write(Buffer.concat([header, body]), left);
-      return;
-    }
+    if (payload.length <= SMALL) this.#socket.write(this.#joined(opcode, payload), left);
+    else this.#writeApart(opcode, payload, left);
+  }
+
+  /** A whole frame in memory of its own. */
+  #joined(opcode: number, payload: Buffer): Buffer {
+    const start = headerLength(payload.length, this.#masking !== "none");
+    const frame = Buffer.allocUnsafe(start + payload.length);
+    writeHeader(frame, opcode, payload.length, this.#masking !== "none");
+    frame.set(payload, start);
+    if (this.#masking === "random") unmask(frame.subarray(start), randomMask(frame, start), 0);
+    return frame;
+  }
+
+  #writeApart(opcode: number, payload: Buffer, left?: () => void): void {
+    const header = Buffer.allocUnsafe(headerLength(payload.length, this.#masking !== "none"));
+    writeHeader(header, opcode, payload.length, this.#masking !== "none");
+    const body = this.#masking === "random" ? masked(payload, randomMask(header, header.length)) : payload;
     this.#socket.cork();
     this.#socket.write(header);
     this.#socket.write(body, left);
     this.#socket.uncork();
   }
-
-  #frame(opcode: number, payload: Buffer): [header: Buffer, body: Buffer] {
-    if (this.#masking !== "random")
-      return [headerOf(opcode, payload.length, this.#masking === "zero"), payload];
-    const header = headerOf(opcode, payload.length, true);
-    const mask = process.getBuiltinModule("node:crypto").randomFillSync(header.subarray(-4));
-    return [header, masked(payload, mask)];
-  }
 }
 
-/** A frame's header; a mask in it is all zero. */
-function headerOf(opcode: number, length: number, withMask: boolean): Buffer {
-  const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8;
-  const header = Buffer.alloc(2 + extended + (withMask ? 4 : 0));
-  header[0] = 0x80 | opcode;
-  header[1] = (extended === 0 ? length : extended === 2 ? 126 : 127) | (withMask ? 0x80 : 0);
-  if (extended === 2) header.writeUInt16BE(length, 2);
-  if (extended === 8) header.writeUInt32BE(length, 6);
-  return header;
+const extendedLength = (length: number): number => (length < 126 ? 0 : length < 65_536 ? 2 : 8);
+
+const headerLength = (length: number, withMask: boolean): number =>
+  2 + extendedLength(length) + (withMask ? 4 : 0);
+
+/** Writes a frame's header to the start of `frame`; a mask in it is all zero. */
+function writeHeader(frame: Buffer, opcode: number, length: number, withMask: boolean): void {
+  const extended = extendedLength(length);
+  frame[0] = 0x80 | opcode;
+  frame[1] = (extended === 0 ? length : extended === 2 ? 126 : 127) | (withMask ? 0x80 : 0);
+  if (extended === 2) frame.writeUInt16BE(length, 2);
+  // Half of the eight bytes are zero: no message has 4 GiB.
+  if (extended === 8) frame.writeUInt32BE(0, 2);
+  if (extended === 8) frame.writeUInt32BE(length, 6);
+  if (withMask) frame.writeUInt32BE(0, 2 + extended);
 }
+
+/** Fills in the mask of the header that ends at `end`. */
+const randomMask = (frame: Buffer, end: number): Buffer =>
+  process.getBuiltinModule("node:crypto").randomFillSync(frame.subarray(end - 4, end));

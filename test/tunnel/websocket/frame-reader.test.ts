@@ -78,7 +78,7 @@ test("the bytes of a message are handed on before the rest of it is there", () =
   expect(read([wire.subarray(0, 1000)]).stream).toHaveLength(990);
 });
 
-test("seeded random messages, masks and pieces lose nothing", () => {
+test.each([true, false])("seeded random messages and pieces lose nothing, with masks: %s", (isMasked) => {
   for (let seed = 1; seed <= 200; seed++) {
     const random = randomFrom(seed);
     const payloads = Array.from({ length: 20 }, () =>
@@ -86,7 +86,7 @@ test("seeded random messages, masks and pieces lose nothing", () => {
     );
     const frames = payloads.map((payload) => {
       const mask = random() < 0.3 ? Buffer.alloc(4) : Buffer.from([1, 2, 3, 4].map((n) => (n * seed) & 255));
-      return write({ opcode: 2, payload, mask });
+      return write({ opcode: 2, payload, ...(isMasked && { mask }) });
     });
     const wire = Buffer.concat(frames);
     const pieces: Buffer[] = [];
@@ -95,7 +95,7 @@ test("seeded random messages, masks and pieces lose nothing", () => {
       pieces.push(wire.subarray(at, at + size));
       at += size;
     }
-    expect(read(pieces, true).stream, `seed ${seed}`).toBe(Buffer.concat(payloads).toString("latin1"));
+    expect(read(pieces, isMasked).stream, `seed ${seed}`).toBe(Buffer.concat(payloads).toString("latin1"));
   }
 });
 
@@ -126,6 +126,14 @@ test.each([
       write({ opcode: 1, payload: bytes("x") }),
     ]),
   ],
+  [
+    "a short message inside of a message",
+    Buffer.concat([
+      write({ opcode: 2, payload: bytes("x"), final: false }),
+      write({ opcode: 2, payload: bytes("y".repeat(20)) }),
+    ]),
+  ],
+  ["a mask on a short message", write({ opcode: 2, payload: bytes("x".repeat(20)), mask: Buffer.alloc(4) })],
   ["a ping in pieces", write({ opcode: 9, payload: bytes("x"), final: false })],
   ["a ping of 126 bytes", write({ opcode: 9, payload: bytes("x".repeat(126)) })],
   ["a close code of one byte", write({ opcode: 8, payload: bytes("x") })],
@@ -137,7 +145,8 @@ test.each([
 });
 
 test("what a client sends has a mask", () => {
-  expect(() => read([write({ opcode: 2, payload: bytes("x") })], true)).toThrow(FrameError);
+  for (const text of ["x", "x".repeat(20)])
+    expect(() => read([write({ opcode: 2, payload: bytes(text) })], true)).toThrow(FrameError);
 });
 
 test("X-07 fragments are one message: together they may not be longer than one", () => {
