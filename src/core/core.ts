@@ -41,7 +41,13 @@ interface Signals {
   fault: [verb: string, fault: CallFault];
   /** A webhook was posted to. */
   posted: [outcome: PostOutcome];
+  /** The configuration was read again, or should have been. */
+  reloaded: [outcome: ReloadOutcome];
 }
+
+/** "unreadable": the file could not be read; "invalid": what stands in it is wrong. Both change nothing. */
+export const RELOAD_OUTCOMES = ["taken", "unreadable", "invalid"] as const;
+export type ReloadOutcome = (typeof RELOAD_OUTCOMES)[number];
 
 /** "retried": it was not taken, and is tried again. */
 export const POST_OUTCOMES = ["delivered", "retried", "given_up"] as const;

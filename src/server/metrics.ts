@@ -8,6 +8,7 @@ import { readTotals } from "../core/totals.ts";
 import { type Clock, realClock } from "../tunnel/clock.ts";
 import type { GatewayObserver } from "../tunnel/observer.ts";
 import type { Certificate } from "./certificate.ts";
+import { databaseFamilies } from "./metrics/database.ts";
 import { Families } from "./metrics/families.ts";
 import { outsideFamilies } from "./metrics/outside.ts";
 import { reconcilerFamilies, requestFamilies } from "./metrics/process.ts";
@@ -40,6 +41,7 @@ export function createMetrics(
   const setGateway = tunnelStates(families);
   const request = requestFamilies(families);
   const setServices = outsideFamilies(families, core.services);
+  const setDatabase = databaseFamilies(families, core);
   reconcilerFamilies(families, core);
   const loopDelay = families.histogram(
     "gpu_dev_event_loop_delay_seconds",
@@ -57,6 +59,7 @@ export function createMetrics(
       setTotals(totals);
       setGateway(watched);
       setServices();
+      setDatabase();
       setCertificate();
       return families.registry.metrics();
     },

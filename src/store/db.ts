@@ -1,7 +1,7 @@
 /** The store: one database behind reads that see one snapshot and writes that are one transaction. */
 import { setTimeout as pause } from "node:timers/promises";
 import { Problem } from "../api/errors.ts";
-import { type Engine, type LockName, openEngine } from "./engine.ts";
+import { type Engine, type LockName, openEngine, type PoolUse } from "./engine.ts";
 import { MIGRATIONS, migrate, type Progress } from "./migrate.ts";
 import type { Watcher } from "./notices.ts";
 import type { Db } from "./tables.ts";
@@ -33,6 +33,8 @@ export interface Store {
   write<T>(work: (tx: Tx) => Promise<T>, options?: { readonly lock?: LockName }): Promise<T>;
   /** Tells of changed reservations, after their commit, until the store is closed: at once those of this process, those of others as they are heard of. */
   watch(watcher: Watcher): void;
+  /** How the connections of this process are used at this moment; empty on SQLite, which has no pool. */
+  pools(): readonly PoolUse[];
   close(): Promise<void>;
 }
 
@@ -98,6 +100,7 @@ function storeOn(engine: Engine, clock: Clock | undefined): Store {
       const listening = engine.notices?.listen(watcher);
       if (listening) listeners.push(listening);
     },
+    pools: () => engine.pools(),
     async close() {
       await Promise.all([...listeners.map((listening) => listening.close()), engine.close()]);
     },

@@ -37,10 +37,21 @@ export interface Engine {
   holding<Q extends { forShare(): Q }>(query: Q): Q;
   /** How other servers hear of changes; undefined where there can be no other. */
   readonly notices: Notices | undefined;
+  /** How its pools are used now; none where there is no pool. */
+  pools(): readonly PoolUse[];
   now(db: Db): Promise<Date>;
   /** "retry": undone by the database because of others; "unavailable": it could not be asked or could not answer. */
   fault(error: unknown): "retry" | "unavailable" | undefined;
   close(): Promise<void>;
+}
+
+export interface PoolUse {
+  readonly pool: "read" | "write";
+  /** Connections. */
+  readonly inUse: number;
+  readonly idle: number;
+  /** Who waits for one. */
+  readonly waiting: number;
 }
 
 /** A connection of its own on which only a lock that others keep makes a statement fail, after 4 s. */
@@ -127,6 +138,7 @@ function openSqlite(path: string): Engine {
     skipLocked: (query) => query,
     holding: (query) => query,
     notices: undefined,
+    pools: () => [],
     now: async () => new Date(),
     fault: sqliteFault,
     async close() {
@@ -165,14 +177,15 @@ function sqliteFault(error: unknown): ReturnType<Engine["fault"]> {
 
 function openPostgres(url: string): Engine {
   const sockets = new Sockets();
-  const writer = openPool(url, sockets);
+  const write = openPool(url, sockets);
   // Writers queue for the schedule lock, each with its connection: readers must not stand behind them.
-  const reader = openPool(url, sockets);
+  const read = openPool(url, sockets);
+  const [writer, reader] = [kyselyOn(write), kyselyOn(read)];
   return {
     name: "postgres",
     writer,
     reader,
-    openPatient: () => openPatient(openPool(url, sockets, { max: 1, query_timeout: 0 })),
+    openPatient: () => openPatient(kyselyOn(openPool(url, sockets, { max: 1, query_timeout: 0 }))),
     textType: `text collate "C"`,
     async lock(tx, name) {
       await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS[name])})`.execute(tx);
@@ -180,6 +193,7 @@ function openPostgres(url: string): Engine {
     skipLocked: (query) => query.forUpdate().skipLocked(),
     holding: (query) => query.forShare(),
     notices: createNotices(url),
+    pools: () => [useOf("read", read), useOf("write", write)],
     async now(on) {
       const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(on);
       if (!(rows[0]?.now instanceof Date)) throw new Error("the database did not tell the time");
@@ -203,7 +217,7 @@ function openPatient(db: Db): Patient {
   };
 }
 
-function openPool(url: string, sockets: Sockets, instead: pg.PoolConfig = {}): Db {
+function openPool(url: string, sockets: Sockets, instead: pg.PoolConfig = {}): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: POOL_SIZE,
@@ -222,8 +236,17 @@ function openPool(url: string, sockets: Sockets, instead: pg.PoolConfig = {}): D
   // then; for one in use the statement fails as well, and the pool throws it away when it is given back.
   pool.on("error", () => undefined);
   pool.on("connect", (client) => client.on("error", () => undefined));
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return pool;
 }
+
+const kyselyOn = (pool: pg.Pool): Db => new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+
+const useOf = (pool: PoolUse["pool"], { totalCount, idleCount, waitingCount }: pg.Pool): PoolUse => ({
+  pool,
+  inUse: totalCount - idleCount,
+  idle: idleCount,
+  waiting: waitingCount,
+});
 
 /** SQLSTATE: 40001 serialization, 40P01 deadlock, 55P03 lock; classes 08, 53, 57 and the socket's errors: not answered. */
 function postgresFault(error: unknown): ReturnType<Engine["fault"]> {

@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { EXAMPLE } from "../../scripts/generate/configuration.ts";
 import { parseSettings, readSettings } from "../../src/server/config/file.ts";
 import { LiveSettings } from "../../src/server/config/live.ts";
-import { openConfig, reloadConfig } from "../../src/server/config/open.ts";
+import { openConfig } from "../../src/server/config/open.ts";
+import { reloadConfig, type Told } from "../../src/server/config/reload.ts";
 import { createLogger } from "../../src/server/log.ts";
 
 const faultOf = (text: string): string => {
@@ -163,6 +164,15 @@ test("a file that was asked for and cannot be read stops the start", async () =>
   await expect(readSettings(file)).rejects.toThrow("is larger than 1048576 bytes");
 });
 
+/** All that is told of it, in order. */
+function listener(): { told: unknown[]; to: Told } {
+  const told: unknown[] = [];
+  return {
+    told,
+    to: { count: (outcome) => told.push(outcome), record: async (_file, change) => void told.push(change) },
+  };
+}
+
 test("reading again takes the types and limits, says what waits for a restart, and keeps what was when it is wrong", async () => {
   const { home, file } = await homeWith("gpu_types: {h100: {max_duration: 1h}}\n");
   const options = await openConfig({ home });
@@ -173,9 +183,10 @@ test("reading again takes the types and limits, says what waits for a restart, a
     changes++;
   });
   const hours = () => (options.live?.catalogue().get("h100")?.maxDurationS ?? 0) / 3600;
+  const { told, to } = listener();
 
   await writeFile(file, "gpu_types: {h100: {max_duration: 2h}}\nlisten: 127.0.0.1:9\n");
-  await reloadConfig(options, logger);
+  await reloadConfig(options, logger, to);
   expect([hours(), changes]).toEqual([2, 1]);
   expect(log.map((line) => JSON.parse(line))).toMatchObject([
     { msg: "the configuration was read again" },
@@ -183,10 +194,45 @@ test("reading again takes the types and limits, says what waits for a restart, a
   ]);
 
   await writeFile(file, "gpu_types: {h100: {max_duration: nine}}\n");
-  await reloadConfig(options, logger);
+  await reloadConfig(options, logger, to);
   expect([hours(), changes]).toEqual([2, 1]);
   expect(log.at(-1)).toContain(`${file}:1: gpu_types.h100.max_duration`);
   expect(log.at(-1)).toContain("what was read before stays");
+
+  await rm(file);
+  await reloadConfig({ ...options, configFile: file }, logger, to);
+  expect(log.at(-1)).toContain("ENOENT");
+  const change = { changed: ["gpu_types.h100.max_duration"], restart: ["listen"] };
+  expect(told).toEqual(["taken", change, "invalid", "unreadable"]);
+});
+
+test("what is different is told by the names of the keys, whatever came, went or changed", async () => {
+  const { home, file } = await homeWith(
+    "limits: {tunnels_per_user: 3}\ncors_origins: ['https://a.example']\n",
+  );
+  const options = await openConfig({ home });
+  const logger = createLogger("silent", { write: () => true });
+  const { told, to } = listener();
+  for (const text of [
+    "limits: {tunnels_per_user: 4, requests_per_token: 9}\ndatabase: 'postgres://u:hunter2@h/d'\n",
+    "# the same\nlimits: {tunnels_per_user: 4, requests_per_token: 9}\n",
+    "gpu_types: {h100: {max_duration: 2h}}\n",
+  ]) {
+    await writeFile(file, text);
+    await reloadConfig(options, logger, to);
+  }
+  expect(told).toEqual([
+    "taken",
+    {
+      changed: ["limits.tunnels_per_user", "limits.requests_per_token", "cors_origins"],
+      restart: ["database"],
+    },
+    // What waits for a restart is compared with what the server was started with.
+    "taken",
+    "taken",
+    { changed: ["limits", "gpu_types"], restart: [] },
+  ]);
+  expect(JSON.stringify(told)).not.toContain("hunter2");
 });
 
 test("a change that cannot be passed on is said to be just that", async () => {
@@ -195,8 +241,9 @@ test("a change that cannot be passed on is said to be just that", async () => {
   const log: string[] = [];
   const logger = createLogger("info", { write: (line) => log.push(line) });
   options.live?.onChange(() => Promise.reject(new Error("no database")));
+  const { to } = listener();
   await writeFile(file, "gpu_types: {h100: {max_duration: 2h}}\nlisten: 127.0.0.1:9\n");
-  await reloadConfig(options, logger);
+  await reloadConfig(options, logger, to);
   expect(options.live?.catalogue().get("h100")?.maxDurationS).toBe(7200);
   expect(log.map((line) => JSON.parse(line))).toMatchObject([
     { msg: "the configuration was read again" },

@@ -1,6 +1,6 @@
 /** The page at /metrics: who may read it, what is on it from the start, and that everything on it is recorded. */
 import { once } from "node:events";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import WebSocket from "ws";
 import { DISK_STATES } from "../../src/api/disks.ts";
 import { ERRORS } from "../../src/api/errors.ts";
@@ -53,6 +53,36 @@ describe.each(engines)("on $engine", (engine) => {
     await rig.settle();
     return id;
   };
+
+  test("O-02 connections to the database are counted while they are in use and waited for", async () => {
+    const metrics = createMetrics(rig.core);
+    const families = async () => {
+      const page = readPage(await metrics.page());
+      return {
+        ...values(page, "gpu_dev_database_connections"),
+        waiting: values(page, "gpu_dev_database_waiting"),
+      };
+    };
+    const go = Promise.withResolvers<void>();
+    onTestFinished(() => go.resolve());
+    const begun: PromiseWithResolvers<void>[] = [];
+    const work = Array.from({ length: 12 }, () => {
+      const one = Promise.withResolvers<void>();
+      begun.push(one);
+      return rig.core.store.write(async () => {
+        one.resolve();
+        await go.promise;
+      });
+    });
+    const most = engine.engine === "postgres" ? 10 : 1;
+    await Promise.all(begun.slice(0, most).map((one) => one.promise));
+    const full = { "write in_use": 10, "write idle": 0, waiting: { read: 0, write: 2 } };
+    const none = { "write in_use": 0, "write idle": 0, waiting: { read: 0, write: 0 } };
+    expect(await families()).toMatchObject(engine.engine === "postgres" ? full : none);
+    go.resolve();
+    await Promise.all(work);
+    expect(await families()).toMatchObject({ "write in_use": 0, waiting: { write: 0 } });
+  });
 
   test("A-15 only an administrator's token opens it; another method is 405, HEAD answers", async () => {
     expect(await problemOf(await rig.app.request("/metrics"))).toMatchObject({ code: "not_logged_in" });
@@ -173,7 +203,9 @@ describe.each(engines)("on $engine", (engine) => {
   test("O-02 everything that is declared is recorded: no family of the page stays at zero for ever", async () => {
     const clock = new FakeClock();
     const sso = { name: "sso", state: () => ({ answered: 1, failed: 2, refused: 3, down: true }) };
-    const metrics = createMetrics({ ...rig.core, services: [sso] }, clock);
+    const pools = () => [{ pool: "read" as const, inUse: 1, idle: 2, waiting: 3 }];
+    const store = { ...rig.core.store, pools };
+    const metrics = createMetrics({ ...rig.core, store, services: [sso] }, clock);
     const state = () => ({ opening: 1, connected: 2, detached: 3, up: 4, down: 5 });
     metrics.watch({ state, audit: () => ({ waiting: 6, lost: 7 }) });
     const { observer } = metrics;
@@ -195,6 +227,7 @@ describe.each(engines)("on $engine", (engine) => {
     metrics.request(503, 12);
     observer.opened({} as Parameters<typeof observer.opened>[0]);
     rig.core.signals.emit("posted", "delivered");
+    rig.core.signals.emit("reloaded", "invalid");
     observer.resumed();
     observer.refused("not_found");
     observer.firstByte(12);

@@ -101,6 +101,20 @@ test("S-10 SIGHUP reads the types again, and a wrong file changes nothing", asyn
   child.kill("SIGHUP");
   await expect.poll(() => log, GUARD).toContain("server.yaml:1: gpu_types.cpu.max_duration");
   expect(await hours()).toEqual([5]);
+  const { items } = await api.listAudit({ query: { action: "config.reload" } });
+  expect(items.map(({ actor, subject, outcome }) => [actor, subject, outcome])).toEqual([
+    ["system", file, "ok"],
+  ]);
+  expect(items[0]?.data).toMatchObject({
+    changed: ["gpu_types.cpu.max_duration"],
+    restart: [],
+  });
+  const page = await (
+    await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } })
+  ).text();
+  expect(page).toContain('gpu_dev_config_reloads_total{outcome="taken"} 1');
+  expect(page).toContain('gpu_dev_config_reloads_total{outcome="invalid"} 1');
+  expect(page).toContain("gpu_dev_config_refused 1");
   child.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
 });

@@ -11,6 +11,12 @@ export interface Limits extends RequestLimits {
   readonly tunnelsPerUser: number;
 }
 
+/** Keys whose values are different: those that hold from now on, by their whole paths, and those that wait for a restart. */
+export interface Change {
+  readonly changed: readonly string[];
+  readonly restart: readonly string[];
+}
+
 const DEFAULT_LIMITS: Limits = {
   // A developer with an editor, some shells and forwarded ports has about ten open.
   tunnelsPerReservation: 100,
@@ -55,13 +61,13 @@ export class LiveSettings {
     this.#listeners.push(listener);
   }
 
-  /** Takes what may change; returns the keys that are different now and need a restart. */
-  change(file: SettingsFile): string[] {
-    const later = restartKeys(this.#file, file);
+  /** Takes what may change; what is different now, also of what may not. */
+  change(file: SettingsFile): Change {
+    const change = changeOf(this.#file, file);
     this.#file = { ...this.#file, ...Object.fromEntries(liveKeys.map((key) => [key, file[key]])) };
     this.#catalogue = catalogueOf(file);
     this.#stated = statedTypes(file);
-    return later;
+    return change;
   }
 
   /** Passes a change on to who depends on it. */
@@ -70,12 +76,33 @@ export class LiveSettings {
   }
 }
 
-function restartKeys(before: SettingsFile, after: SettingsFile): string[] {
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])] as (keyof SettingsFile)[];
-  return keys.filter(
-    (key) => !(liveKeys as readonly string[]).includes(key) && !isDeepStrictEqual(before[key], after[key]),
+function changeOf(before: SettingsFile, after: SettingsFile): Change {
+  const isLive = (key: string) => (liveKeys as readonly string[]).includes(key);
+  const all = differentKeys(before, after);
+  const restart = all.filter((key) => !isLive(key));
+  const changed = all.filter(isLive).flatMap((key) => pathsOf(key, before[key as Live], after[key as Live]));
+  return { changed, restart };
+}
+
+type Live = (typeof liveKeys)[number];
+
+const differentKeys = (before: object, after: object): string[] => {
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...keys].filter((key) => !isDeepStrictEqual(at(before, key), at(after, key)));
+};
+
+const at = (object: object, key: string): unknown => (object as Record<string, unknown>)[key];
+
+/** What is different in it, by the whole path of each key. */
+function pathsOf(path: string, before: unknown, after: unknown): string[] {
+  if (!isMap(before) || !isMap(after)) return [path];
+  return differentKeys(before, after).flatMap((key) =>
+    pathsOf(`${path}.${key}`, at(before, key), at(after, key)),
   );
 }
+
+const isMap = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const catalogueOf = (file: SettingsFile): Catalogue =>
   new Map(Object.entries(file.gpu_types ?? {}).map(([name, type]) => [name, typeSettings(type)]));

@@ -1,7 +1,6 @@
 /** What the server is started with: flags go before the configuration file's values, and these before the defaults. */
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Logger } from "pino";
 import type { Home } from "../../api/home.ts";
 import { ROLES } from "../../api/roles.ts";
 import type { TlsFiles } from "../certificate.ts";
@@ -39,7 +38,7 @@ export async function openConfig(flags: ServerFlags): Promise<ServerOptions> {
 }
 
 /** The user's own file, else the machine's; undefined when there is neither. */
-async function defaultFile(home: Home): Promise<string | undefined> {
+export async function defaultFile(home: Home): Promise<string | undefined> {
   for (const file of [join(home.configDir, FILE), SYSTEM_FILE]) {
     const there = await access(file).then(
       () => true,
@@ -103,24 +102,3 @@ const given = <T extends object>(values: T) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
   };
-
-/** Reads the file again and takes what may change; a file that is wrong is logged and changes nothing. */
-export async function reloadConfig(
-  { configFile, home, live }: Pick<ServerOptions, "configFile" | "home" | "live">,
-  logger: Logger,
-): Promise<void> {
-  try {
-    const path = configFile ?? (await defaultFile(home));
-    const later = live?.change(path === undefined ? {} : await readSettings(path));
-    logger.info({ file: path }, "the configuration was read again");
-    if (later?.length) logger.warn({ keys: later }, "changes of these keys take effect with a restart");
-  } catch (err) {
-    logger.error({ err }, "the configuration was not read again; what was read before stays");
-    return;
-  }
-  try {
-    await live?.tell();
-  } catch (err) {
-    logger.error({ err }, "what was read again did not reach the database yet; it is tried again");
-  }
-}

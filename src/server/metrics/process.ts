@@ -1,6 +1,6 @@
 /** What only this process knows of its own work: it starts at zero with it. */
 import { CALL_FAULTS, CALLS } from "../../core/calls.ts";
-import { type Core, POST_OUTCOMES } from "../../core/core.ts";
+import { type Core, POST_OUTCOMES, RELOAD_OUTCOMES } from "../../core/core.ts";
 import type { Families } from "./families.ts";
 
 /** Seconds: a reservation that is being prepared, a first login, a call of the driver, a request. */
@@ -33,6 +33,23 @@ export function reconcilerFamilies(families: Families, { signals }: Core): void 
     verifying.observe(verifyingMs / 1000);
   });
   driverFamilies(families, signals);
+  reloadFamilies(families, signals);
+}
+
+function reloadFamilies(families: Families, signals: Core["signals"]): void {
+  const reloads = families.counter(
+    "gpu_dev_config_reloads_total",
+    "Times that this process was told to read its configuration again: taken, or refused because of what",
+    { outcome: RELOAD_OUTCOMES },
+  );
+  const refused = families.gauge(
+    "gpu_dev_config_refused",
+    "1 while the configuration that was read last is not the one in the file, which was refused",
+  );
+  signals.on("reloaded", (outcome) => {
+    reloads.inc({ outcome });
+    refused.set(outcome === "taken" ? 0 : 1);
+  });
 }
 
 function driverFamilies(families: Families, signals: Core["signals"]): void {
