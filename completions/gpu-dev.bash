@@ -52,6 +52,9 @@ _gpu_dev() {
       "keys list" | "keys ls") command="keys list" ;;
       "keys add") command="keys add" ;;
       "keys remove" | "keys rm") command="keys remove" ;;
+      "registry list" | "registry ls") command="registry list" ;;
+      "registry login") command="registry login" ;;
+      "registry logout" | "registry rm") command="registry logout" ;;
       "token list" | "token ls") command="token list" ;;
       "token create") command="token create" ;;
       "token rotate") command="token rotate" ;;
@@ -85,6 +88,10 @@ _gpu_dev() {
     "reserve --time") return ;;
     "reserve --name" | "reserve -n") return ;;
     "reserve --disk") COMPREPLY=($(compgen -W "$("$1" __complete disks 2>/dev/null)" -- "$cur")); return ;;
+    "reserve --image") return ;;
+    "reserve --dockerfile") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "reserve --build-context") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "reserve --entrypoint") COMPREPLY=($(compgen -W "keep" -- "$cur")); return ;;
     "reserve --at") return ;;
     "reserve --priority") COMPREPLY=($(compgen -W "low normal high" -- "$cur")); return ;;
     "reserve --timeout") return ;;
@@ -210,6 +217,13 @@ _gpu_dev() {
     "keys add --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "keys remove --fields") return ;;
     "keys remove --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "registry list --fields") return ;;
+    "registry list --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "registry login --username" | "registry login -u") return ;;
+    "registry login --fields") return ;;
+    "registry login --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "registry logout --fields") return ;;
+    "registry logout --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "token list --fields") return ;;
     "token list --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "token create --scope") COMPREPLY=($(compgen -W "user admin metrics reservation" -- "$cur")); return ;;
@@ -295,7 +309,7 @@ _gpu_dev() {
       "context") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --at --priority --dry-run --no-wait --no-queue --timeout --bell --webhook --exec --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --image --dockerfile --build-context --entrypoint --at --priority --dry-run --no-wait --no-queue --timeout --bell --webhook --exec --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "show") COMPREPLY=($(compgen -W "--watch --timeout --why --usage --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--node --code --cursor --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -330,6 +344,9 @@ _gpu_dev() {
       "keys list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "keys add") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "keys remove") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "registry list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "registry login") COMPREPLY=($(compgen -W "--username --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "registry logout") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "token list") COMPREPLY=($(compgen -W "--all --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "token create") COMPREPLY=($(compgen -W "--scope --expires --reservation --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "token rotate") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

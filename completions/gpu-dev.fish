@@ -99,6 +99,10 @@ complete -c gpu-dev -n '__gpu_dev_at reserve' -l multi-node -d 'More GPUs than a
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l time -x -d 'How long, from the moment that ssh works: 90m, 1h30m, 2d (GPU_DEV_TIME, default: 1h)'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -s n -l name -x -d 'Name, unique among your live reservations'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l disk -x -a '(gpu-dev __complete disks 2>/dev/null)' -d 'The disk that is its home and stays; none: temporary storage'
+complete -c gpu-dev -n '__gpu_dev_at reserve' -l image -x -d 'What it runs: any image, such as ubuntu:24.04 (default: the server\'s)'
+complete -c gpu-dev -n '__gpu_dev_at reserve' -l dockerfile -r -F -d 'Build what it runs from this file, with all that is beside it'
+complete -c gpu-dev -n '__gpu_dev_at reserve' -l build-context -r -F -d 'With --dockerfile: from this directory instead'
+complete -c gpu-dev -n '__gpu_dev_at reserve' -l entrypoint -x -a 'keep' -d 'Run the image\'s own entrypoint beside sshd: keep'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l at -x -d 'Start then, not earlier; refused if nothing is free then: 2026-12-01T09:00, "tomorrow 9:00", "mon 9:00" or 9:00'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l priority -x -a 'low normal high' -d 'Who comes first when GPUs get free early (high: administrators): low, normal, high'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l dry-run -d 'Say what would happen and when; reserve nothing'
@@ -223,6 +227,7 @@ complete -c gpu-dev -n '__gpu_dev_at whoami' -l quota -d 'Show the quotas that h
 complete -c gpu-dev -n '__gpu_dev_at keys add' -F
 complete -c gpu-dev -n '__gpu_dev_at keys remove' -s y -l yes -d 'Do not ask'
 complete -c gpu-dev -n '__gpu_dev_at keys rm' -s y -l yes -d 'Do not ask'
+complete -c gpu-dev -n '__gpu_dev_at registry login' -s u -l username -x -d 'Who you are there (asked for when it is missing)'
 complete -c gpu-dev -n '__gpu_dev_at token list' -s a -l all -d 'Those that are good for nothing any more, too'
 complete -c gpu-dev -n '__gpu_dev_at token ls' -s a -l all -d 'Those that are good for nothing any more, too'
 complete -c gpu-dev -n '__gpu_dev_at token create' -l scope -x -a 'user admin metrics reservation' -d 'What it is good for (default: user): user, admin, metrics, reservation'

@@ -6,7 +6,7 @@ import { type Route, type RouteName, routes } from "./routes.ts";
 /** The part of `fetch` that the client uses; the built-in one, undici's, hono's `app.request` and the CLI's light one all fit. */
 export type Fetch = (
   url: string,
-  init: { method: string; headers: Record<string, string>; body?: string; signal?: AbortSignal },
+  init: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal },
 ) => Promise<{ status: number; headers: { get(name: string): string | null }; text(): Promise<string> }>;
 
 export interface ClientOptions {
@@ -78,8 +78,8 @@ async function call(
 ): Promise<unknown> {
   const response = await options.fetch(options.url + target(route.path, given), {
     method: route.method,
-    headers: headers(options, given),
-    ...(given.body === undefined ? {} : { body: JSON.stringify(given.body) }),
+    headers: headers(options, route, given),
+    ...(given.body === undefined ? {} : { body: bodyOf(given.body) }),
     ...(given.signal ? { signal: given.signal } : {}),
   });
   return readReply(response.status, response.headers, await response.text());
@@ -98,12 +98,19 @@ function target(
   return query.size === 0 ? filled : `${filled}?${query}`;
 }
 
-function headers(options: ClientOptions, given: { body?: unknown } & CallOptions): Record<string, string> {
+const bodyOf = (body: unknown): string | Uint8Array =>
+  body instanceof Uint8Array ? body : JSON.stringify(body);
+
+function headers(
+  options: ClientOptions,
+  route: Route,
+  given: { body?: unknown } & CallOptions,
+): Record<string, string> {
   return {
     accept: "application/json",
     "gpu-dev-cli": options.version,
     ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
-    ...(given.body === undefined ? {} : { "content-type": "application/json" }),
+    ...(given.body === undefined ? {} : { "content-type": route.bytes ?? "application/json" }),
     ...(given.idempotencyKey === undefined ? {} : { "idempotency-key": given.idempotencyKey }),
   };
 }

@@ -2,6 +2,7 @@
 import type * as z from "zod";
 import * as a from "./accounts.ts";
 import * as u from "./audit.ts";
+import * as b from "./builds.ts";
 import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
@@ -11,6 +12,7 @@ import * as o from "./logins.ts";
 import { logPage, logsQuery } from "./logs.ts";
 import { podUsage } from "./pod-usage.ts";
 import * as q from "./quotas.ts";
+import * as rl from "./registries.ts";
 import * as r from "./reservations.ts";
 import type { RouteName } from "./routes.ts";
 import * as s from "./schemas.ts";
@@ -65,6 +67,12 @@ export const contract = {
   listContents: { params: s.idParams, query: d.contentsQuery, reply: d.contentsPage },
   listDiskOperations: { params: s.idParams, query: s.pageQuery, reply: d.diskOperationPage },
   getDiskOperation: { params: s.idParams, reply: d.diskOperation },
+  listRegistries: { reply: rl.registryLogins },
+  setRegistry: { body: rl.setRegistryLogin, reply: rl.registryLogin },
+  removeRegistry: { params: rl.registryParams, reply: rl.registryLogin },
+  createBuild: { body: b.createBuild, reply: b.build },
+  getBuild: { params: s.idParams, reply: b.build },
+  uploadContext: { params: s.idParams, query: b.partQuery, body: b.part, reply: b.build },
   listKeys: { query: s.pageQuery, reply: s.keyPage },
   createKey: { body: s.createKey, reply: s.key },
   deleteKey: { params: s.idParams, reply: s.key },

@@ -13,6 +13,7 @@ import * as l from "./lift.ts";
 import { logLine } from "./logs.ts";
 import { podUsage } from "./pod-usage.ts";
 import * as q from "./quotas.ts";
+import * as rl from "./registries.ts";
 import * as r from "./reservations.ts";
 import * as s from "./schemas.ts";
 
@@ -138,6 +139,9 @@ export const documents = {
   "keys list": z.object({ items: z.array(s.key) }),
   "keys add": s.key,
   "keys remove": s.key,
+  "registry list": rl.registryLogins,
+  "registry login": rl.registryLogin,
+  "registry logout": rl.registryLogin,
   "token list": a.tokenPage,
   "token create": a.issuedToken,
   "token rotate": a.issuedToken,

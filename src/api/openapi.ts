@@ -55,7 +55,9 @@ function operation(name: RouteName, route: Route): Json {
       ? {
           requestBody: {
             required: true,
-            content: { "application/json": { schema: jsonSchema(shape.body, "input") } },
+            content: route.bytes
+              ? { [route.bytes]: { schema: { type: "string", format: "binary" } } }
+              : { "application/json": { schema: jsonSchema(shape.body, "input") } },
           },
         }
       : {}),

@@ -1,7 +1,8 @@
 /** The contract's shapes of reservations: what is asked for, what comes of it, and what happened. */
 import * as z from "zod";
+import { MAX_REFERENCE, parseImageReference } from "./image-reference.ts";
 import { githubNameFault } from "./names.ts";
-import { instant, name, page, pageQuery } from "./schemas.ts";
+import { id, instant, name, page, pageQuery } from "./schemas.ts";
 
 /** Largest duration that is ever accepted; a GPU type's own maximum is usually far below. */
 export const MAX_DURATION_S = 366 * 86_400;
@@ -74,6 +75,12 @@ export const reservation = z.object({
     .nullable()
     .describe("The name of the disk that is its home, and its id; null for temporary storage"),
   disk_id: z.string().nullable(),
+  image: z
+    .string()
+    .nullable()
+    .describe("What it runs, as it was asked for; null for the server's own, and for one that is built"),
+  build_id: z.string().nullable().describe("The build that its image comes of"),
+  entrypoint: z.enum(["keep"]).nullable().describe("keep: the image's own entrypoint runs beside sshd"),
   created_at: instant,
   placed_at: instant
     .nullable()
@@ -137,6 +144,15 @@ export const reservation = z.object({
 });
 export type Reservation = z.infer<typeof reservation>;
 
+const imageReference = z
+  .string()
+  .min(1)
+  .max(MAX_REFERENCE)
+  .refine(
+    (text) => parseImageReference(text) !== undefined,
+    "is no image, such as ubuntu:24.04 or host/team/image:tag",
+  );
+
 export const createReservation = z.strictObject({
   gpu_type: z.string().min(1).max(63),
   gpu_count: z
@@ -172,6 +188,14 @@ export const createReservation = z.strictObject({
   webhook: webhookUrl
     .optional()
     .describe("Where the server posts what happens to it, signed (docs/webhooks.md)"),
+  image: imageReference
+    .optional()
+    .describe("What it runs, on a driver that has images. Default: the server's own"),
+  build: id.optional().describe("In place of an image: one of the caller's builds (POST /v1/builds)"),
+  entrypoint: z
+    .enum(["keep"])
+    .optional()
+    .describe("keep: the image's own entrypoint runs beside sshd. Default: sshd alone"),
 });
 export type CreateReservation = z.infer<typeof createReservation>;
 

@@ -4,6 +4,7 @@
  */
 import { diskRoutes } from "./disk-routes.ts";
 import type { ErrorCode } from "./errors.ts";
+import { imageRoutes } from "./image-routes.ts";
 import { loginRoutes } from "./login-routes.ts";
 import { quotaRoutes } from "./quota-routes.ts";
 import { tokenRoutes } from "./token-routes.ts";
@@ -19,6 +20,8 @@ export interface Route {
   readonly pods?: true;
   /** For administrators; all others are answered with not_allowed. */
   readonly admin?: true;
+  /** Its body is no JSON but bytes of this type. */
+  readonly bytes?: string;
   readonly status: 200 | 201 | 202;
   readonly summary: string;
   /** It answers with something that has a version, which the ETag names; a change of it takes If-Match. */
@@ -84,6 +87,7 @@ export const routes = {
       "no_capacity",
       "over_quota",
       "taken_then",
+      "not_ready",
       ...DISK_ERRORS,
       "idempotency_mismatch",
     ],
@@ -101,6 +105,7 @@ export const routes = {
       "no_capacity",
       "over_quota",
       "taken_then",
+      "not_ready",
       ...DISK_ERRORS,
     ],
   },
@@ -248,6 +253,7 @@ export const routes = {
   },
   ...diskRoutes,
   ...quotaRoutes,
+  ...imageRoutes,
   listKeys: {
     method: "GET",
     path: "/v1/keys",

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { isId, nameFault } from "./names.ts";
 
 export const instant = z.iso.datetime({ precision: 3 });
-const id = z.string().refine(isId, "not an id");
+export const id = z.string().refine(isId, "not an id");
 
 /** A name by the rule of names.ts; the message shows the offending character and a name that would do. */
 export const name = z.string().superRefine((value, ctx) => {
@@ -32,6 +32,11 @@ export const deployment = z.object({
   version: z.string(),
   min_cli: z.string(),
   domain: z.string(),
+  images: z
+    .object({ context_max_bytes: z.int().describe("Of what an image is built from") })
+    .nullable()
+    .optional()
+    .describe("There when reservations may choose what they run"),
 });
 
 export const health = z.object({

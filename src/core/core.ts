@@ -7,6 +7,8 @@ import type { Store } from "../store/db.ts";
 import { Refusals } from "./audit/refusals.ts";
 import { type CallFault, watchDisks, watchDriver } from "./calls.ts";
 import { type Catalogue, NO_CATALOGUE } from "./gpus/catalogue.ts";
+import type { BuildContexts } from "./images/contexts.ts";
+import type { Sealer } from "./images/seal.ts";
 import type { Logins } from "./logins/providers.ts";
 import { TokenUses } from "./people/token-uses.ts";
 import type { KeptPlan } from "./planning/kept-plan.ts";
@@ -16,6 +18,18 @@ import { type Trace, untraced } from "./trace.ts";
 type LogLevel = "debug" | "info" | "warn" | "error";
 export type Log = (level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string) => void;
 
+/** What pods may be made of, for a driver that has images. */
+export interface ImageSettings {
+  /** Whole names, where * is anything; undefined for all. */
+  readonly allow?: readonly string[] | undefined;
+  /** Those that wait to be built. */
+  readonly contexts: BuildContexts;
+  readonly contextMaxBytes: number;
+  /** Seconds for which a built image that nobody uses is kept. */
+  readonly keepS: number;
+  readonly sealer: Sealer;
+}
+
 interface Settings {
   /** Hosts are `<id>.<domain>`. */
   readonly domain: string;
@@ -23,6 +37,7 @@ interface Settings {
   readonly idleAfterS?: number | undefined;
   /** Seconds for which the audit trail is kept; 0 for ever. Default: 400 days. */
   readonly auditRetentionS?: number | undefined;
+  readonly images?: ImageSettings | undefined;
 }
 
 /** Told within this process, after the change is committed; who misses one sees it in the database a little later. */

@@ -18,6 +18,7 @@ import { shapeOf } from "./gpus/counts.ts";
 import { findGpuType, gpuTypeNames } from "./gpus/inventory.ts";
 import { answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
+import { checkImage } from "./images/check-image.ts";
 import { QUEUED_MS, wanted } from "./lifecycle.ts";
 import type { Caller } from "./people/access.ts";
 import { reasonOf } from "./plan/reason.ts";
@@ -127,6 +128,7 @@ async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateRes
   const { node_count } = shapeOf(type, gpu_count, input.multi_node);
   await checkQuotas(tx.db, caller.id, { ...input, gpu_count }, tx.now);
   if (typeof input.disk === "string") refuseSeveral(node_count);
+  await checkImage(core, tx, caller, input);
   checkStart(input, tx.now);
   if (input.webhook !== undefined) checkWebhook(core, input.webhook);
   if (input.priority === "high" && caller.role !== "admin")
@@ -207,6 +209,9 @@ async function newRow(
     idle_warned_at: null,
     disk_id: disk?.id ?? null,
     disk_held: disk ? 1 : 0,
+    image: input.image ?? null,
+    build_id: input.build ?? null,
+    entrypoint: input.entrypoint ?? null,
     version: 1,
     next_step_at: tx.at,
     leased_by: null,

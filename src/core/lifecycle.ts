@@ -59,9 +59,15 @@ export type Step =
       /** Shown meanwhile; null clears it. */
       readonly lastError: string | null;
       readonly ghostSince?: string | null;
+      /** What it waits for, where that is news to its user. */
+      readonly reason?: string;
     };
 
 export const PREPARING_MS = 5 * 60_000;
+/** An image has gigabytes to come. */
+const WITH_IMAGE_MS = 20 * 60_000;
+/** With what a build may take, and the images that it begins with. */
+const WITH_BUILD_MS = 60 * 60_000;
 export const QUEUED_MS = 48 * 3_600_000;
 /** How often an active pod is looked at: a dead one is noticed in this time, a vanished one after the grace as well. */
 const WATCH_MS = 8000;
@@ -111,7 +117,7 @@ function nextWhilePreparing(row: ReservationRow, facts: Facts, around: Surroundi
     case "absent":
       return facts.launched ? soon(row, now, remaining, "the pod is not there yet") : { do: "launch" };
     case "starting":
-      return soon(row, now, remaining, row.last_error);
+      return { ...soon(row, now, remaining, row.last_error), reason: facts.pod.reason };
     case "running":
       return { do: "prove" };
     case "dead":
@@ -178,7 +184,7 @@ function nextWhileEnding(row: ReservationRow, facts: Facts, now: Date): Step {
 }
 
 /** Tries while preparing come quickly at first; the pauses grow with the time that it takes. */
-const soon = (row: ReservationRow, now: Date, remaining: number, lastError: string | null): Step =>
+const soon = (row: ReservationRow, now: Date, remaining: number, lastError: string | null) =>
   wait(Math.min(remaining, pauseAfter(age(row, now), 25, 5000)), lastError);
 
 /** A pause in proportion to what has passed: the tries get rarer without a counter, also over a restart. */
@@ -193,6 +199,12 @@ const end = (as: FinalState, reason: string): Step => ({ do: "end", as, reason }
 
 const nodeOf = (row: ReservationRow): string =>
   row.node_count === 1 ? `node ${row.node}` : `one of its ${row.node_count} nodes`;
+
+/** How long it may be prepared. */
+export function preparingMs({ image, build_id }: Pick<ReservationRow, "image" | "build_id">): number {
+  if (build_id !== null) return WITH_BUILD_MS;
+  return image === null ? PREPARING_MS : WITH_IMAGE_MS;
+}
 
 /** "2 h100", or "cpu" for a type without GPUs. */
 export const wanted = (row: Pick<ReservationRow, "gpu_count" | "gpu_type">): string =>

@@ -8,6 +8,7 @@ import { createDiskSweep } from "./disks/sweep.ts";
 import { countFinding } from "./findings.ts";
 import { syncCapacity } from "./gpus/inventory.ts";
 import { forgetOldAnswers } from "./idempotency.ts";
+import { createImageSweep } from "./images/sweep.ts";
 import { forgetOldTokens } from "./people/token-retention.ts";
 import { strayPods } from "./pods/compare.ts";
 import { bounded } from "./pods/pod.ts";
@@ -23,6 +24,7 @@ type Sweep = (now: Date) => (() => Promise<void>) | undefined;
 export function createSweeps(core: Core, conditions: Conditions): ReadonlyMap<string, Sweep> {
   const orphans = createOrphanWatch(core, conditions);
   const disks = createDiskSweep(core, conditions);
+  const images = createImageSweep(core, conditions);
   const sweep = async (now: Date): Promise<void> => {
     // First what a lost node still has: once it is known to be back, its GPUs are given to others.
     await conditions.watch("orphans", "the driver's pods could not be listed", () => orphans(now));
@@ -38,6 +40,7 @@ export function createSweeps(core: Core, conditions: Conditions): ReadonlyMap<st
   return new Map([
     ["sweep", everyMinute(sweep)],
     ["disk sweep", everyMinute(disks)],
+    ["image sweep", everyMinute(images)],
   ]);
 }
 

@@ -70,6 +70,31 @@ export interface PodSpec {
   readonly gang?: Gang;
   /** Its home, by the id that the disk engine (disks.ts) knows it by; without it the home goes with the pod. */
   readonly disk?: { readonly volume: string };
+  /** Only for a driver that has images; without it, the driver's own. */
+  readonly image?: PodImage;
+  /** True: the image's own entrypoint runs beside sshd. */
+  readonly keepEntrypoint?: true;
+  /** Its owner's at registries, by host as image-reference.ts has it: for this pod's image alone, and never to be seen inside of it. */
+  readonly registryLogins?: Readonly<Record<string, RegistryLogin>>;
+}
+
+/** What a pod's file system is made of. */
+export type PodImage =
+  | { readonly ref: string }
+  | {
+      readonly build: {
+        /** Names the image that comes of it: the same for the same contents, and another one for each owner. */
+        readonly key: string;
+        /** A tar file of this machine. */
+        readonly context: string;
+        /** Within it. */
+        readonly dockerfile: string;
+      };
+    };
+
+export interface RegistryLogin {
+  readonly username: string;
+  readonly password: string;
 }
 
 export interface PodUpdate {
@@ -136,8 +161,17 @@ export type PodView =
   | { readonly state: "running"; readonly activity?: Activity | undefined }
   | { readonly state: "dead"; readonly reason: string };
 
+/** The images that a driver built, by the key of PodImage. */
+export interface BuiltImages {
+  list(): Promise<string[]>;
+  /** Resolves when it is gone from everywhere; at once when it is nowhere. */
+  remove(key: string): Promise<void>;
+}
+
 export interface Driver {
   readonly name: string;
+  /** Undefined for a driver whose pods are given no image. */
+  readonly builtImages?: BuiltImages;
   /** How pods are kept apart; "processes" is one trust domain, for administrators only. */
   readonly isolation: "namespaces" | "processes" | "containers";
   /** The account that users log in to. */

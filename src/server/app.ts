@@ -19,6 +19,7 @@ import { account } from "./handlers/account.ts";
 import { accounts } from "./handlers/accounts.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
 import { disks } from "./handlers/disks.ts";
+import { images } from "./handlers/images.ts";
 import { inventory } from "./handlers/inventory.ts";
 import { logins } from "./handlers/logins.ts";
 import { operator } from "./handlers/operator.ts";
@@ -91,6 +92,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...account,
     ...accounts,
     ...disks,
+    ...images,
     ...operator,
     ...quotas,
     ...createDeploymentHandlers({ id: deps.deploymentId, version: deps.version }),

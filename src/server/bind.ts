@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Context, Hono } from "hono";
 import type * as z from "zod";
+import { PART_BYTES } from "../api/builds.ts";
 import { contract } from "../api/contract.ts";
 import type { Problem } from "../api/errors.ts";
 import { creates, type Route, type RouteName, routes, takesIfMatch } from "../api/routes.ts";
@@ -9,6 +10,8 @@ import { noQuery } from "../api/schemas.ts";
 import type { Core } from "../core/core.ts";
 import { unknownDisk } from "../core/disks/find.ts";
 import { unknownNode } from "../core/gpus/nodes.ts";
+import { unknownBuild } from "../core/images/builds.ts";
+import { unknownRegistry } from "../core/images/registry-logins.ts";
 import { authenticate, type Caller, requireGate } from "../core/people/access.ts";
 import { unknownUser } from "../core/people/find-user.ts";
 import { notFound } from "../core/people/ownership.ts";
@@ -17,7 +20,7 @@ import { unknownTeam } from "../core/teams.ts";
 import type { Versions } from "../core/versions.ts";
 import { EVENTS, JSON_TYPE, requireAccepted, wantsEvents } from "./accept.ts";
 import { bearerToken } from "./auth.ts";
-import { readJson } from "./body.ts";
+import { readJson, readPart } from "./body.ts";
 import type { Given, Handlers, PrivateRoute, PublicHandlers, Reply } from "./handler.ts";
 import { readIdempotency } from "./idempotency.ts";
 import { etagOf, readIfMatch, refuseIfMatch } from "./if-match.ts";
@@ -156,9 +159,11 @@ function readParams(c: Context<AppEnv>, shape: Shape, route: Route): unknown {
 
 /** What is said of an id that names nothing, by the part of the path before it. */
 const UNKNOWN: Readonly<Record<string, (id: string) => Problem>> = {
+  builds: unknownBuild,
   disks: unknownDisk,
   "disk-operations": unknownDisk,
   nodes: unknownNode,
+  registries: unknownRegistry,
   teams: unknownTeam,
   tokens: unknownToken,
   users: unknownUser,
@@ -168,14 +173,16 @@ async function readInput(c: Context<AppEnv>, shape: Shape, route: Route) {
   const { values, errors } = readQuery(c.req.url);
   const checked = check(shape.query ?? noQuery, values, "query");
   const query: Checked<unknown> = { ...checked, errors: [...errors, ...checked.errors] };
-  const parts = route.method === "GET" ? [query] : [query, await readBody(c, shape)];
+  const parts = route.method === "GET" ? [query] : [query, await readBody(c, shape, route)];
   const problem = inputProblem(parts);
   if (problem) throw problem;
   return { query: shape.query && query.value, body: shape.body && parts[1]?.value };
 }
 
 /** A route without a body takes none, or an empty object. */
-async function readBody(c: Context<AppEnv>, shape: Shape): Promise<Checked<unknown>> {
+async function readBody(c: Context<AppEnv>, shape: Shape, route: Route): Promise<Checked<unknown>> {
+  if (shape.body && route.bytes !== undefined)
+    return check(shape.body, await readPart(c.req.raw, route.bytes, PART_BYTES), "body");
   const json = await readJson(c.req.raw);
   return shape.body ? check(shape.body, json, "body") : check(noQuery, json ?? {}, "body");
 }

@@ -6,12 +6,14 @@ import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { ROLES, type Role } from "../api/roles.ts";
-import { type Core, createCore } from "../core/core.ts";
+import { type Core, createCore, type ImageSettings } from "../core/core.ts";
 import { deploymentId, forgetLeases, localDriverPlace } from "../core/deployment.ts";
 import { syncCapacity } from "../core/gpus/inventory.ts";
+import { createSealer } from "../core/images/seal.ts";
 import { createSshProbe, type Probe } from "../core/pods/probe.ts";
 import { knownServers } from "../core/presence.ts";
 import type { Trace } from "../core/trace.ts";
+import { createBuildContexts } from "../drivers/build-contexts.ts";
 import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { createLocalDriver } from "../drivers/local.ts";
@@ -30,6 +32,7 @@ import { prepareDataDir } from "./data-dir.ts";
 import { createGithubKeys, MAX_KEYS_BYTES } from "./github-keys.ts";
 import { openLogins } from "./logins/open.ts";
 import { Service } from "./outside/service.ts";
+import { openSealKey } from "./seal-key.ts";
 import type { Shutdown } from "./shutdown.ts";
 import { createWebhookSender } from "./webhook-sender.ts";
 
@@ -57,6 +60,8 @@ type OpenOptions = ServerOptions & { readonly dataDir: string; readonly live: Li
 /** On SQLite one process at a time may have each of these; on PostgreSQL leases let many share the work. */
 const LOCKS: Partial<Record<Role, string>> = { worker: "server.lock", api: "api.lock" };
 const LOCK_POLL_MS = 50;
+const DEFAULT_CONTEXT_MAX = 512 * 2 ** 20;
+const DEFAULT_KEEP_S = 14 * 86_400;
 
 /** The database, the driver and the rules around them, as far as the roles of this process need them. */
 export async function openCore(
@@ -96,6 +101,7 @@ export async function openCore(
       domain: options.domain ?? DEFAULT_DOMAIN,
       idleAfterS: options.idleAfterS,
       auditRetentionS: options.auditRetentionS,
+      images: driver.builtImages && (await openImages(dataDir, options.images)),
     },
     catalogue: options.live.catalogue,
     log: (level, fields, message) => logger[level](fields, message),
@@ -118,6 +124,19 @@ async function openDisks(
 ): Promise<DiskEngine | undefined> {
   if (isolation === "containers") return undefined;
   return createLocalDisks({ dataDir, isolation, log: (fields, message) => logger.warn(fields, message) });
+}
+
+async function openImages(
+  dataDir: string,
+  { allow, build }: ServerOptions["images"] = {},
+): Promise<ImageSettings> {
+  return {
+    allow,
+    contexts: createBuildContexts(join(dataDir, "builds")),
+    contextMaxBytes: build?.context_max ?? DEFAULT_CONTEXT_MAX,
+    keepS: build?.keep ?? DEFAULT_KEEP_S,
+    sealer: createSealer(await openSealKey(dataDir)),
+  };
 }
 
 function openGithubKeys({ githubKeysUrl = DEFAULT_GITHUB }: ServerOptions) {

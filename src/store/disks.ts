@@ -144,7 +144,7 @@ export async function holdersOf(db: Db, ids: readonly string[]): Promise<Map<str
   const rows = await db
     .selectFrom("reservations")
     .select(["id", "name", "state", "disk_id", "duration_s", "attempt", "node_count"])
-    .select(["ends_at", "preparing_deadline", "promised_start_at"])
+    .select(["ends_at", "preparing_deadline", "promised_start_at", "image", "build_id"])
     .where(sql<boolean>`disk_held = 1`)
     .where("disk_id", "in", ids)
     .execute();
@@ -162,6 +162,8 @@ export type HolderRow = Pick<
   | "ends_at"
   | "preparing_deadline"
   | "promised_start_at"
+  | "image"
+  | "build_id"
 >;
 
 /** Disks with snapshots every so often that a reservation runs with and nothing is done with; since when none of them was begun. */

@@ -29,6 +29,7 @@ import { auditTrail } from "./migrations/0024-audit-trail.ts";
 import { quotaLines } from "./migrations/0025-quota-lines.ts";
 import { tokenMakers } from "./migrations/0026-token-makers.ts";
 import { diskHosts } from "./migrations/0027-disk-hosts.ts";
+import { images } from "./migrations/0028-images.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -68,6 +69,7 @@ export const MIGRATIONS: readonly Migration[] = [
   quotaLines,
   tokenMakers,
   diskHosts,
+  images,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

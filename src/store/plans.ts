@@ -7,12 +7,13 @@ import { type Db, reservationShape } from "./tables.ts";
 
 const { gpu_type, gpu_count } = reservationShape;
 const { id, seq, owner_id, places, node_count, duration_s, priority, not_before, reason } = reservationShape;
-const { planned_start_at, planned_nodes, promised_start_at, queue_deadline } = reservationShape;
+const { planned_start_at, planned_nodes, promised_start_at, queue_deadline, image, build_id } =
+  reservationShape;
 const waitingShape = {
   gpu_type,
   gpu_count,
   ...{ id, seq, owner_id, places, node_count, duration_s, priority, not_before, reason },
-  ...{ planned_start_at, planned_nodes, promised_start_at, queue_deadline },
+  ...{ planned_start_at, planned_nodes, promised_start_at, queue_deadline, image, build_id },
   /** Where its disk is; null without one, or with one that all nodes have. */
   disk_host: diskShape.host,
 };
@@ -42,7 +43,7 @@ export async function listWaiting(db: Db, gpuType: string, ids?: readonly string
       "not_before",
       "reason",
     ])
-    .select(["planned_start_at", "planned_nodes", "promised_start_at", "queue_deadline"])
+    .select(["planned_start_at", "planned_nodes", "promised_start_at", "queue_deadline", "image", "build_id"])
     .select((eb) =>
       eb
         .selectFrom("disks as d")

@@ -53,10 +53,10 @@ export async function deleteQuota(tx: Tx, kind: QuotaRow["kind"], subject: strin
 }
 
 const { id, owner_id, state, gpu_count, duration_s, started_at, ends_at, ending_at } = reservationShape;
-const { preparing_deadline, promised_start_at } = reservationShape;
+const { preparing_deadline, promised_start_at, image, build_id } = reservationShape;
 const countedShape = {
   ...{ id, owner_id, state, gpu_count, duration_s, started_at, ends_at, ending_at },
-  ...{ preparing_deadline, promised_start_at },
+  ...{ preparing_deadline, promised_start_at, image, build_id },
   ended_at: nullable(instant),
 };
 /** What quotas count of a reservation. */
@@ -65,6 +65,7 @@ export type CountedRow = Row<typeof countedShape>;
 const COUNTED = [
   ...(["id", "owner_id", "state", "gpu_count", "duration_s", "started_at", "ends_at", "ending_at"] as const),
   ...(["preparing_deadline", "promised_start_at", "ended_at"] as const),
+  ...(["image", "build_id"] as const),
 ] as const;
 
 /** All of these owners that are live, or worked and ended after an instant, with GPUs. */

@@ -5,6 +5,7 @@ import type { KeyRow, TokenRow, UserRow } from "./account-tables.ts";
 import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "./disk-tables.ts";
 import type { AllocationRow, CapacityRow, CordonRow, DeviceRow } from "./gpu-tables.ts";
+import type { BuildRow, RegistryLoginRow } from "./image-tables.ts";
 import type { IdentityRow, LoginRow } from "./login-tables.ts";
 import type { MemberRow, QuotaRow, TeamRow } from "./quota-tables.ts";
 
@@ -100,6 +101,10 @@ export const reservationShape = {
   /** The disk that is its home, and whether nobody else can have it. */
   disk_id: nullable(text),
   disk_held: flag,
+  /** As it was asked for; null for the driver's own, and for one that is built from a context. */
+  image: nullable(text),
+  build_id: nullable(text),
+  entrypoint: nullable(oneOf(["keep"])),
   version: int,
   next_step_at: nullable(instant),
   leased_by: nullable(text),
@@ -236,6 +241,8 @@ export interface Tables {
   disks: DiskRow;
   snapshots: SnapshotRow;
   disk_operations: OperationRow;
+  registry_logins: RegistryLoginRow;
+  builds: BuildRow;
   teams: TeamRow;
   team_members: MemberRow;
   quotas: QuotaRow;

@@ -6,6 +6,7 @@ import type { PodUsage } from "../../src/api/pod-usage.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
 import { accountScenes } from "./golden-account-scenes.ts";
 import { diskScenes } from "./golden-disk-scenes.ts";
+import { imageScenes } from "./golden-image-scenes.ts";
 import { quotaScenes } from "./golden-quota-scenes.ts";
 import { gpuType, type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
 
@@ -254,7 +255,9 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
     handlers: { getReady: () => ({ status: "ok" as const, checks: { database: "ok" } }) },
   },
   ...diskScenes,
+  ...imageScenes,
   ...accountScenes,
+  ...imageScenes,
   server: { because: "it prints where it listens; test/e2e starts it in both forms" },
   ...quotaScenes,
   "keys list": {
@@ -274,6 +277,7 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
   "keys remove": { because: "it asks; test/cli/keys.test.ts has its forms" },
   doctor: { because: "it looks at this machine; test/cli/doctor.test.ts has its forms" },
   login: { because: "it needs a token; test/cli/login.test.ts has its forms" },
+  "registry login": { because: "it reads a password; test/cli/registry.test.ts has its forms" },
   logout: { because: "it needs a login before it; test/cli/login.test.ts has its forms" },
   "context list": { lines: ["context list"] },
   "context use": { because: "it needs a login before it; test/cli/login.test.ts has its forms" },

@@ -18,6 +18,8 @@ const row = (given: Partial<CountedRow>): CountedRow => ({
   ended_at: null,
   preparing_deadline: null,
   promised_start_at: null,
+  image: null,
+  build_id: null,
   ...given,
 });
 const queued = row({ state: "queued", started_at: null, ends_at: null });

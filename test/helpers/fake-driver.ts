@@ -22,6 +22,8 @@ export interface FakePod {
 
 export interface FakeDriver extends Driver {
   readonly pods: Map<string, FakePod>;
+  /** The keys of the images that it built. */
+  readonly built: Set<string>;
   /** What the pods said, also those that are gone; line 1 is the first. */
   readonly said: Map<string, Omit<LogLine, "number">[]>;
   /** Verbs in the order in which they came, "launch <pod>". */
@@ -77,8 +79,14 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
     const fault = faults.get(verb);
     if (fault) throw fault;
   };
+  const built = new Set<string>();
   const fake: FakeDriver = {
     name: "fake",
+    built,
+    builtImages: {
+      list: async () => [...built],
+      remove: async (key) => void built.delete(key),
+    },
     isolation: "namespaces",
     sshUser: "dev",
     pods,

@@ -1,4 +1,5 @@
 /** What the audit trail has of what is asked of the API, on both engines. */
+import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AuditEntry } from "../../src/api/audit.ts";
 import { type RouteName, routes } from "../../src/api/routes.ts";
@@ -12,6 +13,15 @@ type Changing = Exclude<
   // It says what would be, and changes nothing; and who logs in is another one each time, by a provider.
   "planReservation" | "beginLogin" | "finishLogin"
 >;
+
+const LOGIN = { host: "registry.test:5000", username: "ann", password: "pass-word-of-ann" };
+/** An empty tar file. */
+const CONTEXT = new Uint8Array(1024);
+const BUILD = {
+  digest: createHash("sha256").update(CONTEXT).digest("hex"),
+  bytes: CONTEXT.length,
+  dockerfile: "Dockerfile",
+};
 
 interface Scene {
   readonly rig: ApiRig;
@@ -44,6 +54,22 @@ const CHANGES: Record<Changing, (scene: Scene) => Promise<() => Promise<unknown>
     const params = { node: (await root.api.listNodes({ query: {} })).items[0]?.name ?? "" };
     await root.api.cordonNode({ params });
     return () => root.api.uncordonNode({ params });
+  },
+  setRegistry:
+    async ({ root }) =>
+    () =>
+      root.api.setRegistry({ body: LOGIN }),
+  removeRegistry: async ({ root }) => {
+    await root.api.setRegistry({ body: LOGIN });
+    return () => root.api.removeRegistry({ params: { host: LOGIN.host } });
+  },
+  createBuild:
+    async ({ root }) =>
+    () =>
+      root.api.createBuild({ body: BUILD }),
+  uploadContext: async ({ root }) => {
+    const { id } = await root.api.createBuild({ body: BUILD });
+    return () => root.api.uploadContext({ params: { id }, query: {}, body: CONTEXT });
   },
   createDisk:
     async ({ root }) =>

@@ -30,6 +30,7 @@ import { createClock, type TestClock } from "../helpers/clock.ts";
 import { engines, type TestDatabase, type TestEngine } from "../helpers/engines.ts";
 import { createFakeDisks, type FakeDisks } from "../helpers/fake-disks.ts";
 import { createFakeDriver, type FakeDriver, h100 } from "../helpers/fake-driver.ts";
+import { openImages } from "../helpers/fake-images.ts";
 
 export interface Person {
   readonly id: string;
@@ -93,11 +94,13 @@ async function rigOn(
   const store = await openStore({ url: database.url, clock });
   closers.unshift(() => store.close());
   const disks = createFakeDisks();
+  const { images, remove } = openImages();
+  closers.unshift(async () => remove());
   const core = createCore({
     store,
     driver,
     disks,
-    settings: { domain: "pods.test" },
+    settings: { domain: "pods.test", images },
     log: (level, fields, message) => logger[level](fields, message),
     probe: async () => ({ ok: true }),
     ...parts,

@@ -60,6 +60,26 @@ export const setup = [
     load: async () => (await import("../commands/keys/remove.ts")).command,
   },
   {
+    path: "registry list",
+    aliases: ["ls"],
+    summary: "List the image registries that you have a login for",
+    group: SETUP,
+    load: async () => (await import("../commands/registry/list.ts")).command,
+  },
+  {
+    path: "registry login",
+    summary: "Store a login for an image registry",
+    group: SETUP,
+    load: async () => (await import("../commands/registry/login.ts")).command,
+  },
+  {
+    path: "registry logout",
+    aliases: ["rm"],
+    summary: "Forget the login for an image registry",
+    group: SETUP,
+    load: async () => (await import("../commands/registry/logout.ts")).command,
+  },
+  {
     path: "token list",
     aliases: ["ls"],
     summary: "List your tokens",

@@ -11,6 +11,8 @@ import type { Context } from "../context.ts";
 import { chooseDisk } from "../disks/choose.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { allPages } from "../http/all-pages.ts";
+import { imageOptions } from "../images/options.ts";
+import { imageOf } from "../images/wish.ts";
 import { choice, count, duration, flag, name, parsed, text } from "../options.ts";
 import { describeForecast } from "../output/forecast.ts";
 import type { Output } from "../output/output.ts";
@@ -47,6 +49,7 @@ const options = {
   ),
   name: parsed("-n, --name <NAME>", "Name, unique among your live reservations", name),
   disk: text("--disk <NAME>", "The disk that is its home and stays; none: temporary storage", "disks"),
+  ...imageOptions,
   at: text("--at <TIME>", `Start then, not earlier; refused if nothing is free then: ${AT_FORMS}`),
   priority: choice(
     "--priority <CLASS>",
@@ -85,6 +88,14 @@ export const command = defineCommand({
       meaning: "With the disk home, whose files stay (`gpu-dev disk create home`)",
     },
     {
+      line: "gpu-dev reserve --gpu-type h100 --time 4h --image nvcr.io/nvidia/pytorch:25.01-py3",
+      meaning: "In an image of your choice (`gpu-dev registry login` for one that is not public)",
+    },
+    {
+      line: "gpu-dev reserve --gpu-type h100 --time 4h --dockerfile ./Dockerfile",
+      meaning: "In an image that is built for you, with the build's log while it lasts",
+    },
+    {
       line: "gpu-dev reserve --gpu-type h100 --gpus 16 --multi-node --time 4h",
       meaning: "Two whole nodes of eight, all at once",
     },
@@ -116,7 +127,7 @@ export const command = defineCommand({
         "Leave one of them out.",
       );
     const wish = await complete(ctx, given);
-    const body = await requestOf(wish, ctx);
+    const body = { ...(await requestOf(wish, ctx)), ...(await imageOf(ctx, wish, wish.dryRun)) };
     if (wish !== given) ctx.say(`The same without questions:\n  ${lineOf(ctx, wish, body)}`);
     if (given.dryRun) return dryRun(ctx, body);
     const interrupt = ctx.watchInterrupt();

@@ -127,6 +127,7 @@ export function describe(r: Reservation, now: Date): Output {
     ["reason", r.reason ?? ""],
     ["gpus", gpus(r)],
     ["disk", r.disk ?? ""],
+    ["image", imageWords(r)],
     ...nodeRows(r),
     ["isolation", r.isolation === "processes" ? "processes (one trust domain)" : (r.isolation ?? "")],
     ["time", exactDuration(r.duration_s)],
@@ -141,6 +142,12 @@ export function describe(r: Reservation, now: Date): Output {
     ["ssh", r.state === "active" ? `ssh ${sshAlias(r)}` : ""],
   ];
   return { json: r, rows: rows.filter(([, value]) => value !== "") };
+}
+
+/** Servers of before have none of these. */
+function imageWords({ image, build_id, entrypoint }: Reservation): string {
+  const what = image ?? (build_id ? `built (${build_id.slice(0, 8)})` : "");
+  return entrypoint ? `${what || "the server's"}, with its own entrypoint` : what;
 }
 
 const collaboratorWords = ({ kind, name, keys }: Reservation["collaborators"][number]): string =>

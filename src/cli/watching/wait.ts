@@ -38,7 +38,7 @@ const watch = (
     {
       feed: reservationFeed(first.id),
       isSettled,
-      phaseOf: (r) => [r.state, r.queue_position, r.node, r.last_error].join(" "),
+      phaseOf: (r) => [r.state, r.queue_position, r.node, stage(r), r.last_error].join(" "),
       wordsOf: (r) => phaseWords(ctx, r),
       stillPending: (r) => stillPending(r, options.timeoutS),
     },
@@ -47,13 +47,18 @@ const watch = (
 
 function phaseWords(ctx: Context, r: Reservation): string {
   if (r.state === "preparing") {
-    return `Preparing ${gpus(r)}${r.node === null ? "" : ` on ${r.node}`}${trouble(r)}`;
+    const what = r.reason === null ? "" : `: ${r.reason}`;
+    return `Preparing ${gpus(r)}${r.node === null ? "" : ` on ${r.node}`}${what}${trouble(r)}`;
   }
   if (r.state === "ending") return `${endedWords(r)}${trouble(r)}`;
   const place = r.queue_position === null ? "" : ` as #${r.queue_position}`;
   const start = startOf(r, ctx.clock.now());
   return `Queued${place} for ${gpus(r)}, start ${typeof start === "string" ? start : start.text}`;
 }
+
+/** What is being done, without how far it is. */
+const stage = (r: Reservation): string =>
+  r.state === "preparing" && r.reason !== null ? r.reason.replace(/[\d.]+ ?[%KMGT]?/g, "") : "";
 
 const trouble = (r: Reservation): string => (r.last_error === null ? "" : `; last try: ${r.last_error}`);
 

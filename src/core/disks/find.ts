@@ -5,7 +5,7 @@ import { openOperations } from "../../store/disk-operations.ts";
 import type { DiskRow, OperationRow } from "../../store/disk-tables.ts";
 import { findDisk, findDiskByName, type HolderRow, holdersOf, takeDisk } from "../../store/disks.ts";
 import type { Db } from "../../store/tables.ts";
-import { PREPARING_MS } from "../lifecycle.ts";
+import { preparingMs } from "../lifecycle.ts";
 import { requireVersion, type Versions } from "../versions.ts";
 
 interface Owner {
@@ -70,7 +70,7 @@ async function requireIdle(tx: Tx, disk: DiskRow, mayHold: (holder: HolderRow) =
 /** The end of who has it, as it stands (D-01); null when nobody can tell. */
 export function heldUntil(holder: HolderRow): string | null {
   if (holder.ends_at !== null) return holder.ends_at;
-  const readyBy = holder.preparing_deadline ?? later(holder.promised_start_at, PREPARING_MS);
+  const readyBy = holder.preparing_deadline ?? later(holder.promised_start_at, preparingMs(holder));
   return later(readyBy, holder.duration_s * 1000);
 }
 

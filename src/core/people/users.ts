@@ -10,6 +10,7 @@ import { Problem } from "../../api/errors.ts";
 import type { Page } from "../../api/schemas.ts";
 import type { UserRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
+import { deleteRegistryLogins } from "../../store/registry-logins.ts";
 import { liveIds } from "../../store/reservations.ts";
 import type { Db } from "../../store/tables.ts";
 import { revokeMetricsTokens, tokenTotals } from "../../store/tokens.ts";
@@ -133,6 +134,8 @@ async function change(tx: Tx, caller: Caller, before: UserRow, patch: PatchUser)
     await record(tx, caller.id, action, id);
     const may = patch.disabled ? "may not come in any more" : "may come in again";
     await tellPods(tx, caller.id, id, `${row.name} ${may}`);
+    // Nobody may come back to a secret that was left behind.
+    if (patch.disabled) await deleteRegistryLogins(tx, id);
   }
   return row;
 }

@@ -3,11 +3,11 @@ import type { Plan } from "../plan.ts";
 import { lift } from "./board.ts";
 import { type PlanRequest, spanOf } from "./model.ts";
 
-export type Wish = Pick<PlanRequest, "places" | "nodes" | "durationS" | "notBefore" | "host">;
+export type Wish = Pick<PlanRequest, "places" | "nodes" | "durationS" | "readyMs" | "notBefore" | "host">;
 
 /** When and where a newcomer with this wish would be put; undefined when nobody can tell. */
 export function earliestFor({ board }: Plan, wish: Wish): { start: number; nodes: string[] } | undefined {
-  const fit = board.schedule.earliest(wish, spanOf(wish.durationS));
+  const fit = board.schedule.earliest(wish, spanOf(wish.durationS, wish.readyMs));
   return fit && { start: fit.start, nodes: fit.hosts.map((host) => host.name) };
 }
 
@@ -40,8 +40,9 @@ export function advice(plan: Plan, id: string, others: readonly OtherType[] = []
   const booking = entry?.booking;
   const start = booking?.from ?? Number.POSITIVE_INFINITY;
   if (!entry || start <= Math.max(board.schedule.now, entry.request.notBefore ?? 0)) return [];
-  const { places, nodes, durationS, notBefore, host } = entry.request;
-  const wish: Wish = { places, nodes, durationS, notBefore, host };
+  const { places, nodes, durationS, readyMs, notBefore, host } = entry.request;
+  const ready = readyMs === undefined ? {} : { readyMs };
+  const wish: Wish = { places, nodes, durationS, ...ready, notBefore, host };
   lift(board.schedule, entry);
   const ways = [
     ...sooner(plan, shorter(plan, wish), start),
@@ -72,7 +73,7 @@ function sooner(plan: Plan, wishes: readonly Wish[], start: number): Way[] {
 /** Half the time, a quarter, and the longest that could start now; the longest first. */
 function shorter({ board }: Plan, wish: Wish): Wish[] {
   const now = wish.nodes === 1 ? [board.schedule.longestNow(wish)] : [];
-  const open = now.map((ms) => Math.floor((ms - spanOf(0)) / 60_000) * 60);
+  const open = now.map((ms) => Math.floor((ms - spanOf(0, wish.readyMs)) / 60_000) * 60);
   return [...open, ...[2, 4].map((part) => Math.floor(wish.durationS / part / 60) * 60)]
     .filter((durationS) => durationS >= SHORTEST_S && durationS < wish.durationS)
     .sort((a, b) => b - a)

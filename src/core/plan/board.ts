@@ -78,7 +78,7 @@ function keepPlace(
   const { request } = entry;
   const hosts: Host[] = [];
   let from = Math.max(start, schedule.now);
-  const span = spanOf(request.durationS);
+  const span = spanOf(request.durationS, request.readyMs);
   for (const node of nodes) {
     const host = schedule.hosts.get(node);
     if (!host) return `node ${node} is gone`;
@@ -95,7 +95,7 @@ function keepPlace(
 /** Books the earliest place that moves nobody, if there is one before the limit. */
 export function placeEarliest(schedule: Schedule, entry: Entry, before?: number): void {
   const { request } = entry;
-  const span = spanOf(request.durationS);
+  const span = spanOf(request.durationS, request.readyMs);
   const fit = schedule.earliest(request, span, before);
   if (!fit) return;
   const { start, hosts } = fit;

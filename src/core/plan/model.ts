@@ -31,6 +31,8 @@ export interface PlanRequest {
   /** 1, or of a gang: this many different nodes, all at once. */
   readonly nodes: number;
   readonly durationS: number;
+  /** How long it may be prepared before that, ms; default: as what needs no image. */
+  readonly readyMs?: number;
   /** An advance reservation starts then and never earlier. */
   readonly notBefore: number | undefined;
   /** Its disk is there: only nodes of this host can serve. Undefined without a disk, or with one that all nodes have. */
@@ -72,7 +74,8 @@ export const freeAfter = (readyBy: number, durationS: number): number =>
   readyBy + durationS * 1000 + CLEARING_MS;
 
 /** For how long a request is booked, from its start, ms. */
-export const spanOf = (durationS: number): number => freeAfter(LATE_MS + PREPARING_MS, durationS);
+export const spanOf = (durationS: number, readyMs = PREPARING_MS): number =>
+  freeAfter(LATE_MS + readyMs, durationS);
 
 /** Whether a node could ever serve, as far as its disk goes. */
 export const hasDiskOf = (node: PlanNode, { host }: Pick<PlanRequest, "host">): boolean =>

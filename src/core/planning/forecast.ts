@@ -6,7 +6,7 @@ import type { ReservationRow } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
 import { checkTrust, insertAndPlace } from "../create.ts";
 import { findGpuType } from "../gpus/inventory.ts";
-import { PREPARING_MS } from "../lifecycle.ts";
+import { preparingMs } from "../lifecycle.ts";
 import type { Caller } from "../people/access.ts";
 import { decided } from "../race.ts";
 import { viewReservations } from "../view.ts";
@@ -52,7 +52,7 @@ async function foresee(core: Core, tx: Tx, caller: Caller, input: CreateReservat
     duration_s: row.duration_s,
     simulated: row.simulated === 1,
     latest_start_at,
-    latest_end_at: latest_start_at && endAfter(latest_start_at, row.duration_s),
+    latest_end_at: latest_start_at && endAfter(latest_start_at, row),
     nodes: await nodesFor(tx, row),
     price: await priceOf(core, tx, row),
     queue_position: seen?.queue_position ?? null,
@@ -66,8 +66,8 @@ async function priceOf(core: Core, tx: Tx, row: ReservationRow): Promise<number 
   return perHour === null ? null : Math.round((perHour * Math.max(1, row.gpu_count) * row.duration_s) / 3600);
 }
 
-const endAfter = (start: string, durationS: number): string =>
-  new Date(Date.parse(start) + PREPARING_MS + durationS * 1000).toISOString();
+const endAfter = (start: string, row: ReservationRow): string =>
+  new Date(Date.parse(start) + preparingMs(row) + row.duration_s * 1000).toISOString();
 
 async function nodesFor(tx: Tx, row: ReservationRow): Promise<string[]> {
   if (row.state === "queued") return nodesOf(row);

@@ -6,7 +6,7 @@ import type { ReservationRow } from "../../store/tables.ts";
 import { changeReservation, LostRace, SYSTEM } from "../change.ts";
 import type { Core } from "../core.ts";
 import { freePlaces } from "../gpus/devices.ts";
-import { PREPARING_MS } from "../lifecycle.ts";
+import { preparingMs } from "../lifecycle.ts";
 import { newKeyPair } from "../people/key-pair.ts";
 import { insertPodToken } from "../people/pod-token.ts";
 
@@ -43,7 +43,7 @@ export async function place(
       placed_at: tx.at,
       launched_at: null,
       proved_at: null,
-      preparing_deadline: new Date(tx.now.getTime() + PREPARING_MS).toISOString(),
+      preparing_deadline: new Date(tx.now.getTime() + preparingMs(row)).toISOString(),
       next_step_at: tx.at,
     },
   );

@@ -4,6 +4,7 @@ import type { CapacityRow } from "../../store/gpu-tables.ts";
 import type { WaitingRow } from "../../store/plans.ts";
 import type { Db } from "../../store/tables.ts";
 import { openNodes, takenPlaces } from "../gpus/devices.ts";
+import { preparingMs } from "../lifecycle.ts";
 import type { PlanHold, PlanRequest, Shares } from "../plan/model.ts";
 import type { NodeChange } from "../plan.ts";
 import { freeAt } from "./holds.ts";
@@ -57,6 +58,7 @@ export const requestOf = (row: WaitingRow): PlanRequest => ({
   places: row.places,
   nodes: row.node_count,
   durationS: row.duration_s,
+  readyMs: preparingMs(row),
   notBefore: instantOf(row.not_before),
   place:
     row.planned_start_at === null

@@ -11,6 +11,7 @@ import type { Db, ReservationRow, SecretRow } from "../../store/tables.ts";
 import { enabledOf } from "../../store/users.ts";
 import type { Core } from "../core.ts";
 import { homeOf } from "../disks/hold.ts";
+import { podImage } from "../images/pod-image.ts";
 import { podTokenEnvironment } from "../people/pod-token.ts";
 
 /** A driver that has not answered in this time could not be asked; what it was asked is idempotent. */
@@ -78,8 +79,8 @@ const probeLine = (secrets: SecretRow): string => `restrict,command="exit 0" ${s
 /** The port of rank 0 at which the nodes of a job meet, by the custom of torchrun and its kin. */
 const MASTER_PORT = "29500";
 
-/** What to launch, by rank. Until ssh works the pods' deadline has room for the whole preparing time. */
-export async function podSpecs(db: Db, row: ReservationRow, now: Date): Promise<PodSpec[]> {
+/** What to launch, by rank. Until ssh works the pods' deadline has room for the whole preparing time. Throws LaunchRefused. */
+export async function podSpecs(core: Core, db: Db, row: ReservationRow, now: Date): Promise<PodSpec[]> {
   const secrets = await secretsOf(db, row);
   const held = Map.groupBy(await allocationsOf(db, [row.id]), (a) => a.node_rank);
   const preparingMs = Date.parse(row.preparing_deadline ?? "") - now.getTime();
@@ -90,6 +91,7 @@ export async function podSpecs(db: Db, row: ReservationRow, now: Date): Promise<
     hostKey: secrets.host_key,
     authorizedKeys: await podKeys(db, row),
     deadlineS: Math.ceil(preparingMs / 1000) + row.duration_s,
+    ...(await podImage(db, core.settings.images, row)),
   };
   const token = await podTokenEnvironment(db, secrets);
   const disk = await homeOf(db, row);

@@ -4,7 +4,7 @@
  * who is let in can stay. Pure.
  */
 import type { CountedRow } from "../../store/quotas.ts";
-import { PREPARING_MS } from "../lifecycle.ts";
+import { preparingMs } from "../lifecycle.ts";
 
 export const WEEK_MS = 7 * 86_400_000;
 
@@ -84,6 +84,6 @@ function givenBackBy(row: CountedRow, now: number): number {
   if (row.ends_at !== null) return Date.parse(row.ends_at);
   const begun = row.preparing_deadline ?? row.promised_start_at;
   if (begun === null) return Number.POSITIVE_INFINITY;
-  const ready = Date.parse(begun) + (row.preparing_deadline === null ? PREPARING_MS : 0);
+  const ready = Date.parse(begun) + (row.preparing_deadline === null ? preparingMs(row) : 0);
   return ready + row.duration_s * 1000;
 }

@@ -16,8 +16,8 @@ export async function launch(work: Work, row: ReservationRow): Promise<Progress>
   const { core } = work;
   const refused = await untrusted(core, row);
   if (refused !== undefined) return { row, facts: { refused } };
-  const specs = await core.store.read((db, now) => podSpecs(db, row, now));
   try {
+    const specs = await core.store.read((db, now) => podSpecs(core, db, row, now));
     await bounded("launch", launchPods(core.driver, specs));
   } catch (error) {
     if (error instanceof LaunchRefused)
@@ -101,6 +101,7 @@ export async function activate(work: Work, row: ReservationRow, facts: Facts): P
       { type: "active", detail: "ssh works" },
       {
         state: "active",
+        reason: null,
         proved_at: facts.proved?.toISOString() ?? null,
         started_at: tx.at,
         ends_at,

@@ -99,7 +99,8 @@ function finish({ core, by }: Work, row: ReservationRow): Promise<ReservationRow
 export const onlyWaits = (row: ReservationRow, step: Step): step is Step & { do: "wait" } =>
   step.do === "wait" &&
   step.lastError === row.last_error &&
-  (step.ghostSince === undefined || step.ghostSince === row.ghost_since);
+  (step.ghostSince === undefined || step.ghostSince === row.ghost_since) &&
+  (step.reason === undefined || step.reason === row.reason);
 
 async function wait(work: Work, row: ReservationRow, step: Step & { do: "wait" }): Promise<ReservationRow> {
   const waiting = await work.core.store.write(async (tx) => {
@@ -110,6 +111,7 @@ async function wait(work: Work, row: ReservationRow, step: Step & { do: "wait" }
         next_step_at: new Date(tx.now.getTime() + step.ms).toISOString(),
         last_error: step.lastError,
         ...(step.ghostSince === undefined ? {} : { ghost_since: step.ghostSince }),
+        ...(step.reason === undefined ? {} : { reason: step.reason }),
         leased_by: null,
         leased_until: null,
       },

@@ -5,6 +5,7 @@ import type { DestinationStream } from "pino";
 import type { Home } from "../../api/home.ts";
 import type { Role } from "../../api/roles.ts";
 import type { TlsFiles } from "../certificate.ts";
+import type { ImageFile } from "./images.ts";
 import type { LiveSettings } from "./live.ts";
 import type { LoginSettings } from "./logins.ts";
 
@@ -36,6 +37,8 @@ export interface ServerOptions {
   readonly domain?: string;
   /** Where accounts' ssh keys are had, as `<url>/NAME.keys`; "none" asks nobody. Default: https://github.com. */
   readonly githubKeysUrl?: string;
+  /** What pods may be made of, for a driver that has images. */
+  readonly images?: ImageFile;
   /** Who may log in by a provider; default: nobody. */
   readonly logins?: LoginSettings;
   /** Seconds that the token of such a login is good; default: 7 days. */

@@ -70,6 +70,7 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     idleAfterS: file.idle_after,
     auditRetentionS: file.audit_retention,
     githubKeysUrl: file.github_keys_url,
+    images: file.images,
     logins: file.logins,
     loginTtlS: file.login_ttl,
   });
@@ -89,10 +90,11 @@ async function readSecrets({
 }
 
 /** Pods must not read these. */
-const secretFilesOf = ({ tls_key, database_file, logins }: SettingsFile): string[] =>
-  [tls_key, database_file, logins?.oidc?.client_secret_file, logins?.github?.client_secret_file].filter(
-    (path) => path !== undefined,
-  );
+const secretFilesOf = ({ tls_key, database_file, logins, images }: SettingsFile): string[] =>
+  [
+    ...[tls_key, database_file, logins?.oidc?.client_secret_file, logins?.github?.client_secret_file],
+    ...Object.values(images?.registries ?? {}).map((registry) => registry.password_file),
+  ].filter((path) => path !== undefined);
 
 const tlsOf = ({ tls_cert: cert, tls_key: key }: SettingsFile): TlsFiles | undefined =>
   cert === undefined || key === undefined ? undefined : { cert, key };

@@ -5,6 +5,7 @@ import { parseDollars } from "../../api/money.ts";
 import { parseSimulated, SIMULATED_FORMS } from "../../api/simulated.ts";
 import { parseSize, SIZE_FORMS } from "../../api/size.ts";
 import { parseNetwork } from "../client-address.ts";
+import { imageSettings } from "./images.ts";
 import { loginSettings } from "./logins.ts";
 import { shown } from "./shown.ts";
 
@@ -226,6 +227,7 @@ export const settingsFile = z
     login_ttl: duration(300, MAX_DURATION_S).describe(
       "How long the token of such a login is good; default: 7d",
     ),
+    images: imageSettings.describe("For a driver that has images ([images](images.md))"),
     gpu_types: z
       .record(typeName, gpuType)
       .describe("By name of the type, as the driver reports it or as you make it up"),

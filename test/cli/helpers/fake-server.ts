@@ -65,7 +65,7 @@ function read(url: string, init: Parameters<Fetch>[1]): Request {
     const match = new RegExp(`^${path.replace(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`).exec(pathname);
     if (!match || method !== init.method) continue;
     const query = Object.fromEntries(searchParams);
-    const body: unknown = init.body === undefined ? undefined : JSON.parse(init.body);
+    const body: unknown = typeof init.body === "string" ? JSON.parse(init.body) : init.body;
     const shape = contract[route] as { readonly body?: z.ZodType; readonly query?: z.ZodType };
     shape.query?.parse(query);
     shape.body?.parse(body);
@@ -147,6 +147,9 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
     duration_s: 3600,
     disk: null,
     disk_id: null,
+    image: null,
+    build_id: null,
+    entrypoint: null,
     created_at: "2026-01-01T11:00:00.000Z",
     placed_at: "2026-01-01T11:29:59.000Z",
     launched_at: "2026-01-01T11:29:59.200Z",

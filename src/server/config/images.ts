@@ -1,0 +1,72 @@
+/** The keys of the configuration file below `images`: what pods may be made of, and how images are built. */
+import * as z from "zod";
+import { exactDuration, parseDuration } from "../../api/duration.ts";
+import { registryHost } from "../../api/image-reference.ts";
+import { parseSize, SIZE_FORMS } from "../../api/size.ts";
+
+const size = (least: number) =>
+  z.string().transform((text, ctx): number => {
+    const bytes = parseSize(text);
+    if (bytes !== undefined && bytes >= least) return bytes;
+    ctx.addIssue({ code: "custom", message: `must be a size such as ${SIZE_FORMS}` });
+    return z.NEVER;
+  });
+
+const duration = (least: number, most: number) =>
+  z.string().transform((text, ctx): number => {
+    const seconds = parseDuration(text);
+    if (seconds !== undefined && seconds >= least && seconds <= most) return seconds;
+    const message = `must be a duration from ${exactDuration(least)} to ${exactDuration(most)}`;
+    ctx.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
+
+const registry = z.strictObject({
+  username: z.string().min(1).max(255).describe("Who the server is there"),
+  password_file: z
+    .string()
+    .min(1)
+    .describe("File with the password or token; read for each image, so that it may be changed at any time"),
+});
+
+const build = z
+  .strictObject({
+    network: z
+      .string()
+      .regex(/^[a-zA-Z0-9][\w.-]{0,100}$/)
+      .describe(
+        "The engine's network that builds have, or `none`; default: that of the pods, who cannot be reached from it",
+      ),
+    time_max: duration(10, 24 * 3600).describe("How long a build may take; default: 30m"),
+    context_max: size(1024).describe("What may be sent to be built; default: 512Mi"),
+    image_max: size(2 ** 20).describe("How large a built image may get; default: 32Gi"),
+    memory: size(2 ** 24).describe("Memory of a build; default: 8Gi"),
+    cpus: z.number().min(0.1).max(1024).describe("Processors of a build; default: 2"),
+    keep: duration(3600, 3660 * 86_400).describe(
+      "How long a built image stays that nobody reserves with; default: 14d",
+    ),
+  })
+  .partial();
+
+export const imageSettings = z
+  .strictObject({
+    allow: z
+      .array(z.string().min(1).max(512))
+      .min(1)
+      .describe(
+        "Images that may be reserved, by their whole names, where `*` is anything: `[docker.io/pytorch/*]`; then nothing is built. Default: all",
+      ),
+    registries: z
+      .record(
+        z
+          .string()
+          .refine((host) => registryHost(host) === host, "must be the host of a registry, such as ghcr.io"),
+        registry,
+      )
+      .describe(
+        "Logins by the registry's host, for the images of all users who have no login of their own there",
+      ),
+    build: build.describe("Bounds of `reserve --dockerfile`"),
+  })
+  .partial();
+export type ImageFile = z.output<typeof imageSettings>;
