@@ -10,6 +10,7 @@ import { createConditions } from "./conditions.ts";
 import type { Core } from "./core.ts";
 import { createDiskWorker } from "./disks/worker.ts";
 import { BUSY_STATES, glance, QUIET_STATES } from "./glance.ts";
+import { Hurried } from "./hurried.ts";
 import { newId } from "./ids.ts";
 import { createPlanner } from "./planning/planner.ts";
 import type { Work } from "./steps/work.ts";
@@ -66,6 +67,7 @@ class Run {
   readonly #sweeps;
   readonly #courier;
   readonly #disks;
+  readonly #hurried;
   readonly #wake = () => {
     this.#woken = true;
     this.#bell.resolve();
@@ -87,6 +89,7 @@ class Run {
     this.#sweeps = createSweeps(core, this.#conditions);
     this.#courier = createCourier(core, this.#conditions, this.#abort.signal, this.#wake);
     this.#disks = createDiskWorker(core, this.#lease, this.#abort.signal, this.#conditions);
+    this.#hurried = new Hurried(core.driver, this.#wake);
     core.signals.on("wake", this.#wake);
     core.signals.on("changed", this.#onChanged);
     this.#loop = this.#run();
@@ -94,6 +97,7 @@ class Run {
 
   async stop(): Promise<void> {
     this.#abort.abort();
+    this.#hurried.stop();
     this.#core.signals.off("wake", this.#wake);
     this.#core.signals.off("changed", this.#onChanged);
     this.#wake();
@@ -183,15 +187,18 @@ class Run {
     const many = this.#inHand.has("glance") ? 0 : MAX_AT_A_GLANCE;
     const none = { busy: [], quiet: [], disks: [] };
     if (free + many === 0) return none;
-    return this.#core.store.write(async (tx) => {
+    const { hurried, ...claimed } = await this.#core.store.write(async (tx) => {
       // Looked at after the transaction read its time: what a stopped loop gave up is the next one's, from that instant on.
-      if (this.#abort.signal.aborted) return none;
+      if (this.#abort.signal.aborted) return { ...none, hurried: undefined };
       return {
+        hurried: await this.#hurried.makeDue(tx),
         busy: await claimDue(tx, this.#lease, free, BUSY_STATES),
         quiet: await claimDue(tx, this.#lease, many, QUIET_STATES),
         disks: await this.#disks.claim(tx),
       };
     });
+    hurried?.();
+    return claimed;
   }
 
   async #glance(ids: readonly string[]): Promise<void> {

@@ -195,6 +195,11 @@ export interface Driver {
   logs(name: string, after?: number): Promise<LogLine[]>;
   /** What a pod that runs uses. Throws DriverError for one that does not run. */
   usage(name: string): Promise<PodUsage>;
+  /**
+   * Tells of pods that may be in another state than before, as it hears of it, until the result is called. What it misses is found by who
+   * asks now and then, as it is with a driver that hears of nothing and has no such verb.
+   */
+  watch?(changed: (pod: string) => void): () => void;
   close(): Promise<void>;
 }
 

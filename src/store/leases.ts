@@ -44,6 +44,25 @@ export async function claimDue(
   return rows.map((row) => row.id);
 }
 
+/** Makes the next step of these due now, for those that hold something outside; the ids of those that somebody works on, who may have looked before. */
+export async function makeDue(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  await tx.db
+    .updateTable("reservations")
+    .set({ next_step_at: tx.at })
+    .where("id", "in", ids)
+    .where("next_step_at", ">", tx.at)
+    .where("state", "<>", "queued")
+    .where((eb) => eb.or([eb("leased_until", "is", null), eb("leased_until", "<=", tx.at)]))
+    .execute();
+  const busy = await tx.db
+    .selectFrom("reservations")
+    .select("id")
+    .where("id", "in", ids)
+    .where("leased_until", ">", tx.at)
+    .execute();
+  return busy.map((row) => row.id);
+}
+
 /** Takes this one if nobody works on it; undefined when somebody does, or when it is over. */
 export async function claimOne(tx: Tx, lease: Lease, id: string): Promise<ReservationRow | undefined> {
   const row = await tx.db

@@ -36,6 +36,9 @@ export interface FakeDriver extends Driver {
   activity: Activity | undefined;
   /** Of every pod that runs, at its n-th look. */
   used: (look: number) => PodUsage;
+  /** Tells those who watch of a pod; who watches. */
+  tell(pod: string): void;
+  readonly watchers: Set<(pod: string) => void>;
   /** Throws this instead of doing the verb, for as long as it is set. */
   readonly faults: Map<Verb, Error>;
   /** Runs before the verb is done; a test can hold it there. */
@@ -139,6 +142,14 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
       await enter("usage", name);
       if (pods.get(name)?.view.state !== "running") throw new DriverError("the pod does not run");
       return fake.used(calls.filter((call) => call === `usage ${name}`).length);
+    },
+    watchers: new Set(),
+    tell(pod) {
+      for (const watcher of fake.watchers) watcher(pod);
+    },
+    watch(changed) {
+      fake.watchers.add(changed);
+      return () => fake.watchers.delete(changed);
     },
     close: async () => undefined,
   };
