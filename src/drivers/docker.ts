@@ -5,16 +5,17 @@
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { activityOf } from "./docker/activity.ts";
-import { addressOf, type Container, findContainer, isAlive, isUnborn } from "./docker/container.ts";
+import { addressOf, type Container, findContainer, isAlive, isUnborn, listPods } from "./docker/container.ts";
 import { deathOf } from "./docker/death.ts";
 import { Doors, listens } from "./docker/dial.ts";
 import { unlessStatus } from "./docker/engine.ts";
+import { listenToEvents } from "./docker/events.ts";
 import { runIn } from "./docker/exec.ts";
 import type { DockerHost } from "./docker/host.ts";
 import { imageNamed } from "./docker/images.ts";
 import { launchContainer } from "./docker/launch.ts";
 import { saidBy } from "./docker/logs.ts";
-import { LABEL, type Names } from "./docker/names.ts";
+import type { Names } from "./docker/names.ts";
 import { gangNetwork, leaveGang, podNetwork } from "./docker/network.ts";
 import { CONTROL, SSH_USER } from "./docker/places.ts";
 import { checkImageUser } from "./docker/pod.ts";
@@ -33,7 +34,7 @@ import {
   type PodView,
 } from "./driver.ts";
 import { keepLines, keptText, parseLines } from "./kept-logs.ts";
-import { asking } from "./local/asking.ts";
+import { asking, wordsOf } from "./local/asking.ts";
 import { gangOf } from "./local/peers.ts";
 import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.ts";
 import { keysText } from "./local/sshd-config.ts";
@@ -226,15 +227,7 @@ export class DockerDriver implements Driver {
   }
 
   async #listOn(host: DockerHost): Promise<string[]> {
-    const filters = this.#parts.names.filter(LABEL.pod);
-    const containers = await host.engine.ask<{ Labels: Record<string, string> }[]>(
-      "GET",
-      "/containers/json",
-      {
-        query: { all: true, filters },
-      },
-    );
-    const pods = containers.map(({ Labels }) => Labels[LABEL.pod] ?? "");
+    const pods = await listPods(host.engine, this.#parts.names);
     for (const pod of pods) this.#seen.set(pod, host);
     return pods;
   }
@@ -263,6 +256,22 @@ export class DockerDriver implements Driver {
       const kept = lines.length > 0 ? "" : ((await keptText(this.#parts.dataDir, name)) ?? "");
       return [...lines, ...parseLines(kept)].filter(({ number }) => number > after);
     });
+  }
+
+  watch(changed: (pod: string) => void): () => void {
+    const stop = new AbortController();
+    const { hosts, names, log } = this.#parts;
+    for (const { node, engine } of hosts) {
+      const trouble = (fault: unknown) =>
+        fault === undefined
+          ? log({ node }, "the events of a Docker host are heard again")
+          : log(
+              { node, fault: wordsOf(fault) },
+              "the events of a Docker host are not heard; its pods are looked at now and then",
+            );
+      void listenToEvents({ engine, names, changed, trouble }, stop.signal);
+    }
+    return () => stop.abort();
   }
 
   /** Pods go on; only what is in hand is waited for. */

@@ -27,6 +27,15 @@ export async function findContainer(
   throw new DriverError(`what is called ${names.of(pod)} is no pod of this deployment and is left alone`);
 }
 
+/** The pods of this deployment whose containers an engine has, dead ones included, or only those in that state. */
+export async function listPods(engine: Engine, names: Names, status?: "exited"): Promise<string[]> {
+  const filters = names.filterBy(status === undefined ? {} : { status: [status] }, LABEL.pod);
+  const containers = await engine.ask<{ Labels: Record<string, string> }[]>("GET", "/containers/json", {
+    query: { all: true, filters },
+  });
+  return containers.map(({ Labels }) => Labels[LABEL.pod] ?? "");
+}
+
 /** A launch that did not get as far as its first process: free to happen again. */
 export const isUnborn = ({ State }: Container): boolean => State.Status === "created";
 

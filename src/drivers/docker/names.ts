@@ -39,6 +39,11 @@ export class Names {
 
   /** For lists: only what is this deployment's, and has these labels. */
   filter(...labels: readonly string[]): string {
-    return JSON.stringify({ label: [`${LABEL.deployment}=${this.deployment}`, ...labels] });
+    return this.filterBy({}, ...labels);
+  }
+
+  /** The same with more filters of the engine's. */
+  filterBy(more: Readonly<Record<string, readonly string[]>>, ...labels: readonly string[]): string {
+    return JSON.stringify({ ...more, label: [`${LABEL.deployment}=${this.deployment}`, ...labels] });
   }
 }
