@@ -188,6 +188,7 @@ _gpu_dev() {
     "server --role") COMPREPLY=($(compgen -W "api worker gateway" -- "$cur")); return ;;
     "server --simulate") return ;;
     "server --log-level") COMPREPLY=($(compgen -W "trace debug info warn error fatal silent" -- "$cur")); return ;;
+    "server --driver") return ;;
     "server --isolation") COMPREPLY=($(compgen -W "auto namespaces processes" -- "$cur")); return ;;
     "server --database") return ;;
     "server --domain") return ;;
@@ -335,7 +336,7 @@ _gpu_dev() {
       "disk delete") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk undelete") COMPREPLY=($(compgen -W "--name --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk unlock") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --driver --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "login") COMPREPLY=($(compgen -W "--name --with --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "logout") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "context list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

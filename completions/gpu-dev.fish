@@ -210,6 +210,7 @@ complete -c gpu-dev -n '__gpu_dev_at server' -l listen -x -d 'Address; port 0 pi
 complete -c gpu-dev -n '__gpu_dev_at server' -l role -x -a 'api worker gateway' -d 'What this process does: api, worker, gateway; repeatable, or with commas (default: all)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l simulate -x -d 'Add GPUs that do not exist, on so many nodes that do not either, marked so everywhere; repeatable'
 complete -c gpu-dev -n '__gpu_dev_at server' -l log-level -x -a 'trace debug info warn error fatal silent' -d 'Log at and above this (default: info): trace, debug, info, warn, error, fatal, silent'
+complete -c gpu-dev -n '__gpu_dev_at server' -l driver -x -d 'Where GPUs come from: local, docker, or docker=URL (default: local)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l isolation -x -a 'auto namespaces processes' -d 'How reservations are kept apart (default: auto): auto, namespaces, processes'
 complete -c gpu-dev -n '__gpu_dev_at server' -l database -x -d 'PostgreSQL, as postgres://… (GPU_DEV_DATABASE, or database_file of the configuration, when it has a password; default: SQLite)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l domain -x -d 'Domain of the reservations\' ssh hosts; never looked up (default: gpu-dev.internal)'

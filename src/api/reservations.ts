@@ -116,7 +116,7 @@ export const reservation = z.object({
   isolation: z
     .string()
     .nullable()
-    .describe('How pods are kept apart there: "namespaces" or "processes" (one trust domain)'),
+    .describe('How pods are kept apart there: "namespaces", "containers" or "processes" (one trust domain)'),
   ssh_host: z.string(),
   ssh_user: z.string().nullable(),
   host_key: z

@@ -16,7 +16,6 @@ import type { Trace } from "../core/trace.ts";
 import { createBuildContexts } from "../drivers/build-contexts.ts";
 import type { DiskEngine } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
-import { createLocalDriver } from "../drivers/local.ts";
 import { createLocalDisks } from "../drivers/local-disks.ts";
 import { openStore, type Store } from "../store/db.ts";
 import { type Hold, holdAlone, holdTogether } from "../store/exclusive.ts";
@@ -31,6 +30,7 @@ import type { LiveSettings } from "./config/live.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { createGithubKeys, MAX_KEYS_BYTES } from "./github-keys.ts";
 import { openLogins } from "./logins/open.ts";
+import { isDocker, openDriver } from "./open-driver.ts";
 import { Service } from "./outside/service.ts";
 import { openSealKey } from "./seal-key.ts";
 import type { Shutdown } from "./shutdown.ts";
@@ -77,11 +77,11 @@ export async function openCore(
   if (embedded) await takeAlone(options, dataDir, roles, closing);
   const store = await openDatabase(options, dataDir, logger);
   closing.back.add("database", 800, () => store.close());
-  if (!embedded) await checkPlace(store, `${hostname()}:${await realpath(dataDir)}`);
+  if (!embedded && !isDocker(options)) await checkPlace(store, `${hostname()}:${await realpath(dataDir)}`);
   const id = await deploymentId(store);
   if (!embedded) await takeTogether(options, dataDir, id, closing);
   const name = randomBytes(4).toString("hex");
-  const driver = await openDriver(options, dataDir, id, roles, logger);
+  const driver = await openDriver(options, { dataDir, deploymentId: id, roles, logger });
   closing.back.add("driver", 800, () => driver.close());
   const worksOnDisks = roles.has("api") || roles.has("worker");
   const scratch = join(dataDir, "probes", name);
@@ -215,32 +215,6 @@ async function checkPlace(store: Store, here: string): Promise<void> {
     throw new StartError(
       `this database belongs to the pods at ${place}, not to those at ${here}: give each machine and data directory a database of its own`,
     );
-}
-
-function openDriver(
-  options: OpenOptions,
-  dataDir: string,
-  deployment: string,
-  roles: ReadonlySet<Role>,
-  logger: Logger,
-): Promise<Driver> {
-  const dialsOnly = !roles.has("api") && !roles.has("worker");
-  return createLocalDriver({
-    dataDir,
-    deploymentId: deployment,
-    // How pods are kept apart matters to who launches them and to who says so.
-    isolation: dialsOnly ? "processes" : options.isolation,
-    simulate: options.simulate,
-    stated: options.live.stated,
-    // The administrator's token, the users' keys and the database's password are in these.
-    mask: [
-      options.home.stateDir,
-      options.home.configDir,
-      ...maybe(options.configFile),
-      ...(options.secretFiles ?? []),
-    ],
-    log: (fields, message) => logger.info(fields, message),
-  });
 }
 
 const maybe = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);

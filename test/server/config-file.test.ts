@@ -71,6 +71,18 @@ test.each([
   ],
   ["gpu_types:\n  H100: {}\n", "f.yaml:2: gpu_types.H100: a type's name has a-z, 0-9, and inner - or ."],
   ["simulate: [h100]\n", /^f\.yaml:1: simulate\.0: "h100" is not understood; write h100:8 /],
+  [
+    "driver: docker=gpu-1\n",
+    /^f\.yaml:1: driver: "docker=gpu-1" is not understood; write local, docker, or docker=URL/,
+  ],
+  [
+    "docker:\n  hosts: [{url: gpu-1}]\n",
+    /^f\.yaml:2: docker\.hosts\.0\.url: must be unix:\/\/\/var\/run\/docker\.sock, /,
+  ],
+  [
+    "docker:\n  hosts:\n    - url: tcp://gpu-1:2375\n",
+    "f.yaml:3: docker.hosts.0.tls: without it whoever reaches the port is root on that machine; or use ssh://",
+  ],
   ["isolation: none\n", /^f\.yaml:1: isolation: Invalid option: expected one of "auto"/],
   [
     "gpu_types:\n  a: {per_gpu: 7}\n",
@@ -129,6 +141,17 @@ test("flags go before the file, and the file before the defaults", async () => {
   expect(options.simulate).toEqual([{ gpuType: "h100", count: 8, nodes: 2 }]);
   expect(await openConfig({ ...(await homeWith()), simulate: [] })).toMatchObject({
     listen: "127.0.0.1:4780",
+  });
+});
+
+test("the driver of the flag goes before the file's, with the hosts of the file where it names none", async () => {
+  const { home } = await homeWith(
+    "driver: local\ndocker:\n  hosts: [{name: box, url: ssh://gpu-1}]\n  image: own\n",
+  );
+  expect((await openConfig({ home })).driver).toEqual({ driver: "local" });
+  expect(await openConfig({ home, driver: { driver: "docker" } })).toMatchObject({
+    driver: { driver: "docker" },
+    docker: { hosts: [{ name: "box", url: "ssh://gpu-1" }], image: "own" },
   });
 });
 

@@ -1,5 +1,6 @@
 /** `gpu-dev server`: the whole server in one process, or some of its roles. */
 import { exactDuration, parseDuration } from "../../api/duration.ts";
+import { DRIVER_FORMS, parseDriver } from "../../api/engine-url.ts";
 import { ROLES, type Role } from "../../api/roles.ts";
 import { parseSimulated, SIMULATED_FORMS } from "../../api/simulated.ts";
 import { defineCommand, type Values } from "../command.ts";
@@ -50,6 +51,11 @@ const options = {
     "fatal",
     "silent",
   ]),
+  driver: parsed(
+    "--driver <DRIVER>",
+    "Where GPUs come from: local, docker, or docker=URL (default: local)",
+    driver,
+  ),
   isolation: choice("--isolation <HOW>", "How reservations are kept apart (default: auto)", [
     "auto",
     "namespaces",
@@ -112,6 +118,10 @@ export const command = defineCommand({
       meaning: "Four nodes of eight, to try several nodes at once",
     },
     {
+      line: "gpu-dev server --driver docker",
+      meaning: "Each reservation is a container of this machine's Docker Engine",
+    },
+    {
       line: "gpu-dev server --config server.yaml",
       meaning: "GPU types, prices and limits as the file has them",
     },
@@ -146,6 +156,7 @@ function serverOptions(given: Values<typeof options>, env: Context["env"]) {
     ...(given.listen === undefined ? {} : { listen: given.listen }),
     ...(given.simulate === undefined ? {} : { simulate: given.simulate }),
     ...(given.logLevel === undefined ? {} : { logLevel: given.logLevel }),
+    ...(given.driver === undefined ? {} : { driver: given.driver }),
     ...(given.isolation === undefined ? {} : { isolation: given.isolation }),
     ...(given.dataDir === undefined ? {} : { dataDir: given.dataDir }),
     ...(database === undefined ? {} : { databaseUrl: database }),
@@ -161,6 +172,12 @@ function serverOptions(given: Values<typeof options>, env: Context["env"]) {
 
 const fromEnvironment = (value: string | undefined): string | undefined =>
   value === undefined || value === "" ? undefined : databaseUrl(value);
+
+function driver(given: string) {
+  const parsed = parseDriver(given);
+  if (parsed) return parsed;
+  throw new UsageError(`${JSON.stringify(given)} is not a driver`, `Write ${DRIVER_FORMS}.`);
+}
 
 /** HOST:PORT; an IPv6 address stands in brackets. */
 function address(given: string): string {

@@ -4,35 +4,14 @@ import { readFile } from "node:fs/promises";
 import { Agent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
 import { Duplex } from "node:stream";
+import type { EngineAddress } from "../../api/engine-url.ts";
 import { Problem } from "../../api/errors.ts";
-
-export const ENGINE_FORMS = "unix:///var/run/docker.sock, tcp://HOST:2376 (with TLS) or ssh://USER@HOST";
 
 /** Files in PEM: the authority that the engine's certificate is of, and what the engine knows this server by. */
 export interface EngineTls {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
-}
-
-export type EngineAddress =
-  | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  | { readonly kind: "ssh"; readonly target: string; readonly port: number | undefined };
-
-const DOCKER_TLS_PORT = 2376;
-
-/** What a URL names; undefined for another form. Nothing of it can be taken for an option of ssh. */
-export function parseEngineUrl(url: string): EngineAddress | undefined {
-  const path = /^unix:\/\/(\/[^\0]+)$/.exec(url)?.[1];
-  if (path !== undefined) return { kind: "unix", path };
-  const [, scheme, user = "", host, port] =
-    /^(tcp|ssh):\/\/(?:([\w.][\w.-]*)@)?([\w][\w.-]*|\[[0-9a-f:]+\])(?::(\d{1,5}))?\/?$/i.exec(url) ?? [];
-  if (host === undefined) return undefined;
-  const bare = host.replaceAll(/[[\]]/g, "");
-  if (scheme === "ssh")
-    return { kind: "ssh", target: user ? `${user}@${bare}` : bare, port: port ? Number(port) : undefined };
-  return user ? undefined : { kind: "tcp", host: bare, port: Number(port ?? DOCKER_TLS_PORT) };
 }
 
 /** What node:http and node:https are told to get there. */

@@ -10,7 +10,7 @@ import { BASH, TOOLS } from "./tools.ts";
 
 const SSH_PORT = 22;
 const CONNECT_MS = 2000;
-const BANNER_MS = 5000;
+const BANNER_MS = 2000;
 const RELAY_MS = 8000;
 const LONGEST_BANNER = 1000;
 
@@ -22,15 +22,20 @@ export interface Target {
   readonly address: string;
 }
 
-/** Whether the addresses of a host's containers are reached from here: found out once, by the first pod that answers. */
+/** Whether the addresses of a host's containers are reached from here: found out once, beside the first dial, which does not wait for it. */
 export class Doors {
-  #direct: boolean | undefined;
+  #direct: Promise<boolean> | boolean | undefined;
 
   /** Throws DriverError when nothing answers. */
   async dial(target: Target, port: number): Promise<Duplex> {
     if (port !== SSH_PORT) return relay(target, port);
-    if (this.#direct === undefined) this.#direct = await isReached(target);
-    return this.#direct ? connect(target) : sshd(target);
+    if (this.#direct === true) return connect(target);
+    const stream = await sshd(target);
+    this.#direct ??= isReached(target).then((direct) => {
+      this.#direct = direct;
+      return direct;
+    });
+    return stream;
   }
 }
 
@@ -47,12 +52,12 @@ async function connect({ address }: Target): Promise<BlockSocket> {
 
 /**
  * A network elsewhere may have the same addresses as one that is reached from here: what answers must be the pod, which sshd says when
- * it introduces itself. Throws DriverError while that cannot be known, since sshd is only starting.
+ * it introduces itself.
  */
 async function isReached(target: Target): Promise<boolean> {
-  if (!(await listens(target))) throw new DriverError("the pod's sshd does not listen yet");
   const socket = await connect(target).catch(() => undefined);
   if (!socket) return false;
+  socket.unref();
   try {
     return (await firstLine(socket)).includes(target.pod);
   } finally {
@@ -83,8 +88,10 @@ async function firstLine(stream: Readable): Promise<string> {
   return text;
 }
 
-/** An sshd for this one connection, which says what it has to say where the other one does. */
-function sshd({ engine, container }: Target): Promise<Duplex> {
+/** An sshd for this one connection, as soon as the pod has one; it says what it has to say where the other one does. */
+async function sshd(target: Target): Promise<Duplex> {
+  const { engine, container } = target;
+  if (!(await listens(target))) throw new DriverError("the pod's sshd does not listen yet");
   const command = [BASH, "-c", `exec ${TOOLS}/bin/sshd -i -e -f ${CONTROL}/sshd_config 2>${CONTROL}/say`];
   return streamTo(engine, container, { command });
 }

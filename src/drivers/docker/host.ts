@@ -89,9 +89,7 @@ export class DockerHost {
 
   /** The pod's GPUs and limits. Throws LaunchRefused when it has no such GPUs. */
   async share(spec: PodSpec): Promise<Share> {
-    const info = await this.info();
-    checkMachine(info);
-    return shareOf(spec, await this.#capacity.share(spec), info);
+    return shareOf(spec, await this.#capacity.share(spec), await this.info());
   }
 
   /** What it says of itself, at most 3 s old. */
@@ -118,6 +116,7 @@ export class DockerHost {
 
   async #makePlace(): Promise<ToolsPlace> {
     const { names, tools } = this.#options;
+    checkMachine(await this.info());
     await removeOldHelpers(this.engine, names);
     return placeTools(this.engine, names, await tools());
   }

@@ -1,10 +1,11 @@
 /** Opens the Docker driver: the hosts as they are configured, each asked who it is. */
+import { ENGINE_FORMS, parseEngineUrl } from "../../api/engine-url.ts";
 import { Problem } from "../../api/errors.ts";
 import { DockerDriver } from "../docker.ts";
-import { type Driver, DriverError, type StatedTypes } from "../driver.ts";
+import { type Driver, DriverError, LaunchRefused, type StatedTypes } from "../driver.ts";
 import { nodeName } from "../local/capacity.ts";
 import type { Simulated } from "../local/simulated.ts";
-import { ENGINE_FORMS, type EngineTls, parseEngineUrl, routeTo } from "./address.ts";
+import { type EngineTls, routeTo } from "./address.ts";
 import { Engine, EngineUnreachable } from "./engine.ts";
 import { DockerHost } from "./host.ts";
 import { DEFAULT_IMAGE } from "./images.ts";
@@ -14,22 +15,24 @@ import { makeTools, type Tools } from "./tools.ts";
 
 interface DockerHostConfig {
   /** The node's; default: what the engine calls itself. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly url: string;
-  readonly tls?: EngineTls;
+  readonly tls?: EngineTls | undefined;
   /** Instead of what nvidia-smi says there. */
-  readonly gpus?: readonly { readonly type: string; readonly count: number }[];
+  readonly gpus?: undefined | readonly { readonly type: string; readonly count: number }[];
 }
 
 export interface DockerDriverOptions {
   readonly dataDir: string;
   readonly deploymentId: string;
   readonly hosts: readonly DockerHostConfig[];
-  readonly image?: string;
+  readonly image?: string | undefined;
   /** GPUs that only exist for demonstrations and tests; on the first host. */
   readonly simulate: readonly Simulated[];
   readonly stated?: () => StatedTypes;
   readonly maxDurationS?: number;
+  /** Only streams to pods are asked for: what the hosts have is not found out. */
+  readonly dialsOnly?: boolean;
   log(fields: Record<string, unknown>, message: string): void;
 }
 
@@ -57,8 +60,16 @@ export async function createDockerDriver(options: DockerDriverOptions): Promise<
     opened.push(await openHost(options, host, { names, tools, simulate: i === 0 ? options.simulate : [] }));
   const twice = opened.find((host, i) => opened.findIndex((other) => other.node === host.node) !== i);
   if (twice) throw invalid(`two Docker hosts are called ${twice.node}; give each a name of its own`);
-  await Promise.all(opened.map((host) => host.check()));
+  if (!options.dialsOnly) await prepare(opened);
   return new DockerDriver({ dataDir, names, hosts: opened, image, tools, log });
+}
+
+/** What no host can do without is said at once. */
+async function prepare(hosts: readonly DockerHost[]): Promise<void> {
+  await tools().catch((cause: unknown) => {
+    throw cause instanceof LaunchRefused ? invalid(cause.message, cause) : cause;
+  });
+  await Promise.all(hosts.map((host) => host.check()));
 }
 
 interface Common {
@@ -72,7 +83,7 @@ async function openHost(options: DockerDriverOptions, host: DockerHostConfig, co
   if (!address)
     throw invalid(`${JSON.stringify(host.url)} is not the URL of a Docker Engine; write ${ENGINE_FORMS}`);
   const engine = new Engine(await routeTo(address, host.tls));
-  const node = host.name ?? nodeName((await whoIs(engine, host.url)).Name);
+  const node = host.name ?? (options.dialsOnly ? host.url : nodeName((await whoIs(engine, host.url)).Name));
   return new DockerHost({ ...options, ...common, engine, node, ...(host.gpus && { gpus: host.gpus }) });
 }
 
@@ -97,4 +108,4 @@ const REMEDY: Readonly<Record<string, string>> = {
   ESSH: "see whether `ssh` to that host works without a question, and `docker version` there",
 };
 
-const invalid = (detail: string): Problem => new Problem("invalid_input", detail);
+const invalid = (detail: string, cause?: unknown): Problem => new Problem("invalid_input", detail, { cause });

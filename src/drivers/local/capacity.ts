@@ -171,7 +171,10 @@ export class Capacity {
   }
 
   async #refresh(): Promise<void> {
-    if (performance.now() - this.#asked < (this.#options.freshMs ?? FRESH_MS)) return;
+    const { freshMs = FRESH_MS } = this.#options;
+    // What is wrong may be mended soon.
+    const goodMs = this.#fault === undefined ? freshMs : FRESH_MS;
+    if (performance.now() - this.#asked < goodMs) return;
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined;
     });

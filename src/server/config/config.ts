@@ -5,6 +5,7 @@ import type { DestinationStream } from "pino";
 import type { Home } from "../../api/home.ts";
 import type { Role } from "../../api/roles.ts";
 import type { TlsFiles } from "../certificate.ts";
+import type { DockerSettings } from "./docker.ts";
 import type { ImageFile } from "./images.ts";
 import type { LiveSettings } from "./live.ts";
 import type { LoginSettings } from "./logins.ts";
@@ -30,7 +31,12 @@ export interface ServerOptions {
   readonly simulate: readonly { readonly gpuType: string; readonly count: number; readonly nodes?: number }[];
   /** Of pino: trace, debug, info, warn, error, fatal or silent. */
   readonly logLevel: string;
+  /** Of the local driver. */
   readonly isolation: "auto" | "namespaces" | "processes";
+  /** Where GPUs come from; the URL is of one Docker Engine. Default: local. */
+  readonly driver?: { readonly driver: "local" | "docker"; readonly url?: string };
+  /** For the Docker driver. */
+  readonly docker?: DockerSettings;
   /** postgres://…; default: SQLite in the data directory. */
   readonly databaseUrl?: string;
   /** Pods' hosts are `<id>.<domain>`; never resolved by DNS. */

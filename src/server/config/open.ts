@@ -61,6 +61,8 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     traces: file.traces,
     domain: file.domain,
     isolation: file.isolation,
+    driver: file.driver,
+    docker: file.docker,
     logLevel: file.log_level,
     simulate: file.simulate,
     detachMaxS: file.detach_max,

@@ -1,10 +1,12 @@
 /** The configuration file's keys. Each has a description, from which docs/configuration.md is made; unknown keys are refused. */
 import * as z from "zod";
 import { DURATION_FORMS, exactDuration, parseDuration } from "../../api/duration.ts";
+import { DRIVER_FORMS, parseDriver } from "../../api/engine-url.ts";
 import { parseDollars } from "../../api/money.ts";
 import { parseSimulated, SIMULATED_FORMS } from "../../api/simulated.ts";
 import { parseSize, SIZE_FORMS } from "../../api/size.ts";
 import { parseNetwork } from "../client-address.ts";
+import { dockerSettings } from "./docker.ts";
 import { imageSettings } from "./images.ts";
 import { loginSettings } from "./logins.ts";
 import { shown } from "./shown.ts";
@@ -189,7 +191,13 @@ export const settingsFile = z
     domain: z.string().min(1).max(200).describe("Domain of the reservations' ssh hosts; `--domain`"),
     isolation: z
       .enum(["auto", "namespaces", "processes"])
-      .describe("How pods are kept apart: `auto`, `namespaces` or `processes`; `--isolation`"),
+      .describe(
+        "How pods of the local driver are kept apart: `auto`, `namespaces` or `processes`; `--isolation`",
+      ),
+    driver: written(parseDriver, DRIVER_FORMS).describe(
+      "Where GPUs come from: `local`, this machine; `docker`, the hosts of `docker`, or this machine's engine; `docker=URL`, that engine; `--driver`",
+    ),
+    docker: dockerSettings.describe("For `driver: docker`"),
     log_level: z
       .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
       .describe("`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`; `--log-level`"),

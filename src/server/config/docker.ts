@@ -1,0 +1,52 @@
+/** The configuration file's keys for the Docker driver. */
+import * as z from "zod";
+import { ENGINE_FORMS, parseEngineUrl } from "../../api/engine-url.ts";
+
+const filePath = z.string().min(1);
+const name = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "a node's name has a-z, 0-9 and inner -");
+const gpuType = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, "a type's name has a-z, 0-9, and inner - or .");
+
+const host = z
+  .strictObject({
+    name: name.optional().describe("The node's name; default: what its Docker Engine calls itself"),
+    url: z
+      .string()
+      .refine((url) => parseEngineUrl(url) !== undefined, `must be ${ENGINE_FORMS}`)
+      .describe(`Its Docker Engine: \`${ENGINE_FORMS}\``),
+    tls: z
+      .strictObject({ ca: filePath, cert: filePath, key: filePath })
+      .optional()
+      .describe("For `tcp://`: files in PEM, the engine's authority and what it knows this server by"),
+    gpus: z
+      .array(z.strictObject({ type: gpuType, count: z.int().min(1).max(1024) }))
+      .min(1)
+      .optional()
+      .describe(
+        "Its GPUs in the order in which its engine counts them, when nvidia-smi is not to be asked: `[{type: h100, count: 8}]`",
+      ),
+  })
+  .superRefine(({ url, tls }, ctx) => {
+    const { kind } = parseEngineUrl(url) ?? {};
+    if (kind === "tcp" && !tls)
+      ctx.addIssue({
+        code: "custom",
+        path: ["tls"],
+        message: "without it whoever reaches the port is root on that machine; or use ssh://",
+      });
+  });
+
+export const dockerSettings = z
+  .strictObject({
+    hosts: z.array(host).min(1).describe("Each is a node; default: this machine's Docker Engine"),
+    image: z
+      .string()
+      .regex(/^[a-z0-9][\w./:@-]{0,299}$/i, "is not the name of an image")
+      .describe("What pods are made of; default: `ubuntu:24.04`"),
+  })
+  .partial();
+
+export type DockerSettings = z.output<typeof dockerSettings>;
