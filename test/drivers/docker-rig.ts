@@ -3,19 +3,19 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createDockerDriver, type DockerDriverOptions } from "../../src/drivers/docker/open.ts";
 import type { Driver } from "../../src/drivers/driver.ts";
-import type { DockerEngine } from "../helpers/docker-engine.ts";
+import type { EngineProcess } from "../helpers/engine-process.ts";
 import { newId, type Rig } from "./contract.ts";
 import { temporaryDirectory } from "./ssh.ts";
 
 export class DockerRig implements Rig {
   readonly options: DockerDriverOptions;
   readonly logged: string[] = [];
-  readonly engine: DockerEngine;
+  readonly engine: EngineProcess;
 
   /** Of one deployment, so that the tools are put there once. */
-  static readonly #deployments = new WeakMap<DockerEngine, string>();
+  static readonly #deployments = new WeakMap<EngineProcess, string>();
 
-  private constructor(engine: DockerEngine, options: Omit<DockerDriverOptions, "log">) {
+  private constructor(engine: EngineProcess, options: Omit<DockerDriverOptions, "log">) {
     this.engine = engine;
     this.options = {
       ...options,
@@ -23,7 +23,7 @@ export class DockerRig implements Rig {
     };
   }
 
-  static async make(engine: DockerEngine, more: Partial<DockerDriverOptions> = {}): Promise<DockerRig> {
+  static async make(engine: EngineProcess, more: Partial<DockerDriverOptions> = {}): Promise<DockerRig> {
     const deploymentId = DockerRig.#deployments.get(engine) ?? newId();
     DockerRig.#deployments.set(engine, deploymentId);
     return new DockerRig(engine, {

@@ -137,13 +137,17 @@ export class DockerHost {
   }
 }
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
+/** By what Docker and podman call them. */
+const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
+  x64: ["x86_64", "amd64"],
+  arm64: ["aarch64", "arm64"],
+};
 
 /** The tools are programs of the server's machine. */
 function checkMachine({ OSType, Architecture }: EngineInfo): void {
-  const own = ARCHITECTURES[process.arch] ?? process.arch;
-  if (OSType === "linux" && Architecture === own) return;
+  const own = ARCHITECTURES[process.arch] ?? [process.arch];
+  if (OSType === "linux" && own.includes(Architecture)) return;
   throw new LaunchRefused(
-    `the Docker host has ${OSType} on ${Architecture}, and pods get their sshd from the server's machine, which has ${own}`,
+    `the Docker host has ${OSType} on ${Architecture}, and pods get their sshd from the server's machine, which has ${own[0]}`,
   );
 }

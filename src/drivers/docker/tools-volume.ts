@@ -26,7 +26,7 @@ export async function placeTools(engine: Engine, names: Names, tools: Tools): Pr
   const image = `${repository}:${tools.hash}`;
   const volume = names.of(`tools-${tools.hash}`);
   await removeOthers(engine, names, { image, volume });
-  if (!(await engine.find(`/images/${image}/json`))) await importImage(engine, names, repository, tools);
+  if (!(await engine.find(`/images/${image}/json`))) await importImage(engine, names, image, tools);
   await engine.ask("POST", "/volumes/create", { body: { Name: volume, Labels: names.part("tools") } });
   const mounts = [{ Type: "volume", Source: volume, Target: "/volume", VolumeOptions: { NoCopy: true } }];
   const command = [BASH, "-c", FILL, "fill", `new-${randomUUID()}`];
@@ -44,10 +44,11 @@ export const toolsMount = ({ volume }: ToolsPlace) => ({
   VolumeOptions: { NoCopy: true },
 });
 
-async function importImage(engine: Engine, names: Names, repo: string, tools: Tools): Promise<void> {
+async function importImage(engine: Engine, names: Names, image: string, tools: Tools): Promise<void> {
   const changes = Object.entries(names.part("tools")).map(([name, value]) => `LABEL ${name}=${value}`);
   await engine.ask("POST", "/images/create", {
-    query: { fromSrc: "-", repo, tag: tools.hash, changes: changes.join("\n") },
+    // Its tag is part of "repo", as docker's own client sends it: podman reads no other.
+    query: { fromSrc: "-", repo: image, changes: changes.join("\n") },
     body: tools.archive,
     patienceMs: 0,
   });
