@@ -24,7 +24,7 @@ export function lacks(program: Program): string | undefined {
 }
 
 export class EngineProcess {
-  /** Holds all of its files: `data` is its data root. */
+  /** Of its socket and its log; its data is in memory, and seen only by itself. */
   readonly folder = mkdtempSync(join(tmpdir(), "gpu-dev-engine-"));
   readonly socket = join(this.folder, "docker.sock");
   readonly url = `unix://${this.socket}`;

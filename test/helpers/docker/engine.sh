@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # engine.sh outside dockerd|podman FOLDER reachable|hidden [more options of the program…]
-# A Docker Engine, or podman's service that speaks like one, in namespaces of its own (network, processes, mounts), with all of its files
-# in FOLDER. It obeys lines on stdin ("start", or a signal's name) and ends with it, however its starter ended: the kernel then ends
-# every process and mount in the namespaces, and what is left (cgroups, routes, FOLDER) is removed by the part that stayed outside.
+# A Docker Engine, or podman's service that speaks like one, in namespaces of its own (network, processes, mounts), with its socket and its
+# log in FOLDER, and its data in memory. It obeys lines on stdin ("start", or a signal's name) and ends with it, however its starter
+# ended: the kernel then ends every process and mount in the namespaces, and what is left (cgroups, routes, FOLDER) is removed by the
+# part that stayed outside.
 set -u
 PART=$1 PROGRAM=$2 FOLDER=$3 REACH=$4
 shift 4
@@ -19,8 +20,7 @@ outside() {
   ip route del unreachable "$NETWORK" 2>/dev/null
   ip link del "$NAME" 2>/dev/null
   find /sys/fs/cgroup -depth -type d -path "*/$NAME*" -exec rmdir {} \; 2>/dev/null
-  # podman takes no parent for its groups.
-  for id in $(ls "$FOLDER/data/overlay-containers" 2>/dev/null); do
+  for id in $(cat "$FOLDER/groups" 2>/dev/null); do
     find /sys/fs/cgroup -depth -type d -path "*/libpod-$id*" -exec rmdir {} \; 2>/dev/null
   done
   rm -rf "$FOLDER"
@@ -41,6 +41,9 @@ cover() {
   mkdir -p /etc/docker
   mount -t tmpfs tmpfs /etc/docker
   mount -t tmpfs tmpfs /run
+  # Engines write everything through to the medium, which takes seconds where other tests do so, too.
+  mkdir -p "$FOLDER/data"
+  mount -t tmpfs tmpfs "$FOLDER/data"
 }
 
 # In the network that the starter is in.
@@ -80,7 +83,7 @@ network_config_dir = "$FOLDER/networks"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 END
-  exec podman --root "$FOLDER/data" --runroot "$FOLDER/run" "${@:2}" system service --time 0 "unix://$1"
+  exec podman --root "$FOLDER/data" --runroot /run/podman "${@:2}" system service --time 0 "unix://$1"
 }
 
 start() {
@@ -107,6 +110,8 @@ inside() {
       echo ended
     fi
   done
+  # podman takes no parent for its cgroups.
+  ls "$FOLDER/data/overlay-containers" >"$FOLDER/groups" 2>/dev/null
 }
 
 "$PART" "$@"
