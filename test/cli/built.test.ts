@@ -91,7 +91,7 @@ test("C-20 no escape sequence without a terminal", async () => {
 
 test("C-17 a real Ctrl-C while waiting keeps the reservation, exit 130", async () => {
   const run = start(process.execPath, [bin, "reserve", "--gpu-type", "h100", "--time", "1h"]);
-  await expect.poll(() => run.written.stderr, { timeout: 20_000 }).toContain("Queued as #3");
+  await expect.poll(() => run.written.stderr).toContain("Queued as #3");
   run.child.kill("SIGINT");
   const done = await run.done;
   expect(done).toMatchObject({ code: 130, stdout: "" });
@@ -107,7 +107,7 @@ async function atPrompt(keys: string): Promise<{ code: number | null; shown: str
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     shown += text;
   });
-  await expect.poll(() => shown, { timeout: 20_000 }).toContain("(y/N)");
+  await expect.poll(() => shown).toContain("(y/N)");
   child.stdin.write(keys);
   const [code] = await once(child, "close");
   return { code, shown };

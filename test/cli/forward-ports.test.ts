@@ -6,10 +6,11 @@ import { pipeline } from "node:stream/promises";
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import { Forwarding, type ForwardOptions } from "../../src/cli/ssh/forward-ports.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { Cutter, cutAt } from "../tunnel/cutter.ts";
 import { ID, type Rig, TOKEN } from "../tunnel/rig.ts";
 import { atEnd, given as givenRig, listen } from "../tunnel/scene.ts";
-import { dialPort, freePort } from "../tunnel/sshd.ts";
+import { dialPort } from "../tunnel/sshd.ts";
 
 const MIB = 1024 * 1024;
 

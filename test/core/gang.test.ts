@@ -12,7 +12,7 @@ import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { makeWorld, type World, worldOn } from "./world.ts";
 
-const GUARD = { timeout: 20_000, interval: 5 };
+const GUARD = { timeout: 60_000, interval: 5 };
 
 describe.each(engines)("a reservation on several nodes on $engine", ({ create }) => {
   let world: World;

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { newKeyPair } from "../../src/core/people/key-pair.ts";
 import { createSshProbe, type Probe, type ProbeTarget } from "../../src/core/pods/probe.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
+import { freePort } from "../helpers/free-port.ts";
 
 const [host, own, other] = [newKeyPair(), newKeyPair(), newKeyPair()];
 const user = userInfo().username;
@@ -36,14 +37,6 @@ async function listen(speak: (socket: Socket) => void): Promise<number> {
     server.close();
   });
   return (server.address() as AddressInfo).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const found = (server.address() as AddressInfo).port;
-  await new Promise((resolve) => server.close(resolve));
-  return found;
 }
 
 beforeAll(async () => {
@@ -136,11 +129,9 @@ describe("L-19 the first login", () => {
     const connected = Promise.withResolvers<void>();
     const silent = await listen(() => connected.resolve());
     const abort = new AbortController();
-    const probing = probe({ dial: () => dialPort(silent), signal: abort.signal });
+    const probing = probe({ dial: () => dialPort(silent), signal: abort.signal, patienceS: 3600 });
     await connected.promise;
-    const began = performance.now();
     abort.abort();
     expect((await probing).ok).toBe(false);
-    expect(performance.now() - began).toBeLessThan(5000);
   });
 });

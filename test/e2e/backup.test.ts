@@ -12,7 +12,7 @@ import { asSuperuser, createDatabase } from "../helpers/postgres.ts";
 import { processesNaming } from "../helpers/processes.ts";
 
 const documentation = readFileSync(join(import.meta.dirname, "..", "..", "docs", "operations.md"), "utf8");
-const GUARD = { timeout: 20_000, interval: 50 };
+const GUARD = { timeout: 60_000, interval: 50 };
 const POSTGRES = "/usr/lib/postgresql";
 
 /** Runs the one line of the page that begins so, with other places than those of the page. */

@@ -9,7 +9,7 @@ import { type ServerProcess, startServerProcess } from "../helpers/server-proces
 
 const { home, remove } = temporaryHome();
 /** Against hanging. */
-const GUARD = { timeout: 30_000, interval: 50 };
+const GUARD = { timeout: 60_000, interval: 50 };
 let server: ServerProcess;
 
 beforeAll(async () => {

@@ -7,13 +7,13 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { createTerminals } from "../cli/helpers/tmux.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { environment, type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
-import { freePort } from "../tunnel/sshd.ts";
 
 const { home, remove } = temporaryHome();
 const cli = join(import.meta.dirname, "..", "..", "bin", "gpu-dev.js");
-const GUARD = { timeout: 30_000, interval: 50 };
+const GUARD = { timeout: 60_000, interval: 50 };
 let server: ServerProcess;
 let podPort: number;
 const children: ChildProcess[] = [];

@@ -5,16 +5,16 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Reservation } from "../../src/api/reservations.ts";
 import { openStore } from "../../src/store/db.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { createDatabase } from "../helpers/postgres.ts";
 import { processesNaming } from "../helpers/processes.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
 import { SshSession } from "../helpers/ssh-session.ts";
 import { Cutter, cutAt } from "../tunnel/cutter.ts";
-import { freePort } from "../tunnel/sshd.ts";
 
 const MIB = 1024 * 1024;
-const GUARD = { timeout: 30_000, interval: 50 };
+const GUARD = { timeout: 60_000, interval: 50 };
 /** Three servers start one after the other, with commands and ssh clients between: this is against hanging only. */
 const PATIENCE = { timeout: 300_000 };
 

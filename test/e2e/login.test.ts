@@ -30,7 +30,7 @@ async function logIn(at: string, url: string, person: (address: string) => Promi
     shown.stderr += chunk;
   });
   const closed = once(child, "close");
-  await expect.poll(() => /Open (\S+)/.exec(shown.stderr)?.[1], { timeout: 30_000 }).toBeDefined();
+  await expect.poll(() => /Open (\S+)/.exec(shown.stderr)?.[1], { timeout: 60_000 }).toBeDefined();
   await person(/Open (\S+)/.exec(shown.stderr)?.[1] ?? "");
   const [code] = await closed;
   return { code, ...shown };

@@ -34,9 +34,9 @@ test("L-05 A-13 reserve, connect, kill the server, connect again, cancel: all on
   const seen = await gpuDev(home, ["connect", "pg", "--", "echo $GPU_DEV_RESERVATION_ID"]);
   expect(seen).toMatchObject({ code: 0, stdout: `${id}\n` });
   expect(await gpuDev(home, ["cancel", "pg"])).toMatchObject({ code: 0 });
-  await vi.waitFor(() => expect(readdirSync(join(home, "data", "pods"))).toEqual([]), { timeout: 20_000 });
+  await vi.waitFor(() => expect(readdirSync(join(home, "data", "pods"))).toEqual([]), { timeout: 60_000 });
   expect(await second.stop()).toBe(0);
-  await vi.waitFor(() => expect(processesNaming(home)).toEqual([]), { timeout: 20_000 });
+  await vi.waitFor(() => expect(processesNaming(home)).toEqual([]), { timeout: 60_000 });
 
   await database.drop();
   remove();

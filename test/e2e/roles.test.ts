@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Reservation } from "../../src/api/reservations.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { gpuDev, temporaryHome } from "../helpers/gpu-dev.ts";
 import { createDatabase } from "../helpers/postgres.ts";
 import { processesNaming } from "../helpers/processes.ts";
@@ -9,9 +10,8 @@ import { chosenSeed, randomFrom } from "../helpers/random.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
 import { SshSession } from "../helpers/ssh-session.ts";
 import { Balancer } from "../tunnel/balancer.ts";
-import { freePort } from "../tunnel/sshd.ts";
 
-const GUARD = { timeout: 30_000, interval: 50 };
+const GUARD = { timeout: 60_000, interval: 50 };
 /** Several servers and ssh clients start here, and each dial may wait its turn: this is against hanging only. */
 const PATIENCE = { timeout: 300_000 };
 

@@ -40,12 +40,12 @@ test("L-05 C-01 reserve and list --watch live through a server that is killed, e
   expect(await gpuDev(home, reserve("holder"))).toMatchObject({ code: 0 });
   const waiting = start(home, ...reserve("waits"));
   const watching = start(home, "list", "--watch", "--json");
-  await vi.waitFor(() => expect(watching.seen.stdout).toContain('"waits"'), { timeout: 30_000 });
-  await vi.waitFor(() => expect(waiting.seen.stderr).toContain("Queued as #1"), { timeout: 30_000 });
+  await vi.waitFor(() => expect(watching.seen.stdout).toContain('"waits"'), { timeout: 60_000 });
+  await vi.waitFor(() => expect(waiting.seen.stderr).toContain("Queued as #1"), { timeout: 60_000 });
 
   await first.kill();
   const outage = "The server does not answer now; asking again\n";
-  await vi.waitFor(() => expect(waiting.seen.stderr).toContain(outage), { timeout: 30_000 });
+  await vi.waitFor(() => expect(waiting.seen.stderr).toContain(outage), { timeout: 60_000 });
   const second = await startServerProcess(serverArgs);
   expect(await gpuDev(home, ["cancel", "holder"])).toMatchObject({ code: 0 });
   expect(await waiting.exit).toEqual([0, null]);
@@ -59,7 +59,7 @@ test("L-05 C-01 reserve and list --watch live through a server that is killed, e
       .flatMap((line) => (JSON.parse(line) as { items: Reservation[] }).items)
       .filter((r) => r.name === "waits")
       .map((r) => r.state);
-  await vi.waitFor(() => expect(states().at(-1)).toBe("active"), { timeout: 30_000 });
+  await vi.waitFor(() => expect(states().at(-1)).toBe("active"), { timeout: 60_000 });
   expect([...new Set(states())]).toEqual(["queued", "preparing", "active"]);
   watching.child.kill("SIGINT");
   expect(await watching.exit).toEqual([130, null]);

@@ -1,9 +1,9 @@
 /** A PostgreSQL server of its own, for a test run or a benchmark. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./free-port.ts";
 
 /** On a free port, without fsync; `url` is a superuser's, without a database name at the end. */
 export async function startPostgres(): Promise<{ url: string; stop: () => void }> {
@@ -64,15 +64,4 @@ function run(bin: string, tool: string, args: readonly string[]): void {
       cause,
     });
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }

@@ -156,7 +156,7 @@ async function activeOn(server: RunningServer): Promise<string> {
   const public_key = readFileSync(join(parent, "key.pub"), "utf8").trim();
   await clientOf(server).createKey({ body: { public_key } });
   const { id } = await clientOf(server).createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
-  await expect.poll(stateOf(server, id), { timeout: 20_000, interval: 50 }).toBe("active");
+  await expect.poll(stateOf(server, id), { interval: 50 }).toBe("active");
   return id;
 }
 
@@ -179,16 +179,14 @@ test("L-17 L-05 a stop ends tunnels with words and leaves pods alone; the next s
   const first = await start();
   const id = await activeOn(first);
   const { bye } = await tunnelTo(first, id);
-  const since = performance.now();
   await stop(first);
-  expect(performance.now() - since).toBeLessThan(10_000);
   expect(await bye).toMatch(/^bye draining /);
   expect(processesNaming(id)).not.toEqual([]);
 
   const second = await start();
   expect(await stateOf(second, id)()).toBe("active");
   await clientOf(second).cancelReservation({ params: { id } });
-  await expect.poll(stateOf(second, id), { timeout: 20_000, interval: 50 }).toBe("cancelled");
+  await expect.poll(stateOf(second, id), { interval: 50 }).toBe("cancelled");
   expect(processesNaming(id)).toEqual([]);
 });
 
@@ -215,7 +213,7 @@ test("L-17 a server that drains gives up its port, data and server.json at once,
   expect(readdirSync(join(parent, "data", "probes"))).toHaveLength(1);
   expect(existsSync(localServerFile(options().home))).toBe(true);
   await clientOf(second).cancelReservation({ params: { id } });
-  await expect.poll(stateOf(second, id), { timeout: 20_000, interval: 50 }).toBe("cancelled");
+  await expect.poll(stateOf(second, id), { interval: 50 }).toBe("cancelled");
 });
 
 test("L-17 a server without sessions drains at once", async () => {

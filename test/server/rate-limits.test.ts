@@ -1,5 +1,5 @@
 /** who may ask how often, by a clock that is ticked. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import { Buckets } from "../../src/server/buckets.ts";
 import { createRateLimits, type RequestLimits } from "../../src/server/rate-limits.ts";
@@ -58,7 +58,7 @@ test("A-11 a burst at one moment is counted while nobody knows yet how it ends",
   const codes = async (work: Promise<string>[]) =>
     (await Promise.allSettled(work)).map((end) => (end.status === "fulfilled" ? end.value : end.reason.code));
   const good = codes(Array.from({ length: 25 }, () => rates.login("one", "192.0.2.1", login)));
-  await vi.waitFor(() => expect(tried).toBe(3));
+  await expect.poll(() => tried).toBe(3);
   answer.resolve("in");
   const ends = await good;
   expect([ends.slice(0, 10), new Set(ends.slice(10))]).toEqual([
@@ -74,7 +74,7 @@ test("A-11 a burst at one moment is counted while nobody knows yet how it ends",
       return no.promise;
     });
   const guesses = codes(Array.from({ length: 25 }, guess));
-  await vi.waitFor(() => expect(guessed).toBe(3));
+  await expect.poll(() => guessed).toBe(3);
   no.reject(new Problem("not_logged_in", "the token is unknown"));
   const words = await guesses;
   expect(words.filter((code) => code === "not_logged_in")).toHaveLength(3);

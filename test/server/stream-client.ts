@@ -70,7 +70,7 @@ export function openStream(
               found = of<T>(name).find(holds);
               expect(found, `no ${name} as expected in ${text}`).toBeDefined();
             },
-            { timeout: 30_000, interval: 5 },
+            { timeout: 60_000, interval: 5 },
           );
           return found as T;
         },

@@ -36,7 +36,7 @@ test.each(engines)(
         const enough = Math.floor(random() * 5);
         await vi.waitFor(
           () => expect(client.of("entry").length >= enough || client.of("end").length > 0).toBe(true),
-          { timeout: 30_000, interval: 1 },
+          { timeout: 60_000, interval: 1 },
         );
         client.cut();
         await client.over;

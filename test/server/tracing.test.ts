@@ -66,7 +66,7 @@ const fieldsOf = (span: Span | undefined): Record<string, unknown> =>
   Object.fromEntries(
     (span?.attributes ?? []).map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]),
   );
-const GUARD = { timeout: 20_000, interval: 20 };
+const GUARD = { timeout: 60_000, interval: 20 };
 
 test("a piece of work is a span of what it is called from, with what is known of it and how it went wrong", async () => {
   const { trace, close } = openTracing({ url, version: "1.2.3", delayMs: 10 }, logger);

@@ -31,7 +31,7 @@ const touch = (store: Store, ids: readonly string[]) =>
   store.write(async (tx) => {
     for (const id of ids) tx.touched.add(id);
   });
-const soon = { timeout: 20_000, interval: 10 };
+const soon = { timeout: 60_000, interval: 10 };
 
 test("A-13 S-05 what one server commits the other hears of; what is undone nobody does", async () => {
   const { stores } = await openTwo();

@@ -71,7 +71,7 @@ async function read(from: Readable, bytes: number): Promise<void> {
     count += data.length;
   };
   from.on("data", take).resume();
-  await expect.poll(() => count, { timeout: 30_000 }).toBe(bytes);
+  await expect.poll(() => count).toBe(bytes);
   from.off("data", take).pause();
 }
 
@@ -100,7 +100,7 @@ async function stuck({ count }: { count(): number }): Promise<void> {
     before = count();
     return same;
   };
-  await expect.poll(look, { interval: 200, timeout: 30_000 }).toBeGreaterThanOrEqual(4);
+  await expect.poll(look, { interval: 200 }).toBeGreaterThanOrEqual(4);
 }
 
 test.each(["the reader of the proxy's stdout", "the pod's reader"])(

@@ -63,7 +63,7 @@ async function still(count: () => number): Promise<void> {
     before = count();
     return same;
   };
-  await expect.poll(look, { interval: 50, timeout: 30_000 }).toBeGreaterThanOrEqual(5);
+  await expect.poll(look, { interval: 50 }).toBeGreaterThanOrEqual(5);
 }
 
 test("T-09 a client that reads nothing, and a pod that reads nothing, hold up no other tunnel", async () => {
@@ -74,7 +74,7 @@ test("T-09 a client that reads nothing, and a pod that reads nothing, hold up no
   await still(taken);
   // As much as the window allows; the pod of this one never reads.
   for (let i = 0; i < 8; i++) flooding.ws.send(Buffer.alloc(MIB));
-  await expect.poll(() => flooding.ws.bufferedAmount, { timeout: 30_000 }).toBe(0);
+  await expect.poll(() => flooding.ws.bufferedAmount).toBe(0);
   for (let i = 0; i < ECHOES; i++) await echo(typing);
   // The one whose pod reads nothing is still asked whether it lives.
   flooding.ws.ping();
@@ -105,7 +105,7 @@ test("T-09 a keystroke passes by a bulk transfer each way, of which only some tu
   };
   const pushing = setInterval(push, 1);
   cleanups.push(() => clearInterval(pushing));
-  await expect.poll(() => Math.min(read, consumed), { timeout: 30_000 }).toBeGreaterThan(8 * MIB);
+  await expect.poll(() => Math.min(read, consumed)).toBeGreaterThan(8 * MIB);
   const passed: number[] = [];
   for (let i = 0; i < 5; i++) {
     const before = read + consumed;
@@ -128,10 +128,10 @@ test("T-09 T-10 a client whose reader is stopped answers pings", async () => {
   const bulk = Buffer.alloc(64 * 1024);
   for (let i = 0; i < 64; i++) visit?.write(fragments(OPCODE.binary, bulk, MIB, false));
   visit?.write(frame(OPCODE.ping, Buffer.from("there?"), { masked: false }));
-  await expect.poll(() => visit?.pongs, { timeout: 30_000 }).toEqual(["there?"]);
+  await expect.poll(() => visit?.pongs).toEqual(["there?"]);
   // One byte more than the window is too much: the client says so, and ends.
   visit?.write(frame(OPCODE.binary, Buffer.alloc(1), { masked: false }));
-  await expect.poll(() => visit?.lines.at(-1), { timeout: 30_000 }).toMatch(/^bye protocol /);
+  await expect.poll(() => visit?.lines.at(-1)).toMatch(/^bye protocol /);
   client.stdout.resume();
   await pass(client, () => client.end !== undefined);
   expect(client.end?.exitCode).toBe(255);

@@ -5,15 +5,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
+import { freePort } from "../helpers/free-port.ts";
 import { processesNaming } from "../helpers/processes.ts";
 import type { Dice } from "../helpers/random.ts";
 import { cleanEnv, pointTo, type Rig, startRig } from "./rig.ts";
 import { configureSsh, spawnSsh } from "./ssh-rig.ts";
-import { freePort, type Sshd, startSshd } from "./sshd.ts";
+import { type Sshd, startSshd } from "./sshd.ts";
 
 /** How long a session waits for its client here. */
 const DETACH_MS = 500;
-const GUARD = { timeout: 30_000 };
+const GUARD = { timeout: 60_000 };
 const VICTIMS = ["ssh", "proxy", "gateway", "session", "sshd"] as const;
 
 export class KillRuns {

@@ -27,12 +27,10 @@ test.each(["has died", "is not there"])(
     const { rig, pod } = await given();
     if (how === "has died") announce(rig, spawnSync("true").pid);
     const proxy = startProxy(rig, "30");
-    await expect
-      .poll(() => existsSync(trace(rig)) && readFileSync(trace(rig), "utf8"), { timeout: 20_000 })
-      .toContain(" pause ");
+    await expect.poll(() => existsSync(trace(rig)) && readFileSync(trace(rig), "utf8")).toContain(" pause ");
     announce(rig, process.pid);
     proxy.stdin?.write("hello");
-    await expect.poll(() => pod.accepted.length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => pod.accepted.length).toBe(1);
     const [socket] = pod.accepted;
     if (!socket) throw new Error("no connection");
     expect(String((await once(socket, "data"))[0])).toBe("hello");

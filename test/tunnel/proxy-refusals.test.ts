@@ -3,9 +3,9 @@ import { createServer } from "node:http";
 import { createServer as createTcpServer } from "node:net";
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { DOMAIN, HOST, ID, outcome, pointTo, spawnProxy, TOKEN } from "./rig.ts";
 import { given, listen, start } from "./scene.ts";
-import { freePort } from "./sshd.ts";
 
 test.each([
   ["not logged in", "not_logged_in", /Not logged in: .*GPU_DEV_TOKEN/],

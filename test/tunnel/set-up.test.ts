@@ -5,10 +5,10 @@ import { createServer as createTcpServer, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { type ErrorCode, Problem } from "../../src/api/errors.ts";
 import { TunnelFailure } from "../../src/tunnel/failure.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { pass, startClient } from "./client-scene.ts";
 import { TOKEN } from "./rig.ts";
 import { given, listen } from "./scene.ts";
-import { freePort } from "./sshd.ts";
 
 const greet = (socket: Socket): unknown => socket.write("hello");
 

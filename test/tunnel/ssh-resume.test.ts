@@ -31,7 +31,7 @@ beforeAll(async () => {
   await giveSshConfig(rig, sshd);
 });
 
-afterEach(() => expect.poll(() => rig.gateway.count(), { timeout: 10_000 }).toBe(0));
+afterEach(() => expect.poll(() => rig.gateway.count()).toBe(0));
 
 afterAll(async () => {
   await cutter.close();

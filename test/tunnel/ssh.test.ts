@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { knownHost, learnHost } from "../../src/tunnel/known-hosts.ts";
 import { sshConfigFile, writeSshConfig } from "../../src/tunnel/ssh-config.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { cleanEnv, DOMAIN, type Ended, giveSshConfig, HOST, ID, outcome, type Rig, startRig } from "./rig.ts";
-import { dialPort, freePort, type Sshd, startSshd } from "./sshd.ts";
+import { dialPort, type Sshd, startSshd } from "./sshd.ts";
 import { startPod } from "./test-pod.ts";
 
 const SIZE = 64 * 1024 * 1024;
@@ -31,7 +32,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  await expect.poll(() => rig.gateway.count(), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => rig.gateway.count()).toBe(0);
 });
 
 afterAll(async () => {
@@ -116,9 +117,9 @@ test("T-01 ssh that is killed (-9) takes the proxy, the tunnel and its sshd sess
   const session = Number(line.toString());
   expect(isAlive(session)).toBe(true);
   child.kill("SIGKILL");
-  await expect.poll(() => rig.gateway.count(), { timeout: 5_000 }).toBe(0);
-  await expect.poll(() => isAlive(session), { timeout: 5_000 }).toBe(false);
-  await expect.poll(() => proxiesAlive(), { timeout: 5_000 }).toEqual([]);
+  await expect.poll(() => rig.gateway.count()).toBe(0);
+  await expect.poll(() => isAlive(session)).toBe(false);
+  await expect.poll(() => proxiesAlive()).toEqual([]);
 });
 
 test("T-01 a session whose sshd dies ends ssh and the proxy", async () => {
@@ -127,7 +128,7 @@ test("T-01 a session whose sshd dies ends ssh and the proxy", async () => {
   const ended = outcome(child);
   process.kill(Number(line.toString()), "SIGKILL");
   expect((await ended).code).toBe(255);
-  await expect.poll(() => proxiesAlive(), { timeout: 5_000 }).toEqual([]);
+  await expect.poll(() => proxiesAlive()).toEqual([]);
 });
 
 function isAlive(pid: number): boolean {
@@ -283,7 +284,7 @@ test("T-15 agent forwarding, only when asked for", async () => {
     agent.kill();
     await once(agent, "exit");
   });
-  await expect.poll(() => agentAnswers(sock), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => agentAnswers(sock)).toBe(true);
   const env = { SSH_AUTH_SOCK: sock };
   expect((await run("ssh-add", ["-q", sshd.identity], { env })).code).toBe(0);
   const key = readFileSync(`${sshd.identity}.pub`, "utf8");

@@ -2,11 +2,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { BlockSocket } from "../../src/api/block-socket.ts";
+import { freePort } from "../helpers/free-port.ts";
 
 const SSHD = "/usr/sbin/sshd";
 
@@ -91,30 +92,6 @@ AllowAgentForwarding yes
 SetEnv HOME=${dir}
 Subsystem sftp internal-sftp
 `;
-
-/**
- * A port that was free a moment ago. Below those that the system gives to connections, which would take it before it is
- * listened on, or while what listens there is started again.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 10_240 + Math.floor(Math.random() * 20_000);
-    if (await isFree(port)) return port;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, "127.0.0.1");
-  try {
-    await once(server, "listening");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
-    throw error;
-  }
-  server.close();
-  await once(server, "close");
-  return true;
-}
 
 export async function dialPort(port: number): Promise<Socket> {
   const socket = new BlockSocket({ noDelay: true }).connect(port, "127.0.0.1");

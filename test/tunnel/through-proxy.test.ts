@@ -10,12 +10,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { proxyFor } from "../../src/api/proxy.ts";
 import { sshConfigFile } from "../../src/tunnel/ssh-config.ts";
 import { type Certificates, makeCertificates } from "../helpers/certificates.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { runProgram } from "../helpers/gpu-dev.ts";
 import { pass, startClient } from "./client-scene.ts";
 import { startConnectProxy } from "./connect-proxy.ts";
 import { cleanEnv, type Ended, giveSshConfig, ID, outcome, pointTo, type Rig, TOKEN } from "./rig.ts";
 import { atEnd, given as givenRig, listen, start } from "./scene.ts";
-import { freePort, startSshd } from "./sshd.ts";
+import { startSshd } from "./sshd.ts";
 
 let dir: string;
 let certificates: Certificates;

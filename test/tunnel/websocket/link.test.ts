@@ -9,8 +9,6 @@ import { handshakeFaults, switchingProtocols } from "../../../src/tunnel/websock
 import { type Masking, SocketLink } from "../../../src/tunnel/websocket/link.ts";
 import { openLink } from "./open-link.ts";
 
-const GUARD = { timeout: 10_000 };
-
 const closeCode = (end: EventEmitter): Promise<number> => once(end, "close").then(([code]) => code);
 
 interface Pair {
@@ -71,11 +69,11 @@ describe.each(ends)("as %s", (_, open) => {
     const heard: Buffer[] = [];
     pair.peer.on("message", (data: Buffer) => heard.push(data));
     for (const payload of payloads) pair.link.sendBytes(payload);
-    await expect.poll(() => heard.length, GUARD).toBe(sizes.length);
+    await expect.poll(() => heard.length).toBe(sizes.length);
     expect(Buffer.concat(heard).equals(Buffer.concat(payloads))).toBe(true);
     for (const payload of payloads) pair.peer.send(payload);
     pair.peer.send("the last line");
-    await expect.poll(() => texts, GUARD).toEqual(["the last line"]);
+    await expect.poll(() => texts).toEqual(["the last line"]);
     expect(Buffer.concat(stream).equals(Buffer.concat(payloads))).toBe(true);
   });
 
@@ -93,7 +91,7 @@ describe.each(ends)("as %s", (_, open) => {
     pair.peer.send("llo", { fin: true });
     const [pong] = (await once(pair.peer, "pong")) as [Buffer];
     expect(pong.toString()).toBe("between");
-    await expect.poll(() => texts, GUARD).toEqual(["hello"]);
+    await expect.poll(() => texts).toEqual(["hello"]);
     const pinged = once(pair.peer, "ping");
     pair.link.ping();
     await pinged;
@@ -123,7 +121,7 @@ describe.each(ends)("as %s", (_, open) => {
     pair.link.on("fault", (error) => faults.push(error));
     const raw = (pair.peer as unknown as { _socket: Socket })._socket;
     raw.write(Buffer.from([0xff, 0xff]));
-    await expect.poll(() => faults.length, GUARD).toBe(1);
+    await expect.poll(() => faults.length).toBe(1);
     pair.peer.send("too late");
     const closed = once(pair.link, "close");
     raw.end();
@@ -138,11 +136,11 @@ test("T-09 pings whose answers nobody reads are not answered one by one", async 
   new SocketLink(socket, Buffer.alloc(0), "none");
   // Masked, without payload.
   for (let i = 0; i < 10_000; i++) socket.push(Buffer.from([0x89, 0x80, 0, 0, 0, 0]));
-  await expect.poll(() => socket.readableLength, GUARD).toBe(0);
+  await expect.poll(() => socket.readableLength).toBe(0);
   expect([held.length, socket.writableLength]).toEqual([1, 2]);
   held[0]?.();
   socket.push(Buffer.from([0x89, 0x80, 0, 0, 0, 0]));
-  await expect.poll(() => held.length, GUARD).toBe(2);
+  await expect.poll(() => held.length).toBe(2);
   socket.destroy();
 });
 
