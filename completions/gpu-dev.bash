@@ -59,6 +59,9 @@ _gpu_dev() {
       "token create") command="token create" ;;
       "token rotate") command="token rotate" ;;
       "token revoke" | "token rm") command="token revoke" ;;
+      "identity list" | "identity ls") command="identity list" ;;
+      "identity link") command="identity link" ;;
+      "identity unlink" | "identity rm") command="identity unlink" ;;
       " doctor") command="doctor" ;;
       "config show") command="config show" ;;
       "config get") command="config get" ;;
@@ -78,6 +81,7 @@ _gpu_dev() {
       "admin nodes") command="admin nodes" ;;
       "admin users") command="admin users" ;;
       "admin tokens") command="admin tokens" ;;
+      "admin identities") command="admin identities" ;;
       "admin audit") command="admin audit" ;;
       *) ((named += 1)) ;;
     esac
@@ -236,6 +240,13 @@ _gpu_dev() {
     "token rotate --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "token revoke --fields") return ;;
     "token revoke --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "identity list --fields") return ;;
+    "identity list --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "identity link --with") COMPREPLY=($(compgen -W "oidc github aws" -- "$cur")); return ;;
+    "identity link --fields") return ;;
+    "identity link --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "identity unlink --fields") return ;;
+    "identity unlink --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "doctor --fields") return ;;
     "doctor --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "config show --fields") return ;;
@@ -290,6 +301,8 @@ _gpu_dev() {
     "admin tokens --expires") return ;;
     "admin tokens --fields") return ;;
     "admin tokens --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
+    "admin identities --fields") return ;;
+    "admin identities --context") COMPREPLY=($(compgen -W "$("$1" __complete contexts 2>/dev/null)" -- "$cur")); return ;;
     "admin audit --user") return ;;
     "admin audit --action") return ;;
     "admin audit --reservation") COMPREPLY=($(compgen -W "$("$1" __complete reservations 2>/dev/null)" -- "$cur")); return ;;
@@ -352,6 +365,9 @@ _gpu_dev() {
       "token create") COMPREPLY=($(compgen -W "--scope --expires --reservation --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "token rotate") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "token revoke") COMPREPLY=($(compgen -W "--keep-made --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "identity list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "identity link") COMPREPLY=($(compgen -W "--with --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "identity unlink") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "doctor") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--origin --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config get") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -371,6 +387,7 @@ _gpu_dev() {
       "admin nodes") COMPREPLY=($(compgen -W "--wait --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin users") COMPREPLY=($(compgen -W "--role --expires --cancel --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --keep-made --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin identities") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin audit") COMPREPLY=($(compgen -W "--user --action --reservation --outcome --since --until --limit --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
     esac
     return
@@ -378,7 +395,7 @@ _gpu_dev() {
   case "$command" in
     "") COMPREPLY=($(compgen -W "reserve list show connect cp forward logs edit cancel avail status server login logout whoami doctor completion disk admin keys token context config ssh-config" -- "$cur")); ;;
     "disk") COMPREPLY=($(compgen -W "create list show contents snapshot snapshots restore clone wait rename resize edit delete undelete unlock" -- "$cur")); ;;
-    "admin") COMPREPLY=($(compgen -W "types check extend teams quotas nodes users tokens audit" -- "$cur")); ;;
+    "admin") COMPREPLY=($(compgen -W "types check extend teams quotas nodes users tokens identities audit" -- "$cur")); ;;
     "keys") COMPREPLY=($(compgen -W "list add remove" -- "$cur")); ;;
     "token") COMPREPLY=($(compgen -W "list create rotate revoke" -- "$cur")); ;;
     "context") COMPREPLY=($(compgen -W "list use" -- "$cur")); ;;
@@ -415,6 +432,7 @@ _gpu_dev() {
     "admin nodes") if ((named)); then COMPREPLY=($(compgen -W "$("$1" __complete nodes 2>/dev/null)" -- "$cur")); else COMPREPLY=($(compgen -W "list cordon drain uncordon" -- "$cur")); fi ;;
     "admin users") COMPREPLY=($(compgen -W "list create show disable enable role" -- "$cur")); ;;
     "admin tokens") COMPREPLY=($(compgen -W "list create revoke" -- "$cur")); ;;
+    "admin identities") COMPREPLY=($(compgen -W "list link unlink" -- "$cur")); ;;
   esac
 }
 complete -F _gpu_dev gpu-dev

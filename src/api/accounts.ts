@@ -28,7 +28,9 @@ const token = z.object({
   made_with: z
     .string()
     .nullable()
-    .describe("The id of the token that it was made with; null for one of a login or of the server"),
+    .describe(
+      "The id of the token that it was made with, or of the linked login; null for one of the server",
+    ),
   current: z.boolean().describe("It is the one that asks"),
 });
 export type Token = z.infer<typeof token>;

@@ -6,6 +6,7 @@ import * as b from "./builds.ts";
 import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
+import * as i from "./identities.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
 import * as o from "./logins.ts";
@@ -82,6 +83,12 @@ export const contract = {
   rotateToken: { params: s.idParams, reply: a.issuedToken },
   listUserTokens: { params: s.idParams, query: a.listTokensQuery, reply: a.tokenPage },
   createUserToken: { params: s.idParams, body: a.createToken, reply: a.issuedToken },
+  listIdentities: { reply: i.identityPage },
+  linkIdentity: { body: o.finishLogin, reply: i.linkResult },
+  unlinkIdentity: { params: s.idParams, reply: i.unlinkedIdentity },
+  listUserIdentities: { params: s.idParams, reply: i.identityPage },
+  linkUserIdentity: { params: s.idParams, body: i.linkUserIdentity, reply: i.identity },
+  unlinkUserIdentity: { params: i.userIdentityParams, reply: i.unlinkedIdentity },
   listAudit: { query: u.listAuditQuery, reply: u.auditPage },
   listUsers: { query: a.listUsersQuery, reply: a.userPage },
   createUser: { body: a.createUser, reply: a.createdUser },

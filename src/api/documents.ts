@@ -8,6 +8,7 @@ import * as u from "./audit.ts";
 import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
+import * as i from "./identities.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
 import { logLine } from "./logs.ts";
@@ -146,6 +147,9 @@ export const documents = {
   "token create": a.issuedToken,
   "token rotate": a.issuedToken,
   "token revoke": a.revokedToken,
+  "identity list": i.identityPage,
+  "identity link": i.identity,
+  "identity unlink": i.unlinkedIdentity,
   doctor: z.object({ ok: z.boolean().describe("Without a failure"), checks: z.array(finding) }),
   "config show": z.object({ settings: z.array(setting) }),
   "config get": setting.omit({ used: true }),
@@ -164,6 +168,7 @@ export const documents = {
     z.object({ ...includeLine, changed: z.boolean().describe("False when there was nothing to do") }),
   ]),
   "admin users": z.union([a.userPage, a.user, a.createdUser]),
+  "admin identities": z.union([i.identityPage, i.identity, i.unlinkedIdentity]),
   "admin tokens": z.union([a.tokenPage, a.revokedToken, a.issuedToken]),
   "admin audit": z.object({ items: z.array(u.auditEntry) }),
   "admin types": g.gpuTypePage,

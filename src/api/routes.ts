@@ -4,6 +4,7 @@
  */
 import { diskRoutes } from "./disk-routes.ts";
 import type { ErrorCode } from "./errors.ts";
+import { identityRoutes } from "./identity-routes.ts";
 import { imageRoutes } from "./image-routes.ts";
 import { loginRoutes } from "./login-routes.ts";
 import { quotaRoutes } from "./quota-routes.ts";
@@ -276,6 +277,7 @@ export const routes = {
     errors: ["not_found"],
   },
   ...tokenRoutes,
+  ...identityRoutes,
   ...userRoutes,
   getMe: { method: "GET", path: "/v1/me", status: 200, summary: "Who the token belongs to", errors: [] },
   getDeployment: {

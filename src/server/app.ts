@@ -19,6 +19,7 @@ import { account } from "./handlers/account.ts";
 import { accounts } from "./handlers/accounts.ts";
 import { createDeploymentHandlers } from "./handlers/deployment.ts";
 import { disks } from "./handlers/disks.ts";
+import { identities } from "./handlers/identities.ts";
 import { images } from "./handlers/images.ts";
 import { inventory } from "./handlers/inventory.ts";
 import { logins } from "./handlers/logins.ts";
@@ -91,6 +92,7 @@ function bindApi(app: Hono<AppEnv>, deps: AppDeps): void {
     ...inventory,
     ...account,
     ...accounts,
+    ...identities,
     ...disks,
     ...images,
     ...operator,

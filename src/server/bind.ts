@@ -12,6 +12,7 @@ import { unknownDisk } from "../core/disks/find.ts";
 import { unknownNode } from "../core/gpus/nodes.ts";
 import { unknownBuild } from "../core/images/builds.ts";
 import { unknownRegistry } from "../core/images/registry-logins.ts";
+import { unknownIdentity } from "../core/logins/link.ts";
 import { authenticate, type Caller, requireGate } from "../core/people/access.ts";
 import { unknownUser } from "../core/people/find-user.ts";
 import { notFound } from "../core/people/ownership.ts";
@@ -162,6 +163,7 @@ const UNKNOWN: Readonly<Record<string, (id: string) => Problem>> = {
   builds: unknownBuild,
   disks: unknownDisk,
   "disk-operations": unknownDisk,
+  identities: unknownIdentity,
   nodes: unknownNode,
   registries: unknownRegistry,
   teams: unknownTeam,

@@ -35,7 +35,7 @@ export const tokenShape = {
   rotated_at: nullable(instant),
   /** The user who made it; null for the server, and for one from before that was kept. */
   made_by: nullable(text),
-  /** The token that it was made with; null for one that comes of a login or of the server. */
+  /** The token that it was made with, or the linked login that it came of; null for one of the server. */
   made_with: nullable(text),
   /** Neither it nor what takes its place is good for longer; null where nothing but its user bounds that. */
   ends_by: nullable(instant),

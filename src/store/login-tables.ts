@@ -8,6 +8,11 @@ export const identityShape = {
   subject: text,
   user_id: text,
   created_at: instant,
+  /** What the provider called the person when it was linked. */
+  name: nullable(text),
+  /** The user who linked it, and the token with which; null where it came of the first login. */
+  made_by: nullable(text),
+  made_with: nullable(text),
 };
 
 export const loginShape = {

@@ -2,6 +2,8 @@
 import { checkRow, count } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type IdentityRow, identityShape, type LoginRow, loginShape } from "./login-tables.ts";
+import type { Db } from "./tables.ts";
+import { withMade } from "./tokens.ts";
 
 /** The instant `seconds` from now. */
 export const after = (tx: Tx, seconds: number): string =>
@@ -58,20 +60,55 @@ export async function deleteLogin(tx: Tx, { hash }: LoginRow): Promise<boolean> 
   return numDeletedRows === 1n;
 }
 
-/** The user whom the provider knows as `subject`. */
-export async function findIdentity(tx: Tx, provider: string, subject: string): Promise<string | undefined> {
-  const row = await tx.db
+const identityOf = (row: object): IdentityRow => checkRow("identities", identityShape, row);
+
+/** Whom the provider knows as `subject`; nobody unlinks it before this transaction is over. */
+export async function findIdentity(
+  tx: Tx,
+  provider: string,
+  subject: string,
+): Promise<IdentityRow | undefined> {
+  const found = tx.db
     .selectFrom("identities")
     .selectAll()
     .where("provider", "=", provider)
-    .where("subject", "=", subject)
-    .executeTakeFirst();
-  return row && checkRow("identities", identityShape, row).user_id;
+    .where("subject", "=", subject);
+  const row = await tx.engine.holding(found).executeTakeFirst();
+  return row && identityOf(row);
 }
 
-export async function insertIdentity(tx: Tx, row: Omit<IdentityRow, "created_at">): Promise<void> {
+export async function listIdentities(db: Db, userId: string): Promise<IdentityRow[]> {
+  const rows = await db
+    .selectFrom("identities")
+    .selectAll()
+    .where("user_id", "=", userId)
+    .orderBy("provider")
+    .orderBy("subject")
+    .execute();
+  return rows.map(identityOf);
+}
+
+/** Those that were linked with this token, or with what was made with it. */
+export async function identitiesMadeWith(db: Db, id: string): Promise<IdentityRow[]> {
+  const rows = await withMade(db, id)
+    .selectFrom("identities")
+    .selectAll()
+    .where((eb) =>
+      eb.or([eb("made_with", "=", id), eb("made_with", "in", eb.selectFrom("made").select("made.id"))]),
+    )
+    .execute();
+  return rows.map(identityOf);
+}
+
+export async function insertIdentity(tx: Tx, row: Omit<IdentityRow, "created_at">): Promise<IdentityRow> {
+  const made = tx.db.insertInto("identities").values({ ...row, created_at: tx.at });
+  return identityOf(await made.returningAll().executeTakeFirstOrThrow());
+}
+
+export async function removeIdentity(tx: Tx, { provider, subject }: IdentityRow): Promise<void> {
   await tx.db
-    .insertInto("identities")
-    .values({ ...row, created_at: tx.at })
+    .deleteFrom("identities")
+    .where("provider", "=", provider)
+    .where("subject", "=", subject)
     .execute();
 }

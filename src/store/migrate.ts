@@ -30,6 +30,7 @@ import { quotaLines } from "./migrations/0025-quota-lines.ts";
 import { tokenMakers } from "./migrations/0026-token-makers.ts";
 import { diskHosts } from "./migrations/0027-disk-hosts.ts";
 import { images } from "./migrations/0028-images.ts";
+import { identityMakers } from "./migrations/0029-identity-makers.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -70,6 +71,7 @@ export const MIGRATIONS: readonly Migration[] = [
   tokenMakers,
   diskHosts,
   images,
+  identityMakers,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

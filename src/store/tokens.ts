@@ -150,16 +150,19 @@ export async function revokeToken(tx: Tx, id: string): Promise<TokenRow | undefi
   return row && checked(row);
 }
 
-/** Revokes what is good and was made with this token, or with what was; at most what others had made when it began. */
+/** With `made`: the tokens that were made with this token or login, and with these in turn. */
+export const withMade = (db: Db, id: string) =>
+  db.withRecursive("made(id)", (made) =>
+    made
+      .selectFrom("tokens")
+      .select("id")
+      .where("made_with", "=", id)
+      .union(made.selectFrom("tokens").innerJoin("made", "made.id", "tokens.made_with").select("tokens.id")),
+  );
+
+/** Revokes those of them that are good; at most what others had made when it began. */
 export async function revokeMadeWith(tx: Tx, id: string): Promise<TokenRow[]> {
-  const rows = await tx.db
-    .withRecursive("made(id)", (db) =>
-      db
-        .selectFrom("tokens")
-        .select("id")
-        .where("made_with", "=", id)
-        .union(db.selectFrom("tokens").innerJoin("made", "made.id", "tokens.made_with").select("tokens.id")),
-    )
+  const rows = await withMade(tx.db, id)
     .updateTable("tokens")
     .set({ revoked_at: tx.at })
     .where("id", "in", (eb) => eb.selectFrom("made").select("made.id"))

@@ -23,11 +23,11 @@ export async function writeOwnFile(file: string, text: string): Promise<void> {
   }
 }
 
-/** Runs `act` while no other process changes `file`. Throws when the lock cannot be had within 3 s. */
-export async function whileLocked<T>(file: string, act: () => Promise<T>): Promise<T> {
+/** Runs `act`, which takes no longer than 10 s, while no other process changes `file`. Throws when the lock cannot be had within `waitMs`. */
+export async function whileLocked<T>(file: string, act: () => Promise<T>, waitMs = LOCK_WAIT_MS): Promise<T> {
   const lock = `${file}.lock`;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  for (const until = Date.now() + LOCK_WAIT_MS; !(await takeLock(lock)); await pause(LOCK_RETRY_MS))
+  for (const until = Date.now() + waitMs; !(await takeLock(lock)); await pause(LOCK_RETRY_MS))
     if (Date.now() > until) throw new Error(`${lock} is held by another process; remove it if there is none`);
   try {
     return await act();

@@ -1,6 +1,7 @@
 /** What the server answers to the commands of tokens and users, for the golden files. */
 import type { IssuedToken, Token, User } from "../../src/api/accounts.ts";
 import type { AuditEntry } from "../../src/api/audit.ts";
+import type { LinkedIdentity } from "../../src/api/identities.ts";
 import { type Handlers, page } from "./helpers/fake-server.ts";
 
 const token = (given: Partial<Token>): Token => ({
@@ -53,6 +54,39 @@ const left = user({
 const tokens: Handlers = { listTokens: () => page(token({}), ci), listUserTokens: () => page(token({}), ci) };
 const users: Handlers = {
   listUsers: ({ query }) => page(...[user({}), left].filter(({ name }) => (query.name ?? name) === name)),
+};
+
+const identity: LinkedIdentity = {
+  id: "identityabcdefghijkl",
+  with: "oidc",
+  provider: "https://sso.example.com",
+  subject: "248289761001",
+  name: "ann",
+  user_id: "userabcdefghijklmnop",
+  created_at: "2025-12-01T09:00:00.000Z",
+  made_by: "userabcdefghijklmnop",
+  made_with: "tokenbcdefghijklmnop",
+};
+const unlinked = { ...identity, also_revoked: 2 };
+const identities: Handlers = {
+  listIdentities: () => page(identity),
+  listUserIdentities: () => page(identity),
+  linkUserIdentity: () => ({ ...identity, name: null }),
+  unlinkIdentity: () => unlinked,
+  listLogins: () => page({ with: "oidc" as const, title: "Example SSO" }),
+  beginLogin: () => ({
+    with: "oidc" as const,
+    login: "secret-of-this-login",
+    expires_at: "2026-01-01T12:10:00.000Z",
+    device: {
+      verification_uri: "https://sso.example.com/device",
+      verification_uri_complete: null,
+      user_code: "ABCD-EFGH",
+      interval_s: 5,
+    },
+    aws: null,
+  }),
+  linkIdentity: () => ({ state: "done" as const, identity }),
 };
 
 const entries: AuditEntry[] = [
@@ -108,6 +142,13 @@ export const accountScenes = {
       createUser: () => ({ user: user({}), token: issued }),
       patchUser: () => left,
     },
+  },
+  "identity list": { lines: ["identity list"], handlers: identities },
+  "identity link": { lines: ["identity link"], handlers: identities },
+  "identity unlink": { lines: ["identity unlink oidc --yes"], handlers: identities },
+  "admin identities": {
+    lines: ["admin identities list ann", "admin identities link ann oidc:248289761001"],
+    handlers: { ...users, ...identities },
   },
   "admin audit": {
     lines: ["admin audit --since 24h"],

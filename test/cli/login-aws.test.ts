@@ -165,6 +165,27 @@ test("sessions are users of their own where the configuration says that people c
   expect((await login()).stdout).toContain("name\tbob@example.com");
 });
 
+test("C-03 commands that notice together that a login is over make one new login, not one each", async () => {
+  const { login, rig, sts, world } = await open();
+  await login();
+  rig.clock.tick(3_600_000);
+  const all = Promise.withResolvers<void>();
+  let asked = 0;
+  const { fetch } = world.server;
+  Object.assign(world.server, {
+    fetch: async (...[url, init]: Parameters<typeof fetch>) => {
+      if (url.endsWith("/v1/me") && ++asked === 3) all.resolve();
+      // None is done with renewing before all have been refused.
+      if (url.endsWith("/v1/logins")) await all.promise;
+      return fetch(url, init);
+    },
+  });
+  const done = await Promise.all([1, 2, 3].map(() => world.gpuDev("whoami")));
+  expect(done.map(({ code }) => code)).toEqual([0, 0, 0]);
+  // That of the login itself, and one more.
+  expect(sts.requests).toHaveLength(2);
+});
+
 test("C-03 a login that is over is made anew, once, by the command that notices it", async () => {
   const { login, rig, sent, stored, sts, world } = await open();
   await login();

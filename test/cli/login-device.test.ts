@@ -122,7 +122,7 @@ describe("what goes wrong", () => {
     const world = open([]);
     world.onSleep = () => world.interrupt.abort();
     const done = await world.gpuDev("login https://lab.test --with oidc");
-    expect(done).toMatchObject({ code: 130, stderr: expect.stringContaining("you are not logged in") });
+    expect(done).toMatchObject({ code: 130, stderr: expect.stringContaining("nothing came of that login") });
     expect(() => stored(world)).toThrow("ENOENT");
   });
 

@@ -51,6 +51,12 @@ export const admin = [
     load: async () => (await import("../commands/admin/tokens.ts")).command,
   },
   {
+    path: "admin identities",
+    summary: "Show and link the logins that lead to a user",
+    group: ADMIN,
+    load: async () => (await import("../commands/admin/identities.ts")).command,
+  },
+  {
     path: "admin audit",
     summary: "Show who did what, when and from where",
     group: ADMIN,

@@ -106,6 +106,26 @@ export const setup = [
     load: async () => (await import("../commands/token/revoke.ts")).command,
   },
   {
+    path: "identity list",
+    aliases: ["ls"],
+    summary: "List the logins at providers that lead to you",
+    group: SETUP,
+    load: async () => (await import("../commands/identity/list.ts")).command,
+  },
+  {
+    path: "identity link",
+    summary: "Let a login at a provider lead to you",
+    group: SETUP,
+    load: async () => (await import("../commands/identity/link.ts")).command,
+  },
+  {
+    path: "identity unlink",
+    aliases: ["rm"],
+    summary: "Let a login lead to you no more",
+    group: SETUP,
+    load: async () => (await import("../commands/identity/unlink.ts")).command,
+  },
+  {
     path: "doctor",
     summary: "Look for what is wrong between here and your pods",
     group: SETUP,

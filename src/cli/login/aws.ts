@@ -1,16 +1,19 @@
 /** A login by an identity of AWS: a request that says who signed it, good for this server and once. */
 import aws4 from "aws4";
 import { boundTo, CALLER_IDENTITY } from "../../api/aws-identity.ts";
-import type { Client } from "../../api/client.ts";
-import type { Login, LoginResult, SignedIdentity } from "../../api/logins.ts";
+import type { Login, SignedIdentity } from "../../api/logins.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { type AwsCredentials, findCredentials } from "./aws-credentials.ts";
-
-type Done = Extract<LoginResult, { state: "done" }>;
+import type { Done, Finish, Result } from "./carry-out.ts";
 
 /** Throws UsageError for a server that says it is another one, CliError without credentials, RefusedRequest. */
-export async function signIn(ctx: Context, api: Client, url: string, { login, aws }: Login): Promise<Done> {
+export async function signIn<R extends Result>(
+  ctx: Context,
+  url: string,
+  { login, aws }: Login,
+  finish: Finish<R>,
+): Promise<Done<R>> {
   if (!aws) throw new Error("a login with aws has nothing to sign");
   // What is signed for this address must be worth nothing at another one.
   if (aws.server_url !== url)
@@ -19,8 +22,8 @@ export async function signIn(ctx: Context, api: Client, url: string, { login, aw
       `If that is right: gpu-dev login ${aws.server_url} --with aws`,
     );
   const signed = sign({ ...aws, login }, await findCredentials(ctx), ctx.clock.now());
-  const result = await api.finishLogin({ body: { login, aws: signed } });
-  if (result.state === "done") return result;
+  const result = await finish({ login, aws: signed });
+  if (result.state === "done") return result as Done<R>;
   throw new Error("the server does not know yet who signed");
 }
 

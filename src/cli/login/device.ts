@@ -1,19 +1,22 @@
 /** A login that a person finishes in a browser, on this machine or another one. */
-import { type Client, RefusedRequest } from "../../api/client.ts";
+import { RefusedRequest } from "../../api/client.ts";
 import { EXIT } from "../../api/errors.ts";
-import type { Login, LoginResult } from "../../api/logins.ts";
+import type { Login } from "../../api/logins.ts";
 import type { Context } from "../context.ts";
 import { CliError, Unreachable } from "../errors.ts";
 import { clockTime } from "../output/time.ts";
+import type { Done, Finish, Result } from "./carry-out.ts";
 
 /** A server or a provider that cannot be asked may be back the next time; so many times in a row. */
 const TRIES = 5;
 const RETRY_S = 5;
 
-type Done = Extract<LoginResult, { state: "done" }>;
-
 /** Shows the code, and asks until it was entered. Throws RefusedRequest when it was refused or is too old, CliError `interrupted`. */
-export async function waitForPerson(ctx: Context, api: Client, begun: Login): Promise<Done> {
+export async function waitForPerson<R extends Result>(
+  ctx: Context,
+  begun: Login,
+  finish: Finish<R>,
+): Promise<Done<R>> {
   const { device, login } = begun;
   if (!device) throw new Error(`a login with ${begun.with} has no code`);
   ctx.say(`${wordsFor(device)}; it is good until ${clockTime(begun.expires_at)}.`);
@@ -22,14 +25,14 @@ export async function waitForPerson(ctx: Context, api: Client, begun: Login): Pr
     let pauseS = device.interval_s;
     for (let failures = 0; ; ) {
       await ctx.clock.sleep(pauseS * 1000, interrupt.signal);
-      const result = await ask(ctx, api, login, ++failures < TRIES);
-      if (result?.state === "done") return result;
+      const result = await ask(ctx, () => finish({ login }), ++failures < TRIES);
+      if (result?.state === "done") return result as Done<R>;
       if (result) failures = 0;
       pauseS = result?.interval_s ?? RETRY_S;
     }
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
-    throw new CliError("interrupted", EXIT.interrupted, "Interrupted: you are not logged in", {
+    throw new CliError("interrupted", EXIT.interrupted, "Interrupted: nothing came of that login", {
       cause: error,
     });
   } finally {
@@ -48,14 +51,9 @@ function wordsFor({
 }
 
 /** Undefined when it could not be asked now, and may be again. */
-async function ask(
-  ctx: Context,
-  api: Client,
-  login: string,
-  again: boolean,
-): Promise<LoginResult | undefined> {
+async function ask<T>(ctx: Context, finish: () => Promise<T>, again: boolean): Promise<T | undefined> {
   try {
-    return await api.finishLogin({ body: { login } });
+    return await finish();
   } catch (error) {
     const passing =
       error instanceof Unreachable || (error instanceof RefusedRequest && error.problem.retryable);

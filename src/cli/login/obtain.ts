@@ -6,6 +6,7 @@ import type { LoginWay } from "../../api/logins.ts";
 import { isThisMachine } from "../../api/proxy.ts";
 import type { Context } from "../context.ts";
 import { clientFor } from "../http/api.ts";
+import { carryOut } from "./carry-out.ts";
 import { askToken } from "./token.ts";
 
 export interface Obtained {
@@ -27,11 +28,9 @@ export async function obtain(
   const api = clientFor(ctx, { ...endpoint, token: undefined }, ctx.detail);
   const way = wanted ?? (ctx.interactive ? await choose(ctx, api) : "token");
   if (way === "token") return { way, token: await askToken(ctx, endpoint.url), expiresAt: null };
-  const begun = await api.beginLogin({ body: { with: way } });
-  const { token, expires_at } =
-    way === "aws"
-      ? await (await import("./aws.ts")).signIn(ctx, api, endpoint.url, begun)
-      : await (await import("./device.ts")).waitForPerson(ctx, api, begun);
+  const { token, expires_at } = await carryOut(ctx, api, endpoint.url, way, (body) =>
+    api.finishLogin({ body }),
+  );
   return { way, token, expiresAt: expires_at };
 }
 
@@ -46,7 +45,7 @@ async function choose(ctx: Context, api: Client): Promise<LoginKind> {
 }
 
 /** A server of an older version knows tokens only, and not that it can be asked. */
-async function offered(api: Client): Promise<LoginWay[]> {
+export async function offered(api: Client): Promise<LoginWay[]> {
   try {
     return (await api.listLogins({})).items;
   } catch (error) {

@@ -1,6 +1,7 @@
 /**
- * Who was refused, and what: entries of the audit trail with the code of the refusal as their outcome. Guessing at tokens must not
- * fill the database: the same refusal is written once a minute, and so many in all; of the others the number.
+ * What is asked for by people who have not shown who they are, or may not do it: refusals, with their code as the outcome, and logins that
+ * are begun. Guessing at tokens must not fill the database: the same is written once a minute, and of each kind so many in all; of the
+ * others the number.
  */
 import type { Problem } from "../../api/errors.ts";
 import { insertAudit } from "../../store/audit.ts";
@@ -9,24 +10,34 @@ import { Behind } from "../behind.ts";
 import { SYSTEM } from "../change.ts";
 import type { Core } from "../core.ts";
 import { newId } from "../ids.ts";
+import { LoginRefused } from "../logins/providers.ts";
 import { currentOrigin } from "./origin.ts";
+import { OK } from "./record.ts";
 
 const MINUTE_MS = 60_000;
 const MAX_A_MINUTE = 20;
 const MAX_SUBJECT = 200;
-const REFUSED = "access.refuse";
 /** The actor of what was asked for without a token that anybody has. */
 export const ANONYMOUS = "anonymous";
 
-/** What is kept for the audit trail when somebody may not do something. */
+/** What is kept for the audit trail when somebody may not do something, and when somebody is not let in. */
 const REFUSALS: readonly string[] = ["not_logged_in", "not_allowed"];
+const REFUSED_LOGINS: readonly string[] = ["not_allowed", "name_taken", "login_over", "conflict"];
 
 type Entry = Omit<AuditRow, "id" | "at">;
+type Action = "access.refuse" | "login.refuse" | "login.begin";
+
+interface Minute {
+  readonly began: number;
+  readonly seen: Set<string>;
+  others: number;
+}
 
 export class Refusals {
   readonly #behind: Behind<Entry>;
   readonly #now: () => number;
-  #minute = { began: Number.NEGATIVE_INFINITY, seen: new Set<string>(), others: 0 };
+  readonly #minutes = new Map<Action, Minute>();
+  readonly #noted = new WeakSet<Problem>();
 
   /** `now` in milliseconds, from any beginning. */
   constructor(core: Pick<Core, "store" | "log">, now = () => performance.now()) {
@@ -44,26 +55,30 @@ export class Refusals {
    * A refusal, if this problem is one: `what` is the request or the tunnel that was asked for, and `userId` who asked, undefined for who
    * has not shown that. Never waits and never throws.
    */
-  note(problem: Problem, what: string, userId: string | undefined, address = currentOrigin()?.address): void {
+  note(problem: Problem, what: string, userId: string | undefined, address?: string): void {
     const { code, message } = problem;
-    if (!REFUSALS.includes(code)) return;
-    this.#turnMinute();
-    const key = JSON.stringify([userId, what, code, address]);
-    if (this.#minute.seen.has(key)) return;
-    if (this.#minute.seen.size >= MAX_A_MINUTE) {
-      this.#minute.others += 1;
-      return;
-    }
-    this.#minute.seen.add(key);
-    this.#behind.add({
-      actor: userId ?? ANONYMOUS,
-      action: REFUSED,
-      subject: what.slice(0, MAX_SUBJECT),
-      detail: message,
-      outcome: code,
-      from_address: address ?? null,
-      request_id: currentOrigin()?.requestId ?? null,
-    });
+    if (!REFUSALS.includes(code) || this.#noted.has(problem)) return;
+    this.#add(
+      "access.refuse",
+      { actor: userId ?? ANONYMOUS, subject: what, detail: message, outcome: code },
+      address,
+    );
+  }
+
+  /** A login that is refused, if this problem is such a refusal, with whom the provider knows if it does. Never waits and never throws. */
+  noteLogin(problem: Problem, userId: string | undefined): void {
+    const { code, message } = problem;
+    if (!REFUSED_LOGINS.includes(code)) return;
+    this.#noted.add(problem);
+    const claimed = problem instanceof LoginRefused ? problem.claimed : undefined;
+    const detail = JSON.stringify({ why: message, ...claimed });
+    const subject = claimed?.name ?? "nobody who is known";
+    this.#add("login.refuse", { actor: userId ?? ANONYMOUS, subject, detail, outcome: code });
+  }
+
+  /** Somebody begins a login with a provider of this kind. Never waits and never throws. */
+  noteBegun(kind: string): void {
+    this.#add("login.begin", { actor: ANONYMOUS, subject: kind, detail: null, outcome: OK });
   }
 
   /** Resolves when all that was noted is written. */
@@ -71,20 +86,50 @@ export class Refusals {
     return this.#behind.written();
   }
 
-  #turnMinute(): void {
+  #add(
+    action: Action,
+    given: Pick<Entry, "actor" | "subject" | "detail" | "outcome">,
+    address = currentOrigin()?.address,
+  ): void {
+    const minute = this.#minute(action);
+    const { actor, outcome } = given;
+    // PostgreSQL has no NUL in text, and what providers call people goes to terminals.
+    const subject = given.subject.slice(0, MAX_SUBJECT).replaceAll(/\p{C}/gu, "?");
+    const key = JSON.stringify([actor, subject, outcome, address]);
+    if (minute.seen.has(key)) return;
+    if (minute.seen.size >= MAX_A_MINUTE) {
+      minute.others += 1;
+      return;
+    }
+    minute.seen.add(key);
+    const from = { from_address: address ?? null, request_id: currentOrigin()?.requestId ?? null };
+    this.#behind.add({ ...given, action, subject, ...from });
+  }
+
+  /** The present one of this action; of the last one it is told how many were not written. */
+  #minute(action: Action): Minute {
     const now = this.#now();
-    if (now - this.#minute.began < MINUTE_MS) return;
-    const { others } = this.#minute;
-    this.#minute = { began: now, seen: new Set(), others: 0 };
-    if (others === 0) return;
-    this.#behind.add({
-      actor: SYSTEM,
-      action: REFUSED,
-      subject: "others",
-      detail: `${others} more in a minute before this one`,
-      outcome: "not_logged_in",
-      from_address: null,
-      request_id: null,
-    });
+    const last = this.#minutes.get(action);
+    if (last && now - last.began < MINUTE_MS) return last;
+    const next = { began: now, seen: new Set<string>(), others: 0 };
+    this.#minutes.set(action, next);
+    if (last && last.others > 0)
+      this.#behind.add({
+        ...{
+          actor: SYSTEM,
+          action,
+          subject: "others",
+          detail: `${last.others} more in a minute before this one`,
+        },
+        ...{ outcome: OTHERS[action], from_address: null, request_id: null },
+      });
+    return next;
   }
 }
+
+/** What most of those are that were not written. */
+const OTHERS: Readonly<Record<Action, string>> = {
+  "access.refuse": "not_logged_in",
+  "login.refuse": "not_allowed",
+  "login.begin": OK,
+};

@@ -1,5 +1,5 @@
 /** Whom a provider knows, as a user of this server: the one that they were before, or a new one. */
-import { Problem } from "../../api/errors.ts";
+import type { Problem } from "../../api/errors.ts";
 import { userNameFault } from "../../api/names.ts";
 import type { UserRow } from "../../store/account-tables.ts";
 import type { Tx } from "../../store/db.ts";
@@ -9,38 +9,42 @@ import { record } from "../audit/record.ts";
 import { SYSTEM } from "../change.ts";
 import { requireUser } from "../people/find-user.ts";
 import { addUser, changeRole } from "../people/users.ts";
-import type { Identity } from "./providers.ts";
+import { type Identity, LoginRefused } from "./providers.ts";
 
 /** Throws Problem not_allowed for who is disabled or cannot be called as the provider does, and name_taken. */
 export async function admit(tx: Tx, identity: Identity): Promise<UserRow> {
   const known = await store.findIdentity(tx, identity.provider, identity.subject);
-  const user = known === undefined ? await addNewcomer(tx, identity) : await requireUser(tx.db, known);
+  const user = known ? await requireUser(tx.db, known.user_id) : await addNewcomer(tx, identity);
   if (user.disabled_at !== null)
-    throw new Problem("not_allowed", `${user.name} is disabled here`, { hint: "ask an administrator" });
+    throw new LoginRefused(identity, "not_allowed", `${user.name} is disabled here`, "ask an administrator");
   return identity.role === undefined ? user : follow(tx, user, identity.role);
 }
 
-async function addNewcomer(tx: Tx, { provider, subject, name, role = "user" }: Identity): Promise<UserRow> {
+async function addNewcomer(tx: Tx, identity: Identity): Promise<UserRow> {
+  const { provider, subject, name, role = "user" } = identity;
   const fault = userNameFault(name);
   if (fault !== undefined)
-    throw new Problem(
+    throw new LoginRefused(
+      identity,
       "not_allowed",
       `${provider} calls you ${JSON.stringify(name)}, which cannot be a name here: ${fault}`,
-      {
-        hint: "ask an administrator: `name_claim` of the server's configuration says what becomes the name",
-      },
+      "ask an administrator: `name_claim` of the server's configuration says what becomes the name",
     );
-  if (await findUserByName(tx.db, name)) throw nameTaken(provider, name);
+  if (await findUserByName(tx.db, name)) throw nameTaken(identity);
   const user = await addUser(tx, SYSTEM, name, role);
-  await store.insertIdentity(tx, { provider, subject, user_id: user.id });
-  await record(tx, SYSTEM, "identity.create", user.id, JSON.stringify({ provider, subject }));
+  const first = { made_by: null, made_with: null };
+  await store.insertIdentity(tx, { provider, subject, user_id: user.id, name, ...first });
+  await record(tx, SYSTEM, "identity.create", user.id, JSON.stringify({ provider, subject, name }));
   return user;
 }
 
-const nameTaken = (provider: string, name: string): Problem =>
-  new Problem("name_taken", `${provider} calls you ${name}, and another user has that name here`, {
-    hint: "if that is you, log in with a token of that user; else ask for another name at the provider",
-  });
+const nameTaken = (identity: Identity): Problem =>
+  new LoginRefused(
+    identity,
+    "name_taken",
+    `${identity.provider} calls you ${identity.name}, and another user has that name here`,
+    "if that is you, log in with a token of that user, then `gpu-dev identity link`; else ask for another name at the provider",
+  );
 
 /** The provider says at each login who is an administrator; the last one stays one, or nobody could mend its groups' names. */
 async function follow(tx: Tx, user: UserRow, role: UserRow["role"]): Promise<UserRow> {

@@ -38,6 +38,7 @@ export async function beginLogin(core: Core, kind: Provider["kind"]): Promise<Lo
     await store.insertLogin(tx, begun);
     return begun;
   });
+  core.refusals.noteBegun(kind);
   return {
     with: kind,
     login,
@@ -47,7 +48,8 @@ export async function beginLogin(core: Core, kind: Provider["kind"]): Promise<Lo
   };
 }
 
-function notOffered(core: Core, kind: string): Problem {
+/** Throws nothing: the problem of a way that this server does not offer. */
+export function notOffered(core: Core, kind: string): Problem {
   const ways = loginWays(core).map((way) => way.with);
   const detail = `this server offers no login with ${kind}; it offers ${ways.join(", ")}`;
   return new Problem("invalid_input", detail, { errors: [{ field: "with", code: "not_a_choice", detail }] });

@@ -9,12 +9,13 @@ import type { Core } from "../core.ts";
 import { issue } from "../people/issue.ts";
 import { hashOf, tokenOf } from "../people/token.ts";
 import { admit } from "./admit.ts";
+import { identityId } from "./identity-id.ts";
 import type { Identity, Logins, Outcome } from "./providers.ts";
 
 /** RFC 8628, 3.5. */
 const SLOWER_S = 5;
 
-interface Given {
+export interface Given {
   readonly login: string;
   readonly aws?: SignedIdentity | undefined;
 }
@@ -23,7 +24,33 @@ interface Given {
  * Throws Problem login_over for one that is unknown, finished or too old, not_allowed for who may not come in, name_taken for a newcomer
  * whose name another has, and unavailable while the provider cannot be asked: then it may be tried again.
  */
-export async function finishLogin(core: Core, given: Given): Promise<LoginResult> {
+export const finishLogin = (core: Core, given: Given): Promise<LoginResult> =>
+  conclude(core, given, undefined, enter);
+
+/** What a login comes to, in the transaction that ends it, under the lock "users". */
+type Ending<T> = (tx: Tx, identity: Identity, kind: LoginRow["kind"], ttlS: number) => Promise<T>;
+
+interface Pending {
+  readonly state: "pending";
+  readonly interval_s: number;
+}
+
+/** The login, and its ending once the provider knows who it is; `userId` is who asks, if that is known. Throws Problem as finishLogin does, and what the ending throws. */
+export async function conclude<T>(
+  core: Core,
+  given: Given,
+  userId: string | undefined,
+  end: Ending<T>,
+): Promise<T | Pending> {
+  try {
+    return await turn(core, given, end);
+  } catch (error) {
+    if (error instanceof Problem) core.refusals.noteLogin(error, userId);
+    throw error;
+  }
+}
+
+async function turn<T>(core: Core, given: Given, end: Ending<T>): Promise<T | Pending> {
   const { row, mine } = await core.store.write((tx) => takeTurn(tx, given));
   const { logins } = core;
   // They were taken out of the configuration meanwhile.
@@ -31,7 +58,14 @@ export async function finishLogin(core: Core, given: Given): Promise<LoginResult
   const outcome = mine ? await ask(core, logins, row, given) : "pending";
   if (outcome === "pending") return { state: "pending", interval_s: row.interval_s };
   if (outcome === "slow_down") return slower(core, row);
-  return enter(core, logins, row, outcome);
+  return core.store.write(
+    async (tx) => {
+      if (row.kind !== "aws" && !(await store.deleteLogin(tx, row))) throw over();
+      return end(tx, outcome, row.kind, logins.tokenTtlS);
+    },
+    // As where administrators change roles: the last one stays one.
+    { lock: "users" },
+  );
 }
 
 /** Of a code one at a time is asked about, as often as its provider wants; what was signed is good once. */
@@ -68,24 +102,18 @@ async function ask(core: Core, logins: Logins, row: LoginRow, { login, aws }: Gi
   }
 }
 
-async function slower(core: Core, row: LoginRow): Promise<LoginResult> {
+async function slower(core: Core, row: LoginRow): Promise<Pending> {
   const interval_s = row.interval_s + SLOWER_S;
   await core.store.write((tx) => store.slowLogin(tx, row, interval_s));
   return { state: "pending", interval_s };
 }
 
-function enter(core: Core, logins: Logins, row: LoginRow, identity: Identity): Promise<LoginResult> {
-  const { tokenTtlS: ttlS } = logins;
+/** The token is made with the login at the provider: it goes when that is unlinked. */
+async function enter(tx: Tx, identity: Identity, kind: LoginRow["kind"], ttlS: number): Promise<LoginResult> {
   const token = tokenOf(randomBytes(32));
-  return core.store.write(
-    async (tx) => {
-      if (row.kind !== "aws" && !(await store.deleteLogin(tx, row))) throw over();
-      const { id, name, role } = await admit(tx, identity);
-      const endsBy = store.after(tx, ttlS);
-      await issue(tx, id, id, token, { label: `login with ${row.kind}`, scope: role, ttlS, endsBy });
-      return { state: "done", token, expires_at: endsBy, user: { id, name, role } };
-    },
-    // As where administrators change roles: the last one stays one.
-    { lock: "users" },
-  );
+  const { id, name, role } = await admit(tx, identity);
+  const endsBy = store.after(tx, ttlS);
+  const madeWith = identityId(identity);
+  await issue(tx, id, id, token, { label: `login with ${kind}`, scope: role, ttlS, endsBy, madeWith });
+  return { state: "done", token, expires_at: endsBy, user: { id, name, role } };
 }

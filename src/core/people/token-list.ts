@@ -3,18 +3,12 @@ import type { RevokedToken, Token } from "../../api/accounts.ts";
 import { Problem } from "../../api/errors.ts";
 import type { Page } from "../../api/schemas.ts";
 import type { TokenRow } from "../../store/account-tables.ts";
-import type { Tx } from "../../store/db.ts";
-import {
-  findTokenById,
-  listTokens as listRows,
-  revokeToken as markRevoked,
-  revokeMadeWith,
-} from "../../store/tokens.ts";
-import { record } from "../audit/record.ts";
+import { findTokenById, listTokens as listRows, revokeToken as markRevoked } from "../../store/tokens.ts";
 import type { Core } from "../core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
 import type { Caller } from "./access.ts";
 import { requireUser } from "./find-user.ts";
+import { recordRevoked, revokeMade } from "./made.ts";
 
 /**
  * The caller's own, or anybody's for an administrator, and with it all that was made with it, of whomever it is, unless that is kept.
@@ -35,26 +29,6 @@ export function revokeToken(
     return { ...viewToken(revoked ?? token, tx.now, caller), also_revoked: also };
   });
 }
-
-/** What a token that is revoked here was making meanwhile is there a round later; with those of the last round nothing was made. */
-async function revokeMade(tx: Tx, actor: string, id: string): Promise<number> {
-  for (let count = 0; ; ) {
-    const round = await revokeMadeWith(tx, id);
-    for (const made of round) await recordRevoked(tx, actor, made.id, made.user_id, id);
-    if (round.length === 0) return count;
-    count += round.length;
-  }
-}
-
-/** The entry of the audit trail, of a token of this user; `madeWith` another one that was revoked. */
-export const recordRevoked = (
-  tx: Tx,
-  actor: string,
-  id: string,
-  userId: string,
-  madeWith?: string,
-): Promise<void> =>
-  record(tx, actor, "token.revoke", id, JSON.stringify({ user_id: userId, made_with: madeWith }));
 
 export const unknownToken = (id: string): Problem =>
   new Problem("not_found", `there is no token ${id} of yours`, { hint: "gpu-dev token list shows yours" });

@@ -27,8 +27,9 @@ import type { Caller } from "./access.ts";
 import { requireUser } from "./find-user.ts";
 import { issue } from "./issue.ts";
 import { tellPods } from "./keys.ts";
+import { recordRevoked } from "./made.ts";
 import { holdCaller } from "./standing.ts";
-import { recordRevoked, viewToken } from "./token-list.ts";
+import { viewToken } from "./token-list.ts";
 import { tellOnce } from "./told-once.ts";
 
 /** Adds a user; by the system, as at a login, unless told otherwise. Throws Problem name_taken. */

@@ -11,6 +11,8 @@ import type { AwsSettings } from "../config/logins.ts";
 import type { Service } from "../outside/service.ts";
 import { notAmongThem } from "./people.ts";
 
+const ISSUER = "aws";
+
 /** Of the clocks of client and server; AWS itself takes a minute. */
 const MAX_SKEW_MS = 5 * 60_000;
 
@@ -19,6 +21,7 @@ export function createAws(settings: AwsSettings, { fetch }: Pick<Service, "fetch
   const stsUrl = settings.sts_url ?? `https://sts.${region}.amazonaws.com`;
   return {
     kind: "aws",
+    issuer: ISSUER,
     title,
     stsUrl,
     region,
@@ -71,16 +74,17 @@ async function callerOf(title: string, response: Response): Promise<Answered> {
 function identityOf({ title, allow, admins, name_from }: AwsSettings, { Arn, UserId }: Answered): Identity {
   const { role, session } = partsOf(Arn);
   const isAmong = (patterns: readonly string[] = []) => patterns.some((pattern) => matches(pattern, role));
-  const isAdmin = isAmong(admins);
-  if (!isAdmin && !isAmong(allow)) throw notAmongThem(title, Arn);
   const bySession = name_from === "session" && session !== undefined;
-  return {
-    provider: "aws",
+  const known = {
+    provider: ISSUER,
     // Of a role "AROA…:session"; another role that is made under the same name has another one.
     subject: bySession ? UserId : (UserId.split(":")[0] ?? UserId),
     name: (bySession ? session : role.slice(role.lastIndexOf("/") + 1)).toLowerCase(),
-    role: admins === undefined ? undefined : isAdmin ? "admin" : "user",
   };
+  const isAdmin = isAmong(admins);
+  if (!isAdmin && !isAmong(allow)) throw notAmongThem(title, known, Arn);
+  const shared = session !== undefined && !bySession;
+  return { ...known, shared, role: admins === undefined ? undefined : isAdmin ? "admin" : "user" };
 }
 
 /** Who has assumed a role is known by the role, which has no path then; a user of IAM by itself, without its path. */

@@ -22,6 +22,7 @@ export function createGithub(
   const config = configure(settings, secret, fetch);
   return {
     kind: "github",
+    issuer: settings.url,
     title,
     begin: () => beginFlow(config, SCOPE, title),
     async poll(deviceCode) {
@@ -91,13 +92,15 @@ async function identify(settings: GithubSettings, ask: Ask): Promise<Identity> {
   const known = await ask("/user", account);
   if (!known) throw new Problem("not_allowed", `${title} does not say who you are`, { hint: "begin anew" });
   const user = known.login.toLowerCase();
+  // The number stays; a login may be given up, and then be somebody else's.
+  const identity = { provider: url, subject: String(known.id), name: user };
   const role = roleOf(settings, {
+    known: identity,
     shown: known.login,
     user,
     groups: await groupsOf(settings, ask, known.login),
   });
-  // The number stays; a login may be given up, and then be somebody else's.
-  return { provider: url, subject: String(known.id), name: user, role };
+  return { ...identity, role };
 }
 
 /** Of those that the rules name, the ones that the account is an active member of. */

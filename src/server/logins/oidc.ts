@@ -22,6 +22,7 @@ export function createOidc(
   const discovered = kept(() => discover(settings, secret, service), MAX_AGE_MS);
   return {
     kind: "oidc",
+    issuer: providerOf(settings.issuer),
     title,
     begin: async () => beginFlow(await discovered(), scopes.join(" "), title),
     async poll(deviceCode) {
@@ -78,15 +79,13 @@ function identityOf(settings: OidcSettings, claims: Claims): Identity {
       },
     );
   const groups = [claims[groups_claim]].flat().filter((group) => typeof group === "string");
-  const role = roleOf(settings, { shown: name, groups, email: emailOf(claims) });
-  // Whoever adds or takes away the slash at the end means the same provider, which knows the same people.
-  return {
-    provider: issuer.replace(/\/+$/, ""),
-    subject: String(claims.sub),
-    name: name.toLowerCase(),
-    role,
-  };
+  const known = { provider: providerOf(issuer), subject: String(claims.sub), name: name.toLowerCase() };
+  const role = roleOf(settings, { known, shown: name, groups, email: emailOf(claims) });
+  return { ...known, role };
 }
+
+/** Whoever adds or takes away the slash at the end means the same provider, which knows the same people. */
+const providerOf = (issuer: string): string => issuer.replace(/\/+$/, "");
 
 /** An address that anybody can claim says nothing about them. */
 const emailOf = ({ email, email_verified }: Claims): string | undefined =>

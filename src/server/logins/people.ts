@@ -1,5 +1,5 @@
 /** Which of those whom a provider knows may come in, and as what. */
-import { Problem } from "../../api/errors.ts";
+import { type Known, LoginRefused } from "../../core/logins/providers.ts";
 
 interface People {
   readonly users?: readonly string[] | undefined;
@@ -10,6 +10,7 @@ interface People {
 
 /** What a provider vouches for. */
 export interface Person {
+  readonly known: Known;
   /** As they are told that they are known. */
   readonly shown: string;
   readonly user?: string;
@@ -27,15 +28,19 @@ export interface Rules {
 /** Undefined where the rules do not say who is an administrator. Throws Problem not_allowed for who may not come in. */
 export function roleOf({ title, allow, admins }: Rules, person: Person): "user" | "admin" | undefined {
   const isAdmin = admins !== undefined && isAmong(admins, person);
-  if (!isAdmin && allow !== "everyone" && !isAmong(allow, person)) throw notAmongThem(title, person.shown);
+  if (!isAdmin && allow !== "everyone" && !isAmong(allow, person))
+    throw notAmongThem(title, person.known, person.shown);
   if (admins === undefined) return undefined;
   return isAdmin ? "admin" : "user";
 }
 
-export const notAmongThem = (title: string, who: string): Problem =>
-  new Problem("not_allowed", `${title} knows you as ${who}, who may not log in here`, {
-    hint: "ask who runs the server: `logins` of its configuration says who may",
-  });
+export const notAmongThem = (title: string, known: Known, who: string): LoginRefused =>
+  new LoginRefused(
+    known,
+    "not_allowed",
+    `${title} knows you as ${who}, who may not log in here`,
+    "ask who runs the server: `logins` of its configuration says who may",
+  );
 
 function isAmong({ users, groups, emails, domains }: People, person: Person): boolean {
   const domain = person.email?.slice(person.email.lastIndexOf("@") + 1);

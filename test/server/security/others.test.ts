@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
 import { newKeyPair } from "../../../src/core/people/key-pair.ts";
+import { createFakeProvider, type FakeProvider, known } from "../logins/fake-provider.ts";
 import { type ApiRig, engineNamed, openRig, type Person } from "../rig.ts";
 import { refusal } from "./refusal.ts";
 
@@ -23,13 +24,23 @@ const everything = async ({ api }: Person): Promise<unknown> => {
     ]),
     (await api.listDisks({ query })).items,
     await api.listKeys({ query: {} }),
+    (await api.listIdentities({})).items,
     (await api.listTokens({ query: {} })).items.map(({ id, label, state }) => [id, label, state]),
   ];
 };
 let alice: Person;
 
+async function linkedTo(provider: FakeProvider): Promise<string> {
+  const { login } = await alice.api.beginLogin({ body: { with: "oidc" } });
+  provider.says = known("alice");
+  rig.clock.tick(5000);
+  await alice.api.linkIdentity({ body: { login } });
+  return (await alice.api.listIdentities({})).items[0]?.id ?? "";
+}
+
 beforeAll(async () => {
-  rig = await openRig(engineNamed("sqlite"));
+  const provider = createFakeProvider();
+  rig = await openRig(engineNamed("sqlite"), { logins: { providers: [provider], tokenTtlS: 3600 } });
   alice = await rig.person("alice");
   mallory = await rig.person("mallory");
   collaborator = await rig.person("colin");
@@ -49,6 +60,7 @@ beforeAll(async () => {
     keys: (await api.createKey({ body: { public_key: newKeyPair().publicKey } })).id,
     tokens: (await api.createToken({ body: { label: "laptop" } })).id,
     users: alice.id,
+    identities: await linkedTo(provider),
   });
   before = await everything(alice);
 });
@@ -65,6 +77,8 @@ const BODIES: Partial<Record<RouteName, unknown>> = {
   restoreDisk: { snapshot: "latest" },
   createSnapshot: {},
   createUserToken: { label: "mine" },
+  linkIdentity: { login: "guess" },
+  linkUserIdentity: { with: "oidc", subject: "mine" },
   patchUser: { role: "admin" },
   createUser: { name: "eve" },
 };
@@ -74,7 +88,7 @@ const send = (who: Person, name: RouteName, id: string) => {
   const body = BODIES[name] ?? (route.method === "POST" ? {} : undefined);
   return rig.request(who, route.path.replace(/\{\w+\}/, id), {
     method: route.method,
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": route.bytes ?? "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
 };
@@ -83,12 +97,14 @@ const table = Object.entries(routes) as [RouteName, Route][];
 const ofThings = table
   .filter(([, route]) => route.path.includes("{id}"))
   .map(([name, route]) => [name, route] as const);
+/** Where alice has none, one that nobody has. */
+const NOBODYS = "abcdefghijklmnopqrst";
 const kindOf = (route: Route): string => route.path.split("/")[2] ?? "";
 
 describe("A-02 somebody else's", () => {
   test.each(ofThings)("A-02 %s is refused as if there were none", async (name, route) => {
     const expected = route.admin || name === "liftReservation" ? "403 not_allowed" : "404 not_found";
-    expect(await refusal(await send(mallory, name, ids[kindOf(route)] ?? ""))).toBe(expected);
+    expect(await refusal(await send(mallory, name, ids[kindOf(route)] ?? NOBODYS))).toBe(expected);
   });
 
   test.each([

@@ -1,0 +1,67 @@
+/** `gpu-dev admin identities`: the logins at providers that lead to a user. */
+import type { User } from "../../../api/accounts.ts";
+import { LOGIN_WAYS } from "../../../api/login-routes.ts";
+import { defineCommand } from "../../command.ts";
+import type { Context } from "../../context.ts";
+import { UsageError } from "../../errors.ts";
+import { identityTable, unlinkedWords } from "../../output/identity.ts";
+import type { Output } from "../../output/output.ts";
+import { findUser } from "../../people/find.ts";
+import { findIdentity } from "../../people/identities.ts";
+
+const ACTIONS = ["list", "link", "unlink"] as const;
+const WAYS = LOGIN_WAYS.filter((way) => way !== "token");
+
+export const command = defineCommand({
+  arguments: [
+    { name: "action", summary: ACTIONS.join(", "), required: true, completes: ACTIONS },
+    { name: "user", summary: "The user's name", required: true },
+    { name: "login", summary: "link: WITH:SUBJECT, such as oidc:248289; unlink: its id or subject" },
+  ],
+  options: {},
+  details:
+    "A login is linked by what the provider never gives to another: the `sub` of OpenID Connect, the number of an account at GitHub, the unique id of AWS; names and addresses are nobody's for ever. `gpu-dev admin audit --action login.refuse` has it of those that were refused. Better, users link theirs: gpu-dev identity link. What is unlinked ends the tokens that came of it. For administrators.",
+  examples: [
+    {
+      line: "gpu-dev admin identities list ann",
+      meaning: "By which logins ann gets in, and who linked them",
+    },
+    { line: "gpu-dev admin identities link ann github:583231", meaning: "That account is ann from now on" },
+    { line: "gpu-dev admin identities unlink ann github:583231", meaning: "It leads to nobody any more" },
+  ],
+  async run([action = "", name = "", word], _options, ctx): Promise<Output> {
+    const act = { list, link, unlink }[action];
+    if (!act) throw new UsageError(`${JSON.stringify(action)} is none of ${ACTIONS.join(", ")}`);
+    return await act(ctx, await findUser(ctx.api(), name), word);
+  },
+});
+
+const listOf = (ctx: Context, { id }: User) => ctx.api().listUserIdentities({ params: { id } });
+
+async function list(ctx: Context, user: User): Promise<Output> {
+  const page = await listOf(ctx, user);
+  const empty = `No login at a provider leads to ${user.name}.`;
+  return { json: page, ...identityTable(page.items, ctx.clock.now()), empty };
+}
+
+async function link(ctx: Context, { id, name }: User, word: string | undefined): Promise<Output> {
+  const [, given = "", subject = ""] = /^(\w+):(.+)$/.exec(word ?? "") ?? [];
+  const way = WAYS.find((each) => each === given);
+  if (way === undefined)
+    throw new UsageError(
+      "give the login as WITH:SUBJECT",
+      `Such as ${WAYS.map((each) => `${each}:…`).join(", ")}.`,
+    );
+  const linked = await ctx.api().linkUserIdentity({ params: { id }, body: { with: way, subject } });
+  ctx.say(`${subject} at ${linked.provider} leads to ${name} from now on`);
+  return { json: linked, ...identityTable([linked], ctx.clock.now()) };
+}
+
+async function unlink(ctx: Context, user: User, word: string | undefined): Promise<Output> {
+  if (word === undefined) throw new UsageError("missing required argument 'login': which one");
+  const { items } = await listOf(ctx, user);
+  const { id: identity } = findIdentity(items, word.replace(/^(?:oidc|github|aws):/, ""));
+  const gone = await ctx.api().unlinkUserIdentity({ params: { id: user.id, identity } });
+  ctx.say(unlinkedWords(gone));
+  return { json: gone, ...identityTable([gone], ctx.clock.now()) };
+}

@@ -1,0 +1,19 @@
+/** Which linked login a word means. */
+import { Problem } from "../../api/errors.ts";
+import type { LinkedIdentity } from "../../api/identities.ts";
+import { UsageError } from "../errors.ts";
+
+/** The one with this id or subject, or the only one of this way or name. Throws Problem not_found and UsageError. */
+export function findIdentity(items: readonly LinkedIdentity[], word: string): LinkedIdentity {
+  const meant = items.filter(({ id, subject, name, with: kind }) => [id, subject, name, kind].includes(word));
+  const [identity, ...others] = meant;
+  if (!identity)
+    throw new Problem("not_found", `There is no linked login ${JSON.stringify(word)}`, {
+      hint: "`gpu-dev identity list` shows yours, `gpu-dev admin identities list USER` those of others.",
+    });
+  if (others.length === 0) return identity;
+  throw new UsageError(
+    `${JSON.stringify(word)} means several logins: ${meant.map(({ id }) => id).join(", ")}`,
+    "Give the id.",
+  );
+}

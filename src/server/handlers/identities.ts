@@ -1,0 +1,24 @@
+/** /v1/identities, and those of a user for administrators */
+import * as link from "../../core/logins/link.ts";
+import type { Handlers } from "../handler.ts";
+
+export const identities = {
+  async listIdentities({ core, caller }) {
+    return { body: await link.listIdentities(core, caller.id) };
+  },
+  async linkIdentity({ core, caller, body }) {
+    return { body: await link.linkIdentity(core, caller, body) };
+  },
+  async unlinkIdentity({ core, caller, params }) {
+    return { body: await link.unlinkIdentity(core, caller, params.id) };
+  },
+  async listUserIdentities({ core, params }) {
+    return { body: await link.listIdentities(core, params.id) };
+  },
+  async linkUserIdentity({ core, caller, params, body }) {
+    return { body: await link.linkUserIdentity(core, caller, params.id, body) };
+  },
+  async unlinkUserIdentity({ core, caller, params }) {
+    return { body: await link.unlinkIdentity(core, caller, params.identity, params.id) };
+  },
+} satisfies Partial<Handlers>;

@@ -1,0 +1,172 @@
+/** Logins that are linked to users who are there already, and those that are refused; on both engines. */
+import { describe, expect, onTestFinished, test } from "vitest";
+import { Problem } from "../../../src/api/errors.ts";
+import { type Identity, LoginRefused } from "../../../src/core/logins/providers.ts";
+import { engines } from "../../helpers/engines.ts";
+import { openRig, type Person } from "../rig.ts";
+import { createFakeProvider, ISSUER, known } from "./fake-provider.ts";
+import { done, refused } from "./login-client.ts";
+
+describe.each(engines)("on $engine", (engine) => {
+  async function open() {
+    const provider = createFakeProvider();
+    const rig = await openRig(engine, { logins: { providers: [provider], tokenTtlS: 3600 } });
+    onTestFinished(() => rig.close());
+    const [alice, root] = [await rig.person("alice"), await rig.person("root", "admin")];
+    const begin = async (says: Identity | Error): Promise<{ login: string }> => {
+      const { login } = await alice.api.beginLogin({ body: { with: "oidc" } });
+      provider.says = says;
+      rig.clock.tick(5000);
+      return { login };
+    };
+    return {
+      rig,
+      alice,
+      root,
+      logIn: async (says: Identity | Error) => done(await alice.api.finishLogin({ body: await begin(says) })),
+      async link(who: Person, says: Identity | Error) {
+        const result = await who.api.linkIdentity({ body: await begin(says) });
+        return result.state === "done" ? result.identity : expect.fail("it is pending");
+      },
+      async audited(action: string) {
+        await rig.core.refusals.written();
+        return (await root.api.listAudit({ query: { action } })).items;
+      },
+    };
+  }
+
+  test("X-02 a login whose name is taken becomes its user's once that user links it, and nobody's without", async () => {
+    const { alice, audited, link, logIn, rig } = await open();
+    const problem = await refused(logIn(known("alice")));
+    expect(problem).toMatchObject({ code: "name_taken", hint: expect.stringContaining("identity link") });
+    const linked = await link(alice, known("alice"));
+    expect(linked).toMatchObject({
+      ...{ with: "oidc", provider: ISSUER, subject: "sub-of-alice", name: "alice" },
+      ...{ user_id: alice.id, made_by: alice.id },
+    });
+    expect((await alice.api.listIdentities({})).items).toEqual([linked]);
+    const { token, user } = await logIn(known("called otherwise by now", { subject: "sub-of-alice" }));
+    expect(user).toMatchObject({ id: alice.id, name: "alice" });
+    expect(await rig.clientFor({ token }).getMe({})).toMatchObject({ id: alice.id });
+    expect(await link(alice, known("alice"))).toEqual(linked);
+    expect(await audited("identity.create")).toMatchObject([
+      { actor_name: "alice", subject: alice.id, data: { provider: ISSUER, subject: "sub-of-alice" } },
+    ]);
+  });
+
+  test("X-02 who unlinks a login ends what came of it", async () => {
+    const { alice, audited, link, logIn, rig } = await open();
+    const { id } = await link(alice, known("alice"));
+    const session = rig.clientFor(await logIn(known("alice")));
+    const child = await session.createToken({ body: { label: "made with it" } });
+    expect(child.expires_at).toBe("2026-01-05T09:00:10.000Z");
+    expect(await alice.api.unlinkIdentity({ params: { id } })).toMatchObject({ id, also_revoked: 2 });
+    for (const api of [session, rig.clientFor(child)])
+      expect((await refused(api.getMe({}))).code).toBe("not_logged_in");
+    expect((await refused(logIn(known("alice")))).code).toBe("name_taken");
+    expect((await refused(alice.api.unlinkIdentity({ params: { id } }))).code).toBe("not_found");
+    expect(await audited("identity.delete")).toMatchObject([{ actor_name: "alice", subject: alice.id }]);
+  });
+
+  test("X-01 X-02 with a token that is revoked goes every login that was linked with it", async () => {
+    const { alice, link, logIn, rig } = await open();
+    const stolen = await alice.api.createToken({ body: { label: "stolen" } });
+    const child = await rig.clientFor(stolen).createToken({ body: { label: "more" } });
+    const thief = { ...alice, api: rig.clientFor(child) };
+    await link(thief, known("mallory"));
+    const inside = rig.clientFor(await logIn(known("mallory")));
+    expect((await inside.getMe({})).id).toBe(alice.id);
+    const again = { ...alice, api: inside };
+    await link(again, known("mallory's other one"));
+    const revoked = await alice.api.revokeToken({ params: { id: stolen.id }, query: {} });
+    expect(revoked.also_revoked).toBe(2);
+    expect((await refused(inside.getMe({}))).code).toBe("not_logged_in");
+    expect((await alice.api.listIdentities({})).items).toEqual([]);
+    expect((await logIn(known("mallory"))).user).toMatchObject({ name: "mallory" });
+  });
+
+  test("X-02 a login leads to one user, and one that many share to nobody in particular", async () => {
+    const { alice, audited, link, logIn, rig } = await open();
+    const { user } = await logIn(known("bob"));
+    expect(await refused(link(alice, known("bob")))).toMatchObject({ code: "conflict" });
+    expect((await logIn(known("bob"))).user).toEqual(user);
+    const role = known("gpu-dev", { provider: "aws", shared: true });
+    expect(await refused(link(alice, role))).toMatchObject({
+      code: "not_allowed",
+      detail: expect.stringContaining("all who have that role would become you"),
+    });
+    expect(await audited("login.refuse")).toMatchObject([
+      { actor_name: "alice", subject: "gpu-dev", outcome: "not_allowed", data: { provider: "aws" } },
+      { actor_name: "alice", subject: "bob", outcome: "conflict" },
+    ]);
+    const bobs = rig.clientFor(await logIn(known("bob")));
+    const [own] = (await bobs.listIdentities({})).items;
+    const foreign = alice.api.unlinkIdentity({ params: { id: own?.id ?? "" } });
+    expect((await refused(foreign)).code).toBe("not_found");
+    for (let i = 0; i < 20; i++) await link(alice, known(`one-${i}`));
+    expect((await refused(link(alice, known("one too many")))).code).toBe("conflict");
+  });
+
+  test("X-02 an administrator links and unlinks by what the provider never gives to another", async () => {
+    const { alice, audited, logIn, root } = await open();
+    const params = { id: alice.id };
+    const subject = "sub-of-alice";
+    const linked = await root.api.linkUserIdentity({ params, body: { with: "oidc", subject } });
+    expect(linked).toMatchObject({ user_id: alice.id, made_by: root.id, name: null, subject });
+    expect(await root.api.linkUserIdentity({ params, body: { with: "oidc", subject } })).toEqual(linked);
+    expect((await logIn(known("alice"))).user.id).toBe(alice.id);
+    expect((await root.api.listUserIdentities({ params })).items).toEqual([linked]);
+    expect(await audited("identity.create")).toMatchObject([{ actor_name: "root", subject: alice.id }]);
+    for (const body of [
+      { with: "github", subject: "octocat" },
+      { with: "aws", subject: "AROAX" },
+    ] as const)
+      expect((await refused(root.api.linkUserIdentity({ params, body }))).code).toBe("invalid_input");
+    const other = { params: { id: root.id }, body: { with: "oidc", subject } } as const;
+    expect((await refused(root.api.linkUserIdentity(other))).code).toBe("conflict");
+    const gone = { params: { ...params, identity: linked.id } };
+    expect(await root.api.unlinkUserIdentity(gone)).toMatchObject({ also_revoked: 1 });
+    expect((await refused(root.api.unlinkUserIdentity(gone))).code).toBe("not_found");
+    expect((await refused(alice.api.listUserIdentities({ params }))).code).toBe("not_allowed");
+  });
+
+  test("O-03 refused logins are in the audit trail: who was claimed, why; the same once a minute, 20 in all", async () => {
+    const { audited, logIn, rig, root } = await open();
+    const eve = known("eve\u0000\u001b[31m");
+    const no = new LoginRefused(
+      eve,
+      "not_allowed",
+      "Test SSO knows you as eve, who may not log in here",
+      "ask",
+    );
+    for (let i = 0; i < 3; i++) await refused(logIn(no));
+    await refused(logIn(known("alice")));
+    await refused(logIn(new Problem("not_allowed", "the login was refused at Test SSO")));
+    await root.api.patchUser({
+      params: { id: (await logIn(known("bob"))).user.id },
+      body: { disabled: true },
+    });
+    await refused(logIn(known("bob")));
+    expect(
+      await refused(rig.clientFor({ token: "none" }).finishLogin({ body: { login: "guess" } })),
+    ).toMatchObject({
+      code: "login_over",
+    });
+    const entries = await audited("login.refuse");
+    expect(
+      entries
+        .map(({ actor, subject, outcome, data }) => [actor, subject, outcome, data?.subject ?? null])
+        .toSorted(),
+    ).toEqual([
+      ["anonymous", "alice", "name_taken", "sub-of-alice"],
+      ["anonymous", "bob", "not_allowed", "sub-of-bob"],
+      ["anonymous", "eve??[31m", "not_allowed", eve.subject],
+      ["anonymous", "nobody who is known", "login_over", null],
+      ["anonymous", "nobody who is known", "not_allowed", null],
+    ]);
+    expect(await audited("access.refuse")).toEqual([]);
+    for (let i = 0; i < 40; i++)
+      await refused(logIn(new LoginRefused(known(`guess-${i}`), "not_allowed", "no", "ask")));
+    expect(await audited("login.refuse")).toHaveLength(20);
+  });
+});
