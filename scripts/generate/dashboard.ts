@@ -126,6 +126,14 @@ const PANELS: readonly Panel[] = [
         "histogram_quantile(0.99, sum by (le) (rate(gpu_dev_tunnel_first_byte_seconds_bucket[5m])))",
     },
   },
+  {
+    title: "Connections to the database",
+    unit: "short",
+    queries: {
+      "{{instance}} {{pool}}": 'max by (instance, pool) (gpu_dev_database_connections{state="in_use"})',
+      "{{instance}} {{pool}}: waiting": "max by (instance, pool) (gpu_dev_database_waiting)",
+    },
+  },
 ];
 
 const WIDTH = 8;
