@@ -16,7 +16,7 @@ import { imageNamed } from "./docker/images.ts";
 import { launchContainer } from "./docker/launch.ts";
 import { saidBy } from "./docker/logs.ts";
 import type { Names } from "./docker/names.ts";
-import { gangNetwork, leaveGang, podNetwork } from "./docker/network.ts";
+import { gangNetwork, hasGang, leaveGang, podNetwork } from "./docker/network.ts";
 import { CONTROL, SSH_USER } from "./docker/places.ts";
 import { checkImageUser } from "./docker/pod.ts";
 import { tarOf } from "./docker/tar.ts";
@@ -103,15 +103,23 @@ export class DockerDriver implements Driver {
     const [tools, place] = await Promise.all([this.#parts.tools(), host.place()]);
     const image = await imageNamed(engine, this.#parts.image);
     checkImageUser(image.config);
-    const network = await this.#networkOf(host, spec);
+    const network = await this.#turns.take(`network of ${host.node}`, () => this.#networkOf(host, spec));
     await launchContainer(engine, { names, spec, image, tools, place, network, share, mounts: [] });
     this.#seen.set(spec.name, host);
   }
 
-  #networkOf({ engine }: DockerHost, { name }: PodSpec): Promise<string> {
-    const { names } = this.#parts;
+  async #networkOf(host: DockerHost, { name }: PodSpec): Promise<string> {
+    const { names, hosts } = this.#parts;
     const gang = gangOf(name);
-    return gang === undefined ? podNetwork(engine, names) : gangNetwork(engine, names, gang);
+    if (gang === undefined) return podNetwork(host.engine, names);
+    const network = await gangNetwork(host.engine, names, gang);
+    const others = hosts.filter((other) => other !== host);
+    const elsewhere = await Promise.all(others.map(({ engine }) => hasGang(engine, names, gang)));
+    if (!elsewhere.includes(true)) return network;
+    await leaveGang(host.engine, names, gang);
+    throw new LaunchRefused(
+      "the nodes of one reservation cannot be on several Docker hosts: they would not reach each other",
+    );
   }
 
   async inspect(name: string, { activity = false } = {}): Promise<PodView> {

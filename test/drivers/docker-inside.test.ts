@@ -85,4 +85,16 @@ describe.skipIf(noDockerEngine())("a Docker Engine in a network of its own", () 
       expect({ stdout, code }).toEqual({ stdout: "/home/dev\n", code: 5 });
     },
   );
+
+  test("L-06 GPUs that the engine cannot give are refused for good, with what is to be installed, and nothing is left", async () => {
+    const hosts = [{ name: "box", url: engine.url, gpus: [{ type: "h200", count: 2 }] }];
+    const rig = await DockerRig.make(engine, { hosts });
+    const driver = await rig.open();
+    const spec = { ...(await podSpec(driver, host, user)), gpuType: "h200", gpus: [1], simulated: false };
+    await expect(driver.launch(spec)).rejects.toThrow("is NVIDIA's container toolkit installed there?");
+    expect(await driver.list()).toEqual([]);
+    expect(await rig.remains(spec.name)).toEqual([]);
+    await driver.close();
+    await rig.close();
+  });
 });

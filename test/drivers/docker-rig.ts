@@ -58,7 +58,9 @@ export class DockerRig implements Rig {
       ...(await this.#list("volume", "ls", ...label, "{{.Name}}")).filter(
         (v) => !v.startsWith(`${kept}-tools-`),
       ),
-      ...(await this.#list("network", "ls", ...label, "{{.Name}}")).filter((network) => network !== kept),
+      ...(await this.#list("network", "ls", ...label, "{{.Name}}")).filter(
+        (network) => network !== `${kept}-pods`,
+      ),
     ];
   }
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { Agent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
-import { Duplex } from "node:stream";
+import { Duplex, PassThrough } from "node:stream";
 import type { EngineAddress } from "../../api/engine-url.ts";
 import { Problem } from "../../api/errors.ts";
 
@@ -64,7 +64,7 @@ class SshAgent extends Agent {
   }
 }
 
-/** Its two ends as one stream, with what node:http asks of a socket. */
+/** Its two ends as one stream, with what node:http asks of a socket. It ends with ssh, so that ssh's own words say why. */
 function connectionOf(child: ChildProcess): Duplex {
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new TypeError("ssh has pipes");
@@ -72,11 +72,14 @@ function connectionOf(child: ChildProcess): Duplex {
   stderr.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-MAX_SAID);
   });
-  const duplex = Duplex.from({ readable: stdout, writable: stdin });
+  const output = new PassThrough();
+  stdout.pipe(output, { end: false });
+  const duplex = Duplex.from({ readable: output, writable: stdin });
   const fail = (words: string) => duplex.destroy(Object.assign(new Error(words), { code: "ESSH" }));
   child.on("error", (error) => fail(error.message));
   child.on("close", (code) => {
-    if (code !== 0 && !duplex.destroyed) fail(said.trim().split("\n").at(-1) || `ssh ended with ${code}`);
+    if (code === 0) output.end();
+    else fail(said.trim().split("\n").at(-1) || `it ended with status ${code}`);
   });
   duplex.on("close", () => child.kill());
   const same = () => duplex;

@@ -7,8 +7,8 @@ export const LABEL = {
   pod: "gpu-dev.pod",
   rank: "gpu-dev.rank",
   node: "gpu-dev.node",
-  /** Of a gang's network. */
-  gang: "gpu-dev.gang",
+  /** Of a network: whose it is. */
+  network: "gpu-dev.network",
   /** Of what is no pod. */
   part: "gpu-dev.part",
 } as const;
@@ -26,10 +26,6 @@ export class Names {
   /** Of a pod's container, a gang's network, or another part. */
   of(part: string): string {
     return `${this.#prefix}-${part}`;
-  }
-
-  get network(): string {
-    return this.#prefix;
   }
 
   /** Labels of what is no pod. */

@@ -1,38 +1,63 @@
-/** Networks of pods: one of the deployment, in which they do not reach each other, and one for each gang, in which they do. */
-import { type Engine, EngineError, unlessStatus } from "./engine.ts";
+/**
+ * Networks of pods: one of the deployment, in which they do not reach each other, and one for each gang, in which they do. Engines make
+ * several of one name when they are asked at the same moment, so that a network is known by its label, and the oldest counts.
+ */
+import { type Engine, unlessStatus } from "./engine.ts";
 import { LABEL, type Names } from "./names.ts";
 
+interface Network {
+  readonly Id: string;
+  readonly Created: string;
+}
+
+const PODS = "pods";
 const ICC = "com.docker.network.bridge.enable_icc";
 
-/** The network of pods that are alone, made where it is missing; its name. */
-export async function podNetwork(engine: Engine, names: Names): Promise<string> {
-  await ensure(engine, names.network, { Labels: names.part("network"), Options: { [ICC]: "false" } });
-  return names.network;
-}
+/** The network of pods that are alone, made where it is missing; its id. */
+export const podNetwork = (engine: Engine, names: Names): Promise<string> =>
+  ensure(engine, names, PODS, { [ICC]: "false" });
 
-/** The network of a gang, made where it is missing; its name. */
-export async function gangNetwork(engine: Engine, names: Names, gang: string): Promise<string> {
-  const name = names.of(gang);
-  await ensure(engine, name, { Labels: { ...names.part("network"), [LABEL.gang]: gang } });
-  return name;
-}
+/** The network of a gang, made where it is missing; its id. */
+export const gangNetwork = (engine: Engine, names: Names, gang: string): Promise<string> =>
+  ensure(engine, names, gang, {});
+
+/** Whether a gang has a network there, and so a pod or soon one. */
+export const hasGang = async (engine: Engine, names: Names, gang: string): Promise<boolean> =>
+  (await find(engine, names, gang)).length > 0;
 
 /** Its last pod takes it away; at once when it is gone, or has somebody in it again. */
 export async function leaveGang(engine: Engine, names: Names, gang: string): Promise<void> {
-  const path = `/networks/${names.of(gang)}`;
-  const network = await engine.find<{ Labels: Record<string, string> }>(path);
-  if (network?.Labels[LABEL.deployment] !== names.deployment) return;
-  await unlessStatus(404, unlessStatus(403, engine.ask("DELETE", path)));
+  for (const { Id } of await find(engine, names, gang)) await removeUnused(engine, Id);
 }
 
-async function ensure(engine: Engine, name: string, body: object): Promise<void> {
-  if (await engine.find(`/networks/${name}`)) return;
-  try {
-    await engine.ask("POST", "/networks/create", {
-      body: { Name: name, Driver: "bridge", CheckDuplicate: true, ...body },
-    });
-  } catch (error) {
-    // Another server was faster.
-    if (!(error instanceof EngineError && error.status === 409)) throw error;
-  }
+async function ensure(
+  engine: Engine,
+  names: Names,
+  network: string,
+  options: Readonly<Record<string, string>>,
+): Promise<string> {
+  const [there] = await find(engine, names, network);
+  if (there) return there.Id;
+  const body = {
+    Name: names.of(network),
+    Driver: "bridge",
+    Labels: { ...names.part("network"), [LABEL.network]: network },
+    Options: options,
+  };
+  const { Id } = await engine.ask<{ Id: string }>("POST", "/networks/create", { body });
+  const [oldest] = await find(engine, names, network);
+  // Another server made one at the same moment.
+  if (oldest && oldest.Id !== Id) await removeUnused(engine, Id);
+  return oldest?.Id ?? Id;
 }
+
+/** The oldest first. */
+async function find(engine: Engine, names: Names, network: string): Promise<Network[]> {
+  const filters = names.filter(`${LABEL.network}=${network}`);
+  const networks = await engine.ask<Network[]>("GET", "/networks", { query: { filters } });
+  const age = ({ Created, Id }: Network) => `${Created} ${Id}`;
+  return networks.toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
+}
+
+const removeUnused = (engine: Engine, id: string) =>
+  unlessStatus(404, unlessStatus(403, engine.ask("DELETE", `/networks/${id}`)));

@@ -67,7 +67,7 @@ export async function createDockerDriver(options: DockerDriverOptions): Promise<
 /** What no host can do without is said at once. */
 async function prepare(hosts: readonly DockerHost[]): Promise<void> {
   await tools().catch((cause: unknown) => {
-    throw cause instanceof LaunchRefused ? invalid(cause.message, cause) : cause;
+    throw cause instanceof LaunchRefused ? invalid(cause.message) : cause;
   });
   await Promise.all(hosts.map((host) => host.check()));
 }
@@ -108,4 +108,4 @@ const REMEDY: Readonly<Record<string, string>> = {
   ESSH: "see whether `ssh` to that host works without a question, and `docker version` there",
 };
 
-const invalid = (detail: string, cause?: unknown): Problem => new Problem("invalid_input", detail, { cause });
+const invalid = (detail: string): Problem => new Problem("invalid_input", detail);

@@ -1,8 +1,8 @@
 /** What a pod's container is made of: its configuration, and the files that it begins with. */
 import { LaunchRefused, type PodSpec } from "../driver.ts";
 import { hostName } from "../local/peers.ts";
-import { SEARCH_PATH } from "../local/pod-dir.ts";
 import { keysText, sshdConfig, word } from "../local/sshd-config.ts";
+import { environmentOf, gangHosts, nameOf } from "./environment.ts";
 import { INIT_SCRIPT } from "./init-script.ts";
 import { LABEL, type Names } from "./names.ts";
 import { CONTROL, SSH_USER } from "./places.ts";
@@ -103,28 +103,6 @@ export function controlFiles(plan: PodPlan): Buffer {
 }
 
 const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
-const nameOf = (variable: string): string => variable.split("=", 1)[0] ?? "";
-
-function environmentOf({ spec, image, share }: PodPlan): Record<string, string> {
-  const given = (image.config.Env ?? []).map((text): [string, string] => {
-    const name = nameOf(text);
-    return [name, text.slice(name.length + 1)];
-  });
-  return {
-    PATH: SEARCH_PATH,
-    ...Object.fromEntries(
-      given.filter(([name, value]) => /^[A-Za-z_]\w*$/.test(name) && !/\p{Cc}/u.test(value)),
-    ),
-    ...spec.environment,
-    ...share.environment,
-    ...peerEnvironment(spec),
-    GPU_DEV_POD: spec.name,
-    GPU_DEV_RESERVATION_ID: spec.reservationId,
-    GPU_DEV_GPU_TYPE: spec.gpuType,
-    GPU_DEV_GPU_COUNT: String(spec.gpus.length),
-    GPU_DEV_SIMULATED: spec.simulated ? "1" : "0",
-  };
-}
 
 function configOf({ spec, tools }: PodPlan, environment: Record<string, string>): string {
   const parts = { "sshd-session": "SshdSessionPath", "sshd-auth": "SshdAuthPath" };
@@ -173,19 +151,6 @@ function peerFiles({ gang, reservationId }: PodSpec): TarEntry[] {
     { path: "peer_hosts", mode: 0o644, data: `gpu-dev-peer ${gang.hostKey}\n` },
     { path: "ssh_config", mode: 0o644, data: config.join("\n") },
   ];
-}
-
-const gangHosts = (reservationId: string, size: number): string[] =>
-  Array.from({ length: size }, (_, rank) => hostName(reservationId, rank));
-
-function peerEnvironment({ gang, reservationId }: PodSpec): Record<string, string> {
-  if (!gang) return {};
-  const hosts = gangHosts(reservationId, gang.size);
-  return {
-    GPU_DEV_HOSTS: hosts.join(","),
-    GPU_DEV_SSH_CONFIG: `${CONTROL}/ssh_config`,
-    MASTER_ADDR: hosts[0] ?? "",
-  };
 }
 
 /** Throws LaunchRefused for a user who could be taken for something else. */

@@ -2,21 +2,21 @@
 import { EngineError } from "./engine.ts";
 import type { Ended } from "./exec.ts";
 import type { Helper } from "./helper.ts";
-import { LOADER, TOOLS } from "./tools.ts";
+import { BASH, LOADER, TOOLS } from "./tools.ts";
 
 /** Where the toolkit puts it and its libraries, by the distribution that an image looks like. */
 const SMI = "/usr/bin/nvidia-smi";
 const LIBRARIES = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
 const NOT_FOUND = 127;
 
-/** nvidia-smi in an image without a C library: our loader starts it, with ours. */
-export const smiCommand = (args: readonly string[]): string[] => [
-  LOADER,
-  "--library-path",
-  [`${TOOLS}/lib`, ...LIBRARIES].join(":"),
-  SMI,
-  ...args,
-];
+/** In an image without a C library our loader starts it, with ours; some systems have a script in its place. */
+const START = `[ -e ${SMI} ] || exit ${NOT_FOUND}
+IFS= LC_ALL=C read -r -n 4 magic <${SMI}
+[ "$magic" = $'\\x7fELF' ] || exec ${BASH} ${SMI} "$@"
+exec ${LOADER} --library-path ${[`${TOOLS}/lib`, ...LIBRARIES].join(":")} ${SMI} "$@"`;
+
+/** The command that is nvidia-smi in a container of ours. */
+export const smiCommand = (args: readonly string[]): string[] => [BASH, "-c", START, "nvidia-smi", ...args];
 
 /** What it prints. Throws with `code` ENOENT where the engine has no GPUs to give. */
 export async function smiIn(
