@@ -12,15 +12,16 @@ import { registerKey } from "../../src/core/people/keys.ts";
 import { createUser } from "../../src/core/people/users.ts";
 import type { Probe, ProbeResult } from "../../src/core/pods/probe.ts";
 import { createReconciler, type Reconciler } from "../../src/core/reconcile.ts";
+import type { Driver } from "../../src/drivers/driver.ts";
 import { openStore, type Store } from "../../src/store/db.ts";
 import type { Tables } from "../../src/store/tables.ts";
 import { createClock, type TestClock } from "../helpers/clock.ts";
 import type { TestDatabase } from "../helpers/engines.ts";
 import { createFakeDriver, type FakeDriver } from "../helpers/fake-driver.ts";
 
-export interface World {
+export interface World<D extends Driver = FakeDriver> {
   readonly core: Core;
-  readonly driver: FakeDriver;
+  readonly driver: D;
   readonly clock: TestClock;
   readonly ann: Caller;
   readonly bob: Caller;
@@ -59,12 +60,12 @@ export async function makeWorld(database: TestDatabase, given: Given = {}): Prom
 }
 
 /** Another server on the same store. */
-export async function worldOn(
+export async function worldOn<D extends Driver>(
   store: Store,
   clock: TestClock,
-  driver: FakeDriver,
+  driver: D,
   parts: Partial<CoreParts> = {},
-): Promise<World> {
+): Promise<World<D>> {
   const logs: World["logs"] = [];
   const probe: Probe = async () => world.probeWith?.() ?? world.probe;
   const core = createCore({
@@ -77,7 +78,7 @@ export async function worldOn(
   });
   await syncCapacity(core);
   const reconciler = createReconciler(core);
-  const world: World = {
+  const world: World<D> = {
     core,
     driver,
     clock,

@@ -18,15 +18,17 @@ const OF_INIT: Readonly<Record<number, string>> = {
   [EXIT.told]: "it was told to end, or its Docker Engine was",
   [EXIT.user]: "the image's user or group is not in its /etc/passwd or /etc/group",
 };
+const OUT_OF_MEMORY = "out of memory: it used more than its share of the node";
 const KILLED = 137;
 /** What the engine finds when it starts, and cannot know how the container ended. */
 const UNKNOWN = 255;
 
 /** In words. */
 export function deathOf({ ExitCode, OOMKilled, Error: fault }: ContainerState): string {
+  // An init whose sshd was killed for it ends by itself.
+  if (OOMKilled && [KILLED, EXIT.sshd].includes(ExitCode)) return OUT_OF_MEMORY;
   const said = OF_INIT[ExitCode];
   if (said !== undefined) return said;
-  if (OOMKilled) return "out of memory: it used more than its share of the node";
   if (ExitCode === KILLED) return "its first process was killed, and not for want of memory";
   if (ExitCode === UNKNOWN) return "its Docker Engine or its machine restarted";
   return `its first process ended with status ${ExitCode}${fault && `: ${fault}`}`;
