@@ -16,7 +16,7 @@ import { Cutter, cutAt } from "../tunnel/cutter.ts";
 const MIB = 1024 * 1024;
 const GUARD = { timeout: 60_000, interval: 50 };
 /** Three servers start one after the other, with commands and ssh clients between: this is against hanging only. */
-const PATIENCE = { timeout: 300_000 };
+const PATIENCE = { timeout: 900_000 };
 
 /** What the database at `url` knows of tunnels: how many are open, and how the others ended. */
 async function tunnels(url: string): Promise<{ open: number; lost: number; ended: number }> {

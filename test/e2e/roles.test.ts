@@ -13,7 +13,7 @@ import { Balancer } from "../tunnel/balancer.ts";
 
 const GUARD = { timeout: 60_000, interval: 50 };
 /** Several servers and ssh clients start here, and each dial may wait its turn: this is against hanging only. */
-const PATIENCE = { timeout: 300_000 };
+const PATIENCE = { timeout: 900_000 };
 
 interface Fleet {
   readonly home: string;

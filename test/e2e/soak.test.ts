@@ -8,7 +8,7 @@ import { chosenSeed } from "../helpers/random.ts";
 import { soak } from "../helpers/soak.ts";
 
 test("L-05 S-01 L-04 ten kills at random instants lose nothing and leave nothing", {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   const { home, remove } = temporaryHome();
   const seed = chosenSeed();
