@@ -23,13 +23,13 @@ export async function countLiveLogins(tx: Tx): Promise<number> {
   return count(live);
 }
 
-/** One that is still good. */
-export async function findLogin(tx: Tx, hash: string): Promise<LoginRow | undefined> {
-  const row = await tx.db
+/** One that is still good at `at`. */
+export async function findLogin(db: Db, at: string, hash: string): Promise<LoginRow | undefined> {
+  const row = await db
     .selectFrom("logins")
     .selectAll()
     .where("hash", "=", hash)
-    .where("expires_at", ">", tx.at)
+    .where("expires_at", ">", at)
     .executeTakeFirst();
   return row && checkRow("logins", loginShape, row);
 }

@@ -5,6 +5,7 @@ import type { LoginResult, SignedIdentity } from "../../api/logins.ts";
 import type { Tx } from "../../store/db.ts";
 import type { LoginRow } from "../../store/login-tables.ts";
 import * as store from "../../store/logins.ts";
+import type { Db } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
 import { issue } from "../people/issue.ts";
 import { hashOf, tokenOf } from "../people/token.ts";
@@ -51,6 +52,8 @@ export async function conclude<T>(
 }
 
 async function turn<T>(core: Core, given: Given, end: Ending<T>): Promise<T | Pending> {
+  // Anybody may ask, and only who has begun one takes the database's one writer.
+  await core.store.read((db, now) => known(db, now.toISOString(), given));
   const { row, mine } = await core.store.write((tx) => takeTurn(tx, given));
   const { logins } = core;
   // They were taken out of the configuration meanwhile.
@@ -69,13 +72,19 @@ async function turn<T>(core: Core, given: Given, end: Ending<T>): Promise<T | Pe
 }
 
 /** Of a code one at a time is asked about, as often as its provider wants; what was signed is good once. */
-async function takeTurn(tx: Tx, { login, aws }: Given): Promise<{ row: LoginRow; mine: boolean }> {
-  const row = await store.findLogin(tx, hashOf(login));
-  if (!row) throw over();
-  if ((row.kind === "aws") !== (aws !== undefined)) throw wrongPart(row.kind);
+async function takeTurn(tx: Tx, given: Given): Promise<{ row: LoginRow; mine: boolean }> {
+  const row = await known(tx.db, tx.at, given);
   if (row.kind !== "aws") return { row, mine: await store.takeTurn(tx, row) };
   if (!(await store.deleteLogin(tx, row))) throw over();
   return { row, mine: true };
+}
+
+/** Throws Problem login_over, and invalid_input for what is no answer to it. */
+async function known(db: Db, at: string, { login, aws }: Given): Promise<LoginRow> {
+  const row = await store.findLogin(db, at, hashOf(login));
+  if (!row) throw over();
+  if ((row.kind === "aws") !== (aws !== undefined)) throw wrongPart(row.kind);
+  return row;
 }
 
 const over = (): Problem =>

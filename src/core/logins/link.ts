@@ -34,6 +34,7 @@ export const listIdentities = (core: Core, userId: string): Promise<Page<LinkedI
 export const linkIdentity = (core: Core, caller: Caller, given: Given): Promise<LinkResult> =>
   conclude(core, given, caller.id, async (tx, identity) => {
     await holdCaller(tx, caller);
+    if ((await requireUser(tx.db, caller.id)).role !== caller.role) throw lesserToken(identity);
     if (identity.shared) throw sharedByMany(identity);
     return { state: "done", identity: view(core, await link(tx, caller, caller.id, identity)) };
   });
@@ -87,6 +88,15 @@ async function link(
   await record(tx, caller.id, "identity.create", userId, about);
   return row;
 }
+
+/** Whoever comes in by the login has all rights of the user, and must not have got them by less. */
+const lesserToken = (identity: Identity): Problem =>
+  new LoginRefused(
+    identity,
+    "not_allowed",
+    "your token has less rights than you, and a login that leads to you would have all of them",
+    "use a token of the scope admin: gpu-dev token create LABEL --scope admin",
+  );
 
 const sharedByMany = (identity: Identity): Problem =>
   new LoginRefused(

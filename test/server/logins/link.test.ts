@@ -1,6 +1,7 @@
 /** Logins that are linked to users who are there already, and those that are refused; on both engines. */
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Problem } from "../../../src/api/errors.ts";
+import { finishLogin } from "../../../src/core/logins/finish.ts";
 import { type Identity, LoginRefused } from "../../../src/core/logins/providers.ts";
 import { engines } from "../../helpers/engines.ts";
 import { openRig, type Person } from "../rig.ts";
@@ -105,6 +106,31 @@ describe.each(engines)("on $engine", (engine) => {
     expect((await refused(foreign)).code).toBe("not_found");
     for (let i = 0; i < 20; i++) await link(alice, known(`one-${i}`));
     expect((await refused(link(alice, known("one too many")))).code).toBe("conflict");
+  });
+
+  test("X-02 a token that has less rights than its user links nothing: the login would have all of them", async () => {
+    const { link, rig, root } = await open();
+    const lesser = await root.api.createToken({ body: { label: "ci", scope: "user" } });
+    const refusal = await refused(link({ ...root, api: rig.clientFor(lesser) }, known("mallory")));
+    expect(refusal).toMatchObject({ code: "not_allowed", detail: expect.stringContaining("less rights") });
+    expect((await root.api.listIdentities({})).items).toEqual([]);
+    expect(await link(root, known("root"))).toMatchObject({ user_id: root.id });
+  });
+
+  test("X-07 guesses at logins never take the writer of the database", async () => {
+    const { alice, rig } = await open();
+    let writes = 0;
+    const { store } = rig.core;
+    const counting = {
+      ...store,
+      write: (...given: Parameters<typeof store.write>) => ++writes && store.write(...given),
+    };
+    const core = { ...rig.core, store: counting } as typeof rig.core;
+    await expect(finishLogin(core, { login: "guess" })).rejects.toMatchObject({ code: "login_over" });
+    expect(writes).toBe(0);
+    const { login } = await alice.api.beginLogin({ body: { with: "oidc" } });
+    expect(await finishLogin(core, { login })).toMatchObject({ state: "pending" });
+    expect(writes).toBe(1);
   });
 
   test("X-02 an administrator links and unlinks by what the provider never gives to another", async () => {

@@ -36,7 +36,15 @@ export const command = defineCommand({
       meaning: "What ann can come in with, and when it was last used",
     },
     { line: 'gpu-dev admin tokens revoke ann "old laptop"', meaning: "Out at once" },
+    {
+      line: "gpu-dev admin tokens revoke ann gd_Zx81qA --keep-made",
+      meaning: "By its first characters; the tokens that were made with it stay good",
+    },
     { line: "gpu-dev admin tokens create ann laptop --expires 30d", meaning: "For ann, who has lost hers" },
+    {
+      line: "gpu-dev admin tokens create ann admin --scope admin",
+      meaning: "For ann, who was made an administrator",
+    },
   ],
   async run([action = "", name = "", word], given, ctx): Promise<Output> {
     const act = { list, create, revoke: revokeOne }[action];

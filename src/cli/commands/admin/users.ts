@@ -39,7 +39,16 @@ export const command = defineCommand({
       line: "(umask 077; gpu-dev admin users create ann > ann.token)",
       meaning: "Adds ann; she logs in with that token",
     },
+    {
+      line: "gpu-dev admin users create ben --role admin --expires 7d > ben.token",
+      meaning: "Another administrator, whose first token is good for a week",
+    },
+    {
+      line: "gpu-dev admin users show ann",
+      meaning: "What she has that is live, and when she was last seen",
+    },
     { line: "gpu-dev admin users disable ann --cancel", meaning: "Out at once, and her GPUs are free" },
+    { line: "gpu-dev admin users enable ann", meaning: "Her tokens and keys are good again" },
     { line: "gpu-dev admin users role ann admin", meaning: "Ann, too, may do this; with a new token" },
   ],
   async run([action = "list", name, role], given, ctx): Promise<Output> {

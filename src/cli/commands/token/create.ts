@@ -24,6 +24,10 @@ export const command = defineCommand({
       meaning: "For /metrics and nothing else (administrators)",
     },
     {
+      line: "gpu-dev token create laptop --scope admin --expires 7d",
+      meaning: "For what administrators do, for a week",
+    },
+    {
       line: "gpu-dev token create watcher --reservation train",
       meaning: "Shows and cancels that one reservation, as long as it lives",
     },

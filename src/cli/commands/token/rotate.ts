@@ -16,6 +16,10 @@ export const command = defineCommand({
   details:
     "Prints the new one alone on stdout, this once. It has the label, the scope and the length of life of the old one, which is good for 10 more minutes, so that nothing fails meanwhile; one of a login ends when that would have, and one that another token asks for with that. One that leaked is revoked instead.",
   examples: [
+    {
+      line: "GPU_DEV_TOKEN=$(cat ci.token) gpu-dev token rotate > new.token",
+      meaning: "The machine's own, by itself: as long a life again",
+    },
     { line: 'gpu-dev token rotate "ci runner"', meaning: "Prints the one to put in its place" },
     {
       line: "gpu-dev token rotate | gpu-dev login https://gpu.example.com",
