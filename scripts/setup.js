@@ -30,6 +30,7 @@ const NEEDS = {
   promtool: { package: "prometheus" },
   dockerd: { package: "docker.io" },
   docker: { package: "docker.io" },
+  "docker-registry": { package: "docker-registry" },
   iptables: { package: "iptables" },
   busybox: { package: "busybox-static" },
   podman: { package: "podman" },

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { activityOf } from "./docker/activity.ts";
+import { BuildLog } from "./docker/build-log.ts";
 import { addressOf, type Container, findContainer, isAlive, isUnborn, listPods } from "./docker/container.ts";
 import { deathOf } from "./docker/death.ts";
 import { Doors, listens } from "./docker/dial.ts";
@@ -12,17 +13,20 @@ import { unlessStatus } from "./docker/engine.ts";
 import { listenToEvents } from "./docker/events.ts";
 import { runIn } from "./docker/exec.ts";
 import type { DockerHost } from "./docker/host.ts";
-import { imageNamed } from "./docker/images.ts";
+import type { Images } from "./docker/images.ts";
 import { launchContainer } from "./docker/launch.ts";
+import { Launches } from "./docker/launches.ts";
 import { saidBy } from "./docker/logs.ts";
 import type { Names } from "./docker/names.ts";
 import { gangNetwork, hasGang, leaveGang, podNetwork } from "./docker/network.ts";
 import { CONTROL, SSH_USER } from "./docker/places.ts";
 import { checkImageUser } from "./docker/pod.ts";
+import type { Preparing } from "./docker/preparing.ts";
 import { tarOf } from "./docker/tar.ts";
 import { BASH, type Tools } from "./docker/tools.ts";
 import { usageOf } from "./docker/usage.ts";
 import {
+  type BuiltImages,
   type Driver,
   DriverError,
   LaunchRefused,
@@ -45,8 +49,7 @@ export interface DockerDriverParts {
   readonly dataDir: string;
   readonly names: Names;
   readonly hosts: readonly DockerHost[];
-  /** The image of pods that ask for none. */
-  readonly image: string;
+  readonly images: Images;
   readonly tools: () => Promise<Tools>;
   log(fields: Record<string, unknown>, message: string): void;
 }
@@ -66,13 +69,18 @@ export class DockerDriver implements Driver {
   readonly sshUser = SSH_USER;
   readonly #parts: DockerDriverParts;
   readonly #turns = new Turns();
-  readonly #launching = new Set<string>();
+  readonly #launches = new Launches();
+  readonly #buildLog: BuildLog;
   /** Where pods were seen, so that the other hosts need not be asked. */
   readonly #seen = new Map<string, DockerHost>();
   readonly #doors = new Map<DockerHost, Doors>();
 
+  readonly builtImages: BuiltImages;
+
   constructor(parts: DockerDriverParts) {
     this.#parts = parts;
+    this.#buildLog = new BuildLog(parts.dataDir);
+    this.builtImages = parts.images.onAll(parts.hosts.map(({ engine }) => engine));
   }
 
   capacity(): Promise<NodeCapacity[]> {
@@ -81,17 +89,14 @@ export class DockerDriver implements Driver {
   }
 
   launch(spec: PodSpec): Promise<void> {
-    return this.#turns.take(spec.name, async () => {
-      this.#launching.add(spec.name);
-      try {
-        await asking(() => this.#launch(spec));
-      } finally {
-        this.#launching.delete(spec.name);
-      }
-    });
+    const { name } = spec;
+    const note = (line: string) => this.#buildLog.note(name, line);
+    return this.#launches.start(name, note, (preparing) =>
+      this.#turns.take(name, () => asking(() => this.#launch(spec, preparing))),
+    );
   }
 
-  async #launch(spec: PodSpec): Promise<void> {
+  async #launch(spec: PodSpec, preparing: Preparing): Promise<void> {
     checkSpec(spec);
     const host = this.#parts.hosts.find((one) => one.has(spec.node));
     if (!host) throw new LaunchRefused(`there is no Docker host ${spec.node}`);
@@ -101,7 +106,8 @@ export class DockerDriver implements Driver {
     if (before && !isUnborn(before)) return;
     const share = await host.share(spec);
     const [tools, place] = await Promise.all([this.#parts.tools(), host.place()]);
-    const image = await imageNamed(engine, this.#parts.image);
+    const image = await this.#parts.images.imageFor(engine, spec, preparing);
+    preparing.signal.throwIfAborted();
     checkImageUser(image.config);
     const network = await this.#turns.take(`network of ${host.node}`, () => this.#networkOf(host, spec));
     await launchContainer(engine, { names, spec, image, tools, place, network, share, mounts: [] });
@@ -123,10 +129,10 @@ export class DockerDriver implements Driver {
   }
 
   async inspect(name: string, { activity = false } = {}): Promise<PodView> {
-    const launching = this.#launching.has(name);
+    const reason = this.#launches.reason(name);
     const found = await asking(() => this.#find(name));
     const view = await asking(() => this.#view(found));
-    if (view.state === "absent" && launching) return { state: "starting", reason: "it is being set up" };
+    if (view.state === "absent" && reason !== undefined) return { state: "starting", reason };
     if (view.state !== "running" || !activity || !found) return view;
     const { engine } = found.host;
     return { ...view, activity: await asking(() => activityOf(engine, found.container)) };
@@ -197,7 +203,8 @@ export class DockerDriver implements Driver {
     return path;
   }
 
-  terminate(name: string): Promise<void> {
+  async terminate(name: string): Promise<void> {
+    await this.#launches.stop(name);
     return this.#turns.take(name, () => asking(() => this.#terminate(name)));
   }
 
@@ -262,7 +269,12 @@ export class DockerDriver implements Driver {
       const found = await this.#find(name);
       const lines = found ? await saidBy(found.host.engine, found.container.Id) : [];
       const kept = lines.length > 0 ? "" : ((await keptText(this.#parts.dataDir, name)) ?? "");
-      return [...lines, ...parseLines(kept)].filter(({ number }) => number > after);
+      const built = await this.#buildLog.read(name);
+      const said = [...lines, ...parseLines(kept)].map((line) => ({
+        ...line,
+        number: built.length + line.number,
+      }));
+      return [...built, ...said].filter(({ number }) => number > after);
     });
   }
 
@@ -284,6 +296,7 @@ export class DockerDriver implements Driver {
 
   /** Pods go on; only what is in hand is waited for. */
   async close(): Promise<void> {
+    await this.#launches.stopAll();
     await this.#turns.rest();
     for (const { engine } of this.#parts.hosts) engine.close();
   }

@@ -2,10 +2,12 @@
 import type { Logger } from "pino";
 import { DEFAULT_ENGINE } from "../api/engine-url.ts";
 import type { Role } from "../api/roles.ts";
+import { DEFAULT_RULES } from "../drivers/docker/images.ts";
 import { createDockerDriver } from "../drivers/docker/open.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { createLocalDriver } from "../drivers/local.ts";
 import type { ServerOptions } from "./config/config.ts";
+import { imageRules } from "./config/image-rules.ts";
 import type { LiveSettings } from "./config/live.ts";
 
 export interface DriverPlace {
@@ -48,7 +50,11 @@ export function openDriver(
 }
 
 /** A URL that is given with the driver goes before the hosts of the configuration file. */
-function dockerOptions({ driver, docker = {} }: ServerOptions) {
+function dockerOptions({ driver, docker = {}, images }: ServerOptions) {
   const hosts = driver?.url === undefined ? docker.hosts : [{ url: driver.url }];
-  return { ...docker, hosts: hosts ?? [{ url: DEFAULT_ENGINE }] };
+  return {
+    ...docker,
+    hosts: hosts ?? [{ url: DEFAULT_ENGINE }],
+    images: imageRules(DEFAULT_RULES.build, images),
+  };
 }

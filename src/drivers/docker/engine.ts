@@ -102,7 +102,8 @@ export class Engine {
       ...(signal ? { signal } : {}),
     };
     const request = this.#route.secure ? httpsRequest(options) : httpRequest(options);
-    if (body !== undefined && "pipe" in body) body.pipe(request);
+    if (body !== undefined && "pipe" in body)
+      body.on("error", (error) => request.destroy(error)).pipe(request);
     else request.end(bytesOf(body));
     return request;
   }

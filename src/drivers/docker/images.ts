@@ -1,30 +1,177 @@
-/** The image of a pod, on its host. */
-import { DriverError } from "../driver.ts";
-import type { Engine } from "./engine.ts";
+/** The image of a pod, on its host: the operator's own, one of a registry, or one that is built there. */
+import { fullName, type ImageReference, parseImageReference } from "../../api/image-reference.ts";
+import { type BuiltImages, LaunchRefused, type PodSpec, type RegistryLogin } from "../driver.ts";
+import { Turns } from "../local/turns.ts";
+import { type BuildBounds, buildImage } from "./build.ts";
+import { type Engine, unlessStatus } from "./engine.ts";
+import { LABEL, type Names } from "./names.ts";
+import { podNetwork } from "./network.ts";
 import type { ImageConfig } from "./pod.ts";
+import type { Preparing } from "./preparing.ts";
+import { pullImage } from "./pull.ts";
 
 /** What pods are made of when nothing else is said. */
 export const DEFAULT_IMAGE = "ubuntu:24.04";
 
+export interface ImageRules {
+  /** The operator's logins, by host, for those who have none of their own there. */
+  logins(): Promise<Readonly<Record<string, RegistryLogin>>>;
+  /** Without a network, builds have that of the pods. */
+  readonly build: Omit<BuildBounds, "network"> & { readonly network?: string | undefined };
+}
+
+export const DEFAULT_RULES: ImageRules = {
+  logins: async () => ({}),
+  build: { timeMaxS: 1800, memory: 8 * 2 ** 30, cpus: 2, imageMax: 32 * 2 ** 30 },
+};
+
 interface Image {
   readonly Id: string;
-  readonly Config: ImageConfig | null;
+  readonly Size: number;
+  readonly Architecture: string;
+  readonly RepoDigests: readonly string[] | null;
+  readonly Config: (ImageConfig & { readonly Labels?: Readonly<Record<string, string>> | null }) | null;
 }
 
-/** The image of that name, pulled where the host does not have it. */
-export async function imageNamed(engine: Engine, ref: string): Promise<{ id: string; config: ImageConfig }> {
-  const image = (await find(engine, ref)) ?? (await pull(engine, ref));
-  return { id: image.Id, config: image.Config ?? {} };
+export interface PodImageFound {
+  readonly id: string;
+  readonly config: ImageConfig;
 }
 
-const find = (engine: Engine, ref: string) => engine.find<Image>(`/images/${ref}/json`);
+const MACHINES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
-async function pull(engine: Engine, ref: string): Promise<Image> {
-  const progress = await engine.open("POST", "/images/create", { query: { fromImage: ref }, patienceMs: 0 });
-  let said = "";
-  for await (const part of progress) said = (said + String(part)).slice(-4096);
-  const image = await find(engine, ref);
-  if (image) return image;
-  const fault = /"error":"((?:[^"\\]|\\.)*)"/.exec(said)?.[1];
-  throw new DriverError(`the image ${ref} cannot be pulled: ${fault ?? "the Docker Engine gave no reason"}`);
+export class Images {
+  readonly #names: Names;
+  readonly #default: string;
+  readonly #rules: ImageRules;
+  readonly #turns = new WeakMap<Engine, Turns>();
+
+  constructor(names: Names, ownImage: string, rules: ImageRules) {
+    this.#names = names;
+    this.#default = ownImage;
+    this.#rules = rules;
+  }
+
+  /** There when this resolves. Throws LaunchRefused for what will not be otherwise, DriverError for what may pass. */
+  async imageFor(engine: Engine, spec: PodSpec, preparing: Preparing): Promise<PodImageFound> {
+    const logins = async () => ({ ...(await this.#rules.logins()), ...spec.registryLogins });
+    const image = await this.#imageOf(engine, spec, logins, preparing);
+    const { Id: id, Architecture, Config } = image;
+    if (Architecture !== (MACHINES[process.arch] ?? process.arch))
+      throw new LaunchRefused(`the image is for ${Architecture}, another platform than the Docker host`);
+    return { id, config: Config ?? {} };
+  }
+
+  #imageOf(engine: Engine, { image }: PodSpec, logins: Logins, preparing: Preparing): Promise<Image> {
+    if (image === undefined) return this.#own(engine, logins, preparing);
+    if ("build" in image) return this.#built(engine, image.build, logins, preparing);
+    return this.#named(engine, image.ref, logins, preparing);
+  }
+
+  /** The operator has chosen it: what is there is not asked for again. */
+  async #own(engine: Engine, logins: Logins, preparing: Preparing): Promise<Image> {
+    const found = await find(engine, this.#default);
+    return found ?? (await pulled(engine, parsed(this.#default), logins, preparing));
+  }
+
+  /** By its whole name, so that no engine takes it for an id. What others pulled with a login of theirs is nobody else's: the registry is asked. */
+  async #named(engine: Engine, ref: string, logins: Logins, preparing: Preparing): Promise<Image> {
+    const image = parsed(ref);
+    const here = await find(engine, fullName(image));
+    const isOwn = here && (here.RepoDigests ?? []).length === 0;
+    if (isOwn && here.Config?.Labels?.[LABEL.part] === BUILT)
+      throw new LaunchRefused(`${fullName(image)} was built for somebody`);
+    return isOwn ? here : await pulled(engine, image, logins, preparing);
+  }
+
+  /** One after the other on a host, which has work to do beside. */
+  #built(engine: Engine, build: BuildOf, logins: Logins, preparing: Preparing): Promise<Image> {
+    const tag = this.#tagOf(build.key);
+    preparing.say("waiting for another build on its host");
+    const turns = this.#turns.get(engine) ?? new Turns();
+    this.#turns.set(engine, turns);
+    const built = turns.take("build", async () => {
+      const before = await find(engine, tag);
+      if (before) return before;
+      preparing.signal.throwIfAborted();
+      const { build: bounds } = this.#rules;
+      const network = bounds.network ?? (await podNetwork(engine, this.#names));
+      const labels = this.#names.part(BUILT);
+      const given = await logins();
+      await buildImage(
+        engine,
+        { build, tag, labels, logins: given, bounds: { ...bounds, network } },
+        preparing,
+      );
+      return this.#checked(engine, tag, bounds.imageMax);
+    });
+    // Who is told to end need not wait for his turn.
+    return Promise.race([built, rejected(preparing.signal)]);
+  }
+
+  async #checked(engine: Engine, tag: string, most: number): Promise<Image> {
+    const image = await find(engine, tag);
+    if (!image) throw new LaunchRefused("the build made no image");
+    if (image.Size <= most) return image;
+    await remove(engine, tag);
+    throw new LaunchRefused(`the image that was built has ${image.Size} bytes, and may have ${most}`);
+  }
+
+  #tagOf = (key: string): string => `${this.#names.of(BUILT)}:${key}`;
+
+  /** Those of all hosts that can be asked; listed are those that each of them has. */
+  onAll(engines: readonly Engine[]): BuiltImages {
+    return {
+      list: async () => {
+        const [first = [], ...others] = await Promise.all(engines.map((engine) => this.#keys(engine)));
+        return first.filter((key) => others.every((keys) => keys.includes(key)));
+      },
+      remove: async (key) => {
+        for (const engine of engines) await remove(engine, this.#tagOf(key));
+      },
+    };
+  }
+
+  async #keys(engine: Engine): Promise<string[]> {
+    const query = { filters: this.#names.filter(`${LABEL.part}=${BUILT}`) };
+    const images = await engine.ask<{ RepoTags: string[] | null }[]>("GET", "/images/json", { query });
+    const prefix = this.#tagOf("");
+    return images.flatMap(({ RepoTags }) =>
+      (RepoTags ?? []).flatMap((tag) => (tag.startsWith(prefix) ? [tag.slice(prefix.length)] : [])),
+    );
+  }
+}
+
+/** Asked for when a registry is. */
+type Logins = () => Promise<Readonly<Record<string, RegistryLogin>>>;
+type BuildOf = Parameters<typeof buildImage>[1]["build"];
+
+const rejected = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+
+const BUILT = "built";
+
+const find = (engine: Engine, name: string) => engine.find<Image>(`/images/${name}/json`);
+
+const remove = (engine: Engine, name: string) => unlessStatus(404, engine.ask("DELETE", `/images/${name}`));
+
+async function pulled(
+  engine: Engine,
+  image: ImageReference,
+  logins: Logins,
+  preparing: Preparing,
+): Promise<Image> {
+  await pullImage(engine, image, (await logins())[image.host], preparing);
+  const { tag, digest } = image;
+  const found = await find(engine, fullName(digest === undefined ? image : { ...image, tag: undefined }));
+  if (found) return found;
+  throw new LaunchRefused(`the engine pulled ${image.path}:${tag ?? digest}, and does not have it`);
+}
+
+function parsed(ref: string): ImageReference {
+  const image = parseImageReference(ref);
+  if (!image) throw new LaunchRefused(`${JSON.stringify(ref.slice(0, 200))} is no image`);
+  return image;
 }

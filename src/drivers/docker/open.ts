@@ -8,7 +8,7 @@ import type { Simulated } from "../local/simulated.ts";
 import { type EngineTls, routeTo } from "./address.ts";
 import { Engine, EngineUnreachable } from "./engine.ts";
 import { DockerHost } from "./host.ts";
-import { DEFAULT_IMAGE } from "./images.ts";
+import { DEFAULT_IMAGE, DEFAULT_RULES, type ImageRules, Images } from "./images.ts";
 import { Names } from "./names.ts";
 import type { EngineInfo } from "./share.ts";
 import { makeTools, type Tools } from "./tools.ts";
@@ -26,7 +26,9 @@ export interface DockerDriverOptions {
   readonly dataDir: string;
   readonly deploymentId: string;
   readonly hosts: readonly DockerHostConfig[];
+  /** Of pods that ask for none. */
   readonly image?: string | undefined;
+  readonly images?: ImageRules | undefined;
   /** GPUs that only exist for demonstrations and tests; on the first host. */
   readonly simulate: readonly Simulated[];
   readonly stated?: () => StatedTypes;
@@ -53,7 +55,7 @@ const tools = once(makeTools);
 
 /** A driver for these hosts. Throws Problem for what must be mended first: a wrong URL, a host that does not answer and has no name. */
 export async function createDockerDriver(options: DockerDriverOptions): Promise<Driver> {
-  const { dataDir, hosts, image = DEFAULT_IMAGE, log } = options;
+  const { dataDir, hosts, image = DEFAULT_IMAGE, images = DEFAULT_RULES, log } = options;
   const names = new Names(options.deploymentId);
   const opened: DockerHost[] = [];
   for (const [i, host] of hosts.entries())
@@ -61,7 +63,14 @@ export async function createDockerDriver(options: DockerDriverOptions): Promise<
   const twice = opened.find((host, i) => opened.findIndex((other) => other.node === host.node) !== i);
   if (twice) throw invalid(`two Docker hosts are called ${twice.node}; give each a name of its own`);
   if (!options.dialsOnly) await prepare(opened);
-  return new DockerDriver({ dataDir, names, hosts: opened, image, tools, log });
+  return new DockerDriver({
+    dataDir,
+    names,
+    hosts: opened,
+    images: new Images(names, image, images),
+    tools,
+    log,
+  });
 }
 
 /** What no host can do without is said at once. */

@@ -1,0 +1,53 @@
+/** What engines say while they pull, and when they cannot, in words for users. */
+import { expect, test } from "vitest";
+import { imageFault } from "../../src/drivers/docker/image-faults.ts";
+import { progressOf } from "../../src/drivers/docker/pull.ts";
+
+test.each([
+  [
+    "manifest for r.test/a:2 not found: manifest unknown: manifest unknown",
+    "LaunchRefused",
+    "there is no image",
+  ],
+  [
+    "pull access denied for a, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
+    "LaunchRefused",
+    "no access to the image",
+  ],
+  [
+    'Head "https://r.test/v2/a/manifests/1": no basic auth credentials',
+    "LaunchRefused",
+    "no access to the image",
+  ],
+  ['Get "https://r.test/v2/": unauthorized: incorrect username or password', "LaunchRefused", "no access"],
+  ["no matching manifest for linux/amd64 in the manifest list entries", "LaunchRefused", "another platform"],
+  [
+    "failed to register layer: write /big: no space left on device",
+    "LaunchRefused",
+    "not enough space for the image",
+  ],
+  ['Get "https://r.test/v2/": dial tcp: lookup r.test: no such host', "DriverError", "cannot be reached"],
+  [
+    'Get "https://r.test/v2/": x509: certificate signed by unknown authority',
+    "DriverError",
+    "cannot be reached",
+  ],
+  ["received unexpected content from the registry", "DriverError", "the image r.test/a:1 cannot be had"],
+  ["toomanyrequests: You have reached your pull rate limit", "DriverError", "takes no more requests"],
+  ["received unexpected HTTP status: 503 Service Unavailable", "DriverError", "cannot be reached"],
+])("L-11 %s is %s", (said, name, words) => {
+  const fault = imageFault("r.test/a:1", "r.test", said);
+  expect(fault.name).toBe(name);
+  expect(fault.message).toContain(words);
+  expect(fault.message).toContain(said.slice(0, 40));
+});
+
+test("how far a pull is counts all layers that are known", () => {
+  expect(progressOf([])).toBe("");
+  expect(progressOf([{ status: "Pulling fs layer", id: "a" }])).toBe("");
+  const half = { status: "Downloading", id: "a", progressDetail: { current: 5e8, total: 1e9 } };
+  expect(progressOf([half])).toBe(": 50% of 1.0 GB");
+  const whole = { status: "Extracting", id: "b", progressDetail: { current: 1, total: 1e9 } };
+  expect(progressOf([half, whole])).toBe(": 75% of 2.0 GB");
+  expect(progressOf([whole])).toBe(": unpacking it");
+});
