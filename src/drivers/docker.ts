@@ -60,6 +60,20 @@ interface Found {
   readonly container: Container;
 }
 
+/** The first that is found, without waiting for the others; undefined when all say no. Throws when none is found and some cannot say. */
+async function firstFound<T>(looks: readonly Promise<T | undefined>[]): Promise<T | undefined> {
+  const found = looks.map(async (look) => (await look) ?? Promise.reject(NOT_HERE));
+  try {
+    return await Promise.any(found);
+  } catch (error) {
+    const failed = (error as AggregateError).errors.find((reason) => reason !== NOT_HERE);
+    if (failed !== undefined) throw failed;
+    return undefined;
+  }
+}
+
+const NOT_HERE = new Error("it is not here");
+
 /** How the script that updates a pod ends. */
 const NOT_IN_HOME = 1;
 
@@ -156,15 +170,9 @@ export class DockerDriver implements Driver {
     const seen = this.#seen.get(name);
     const there = seen && (await look(seen));
     if (there) return there;
-    const asked = await Promise.allSettled(hosts.map(look));
-    const found = asked.flatMap((answer) => (answer.status === "fulfilled" && answer.value) || [])[0];
-    if (found) {
-      this.#seen.set(name, found.host);
-      return found;
-    }
-    const failed = asked.find((answer) => answer.status === "rejected");
-    if (failed) throw failed.reason;
-    return undefined;
+    const found = await firstFound(hosts.map(look));
+    if (found) this.#seen.set(name, found.host);
+    return found;
   }
 
   async #alive(name: string): Promise<Found> {
@@ -213,7 +221,9 @@ export class DockerDriver implements Driver {
     if (found) await this.#remove(name, found);
     const gang = gangOf(name);
     if (gang === undefined) return;
-    for (const { engine } of this.#parts.hosts) await leaveGang(engine, this.#parts.names, gang);
+    // One that is away is none of what another has to do.
+    const hosts = found ? [found.host] : this.#parts.hosts;
+    for (const { engine } of hosts) await leaveGang(engine, this.#parts.names, gang);
   }
 
   async #remove(name: string, { host, container }: Found): Promise<void> {

@@ -218,12 +218,16 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
     });
 
     test("L-11 a pod that was killed is dead, is still listed, and does not come back by launching", async () => {
+      const told = new Set<string>();
+      const stop = driver.watch?.((pod) => told.add(pod));
       await driver.launch(spec);
       await untilRunning(driver, spec.name);
       await rig.kill(spec.name);
       await expect
         .poll(() => driver.inspect(spec.name), { timeout: 20_000 })
         .toMatchObject({ state: "dead" });
+      if (stop) await expect.poll(() => told, { timeout: 20_000 }).toEqual(new Set([spec.name]));
+      stop?.();
       await driver.launch(spec);
       expect(await driver.inspect(spec.name)).toMatchObject({ state: "dead" });
       expect(await driver.list()).toEqual([spec.name]);

@@ -12,6 +12,8 @@ import { DriverError } from "../driver.ts";
 import type { Route } from "./address.ts";
 
 const PATIENCE_MS = 20_000;
+/** One that was silent for so long is asked again after this, by one asker: the others would wait as long for nothing. */
+const SILENCE_MS = 5000;
 
 export interface Ask {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
@@ -45,6 +47,7 @@ export class EngineUnreachable extends DriverError {
 
 export class Engine {
   readonly #route: Route;
+  #silence: { readonly fault: EngineUnreachable; until: number } | undefined;
 
   constructor(route: Route) {
     this.#route = route;
@@ -66,8 +69,15 @@ export class Engine {
 
   /** The answer as it comes. */
   async open(method: string, path: string, ask: Ask = {}): Promise<IncomingMessage> {
+    const asks = method === "GET";
+    if (asks) this.#unlessSilent();
     const request = this.#send(method, path, ask);
-    const response = await this.#answer(request, "response", ask);
+    const response = await this.#answer(request, "response", ask).catch((error: unknown) => {
+      if (asks && error instanceof EngineUnreachable && error.code === "ETIMEDOUT")
+        this.#silence = { fault: error, until: performance.now() + SILENCE_MS };
+      throw error;
+    });
+    this.#silence = undefined;
     if ((response.statusCode ?? 500) >= 400) throw await errorOf(response);
     return response;
   }
@@ -84,6 +94,14 @@ export class Engine {
     const response = await this.#answer(request, "upgrade", {});
     if (stream) return stream;
     throw await errorOf(response);
+  }
+
+  /** Throws at once while it is known to be silent, but for one asker now and then. */
+  #unlessSilent(): void {
+    const silence = this.#silence;
+    if (!silence) return;
+    if (performance.now() < silence.until) throw silence.fault;
+    silence.until = performance.now() + PATIENCE_MS;
   }
 
   close(): void {
@@ -131,16 +149,20 @@ export class Engine {
 /** The socket's own words name a path of this machine, which is nothing for users (A-04). */
 function unreachable(error: unknown): EngineUnreachable {
   const { code = "", message } = error as NodeJS.ErrnoException;
-  const words = WORDS[code] ?? (code === "ESSH" ? `ssh: ${message}` : code || message);
+  const words =
+    WORDS[code] ?? (code === "ESSH" ? `ssh: ${message}` : isTls(code) ? `TLS: ${message}` : code || message);
   return new EngineUnreachable(`the Docker Engine cannot be asked: ${words}`, code, error);
 }
+
+/** Of a certificate that is not trusted, has expired or is another's, or of an engine that wants one. */
+export const isTls = (code: string): boolean => /CERT|TLS|SSL|LEAF_SIGNATURE|EPROTO/.test(code);
 
 const WORDS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such socket",
   ECONNREFUSED: "nothing listens there",
   ECONNRESET: "it closed the connection",
   EACCES: "no permission to use its socket",
-  ETIMEDOUT: `no answer within ${PATIENCE_MS / 1000} s`,
+  ETIMEDOUT: "no answer in time",
   ENOTFOUND: "its name has no address",
 };
 

@@ -27,6 +27,8 @@ export interface HostOptions {
 
 /** A probe is a container of its own. */
 const FRESH_GPUS_MS = 60_000;
+/** What one host does not answer in, the others do not wait for. */
+const INFO_PATIENCE_MS = 5000;
 /** How it is is asked at most so often. */
 const FRESH_INFO_MS = 3000;
 
@@ -95,9 +97,11 @@ export class DockerHost {
   /** What it says of itself, at most 3 s old. */
   async info(): Promise<EngineInfo> {
     if (this.#info && performance.now() - this.#info.at < FRESH_INFO_MS) return this.#info.answer;
-    this.#asking ??= this.engine.ask<EngineInfo>("GET", "/info").finally(() => {
-      this.#asking = undefined;
-    });
+    this.#asking ??= this.engine
+      .ask<EngineInfo>("GET", "/info", { patienceMs: INFO_PATIENCE_MS })
+      .finally(() => {
+        this.#asking = undefined;
+      });
     const answer = await this.#asking;
     this.#info = { at: performance.now(), answer };
     return answer;
@@ -117,6 +121,7 @@ export class DockerHost {
   async #makePlace(): Promise<ToolsPlace> {
     const { names, tools } = this.#options;
     checkMachine(await this.info());
+    checkVersion(await this.engine.ask<EngineVersion>("GET", "/version"));
     await removeOldHelpers(this.engine, names);
     return placeTools(this.engine, names, await tools());
   }
@@ -138,6 +143,22 @@ export class DockerHost {
 }
 
 /** By what Docker and podman call them. */
+interface EngineVersion {
+  readonly Version: string;
+  readonly ApiVersion: string;
+}
+
+/** 1.40, the first that gives out GPUs. */
+const LEAST_MINOR = 40;
+
+function checkVersion({ Version, ApiVersion }: EngineVersion): void {
+  const minor = Number(/^1\.(\d+)$/.exec(ApiVersion)?.[1] ?? LEAST_MINOR);
+  if (minor >= LEAST_MINOR) return;
+  throw new LaunchRefused(
+    `the Docker Engine ${Version} is too old: it speaks version ${ApiVersion} of its API, and 1.${LEAST_MINOR} (Docker 19.03) is needed`,
+  );
+}
+
 const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
   x64: ["x86_64", "amd64"],
   arm64: ["aarch64", "arm64"],

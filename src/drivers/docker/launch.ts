@@ -55,11 +55,20 @@ async function unbornOfAnother(engine: Engine, { names, spec }: PodPlan): Promis
 }
 
 const BAD_REQUEST = 400;
+/** Somebody may make room: it is tried again as long as the reservation may take to begin. */
+const FULL = /no space left on device|disk quota exceeded/i;
 const NO_GPUS = /could not select device driver|unknown runtime|nvidia-container-cli|unresolvable CDI/;
 
 function refused(error: unknown): unknown {
   if (!(error instanceof EngineError)) return error;
   if (error.status === BAD_REQUEST) return new LaunchRefused(error.message, { cause: error });
+  if (FULL.test(error.message))
+    return new DriverError(
+      `the disk of the Docker host is full (docker system prune makes room): ${error.message}`,
+      {
+        cause: error,
+      },
+    );
   if (!NO_GPUS.test(error.message)) return error;
   return new LaunchRefused(
     `the Docker host cannot give its GPUs to containers; is NVIDIA's container toolkit installed there? ${error.message}`,

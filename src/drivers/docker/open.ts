@@ -6,7 +6,7 @@ import { type Driver, DriverError, LaunchRefused, type StatedTypes } from "../dr
 import { nodeName } from "../local/capacity.ts";
 import type { Simulated } from "../local/simulated.ts";
 import { type EngineTls, routeTo } from "./address.ts";
-import { Engine, EngineUnreachable } from "./engine.ts";
+import { Engine, EngineUnreachable, isTls } from "./engine.ts";
 import { DockerHost } from "./host.ts";
 import { DEFAULT_IMAGE, DEFAULT_RULES, type ImageRules, Images } from "./images.ts";
 import { Names } from "./names.ts";
@@ -102,7 +102,7 @@ async function whoIs(engine: Engine, url: string): Promise<EngineInfo> {
   } catch (cause) {
     engine.close();
     if (!(cause instanceof DriverError)) throw cause;
-    const code = cause instanceof EngineUnreachable ? cause.code : "";
+    const code = cause instanceof EngineUnreachable ? (isTls(cause.code) ? "TLS" : cause.code) : "";
     throw new Problem("invalid_input", `${url}: ${cause.message}; ${REMEDY[code] ?? OTHER_REMEDY}`, {
       cause,
     });
@@ -112,6 +112,7 @@ async function whoIs(engine: Engine, url: string): Promise<EngineInfo> {
 const OTHER_REMEDY = "see whether `docker version` works with that host";
 const REMEDY: Readonly<Record<string, string>> = {
   ENOENT: "install Docker (docs.docker.com/engine/install) and start it: systemctl start docker",
+  TLS: "see whether ca, cert and key of the host's tls are those of that engine, and none has expired",
   ECONNREFUSED: "start it: systemctl start docker",
   EACCES: "run the server as a user of the group docker: usermod -aG docker NAME, then log in again",
   ESSH: "see whether `ssh` to that host works without a question, and `docker version` there",

@@ -1,0 +1,154 @@
+/** Several hosts, of which one does not answer; and engines that are not as they should be, each told by its words. */
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { createDockerDriver } from "../../src/drivers/docker/open.ts";
+import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
+import { makeCertificates } from "../helpers/certificates.ts";
+import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
+import { newId, podSpec, untilRunning } from "./contract.ts";
+import { DockerRig } from "./docker-rig.ts";
+import { type KeyPair, makeKey, temporaryDirectory } from "./ssh.ts";
+
+const SILENT = Symbol("no answer");
+/** What stands in the place of the engine's answer to a request, by its first line. */
+type Fault = (request: string) => { status: number; body: object } | typeof SILENT | undefined;
+
+describe.skipIf(noDockerEngine())("hosts of Docker", () => {
+  let engine: DockerEngine;
+  let dir: string;
+  let user: KeyPair;
+  let host: KeyPair;
+  const closing: (() => Promise<unknown>)[] = [];
+
+  beforeAll(async () => {
+    [engine, dir] = await Promise.all([DockerEngine.start({ gpus: false }), temporaryDirectory()]);
+    [user, host] = await Promise.all([makeKey(dir, "user"), makeKey(dir, "host")]);
+  });
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+  afterAll(async () => {
+    await engine.stop();
+    await rm(dir, { recursive: true });
+  });
+
+  async function listening(server: Server, at: string | number): Promise<Set<Socket>> {
+    const sockets = new Set<Socket>();
+    server.on("connection", (socket: Socket) => sockets.add(socket.on("error", () => socket.destroy())));
+    if (typeof at === "string") server.listen(at);
+    else server.listen(at, "127.0.0.1");
+    await once(server, "listening");
+    closing.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      await once(server.close(), "close");
+    });
+    return sockets;
+  }
+
+  /** A door before the engine, where one request in a connection is answered otherwise; the URL and the connections. */
+  async function door(fault: Fault) {
+    const path = join(dir, `${newId()}.sock`);
+    const server = createServer((socket) => {
+      socket.once("data", (bytes: Buffer) => {
+        const answer = fault(bytes.toString("latin1").split("\r\n")[0] ?? "");
+        if (answer === SILENT) return;
+        if (answer) {
+          const body = JSON.stringify(answer.body);
+          const head = `HTTP/1.1 ${answer.status} x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+          socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
+          return;
+        }
+        const behind = connect(engine.socket).on("error", () => socket.destroy());
+        behind.write(bytes);
+        socket.pipe(behind).pipe(socket);
+      });
+    });
+    return { url: `unix://${path}`, sockets: await listening(server, path) };
+  }
+
+  async function open(hosts: DockerRig["options"]["hosts"]) {
+    const rig = await DockerRig.make(engine, { hosts });
+    const driver = await rig.open();
+    closing.push(
+      () => rig.close(),
+      () => driver.close(),
+    );
+    return { rig, driver };
+  }
+
+  test("L-11 a host that does not answer holds up no other, and what may be there is not called absent", async () => {
+    const { url, sockets } = await door(() => SILENT);
+    const gpus = [{ type: "a100", count: 2 }];
+    const hosts = [
+      { name: "box", url: engine.url },
+      { name: "silent", url, gpus },
+    ];
+    const { rig, driver } = await open(hosts);
+    const capacity = driver.capacity();
+    const spec = await podSpec((await open([{ name: "box", url: engine.url }])).driver, host, user);
+    await driver.launch(spec);
+    closing.push(() => driver.terminate(spec.name));
+    await untilRunning(driver, spec.name);
+    // One that has just started asks all hosts, and does not wait for the others when one has it.
+    const second = await rig.open();
+    closing.push(() => second.close());
+    expect(await second.inspect(spec.name)).toEqual({ state: "running" });
+    expect([...sockets].some((socket) => !socket.destroyed)).toBe(true);
+    const nodes = await capacity;
+    expect(nodes.filter(({ node }) => node === "box").map(({ healthy }) => healthy)).not.toContain(false);
+    expect(nodes.filter(({ node }) => node === "silent")).toMatchObject([
+      { gpuType: "a100", healthy: false },
+    ]);
+    await expect(driver.inspect(`${newId()}-1`)).rejects.toThrow("no answer in time");
+    expect(await driver.list()).toEqual([spec.name]);
+  });
+
+  test("an engine that is too old, and a disk that is full, are said; the one for good, the other is tried again", async () => {
+    const old = await door((request) =>
+      request.startsWith("GET /version ")
+        ? { status: 200, body: { Version: "18.09.1", ApiVersion: "1.39" } }
+        : undefined,
+    );
+    const { driver } = await open([{ name: "box", url: old.url }]);
+    const spec = await podSpec(driver, host, user);
+    const tooOld = driver.launch(spec);
+    await expect(tooOld).rejects.toThrow(LaunchRefused);
+    await expect(tooOld).rejects.toThrow("the Docker Engine 18.09.1 is too old");
+
+    const message = "write /var/lib/docker/tmp/x: no space left on device";
+    const full = await door((request) =>
+      request.startsWith("POST /containers/create") && request.includes(spec.name)
+        ? { status: 500, body: { message } }
+        : undefined,
+    );
+    const { driver: onFull } = await open([{ name: "box", url: full.url }]);
+    const refused = onFull.launch(spec);
+    await expect(refused).rejects.toThrow(DriverError);
+    await expect(refused).rejects.toThrow("the disk of the Docker host is full");
+    expect(await onFull.inspect(spec.name)).toEqual({ state: "absent" });
+  });
+
+  test("an engine whose certificate is of another authority is not asked, and what to look at is said", async () => {
+    const [theirs, ours] = [await temporaryDirectory(), await temporaryDirectory()];
+    closing.push(...[theirs, ours].map((made) => () => rm(made, { recursive: true })));
+    const { key, cert } = makeCertificates(theirs, ["127.0.0.1"]);
+    makeCertificates(ours, ["127.0.0.1"]);
+    const server = createTlsServer({ key, cert });
+    await listening(server, 0);
+    const { port } = server.address() as AddressInfo;
+    const file = (name: string) => join(ours, name);
+    const tls = { ca: file("ca.pem"), cert: file("server.pem"), key: file("server.key") };
+    const opening = createDockerDriver({
+      dataDir: dir,
+      deploymentId: newId(),
+      hosts: [{ url: `tcp://127.0.0.1:${port}`, tls }],
+      simulate: [],
+      log: () => undefined,
+    });
+    await expect(opening).rejects.toThrow(/cannot be asked: TLS: .*; see whether ca, cert and key/);
+  });
+});
