@@ -26,6 +26,7 @@ const [rows, seconds, memoryS] = [Number(values.rows), Number(values.seconds), N
 const CONNECTIONS = 50;
 const CREATED = 500;
 const NEWCOMERS = 500;
+const ROUNDS = 5;
 
 interface Report {
   readonly requests: { readonly average: number };
@@ -87,12 +88,7 @@ async function load(server: ServerProcess, id: string): Promise<void> {
   await peak("list, 100 of all", server, "/v1/reservations?state=all", during);
   await peak("list, 20 live", server, "/v1/reservations?limit=20", during);
   const get = { url: server.url + one, headers: { authorization: `Bearer ${server.token}` } };
-  const calm = await paced(get, most / 2, seconds);
-  const [p50, p99] = [quantile(calm, 0.5), quantile(calm, 0.99)];
-  const ratio = (p99 / p50).toFixed(1);
-  console.log(
-    `  get at half of the peak  p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; ratio ${ratio} (aim: 5)`,
-  );
+  await calm(get, most / 2);
   const served = await burst(get, NEWCOMERS);
   console.log(`  connections at once      ${served} of ${NEWCOMERS} served`);
   if (served < NEWCOMERS) process.exitCode = 1;
@@ -107,6 +103,25 @@ async function load(server: ServerProcess, id: string): Promise<void> {
     "-b",
     body,
   ]);
+}
+
+/** In rounds, of which the median counts: a pause that comes once, as of the compiler, is most of the slowest hundredth of one. */
+async function calm(get: Parameters<typeof paced>[0], rate: number): Promise<void> {
+  const rounds: { p50: number; p99: number; ratio: number }[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    const took = await paced(get, rate, seconds);
+    const [p50, p99] = [quantile(took, 0.5), quantile(took, 0.99)];
+    rounds.push({ p50, p99, ratio: p99 / p50 });
+  }
+  const of = (key: "p50" | "p99" | "ratio") =>
+    quantile(
+      rounds.map((round) => round[key]),
+      0.5,
+    ).toFixed(1);
+  const each = rounds.map(({ ratio }) => ratio.toFixed(1)).join(" ");
+  console.log(
+    `  get at half of the peak  p50 ${of("p50")} ms, p99 ${of("p99")} ms; ratio ${of("ratio")} (aim: 5), of ${each}`,
+  );
 }
 
 /** Resident memory after a warm-up of a fifth, and at the end. */

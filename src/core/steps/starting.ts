@@ -1,11 +1,13 @@
 /** The steps from GPUs that were given to a first login that works. */
 import { LaunchRefused } from "../../drivers/driver.ts";
+import { findReservation } from "../../store/reservations.ts";
 import type { ReservationRow } from "../../store/tables.ts";
 import { addTally } from "../../store/tallies.ts";
 import { changeReservation } from "../change.ts";
+import type { Core } from "../core.ts";
 import type { Facts } from "../lifecycle.ts";
 import { untrusted } from "../people/trust.ts";
-import { launchPods, updatePods } from "../planning/gang.ts";
+import { launchPods, terminatePods, updatePods } from "../planning/gang.ts";
 import { markHeld } from "../planning/plan-marks.ts";
 import { bounded, dialPod, loginKeys, podKeys, podSpecs, secretsOf, wordsOf } from "../pods/pod.ts";
 import type { ProbeResult } from "../pods/probe.ts";
@@ -16,17 +18,42 @@ export async function launch(work: Work, row: ReservationRow): Promise<Progress>
   const { core } = work;
   const refused = await untrusted(core, row);
   if (refused !== undefined) return { row, facts: { refused } };
+  let launching: Promise<void> | undefined;
   try {
     const specs = await core.store.read((db, now) => podSpecs(core, db, row, now));
-    await bounded("launch", launchPods(core.driver, specs));
+    launching = launchPods(core.driver, specs);
+    await bounded("launch", launching);
   } catch (error) {
+    const late = () => takeBack(core, row);
+    launching?.then(late, late);
     if (error instanceof LaunchRefused)
       return { row, facts: { refused: `the pod cannot be launched: ${error.message}` } };
     return { row, facts: { failure: `launching failed: ${wordsOf(error)}` } };
   }
+  await takeBack(core, row);
   // A server that takes over launches again, which is the same pod: the first time counts.
   const noted = row.launched_at ? row : await note(work, row, (tx) => ({ launched_at: tx.at }));
   return { row: noted, facts: { launched: true } };
+}
+
+/**
+ * A launch may end so late that its reservation has gone on without it, because the driver was slow or this server stalled: then
+ * nobody takes the pods away before the next sweep, and their GPUs may be others' by now. What cannot be taken away, the sweep does.
+ */
+async function takeBack(core: Core, row: ReservationRow): Promise<void> {
+  try {
+    const now = await core.store.read((db) => findReservation(db, row.id));
+    if (now?.attempt === row.attempt && (now.state === "preparing" || now.state === "active")) return;
+    await bounded("terminate", terminatePods(core.driver, row));
+    core.log(
+      "warn",
+      { reservation_id: row.id, pod_attempt: row.attempt },
+      "took back a pod that came too late",
+    );
+  } catch (err) {
+    const fields = { reservation_id: row.id, pod_attempt: row.attempt, err };
+    core.log("warn", fields, "whether a pod came too late could not be found out");
+  }
 }
 
 export async function prove(work: Work, row: ReservationRow, facts: Facts): Promise<Progress> {
