@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import { Refusals } from "../../src/core/audit/refusals.ts";
+import { LoginRefused } from "../../src/core/logins/providers.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { makeWorld } from "./world.ts";
 
@@ -38,4 +39,41 @@ test("O-03 of the refusals of a minute 20 are written one by one, of the others 
   expect(await written()).toHaveLength(22);
   refusals.note(new Problem("not_found", "there is none"), "GET /v1/x", "u");
   expect(await written()).toHaveLength(22);
+});
+
+test("O-03 refused logins, and those that are begun, are bounded each by themselves", async () => {
+  const { core, rows } = await makeWorld(await fresh());
+  let now = 0;
+  const refusals = new Refusals(core, () => now);
+  const refused = (name: string) =>
+    refusals.noteLogin(
+      new LoginRefused(
+        { provider: "https://sso.test", subject: `sub-of-${name}`, name },
+        "not_allowed",
+        "no",
+        "ask",
+      ),
+      undefined,
+    );
+  const counts = async () => {
+    await refusals.written();
+    const actions = (await rows("audit")).map(({ action }) => action);
+    return ["access.refuse", "login.refuse", "login.begin"].map((a) => actions.filter((b) => b === a).length);
+  };
+  for (let i = 0; i < 100; i++)
+    refusals.note(new Problem("not_logged_in", "no"), `GET /v1/${i}`, undefined, "a");
+  for (let i = 0; i < 100; i++) refused("eve");
+  for (let i = 0; i < 100; i++) refusals.noteBegun("oidc");
+  expect(await counts()).toEqual([20, 1, 1]);
+  for (let i = 0; i < 100; i++) refused(`guess-${i}`);
+  expect(await counts()).toEqual([20, 20, 1]);
+  now += 60_000;
+  refused("eve");
+  // That one, and how many the last minute had.
+  expect(await counts()).toEqual([20, 22, 1]);
+  const problem = new Problem("not_allowed", "no");
+  refusals.noteLogin(problem, undefined);
+  refusals.note(problem, "POST /v1/logins/finish", undefined);
+  refusals.noteLogin(new Problem("unavailable", "the provider is away"), undefined);
+  expect(await counts()).toEqual([20, 23, 1]);
 });
