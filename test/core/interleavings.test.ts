@@ -127,7 +127,7 @@ describe.each(engines)("interleavings on $engine", ({ create, engine }) => {
 
   test.each(Array.from({ length: SEEDS[engine] }, (_, i) => first + i))(
     "B-13 seed %s: whoever comes between whom, all ends once, without a gap, and nothing is left",
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async (seed) => {
       standStill();
       const story = await run(await fresh(), seed);

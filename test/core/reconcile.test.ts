@@ -212,7 +212,7 @@ describe.each(engines)("the reconciler on $engine", ({ create, engine }) => {
     const broken = vi.spyOn(world.core.store, "now").mockRejectedValue(new Error("the database is away"));
     world.reconciler.start();
     const id = await world.reserve();
-    await vi.waitFor(() => expect(broken.mock.calls.length).toBeGreaterThan(1), 10_000);
+    await vi.waitFor(() => expect(broken.mock.calls.length).toBeGreaterThan(1), 60_000);
     broken.mockRestore();
     await world.after(0);
     expect((await world.show(id)).state).toBe("active");

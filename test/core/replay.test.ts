@@ -28,7 +28,7 @@ describe.each(engines)("random workloads on $engine", ({ create, engine }) => {
   const first = LONG ? chosenSeed() : 1;
   test.each(Array.from({ length: WORKLOADS[engine] }, (_, i) => first + i))(
     "S-01 S-03 S-04 S-06 seed %s: no GPU twice, nobody later than told, nothing waits that could run",
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async (seed) => {
       const { story } = await run(seed, STEPS[engine]);
       expect(story.length).toBeGreaterThan(STEPS[engine] / 4);
@@ -39,7 +39,7 @@ describe.each(engines)("random workloads on $engine", ({ create, engine }) => {
   // each step of the workloads above compares what is stored with a plan that is made of all.
   test.runIf(engine === "sqlite").each(Array.from({ length: TWICE }, (_, i) => first + 7 * i))(
     "S-06 seed %s has the same story, be the plan kept or all of it made anew each time",
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async (seed) => {
       const kept = await run(seed, STEPS[engine]);
       const anew = await run(seed, STEPS[engine], { plans: new Forgetful() });

@@ -53,7 +53,7 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     const id = await active({});
     await patchReservation(world.core, world.ann, id, { webhook: URL });
     await cancelReservation(world.core, world.ann, id);
-    await vi.waitFor(() => expect(receiver.posts).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(receiver.posts).toHaveLength(1), { timeout: 60_000 });
   };
 
   test("the turn, active, the warnings and the end are posted, signed with the owner's secret", async () => {

@@ -36,9 +36,7 @@ async function logIn(at: string, url: string, person: (address: string) => Promi
   return { code, ...shown };
 }
 
-test("X-02 C-21 gpu-dev login --with oidc, from nothing to a token that works", {
-  timeout: 90_000,
-}, async () => {
+test("X-02 C-21 gpu-dev login --with oidc, from nothing to a token that works", async () => {
   const sso = await startProvider({ ada: { preferred_username: "ada", groups: ["gpu", "gpu-admins"] } });
   onTestFinished(() => sso.stop());
   const operator = home();

@@ -31,7 +31,7 @@ const seed = chosenSeed();
 
 describe.each(engines)("on $engine", (engine) => {
   test(`A-14 A-02 no 5xx, no answer outside of the document, nothing of others (seed ${seed})`, {
-    timeout: REQUESTS * 300,
+    timeout: REQUESTS * 2000,
   }, async () => {
     const scene = await Scene.open(await openRig(engine));
     try {

@@ -172,6 +172,8 @@ async function tunnelTo(server: RunningServer, id: string): Promise<{ bye: Promi
       if (!binary && String(data).startsWith("bye")) resolve(String(data));
     }),
   );
+  // A client of which nothing is heard for 10 s is given up.
+  ws.send("ack 0");
   return { bye };
 }
 

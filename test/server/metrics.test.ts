@@ -145,6 +145,8 @@ describe.each(engines)("on $engine", (engine) => {
       headers: { "gpu-dev-attempt": "1", authorization: `Bearer ${alice.token}`, ...headers },
     });
     ws.on("error", () => undefined);
+    // A client of which nothing is heard for 10 s is given up.
+    ws.once("open", () => ws.send("ack 0"));
     sockets.push(ws);
     return ws;
   };

@@ -43,6 +43,8 @@ describe.each(engines)("on $engine", (engine) => {
     });
     // A refusal is read from the response; the error that follows it says less.
     ws.on("error", () => undefined);
+    // A client of which nothing is heard for 10 s is given up.
+    ws.once("open", () => ws.send("ack 0"));
     sockets.push(ws);
     return ws;
   };
