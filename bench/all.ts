@@ -5,6 +5,7 @@ import { join } from "node:path";
 for (const script of [
   "startup.ts",
   "reserve.ts",
+  "docker.ts",
   "tunnel.ts",
   "fairness.ts",
   "far.ts",

@@ -41,7 +41,10 @@ const JOBS = {
   demo: { needs: ["ssh", "sshd"], script: "scripts/demo.ts" },
   test: { needs: Object.keys(NEEDS), script: "scripts/test.ts" },
   soak: { needs: Object.keys(NEEDS), script: "scripts/soak.ts" },
-  bench: { needs: ["ssh", "sshd", "socat"], script: "bench/all.ts" },
+  bench: {
+    needs: ["ssh", "sshd", "socat", "ip", "dockerd", "docker", "iptables", "busybox"],
+    script: "bench/all.ts",
+  },
 };
 
 function fail(message) {
