@@ -12,8 +12,16 @@ const { values } = parseArgs({
     listen: { type: "string" },
     simulate: { type: "string", multiple: true },
     isolation: { type: "string" },
+    docker: { type: "string" },
+    image: { type: "string" },
   },
 });
+
+/** The node has a name, so that it may start while the engine does not answer. */
+const docker = values.docker && {
+  driver: { driver: "docker" as const },
+  docker: { hosts: [{ name: "box", url: values.docker }], ...(values.image && { image: values.image }) },
+};
 
 process.exitCode = await runServer(
   {
@@ -25,6 +33,7 @@ process.exitCode = await runServer(
     }),
     logLevel: "warn",
     drainMaxS: 0,
+    ...docker,
     isolation: values.isolation === "processes" ? "processes" : "auto",
     home: homeOf(process.env, homedir()),
     clock: { now: () => new Date(Date.now() + Number(ahead)) },

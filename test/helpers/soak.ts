@@ -2,7 +2,9 @@
  * Kills the server at random instants while users create, wait, cancel and let expire, starts it again, and then counts:
  * every acknowledged reservation is there, no pod or process or directory is left over, no GPU was given twice (L-05).
  */
+import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -18,9 +20,35 @@ export interface SoakOptions {
   readonly seed: number;
   readonly kills: number;
   readonly publicKey: string;
-  readonly args?: readonly string[];
+  /** Where the pods are; by default in the data directory. */
+  readonly ground?: Ground;
   log(line: string): void;
 }
+
+/** Where pods are, as seen from outside of the server. */
+export interface Ground {
+  /** More of the server's flags. */
+  readonly args: readonly string[];
+  /** What else is hit in the time that a server lives. */
+  strike(random: () => number): Promise<void>;
+  /** Whether a reservation may have failed by that. */
+  mayFail(reservation: Reservation): boolean;
+  /** Whether there is a pod for each active reservation, and none beside. */
+  podsMatch(all: Reservation[]): Promise<boolean>;
+  nothingLeft(): Promise<boolean>;
+}
+
+const dataDirectory = (home: string): Ground => ({
+  args: [],
+  strike: async () => undefined,
+  mayFail: () => false,
+  podsMatch: async (all) => podsMatch({ home }, all),
+  nothingLeft: async () => nothingLeft(home),
+});
+
+/** One for each who chooses. */
+type Dices = Readonly<Record<"kills" | "users" | "strikes", () => number>>;
+type Soak = SoakOptions & { readonly ground: Ground };
 
 /** What the server said yes to. */
 export interface Acknowledged {
@@ -32,14 +60,15 @@ export const FINAL: ReadonlySet<string> = new Set(["expired", "cancelled", "fail
 const SIMULATED = { gpuType: "h100", count: 3 };
 
 /** Runs it all; throws with the seed's story when a promise is broken. */
-export async function soak(options: SoakOptions): Promise<void> {
+export async function soak(given: SoakOptions): Promise<void> {
+  const options: Soak = { ground: dataDirectory(given.home), ...given };
   const random = randomFrom(options.seed);
   const seen: Acknowledged = { created: new Set(), cancelled: new Set() };
   let aheadMs = 0;
   for (let round = 1; round <= options.kills; round += 1) {
-    // The users' choices and the instants come from generators of their own, so that neither shifts the other in a replay.
-    const users = randomFrom(options.seed + round);
-    await killedRound(options, seen, aheadMs, { kills: random, users });
+    // Choices and instants come from generators of their own, so that none shifts the others in a replay.
+    const [users, strikes] = [randomFrom(options.seed + round), randomFrom(options.seed - round)];
+    await killedRound(options, seen, aheadMs, { kills: random, users, strikes });
     // Reservations last at least a minute: a jump makes some of them expire during the next round.
     if (random() < 0.3) aheadMs += 50_000 + Math.floor(random() * 20_000);
     if (round % 10 === 0) {
@@ -52,39 +81,39 @@ export async function soak(options: SoakOptions): Promise<void> {
   await finish(options, seen, aheadMs);
 }
 
-async function killedRound(
-  options: SoakOptions,
-  seen: Acknowledged,
-  aheadMs: number,
-  random: { readonly kills: () => number; readonly users: () => number },
-): Promise<void> {
+async function killedRound(options: Soak, seen: Acknowledged, aheadMs: number, random: Dices): Promise<void> {
   const { child, ready } = launchServer(serverOptions(options, aheadMs));
   const users = ready.then((server) => act(server, options, seen, random.users)).catch(whyItStopped);
+  await Promise.all([killServer(child, ready, random.kills), options.ground.strike(random.strikes)]);
+  const cause = await users;
+  if (child.signalCode === null) throw new Error("the server ended by itself", { cause });
+}
+
+async function killServer(child: ChildProcess, ready: Promise<unknown>, random: () => number): Promise<void> {
   // A quarter of the kills falls into the start, the others into what users do then.
-  const [early, after] = [random.kills() < 0.25, random.kills()];
+  const [early, after] = [random() < 0.25, random()];
   if (early) await pause(after * 800);
   else await ready.then(() => pause(after * 1500)).catch(whyItStopped);
-  const exited = new Promise((resolve) => child.once("exit", resolve));
-  if (child.exitCode !== null) throw new Error("the server ended by itself", { cause: await users });
+  const exited = child.exitCode === null ? once(child, "exit") : undefined;
   child.kill("SIGKILL");
   await exited;
-  await users;
 }
 
 /** A killed server breaks off what its users do; anything else is a finding. */
-function whyItStopped(error: unknown): void {
+function whyItStopped(error: unknown): unknown {
   if (error instanceof RefusedRequest && error.problem.status === 500) throw error;
+  return error;
 }
 
-const serverOptions = (options: SoakOptions, aheadMs: number) => ({
+const serverOptions = (options: Soak, aheadMs: number) => ({
   home: options.home,
   aheadMs,
-  args: ["--simulate", `${SIMULATED.gpuType}:${SIMULATED.count}`, ...(options.args ?? [])],
+  args: ["--simulate", `${SIMULATED.gpuType}:${SIMULATED.count}`, ...options.ground.args],
 });
 
 async function act(
   server: ServerProcess,
-  options: SoakOptions,
+  options: Soak,
   seen: Acknowledged,
   random: () => number,
 ): Promise<void> {
@@ -138,16 +167,16 @@ export async function allReservations(server: Pick<ServerProcess, "api">): Promi
 }
 
 /** Starts the server, lets it recover, checks every promise, and stops it. */
-async function settled(options: SoakOptions, seen: Acknowledged, aheadMs: number): Promise<void> {
+async function settled(options: Soak, seen: Acknowledged, aheadMs: number): Promise<void> {
   const server = await startServerProcess(serverOptions(options, aheadMs));
   try {
     await until("nothing is under way", async () =>
       (await allReservations(server)).every((r) => r.state !== "preparing" && r.state !== "ending"),
     );
     await until("the pods are those of the active ones", async () =>
-      podsMatch(options, await allReservations(server)),
+      options.ground.podsMatch(await allReservations(server)),
     );
-    checkPromises(seen, await allReservations(server));
+    checkPromises(seen, await allReservations(server), options.ground.mayFail);
   } catch (error) {
     throw new Error(`seed ${options.seed}: ${(error as Error).message}\n${server.log()}`, { cause: error });
   } finally {
@@ -155,14 +184,18 @@ async function settled(options: SoakOptions, seen: Acknowledged, aheadMs: number
   }
 }
 
-/** What was acknowledged is so, nothing failed, and no GPU is given twice. */
-export function checkPromises(seen: Acknowledged, all: Reservation[]): void {
+/** What was acknowledged is so, nothing failed but what may, and no GPU is given twice. */
+export function checkPromises(
+  seen: Acknowledged,
+  all: Reservation[],
+  mayFail: (reservation: Reservation) => boolean = () => false,
+): void {
   const byId = new Map(all.map((r) => [r.id, r]));
   for (const id of seen.created) if (!byId.has(id)) throw new Error(`${id} was acknowledged and is lost`);
   for (const id of seen.cancelled)
     if (!FINAL.has(byId.get(id)?.state ?? ""))
       throw new Error(`${id} was cancelled and is ${byId.get(id)?.state}`);
-  const failed = all.filter((r) => r.state === "failed" && !hadItsTime(r));
+  const failed = all.filter((r) => r.state === "failed" && !hadItsTime(r) && !mayFail(r));
   if (failed.length > 0)
     throw new Error(`a kill made a reservation fail: ${failed[0]?.id} ${failed[0]?.reason}`);
   const gpus = all
@@ -188,7 +221,7 @@ export function podsMatch(options: { readonly home: string }, all: Reservation[]
 }
 
 /** Cancels what is left, and proves that nothing remains. */
-async function finish(options: SoakOptions, seen: Acknowledged, aheadMs: number): Promise<void> {
+async function finish(options: Soak, seen: Acknowledged, aheadMs: number): Promise<void> {
   await settled(options, seen, aheadMs);
   const server = await startServerProcess(serverOptions(options, aheadMs));
   for (const r of await allReservations(server))
@@ -199,7 +232,7 @@ async function finish(options: SoakOptions, seen: Acknowledged, aheadMs: number)
   const used = (await server.api.listAvailability({ query: {} })).items.filter((a) => a.used > 0);
   if (used.length > 0) throw new Error(`still allocated: ${JSON.stringify(used)}`);
   await server.stop();
-  await until("nothing is left", async () => nothingLeft(options.home));
+  await until("nothing is left", () => options.ground.nothingLeft());
 }
 
 /** Neither a pod nor a process nor a mount is there. */
