@@ -4,9 +4,18 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
+import type { DiskHosts } from "./disks.ts";
 import { activityOf } from "./docker/activity.ts";
 import { BuildLog } from "./docker/build-log.ts";
-import { addressOf, type Container, findContainer, isAlive, isUnborn, listPods } from "./docker/container.ts";
+import {
+  addressOf,
+  type Container,
+  findContainer,
+  hasDisk,
+  isAlive,
+  isUnborn,
+  listPods,
+} from "./docker/container.ts";
 import { deathOf } from "./docker/death.ts";
 import { Doors, listens } from "./docker/dial.ts";
 import { unlessStatus } from "./docker/engine.ts";
@@ -25,6 +34,7 @@ import type { Preparing } from "./docker/preparing.ts";
 import { tarOf } from "./docker/tar.ts";
 import { BASH, type Tools } from "./docker/tools.ts";
 import { usageOf } from "./docker/usage.ts";
+import { disksOf, homeMounts } from "./docker-disks/on-host.ts";
 import {
   type BuiltImages,
   type Driver,
@@ -81,6 +91,7 @@ export class DockerDriver implements Driver {
   readonly name = "docker";
   readonly isolation = "containers";
   readonly sshUser = SSH_USER;
+  readonly disks: DiskHosts;
   readonly #parts: DockerDriverParts;
   readonly #turns = new Turns();
   readonly #launches = new Launches();
@@ -93,6 +104,7 @@ export class DockerDriver implements Driver {
 
   constructor(parts: DockerDriverParts) {
     this.#parts = parts;
+    this.disks = disksOf(parts.hosts);
     this.#buildLog = new BuildLog(parts.dataDir);
     this.builtImages = parts.images.onAll(parts.hosts.map(({ engine }) => engine));
   }
@@ -123,8 +135,9 @@ export class DockerDriver implements Driver {
     const image = await this.#parts.images.imageFor(engine, spec, preparing);
     preparing.signal.throwIfAborted();
     checkImageUser(image.config);
+    const mounts = spec.disk ? await homeMounts(host, names, spec.disk.volume) : [];
     const network = await this.#turns.take(`network of ${host.node}`, () => this.#networkOf(host, spec));
-    await launchContainer(engine, { names, spec, image, tools, place, network, share, mounts: [] });
+    await launchContainer(engine, { names, spec, image, tools, place, network, share, mounts });
     this.#seen.set(spec.name, host);
   }
 
@@ -228,6 +241,7 @@ export class DockerDriver implements Driver {
 
   async #remove(name: string, { host, container }: Found): Promise<void> {
     const { dataDir, names, log } = this.#parts;
+    if (isAlive(container) && hasDisk(container)) await this.#takeNoticesAway(name);
     const fault = await keepLines(dataDir, name, () => saidBy(host.engine, container.Id));
     if (fault !== undefined) log({ pod: name, fault }, "what the pod said is not kept");
     const query = { force: true, v: true };
@@ -239,6 +253,15 @@ export class DockerDriver implements Driver {
     if (await findContainer(host.engine, names, name))
       throw new DriverError(`the Docker Engine has not taken the pod ${name} away yet`);
     this.#seen.delete(name);
+  }
+
+  /** On a disk they would stay; the next pod takes away what could not be now. */
+  async #takeNoticesAway(name: string): Promise<void> {
+    try {
+      await this.#update(name, { endNotice: "", idleNotice: "" });
+    } catch (error) {
+      this.#parts.log({ pod: name, fault: wordsOf(error) }, "the notices of a pod stay on its disk");
+    }
   }
 
   /** Of the hosts that can be asked. Throws when none can. */
@@ -308,6 +331,9 @@ export class DockerDriver implements Driver {
   async close(): Promise<void> {
     await this.#launches.stopAll();
     await this.#turns.rest();
-    for (const { engine } of this.#parts.hosts) engine.close();
+    for (const { disks, engine } of this.#parts.hosts) {
+      await disks.close();
+      engine.close();
+    }
   }
 }

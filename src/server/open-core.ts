@@ -14,7 +14,7 @@ import { createSshProbe, type Probe } from "../core/pods/probe.ts";
 import { knownServers } from "../core/presence.ts";
 import type { Trace } from "../core/trace.ts";
 import { createBuildContexts } from "../drivers/build-contexts.ts";
-import type { DiskEngine } from "../drivers/disks.ts";
+import type { DiskEngine, DiskHosts } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
 import { createLocalDisks } from "../drivers/local-disks.ts";
 import { openStore, type Store } from "../store/db.ts";
@@ -119,10 +119,10 @@ export async function openCore(
 
 async function openDisks(
   dataDir: string,
-  { isolation }: Driver,
+  { disks, isolation }: Driver,
   logger: Logger,
-): Promise<DiskEngine | undefined> {
-  if (isolation === "containers") return undefined;
+): Promise<DiskEngine | DiskHosts | undefined> {
+  if (disks || isolation === "containers") return disks;
   return createLocalDisks({ dataDir, isolation, log: (fields, message) => logger.warn(fields, message) });
 }
 

@@ -3,22 +3,18 @@
  * its standard input and output (protocol.ts). It ends with that server, or when nothing is heard of it any more, and whatever was half
  * done then counts for nothing, as when a server with disks of its own is killed.
  */
-import { chown } from "node:fs/promises";
-import { join } from "node:path";
 import { diskOf } from "../local/disk.ts";
 import { SILENCE_MS } from "../local-disks/silence.ts";
 import { createLocalDisks } from "../local-disks.ts";
-import { AGENT_ITSELF, lineOf, type Owner } from "./protocol.ts";
+import { AGENT_ITSELF, lineOf } from "./protocol.ts";
 import { serve } from "./serve.ts";
 
 const [dataDir = "", silenceMs = SILENCE_MS] = process.argv.slice(2);
 // Whoever listened is gone.
 process.stdout.on("error", () => process.exit(1));
 
-/** Its files stay whose they are (D-10): only their directory is given to who runs in the pod. */
-async function attach(disk: string, owner: Owner | undefined): Promise<void> {
-  const volume = await diskOf({ disk: { volume: disk } }, dataDir, { kind: "processes" });
-  if (owner && volume !== undefined) await chown(join(volume, "home"), owner.user, owner.group);
+async function attach(disk: string): Promise<void> {
+  await diskOf({ disk: { volume: disk } }, dataDir, { kind: "processes" });
 }
 
 try {

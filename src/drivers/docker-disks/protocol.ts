@@ -14,13 +14,7 @@ export interface Calls extends Pick<DiskEngine, Simple | "discardHalfMade" | "ro
   clone(source: string, target: string, sizeBytes: number): Promise<DiskUse>;
   resize(disk: string, sizeBytes: number): Promise<void>;
   /** Makes a disk ready to be a pod's home. */
-  attach(disk: string, owner?: Owner): Promise<void>;
-}
-
-/** Numbers of a user and a group. */
-export interface Owner {
-  readonly user: number;
-  readonly group: number;
+  attach(disk: string): Promise<void>;
 }
 
 export type Verb = keyof Calls;

@@ -1,7 +1,7 @@
 /** Disks on another machine: what is asked for is done by an agent there, which is started when there is something to do. */
 import type { DiskEngine, Progress } from "../disks.ts";
 import type { AgentLink } from "./link.ts";
-import type { Answer, Arguments, Owner, Verb } from "./protocol.ts";
+import type { Answer, Arguments, Verb } from "./protocol.ts";
 
 export interface RemoteDisksOptions {
   /** Starts an agent. Throws DriverError. */
@@ -15,10 +15,11 @@ export interface RemoteDisksOptions {
 const IDLE_MS = 30_000;
 
 export class RemoteDisks implements DiskEngine {
-  readonly limits = {
+  static readonly limits = {
     enforced: false,
     how: "not enforced: the disks of a Docker host share one volume",
   };
+  readonly limits = RemoteDisks.limits;
   readonly #options: RemoteDisksOptions;
   #link: Promise<AgentLink> | undefined;
   #idle: NodeJS.Timeout | undefined;
@@ -90,8 +91,8 @@ export class RemoteDisks implements DiskEngine {
   }
 
   /** Makes a disk ready to be a pod's home. Throws LaunchRefused when the pod cannot have it (D-02). */
-  attach(disk: string, owner?: Owner): Promise<void> {
-    return this.#ask("attach", [disk, owner]);
+  attach(disk: string): Promise<void> {
+    return this.#ask("attach", [disk]);
   }
 
   /** Ends the agent, if there is one. */

@@ -41,6 +41,8 @@ export const isUnborn = ({ State }: Container): boolean => State.Status === "cre
 
 export const isAlive = ({ State }: Container): boolean => ["running", "paused"].includes(State.Status);
 
+export const hasDisk = ({ Config }: Container): boolean => Config.Labels?.[LABEL.disk] !== undefined;
+
 /** In the network of the pod; empty where it has none any more. */
 export const addressOf = ({ NetworkSettings }: Container): string =>
   Object.values(NetworkSettings.Networks ?? {})[0]?.IPAddress ?? "";

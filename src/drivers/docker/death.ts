@@ -1,7 +1,7 @@
 /** Why a pod is dead, from how its container ended (L-11). */
 
 /** How the pod's init ends; none of them is what a signal or a shell's own fault makes of it. */
-export const EXIT = { deadline: 60, sshd: 61, told: 62, user: 63 } as const;
+export const EXIT = { deadline: 60, sshd: 61, told: 62, user: 63, disk: 64 } as const;
 
 /** As the engine tells it. */
 export interface ContainerState {
@@ -16,6 +16,7 @@ const OF_INIT: Readonly<Record<number, string>> = {
   [EXIT.deadline]: "its deadline passed",
   [EXIT.sshd]: "its sshd ended",
   [EXIT.told]: "it was told to end, or its Docker Engine was",
+  [EXIT.disk]: "another pod has its disk, or the disk is being copied",
   [EXIT.user]: "the image's user or group is not in its /etc/passwd or /etc/group",
 };
 const OUT_OF_MEMORY = "out of memory: it used more than its share of the node";

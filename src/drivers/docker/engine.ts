@@ -83,9 +83,9 @@ export class Engine {
   }
 
   /** A stream both ways in the place of the connection (the documentation calls it hijacking). */
-  async upgrade(path: string, body: object): Promise<Duplex> {
+  async upgrade(path: string, body?: object): Promise<Duplex> {
     const headers = { Connection: "Upgrade", Upgrade: "tcp" };
-    const request = this.#send("POST", path, { body, headers });
+    const request = this.#send("POST", path, { headers, ...(body && { body }) });
     let stream: Duplex | undefined;
     request.on("upgrade", (_response, socket, head: Buffer) => {
       if (head.length > 0) socket.unshift(head);

@@ -42,9 +42,9 @@ class Demultiplexer extends Transform {
   }
 }
 
-/** Bytes to and from a process in a container; ending it ends what the process reads. */
-export function processStream(raw: Duplex): Duplex {
-  const output = new Demultiplexer(() => undefined);
+/** Bytes to and from a process in a container; ending it ends what the process reads. What it says on stderr is given to `aside`. */
+export function processStream(raw: Duplex, aside: (bytes: Buffer) => void = () => undefined): Duplex {
+  const output = new Demultiplexer(aside);
   raw.on("error", (error) => output.destroy(error));
   // It may end without an "end" when the connection is cut.
   raw.on("close", () => raw.readableEnded || output.end());

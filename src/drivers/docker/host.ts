@@ -1,5 +1,7 @@
 /** One Docker Engine: a node, what it has, and what our pods need there before they can be. */
 import { join } from "node:path";
+import { disksOn } from "../docker-disks/on-host.ts";
+import type { RemoteDisks } from "../docker-disks/remote-disks.ts";
 import { DriverError, LaunchRefused, type NodeCapacity, type PodSpec, type StatedTypes } from "../driver.ts";
 import { Capacity } from "../local/capacity.ts";
 import { type Simulated, simulatedNodes } from "../local/simulated.ts";
@@ -35,6 +37,7 @@ const FRESH_INFO_MS = 3000;
 export class DockerHost {
   readonly node: string;
   readonly engine: Engine;
+  readonly disks: RemoteDisks;
   readonly #options: HostOptions;
   readonly #capacity: Capacity;
   #info: { readonly at: number; readonly answer: EngineInfo } | undefined;
@@ -46,6 +49,7 @@ export class DockerHost {
     this.#options = options;
     this.node = options.node;
     this.engine = options.engine;
+    this.disks = disksOn(options.engine, options.names);
     const dataDir = join(options.dataDir, "hosts", options.node);
     const smi = { run: (args: readonly string[]) => this.#smi(args) };
     const cpus = () => this.#info?.answer.NCPU ?? 1;
@@ -86,7 +90,11 @@ export class DockerHost {
     );
     this.#note(fault);
     const nodes = await this.#capacity.nodes();
-    return fault === undefined ? nodes : nodes.map((entry) => ({ ...entry, healthy: false }));
+    return nodes.map((entry) => ({
+      ...entry,
+      host: this.node,
+      healthy: entry.healthy && fault === undefined,
+    }));
   }
 
   /** The pod's GPUs and limits. Throws LaunchRefused when it has no such GPUs. */

@@ -5,8 +5,9 @@
  * it is in the pod's own layer: the image is as it was.
  */
 import { NOTICE_FILE } from "../driver.ts";
+import { LOCK_FUNCTION } from "../local-disks/lock.ts";
 import { EXIT } from "./death.ts";
-import { CONTROL, GRACE_S, HOME } from "./places.ts";
+import { CONTROL, DISK, GRACE_S, HOME } from "./places.ts";
 import { BASH, TOOLS } from "./tools.ts";
 
 export const INIT_SCRIPT = `set -u
@@ -34,6 +35,13 @@ end() {
   exit "$1"
 }
 trap 'end ${EXIT.told} "it was told to end"' TERM
+
+# As long as a process of this pod is there, nobody else has the disk; this one has no pipes of others to keep it open.
+${LOCK_FUNCTION}
+if [ -d ${DISK} ]; then
+  exec 6<${DISK}
+  lock 6 || end ${EXIT.disk} "another pod has the disk, or it is being copied"
+fi
 
 # An account of the image, by its name or its number.
 touch_file() { [ -e "$1" ] || : >"$1"; }
@@ -89,6 +97,8 @@ touch_file /var/log/lastlog
   chown -R "$uid:$gid" ${HOME}
   chmod 700 ${HOME}
 }
+# A disk may have been made with another image: its files stay whose they are, and their number does not matter.
+chown "$uid:$gid" ${HOME}
 rm -f ${HOME}/${NOTICE_FILE} 2>/dev/null
 # A login shell begins with a PATH of its own.
 [ ! -d /etc/profile.d ] || [ ! -e "$control/profile" ] || cat "$control/profile" >/etc/profile.d/gpu-dev.sh
@@ -101,7 +111,7 @@ fi
 read -r seconds <"$control/seconds"
 printf -v now '%(%s)T' -1
 echo "$((now + seconds))" >"$control/deadline"
-sshd -D -e -f "$control/sshd_config" 2>&5 5<&- &
+sshd -D -e -f "$control/sshd_config" 2>&5 5<&- 6<&- &
 sshd=$!
 mkfifo -m 600 "$control/tick"
 exec 4<>"$control/tick"

@@ -7,6 +7,8 @@ export const LABEL = {
   pod: "gpu-dev.pod",
   rank: "gpu-dev.rank",
   node: "gpu-dev.node",
+  /** What the disk is that is its home. */
+  disk: "gpu-dev.disk",
   /** Of a network: whose it is. */
   network: "gpu-dev.network",
   /** Of what is no pod. */

@@ -10,6 +10,7 @@ import { Engine, EngineUnreachable, isTls } from "./engine.ts";
 import { DockerHost } from "./host.ts";
 import { DEFAULT_IMAGE, DEFAULT_RULES, type ImageRules, Images } from "./images.ts";
 import { Names } from "./names.ts";
+import { once } from "./once.ts";
 import type { EngineInfo } from "./share.ts";
 import { makeTools, type Tools } from "./tools.ts";
 
@@ -36,18 +37,6 @@ export interface DockerDriverOptions {
   /** Only streams to pods are asked for: what the hosts have is not found out. */
   readonly dialsOnly?: boolean;
   log(fields: Record<string, unknown>, message: string): void;
-}
-
-/** What failed is tried again. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    });
-    return made;
-  };
 }
 
 /** This machine's programs are taken once in the life of a process. */

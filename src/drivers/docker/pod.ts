@@ -61,6 +61,7 @@ export function containerOf({ names, spec, image, place, network, share, mounts 
       [LABEL.pod]: spec.name,
       [LABEL.rank]: String(spec.gang?.rank ?? 0),
       [LABEL.node]: spec.node,
+      ...(spec.disk && { [LABEL.disk]: spec.disk.volume }),
     },
     HostConfig: {
       Mounts: [toolsMount(place), ...mounts],

@@ -22,11 +22,9 @@ mv -T "/volume/$1" /volume/t 2>/dev/null || { [ -e /volume/t ] && rm -rf "/volum
 
 /** Makes both where they are missing. */
 export async function placeTools(engine: Engine, names: Names, tools: Tools): Promise<ToolsPlace> {
-  const repository = names.of("tools");
-  const image = `${repository}:${tools.hash}`;
   const volume = names.of(`tools-${tools.hash}`);
-  await removeOthers(engine, names, { image, volume });
-  if (!(await engine.find(`/images/${image}/json`))) await importImage(engine, names, image, tools);
+  const image = await placeImage(engine, names, "tools", tools);
+  await removeOtherVolumes(engine, names, volume);
   await engine.ask("POST", "/volumes/create", { body: { Name: volume, Labels: names.part("tools") } });
   const mounts = [{ Type: "volume", Source: volume, Target: "/volume", VolumeOptions: { NoCopy: true } }];
   const command = [BASH, "-c", FILL, "fill", `new-${randomUUID()}`];
@@ -44,29 +42,42 @@ export const toolsMount = ({ volume }: ToolsPlace) => ({
   VolumeOptions: { NoCopy: true },
 });
 
-async function importImage(engine: Engine, names: Names, image: string, tools: Tools): Promise<void> {
-  const changes = Object.entries(names.part("tools")).map(([name, value]) => `LABEL ${name}=${value}`);
+/** Makes an image of these files where it is missing, in the place of those of servers of other versions; its name. */
+export async function placeImage(
+  engine: Engine,
+  names: Names,
+  part: string,
+  { hash, archive }: Pick<Tools, "hash" | "archive">,
+): Promise<string> {
+  const image = `${names.of(part)}:${hash}`;
+  await removeOtherImages(engine, names, part, image);
+  if (await engine.find(`/images/${image}/json`)) return image;
+  const changes = Object.entries(names.part(part)).map(([name, value]) => `LABEL ${name}=${value}`);
   await engine.ask("POST", "/images/create", {
     // Its tag is part of "repo", as docker's own client sends it: podman reads no other.
     query: { fromSrc: "-", repo: image, changes: changes.join("\n") },
-    body: tools.archive,
+    body: archive,
     patienceMs: 0,
   });
+  return image;
+}
+
+async function removeOtherImages(engine: Engine, names: Names, part: string, keep: string): Promise<void> {
+  const query = { filters: names.filter(`${LABEL.part}=${part}`) };
+  const images = await engine.ask<{ Id: string; RepoTags: string[] | null }[]>("GET", "/images/json", {
+    query,
+  });
+  for (const { Id, RepoTags } of images)
+    if (!RepoTags?.includes(keep)) await unlessUsed(engine, `/images/${Id}`);
 }
 
 /** Those of servers of other versions, which no pod has any more. */
-async function removeOthers(engine: Engine, names: Names, keep: ToolsPlace): Promise<void> {
+async function removeOtherVolumes(engine: Engine, names: Names, keep: string): Promise<void> {
   const filters = names.filter(`${LABEL.part}=tools`);
-  const images = await engine.ask<{ Id: string; RepoTags: string[] | null }[]>("GET", "/images/json", {
-    query: { filters },
-  });
-  for (const { Id, RepoTags } of images)
-    if (!RepoTags?.includes(keep.image)) await unlessUsed(engine, `/images/${Id}`);
   const { Volumes } = await engine.ask<{ Volumes: { Name: string }[] | null }>("GET", "/volumes", {
     query: { filters },
   });
-  for (const { Name } of Volumes ?? [])
-    if (Name !== keep.volume) await unlessUsed(engine, `/volumes/${Name}`);
+  for (const { Name } of Volumes ?? []) if (Name !== keep) await unlessUsed(engine, `/volumes/${Name}`);
 }
 
 const unlessUsed = (engine: Engine, path: string) =>

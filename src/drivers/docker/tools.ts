@@ -60,10 +60,11 @@ export async function makeTools(): Promise<Tools> {
 const entryPath = (path: string): string => `${TOOLS.slice(1)}/${path}`;
 const isPath = (path: string | undefined): path is string => path !== undefined;
 
-async function program(name: string): Promise<string> {
+/** Where it is on this machine. Throws LaunchRefused where it is not. */
+export async function program(name: string): Promise<string> {
   const path = await findIn(PLACES, name);
   if (path !== undefined) return path;
-  throw new LaunchRefused(`pods need ${name}, which is not installed on the server's machine`);
+  throw new LaunchRefused(`pods and disks need ${name}, which is not installed on the server's machine`);
 }
 
 async function findIn(places: readonly string[], name: string): Promise<string | undefined> {
@@ -78,7 +79,7 @@ async function findIn(places: readonly string[], name: string): Promise<string |
 }
 
 /** The programs in bin/, what they are linked with and the loader in lib/, each changed to find the others. */
-async function collect(programs: readonly string[]): Promise<Map<string, Buffer>> {
+export async function collect(programs: readonly string[]): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
   const libraries = new Map<string, string>();
   let loader: string | undefined;

@@ -1,0 +1,79 @@
+/** The disks of a Docker host under the contract; their volume is a directory of this machine, by way of the engine's processes. */
+import { existsSync } from "node:fs";
+import { expect } from "vitest";
+import { parseEngineUrl } from "../../src/api/engine-url.ts";
+import { routeTo } from "../../src/drivers/docker/address.ts";
+import { Engine } from "../../src/drivers/docker/engine.ts";
+import { Names } from "../../src/drivers/docker/names.ts";
+import { disksOn } from "../../src/drivers/docker-disks/on-host.ts";
+import type { RemoteDisks } from "../../src/drivers/docker-disks/remote-disks.ts";
+import type { DockerEngine } from "../helpers/docker-engine.ts";
+import { processesNaming } from "../helpers/processes.ts";
+import { newId } from "./contract.ts";
+import { LocalDiskRig } from "./disks-rig.ts";
+import { temporaryDirectory } from "./ssh.ts";
+
+export class DockerDiskRig extends LocalDiskRig {
+  readonly docker: DockerEngine;
+  readonly names: Names;
+  readonly #engines: RemoteDisks[] = [];
+
+  /** Of one deployment, so that the agent's image is put there once. */
+  static readonly #deployments = new WeakMap<DockerEngine, string>();
+
+  private constructor(docker: DockerEngine, base: string, dataDir: string, names: Names) {
+    super(base, { dataDir, isolation: "processes" });
+    this.docker = docker;
+    this.names = names;
+  }
+
+  static async on(docker: DockerEngine): Promise<DockerDiskRig> {
+    const deployment = DockerDiskRig.#deployments.get(docker) ?? newId();
+    DockerDiskRig.#deployments.set(docker, deployment);
+    const names = new Names(deployment);
+    await docker.docker("volume", "create", names.of("disks"));
+    const format = ["--format", "{{.Mountpoint}}"];
+    const place = await docker.docker("volume", "inspect", ...format, names.of("disks"));
+    const dataDir = asSeenBy(docker, place);
+    return new DockerDiskRig(docker, await temporaryDirectory(), dataDir, names);
+  }
+
+  override async open(): Promise<RemoteDisks> {
+    const address = parseEngineUrl(this.docker.url);
+    if (!address) throw new Error(`${this.docker.url} is no engine's`);
+    const engine = disksOn(new Engine(await routeTo(address, undefined)), this.names);
+    this.#engines.push(engine);
+    return engine;
+  }
+
+  /** Of the agents. */
+  async agents(...more: string[]): Promise<string[]> {
+    const filter = `label=gpu-dev.deployment=${this.names.deployment}`;
+    const said = await this.docker.docker(
+      "ps",
+      "-a",
+      "--filter",
+      filter,
+      "--filter",
+      "label=gpu-dev.part=disk-agent",
+      "--format",
+      "{{.Names}}",
+      ...more,
+    );
+    return said === "" ? [] : said.split("\n");
+  }
+
+  override async remains(): Promise<string[]> {
+    for (const engine of this.#engines) await engine.close();
+    await expect.poll(() => this.agents(), { timeout: 60_000 }).toEqual([]);
+    return super.remains();
+  }
+}
+
+/** The engine's data are mounted for itself alone. */
+function asSeenBy({ folder }: DockerEngine, place: string): string {
+  const seen = processesNaming(`--data-root\0${folder}/data`).map((pid) => `/proc/${pid}/root${place}`);
+  const there = seen.find((path) => existsSync(path));
+  if (there === undefined) throw new Error(`${place} cannot be reached`);
+  return there;
+}
