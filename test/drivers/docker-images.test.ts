@@ -89,6 +89,21 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("images of a registry", () => 
     expect((await access.ssh(user, "echo hello")).stdout).toBe("hello\n");
   });
 
+  test("an image's own entrypoint runs beside sshd where that is asked for, as the image's user", async () => {
+    const driver = await openDriver();
+    for (const keep of [true, false]) {
+      const more = keep ? ({ keepEntrypoint: true } as const) : {};
+      const spec = await specFor(driver, await engine.image("distroless"), more);
+      expect(await launch(driver, spec)).toBeUndefined();
+      await untilRunning(driver, spec.name);
+      const container = (await engine.docker("ps", "--quiet", "--filter", `name=${spec.name}`)).trim();
+      const running = () => engine.docker("top", container, "-eo", "pid,uid,args");
+      if (keep)
+        await expect.poll(running, { timeout: 20_000 }).toMatch(/^\d+ +65532 +\/app\/busybox sleep 100000$/m);
+      else expect(await running()).not.toContain("sleep 100000");
+    }
+  });
+
   test("with a login it comes, and who has none does not get it from the host that has it by now", async () => {
     const driver = await openDriver();
     const ref = `${closed.host}/team/box:1`;

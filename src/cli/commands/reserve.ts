@@ -11,6 +11,7 @@ import type { Context } from "../context.ts";
 import { chooseDisk } from "../disks/choose.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { allPages } from "../http/all-pages.ts";
+import { showBuild } from "../images/build-log.ts";
 import { imageOptions } from "../images/options.ts";
 import { imageOf } from "../images/wish.ts";
 import { choice, count, duration, flag, name, parsed, text } from "../options.ts";
@@ -238,12 +239,17 @@ async function follow(
 ): Promise<Output> {
   const timeoutS = given.timeout ?? DEFAULT_TIMEOUT_S;
   let active: Reservation;
+  const over = new AbortController();
+  const lines = Boolean(created.build_id);
+  if (lines) void showBuild(ctx, created.id, timeoutS, over.signal);
   try {
-    active = await waitUntilActive(ctx, created, { timeoutS, signal });
+    active = await waitUntilActive(ctx, created, { timeoutS, signal, lines });
   } catch (error) {
     if (signal.aborted) return await interrupted(ctx, created);
     if (given.bell) ring(ctx);
     throw error;
+  } finally {
+    over.abort();
   }
   return welcome(ctx, active, given);
 }

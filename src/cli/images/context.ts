@@ -99,18 +99,18 @@ const tooLarge = (maxBytes: number): UsageError =>
     "Name what it does not need in a file .dockerignore, or give a smaller directory with --build-context.",
   );
 
-/** Tells what is left out. The file of the Dockerfile's own name goes before the directory's, as docker has it. */
-async function readIgnore(
-  root: string,
-  dockerfile: string,
-): Promise<(path: string, directory: boolean) => boolean> {
-  const text =
-    (await readIfThere(`${dockerfile}.dockerignore`)) ?? (await readIfThere(join(root, ".dockerignore")));
-  if (text === undefined) return () => false;
+interface LeftOut {
+  matches(path: string): boolean;
+  /** Within a directory that is left out, an exception may bring something back. */
+  readonly hasExceptions: boolean;
+}
+
+/** The file of the Dockerfile's own name goes before the directory's, as docker has it. */
+async function readIgnore(root: string, dockerfile: string): Promise<LeftOut> {
+  const own = await readIfThere(`${dockerfile}.dockerignore`);
+  const text = own ?? (await readIfThere(join(root, ".dockerignore"))) ?? "";
   const rules = ignore.default().add(text.replaceAll("\r\n", "\n"));
-  // Within a directory that is left out, an exception may bring something back.
-  const hasExceptions = /^\s*!/m.test(text);
-  return (path, directory) => (!directory || !hasExceptions) && rules.ignores(path);
+  return { matches: (path) => rules.ignores(path), hasExceptions: /^\s*!/m.test(text) };
 }
 
 const readIfThere = (path: string): Promise<string | undefined> =>
@@ -123,7 +123,7 @@ const readIfThere = (path: string): Promise<string | undefined> =>
 async function addTree(
   tar: Pack,
   root: string,
-  isLeftOut: (path: string, directory: boolean) => boolean,
+  { matches, hasExceptions }: LeftOut,
   dockerfile: string,
 ): Promise<void> {
   let files = 0;
@@ -131,13 +131,14 @@ async function addTree(
     for (const name of (await readdir(join(root, below))).sort()) {
       const path = below === "" ? name : `${below}/${name}`;
       const found = await lstat(join(root, path));
-      if (path !== dockerfile && isLeftOut(path, found.isDirectory())) continue;
+      const isLeftOut = path !== dockerfile && matches(path);
+      if (isLeftOut && !(found.isDirectory() && hasExceptions)) continue;
       if (++files > MAX_FILES)
         throw new UsageError(
           `${root} has more than ${MAX_FILES} files`,
           "Name what the build does not need in a file .dockerignore.",
         );
-      await add(tar, root, path, found);
+      if (!isLeftOut) await add(tar, root, path, found);
       if (found.isDirectory()) await visit(path);
     }
   };

@@ -11,10 +11,10 @@ export interface Progress {
   stop(): void;
 }
 
-/** Starts a progress display. No animation without a terminal, on a dumb one, in CI, or with `--json` (C-20). */
-export async function startProgress(ctx: Context): Promise<Progress> {
+/** Starts a progress display. No animation without a terminal, on a dumb one, in CI, with `--json`, or `asLines` (C-20). */
+export async function startProgress(ctx: Context, asLines = false): Promise<Progress> {
   const { CI, TERM } = ctx.env;
-  const animated = ctx.io.stderr.isTTY && TERM !== "dumb" && !CI && !ctx.global.json;
+  const animated = !asLines && ctx.io.stderr.isTTY && TERM !== "dumb" && !CI && !ctx.global.json;
   const startMs = ctx.clock.now().getTime();
   const timed: Timed = (words) => {
     const seconds = Math.floor((ctx.clock.now().getTime() - startMs) / 1000);

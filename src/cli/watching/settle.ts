@@ -7,6 +7,8 @@ import { follow } from "./follow.ts";
 export interface WaitOptions {
   readonly timeoutS: number;
   readonly signal: AbortSignal;
+  /** Something else writes to the terminal meanwhile: a line for each phase. */
+  readonly lines?: boolean;
 }
 
 /** What is waited for, and how it is told meanwhile. */
@@ -23,7 +25,7 @@ export interface Wait<T> {
 
 /** Resolves with the first state that is settled. Throws what `wait` does, and the signal's reason. */
 export async function settle<T>(ctx: Context, first: T, wait: Wait<T>, options: WaitOptions): Promise<T> {
-  const progress = await startProgress(ctx);
+  const progress = await startProgress(ctx, options.lines);
   try {
     return await settled(ctx, first, wait, options, progress);
   } finally {

@@ -58,7 +58,7 @@ function phaseWords(ctx: Context, r: Reservation): string {
 
 /** What is being done, without how far it is. */
 const stage = (r: Reservation): string =>
-  r.state === "preparing" && r.reason !== null ? r.reason.replace(/[\d.]+ ?[%KMGT]?/g, "") : "";
+  r.state === "preparing" ? (r.reason ?? "").replace(/: .*/s, "") : "";
 
 const trouble = (r: Reservation): string => (r.last_error === null ? "" : `; last try: ${r.last_error}`);
 

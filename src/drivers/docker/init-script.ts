@@ -113,6 +113,7 @@ printf -v now '%(%s)T' -1
 echo "$((now + seconds))" >"$control/deadline"
 sshd -D -e -f "$control/sshd_config" 2>&5 5<&- 6<&- &
 sshd=$!
+[ ! -e "$control/entrypoint" ] || bash "$control/entrypoint" "$uid" "$gid" 5<&- &
 mkfifo -m 600 "$control/tick"
 exec 4<>"$control/tick"
 while kill -0 "$sshd" 2>/dev/null; do

@@ -2,6 +2,7 @@
 import { LaunchRefused, type PodSpec } from "../driver.ts";
 import { hostName } from "../local/peers.ts";
 import { keysText, sshdConfig, word } from "../local/sshd-config.ts";
+import { entrypointScript } from "./entrypoint.ts";
 import { environmentOf, gangHosts, nameOf } from "./environment.ts";
 import { INIT_SCRIPT } from "./init-script.ts";
 import { LABEL, type Names } from "./names.ts";
@@ -16,6 +17,9 @@ import { UPDATE_SCRIPT } from "./update-script.ts";
 export interface ImageConfig {
   readonly User?: string;
   readonly Env?: readonly string[] | null;
+  readonly Entrypoint?: readonly string[] | null;
+  readonly Cmd?: readonly string[] | null;
+  readonly WorkingDir?: string;
 }
 
 export interface PodPlan {
@@ -95,12 +99,18 @@ export function controlFiles(plan: PodPlan): Buffer {
     { path: "sshd_config", mode: 0o600, data: configOf(plan, environment) },
     { path: "gpus", mode: 0o600, data: line(share.ids.join(",")) },
     ...peerFiles(spec),
+    ...(spec.keepEntrypoint ? entrypointFile(plan, environment) : []),
   ];
   const place = CONTROL.slice(1);
   return tarOf([
     { path: `${place}/`, mode: 0o711 },
     ...files.map((file) => ({ ...file, path: `${place}/${file.path}` })),
   ]);
+}
+
+function entrypointFile({ image }: PodPlan, environment: Record<string, string>): TarEntry[] {
+  const data = entrypointScript(image.config, environment);
+  return data === undefined ? [] : [{ path: "entrypoint", mode: 0o600, data }];
 }
 
 const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);

@@ -20,7 +20,8 @@ export const BASH = `${TOOLS}/bin/bash`;
 const LIBRARIES = `${TOOLS}/lib`;
 export const LOADER = `${LIBRARIES}/ld.so`;
 
-const PROGRAMS = "bash cat chmod chown cp dd find flock ls mkdir mkfifo mv rm sleep ssh stat sync".split(" ");
+const PROGRAMS =
+  "bash cat chmod chown chroot cp dd find flock ls mkdir mkfifo mv rm sleep ssh stat sync".split(" ");
 const PLACES = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
 /** Looked for by name at run time: without them a C library that has them apart knows no accounts. */
 const PLUGINS = ["libnss_files.so.2", "libnss_compat.so.2"];
