@@ -26,7 +26,7 @@ describe.each(engines)("on $engine", (engine) => {
   const plain = (route: Route, name: RouteName): RequestInit => ({
     method: route.method,
     ...("body" in contract[name]
-      ? { body: JSON.stringify(SAMPLE[name]), headers: { "content-type": "application/json" } }
+      ? { body: JSON.stringify(SAMPLE[name]), headers: { "content-type": route.bytes ?? "application/json" } }
       : {}),
   });
   const SAMPLE: Partial<Record<RouteName, unknown>> = {
@@ -43,6 +43,8 @@ describe.each(engines)("on $engine", (engine) => {
     liftReservation: { extend_s: 60, reason: "other" },
     createToken: { label: "other" },
     createUserToken: { label: "other" },
+    linkIdentity: { login: "other" },
+    linkUserIdentity: { with: "oidc", subject: "other" },
     createUser: { name: "other" },
     patchUser: { role: "user" },
   };

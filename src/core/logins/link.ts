@@ -47,11 +47,11 @@ export function linkUserIdentity(
   { with: kind, subject }: LinkUserIdentity,
 ): Promise<LinkedIdentity> {
   const provider = core.logins?.providers.find((each) => each.kind === kind)?.issuer;
-  if (provider === undefined) throw notOffered(core, kind);
   return core.store.write(
     async (tx) => {
       await holdCaller(tx, caller);
       await requireUser(tx.db, userId);
+      if (provider === undefined) throw notOffered(core, kind);
       return view(core, await link(tx, caller, userId, { provider, subject, name: null }));
     },
     { lock: "users" },
