@@ -206,7 +206,7 @@ test("simulated nodes have names of their own, and each its own GPUs", async () 
     { node: `${machine.node}-2`, gpuType: "a100", places: 8 },
   ]);
   const second = spec(`${machine.node}-2`, [3, 4], "a100", true);
-  expect(await machine.share(second)).toEqual({ visible: "3,4", devices: [] });
+  expect(await machine.share(second)).toEqual({ visible: "3,4", ids: [], gpus: [], places: 8 });
   await expect(machine.share({ ...second, node: machine.node })).rejects.toThrow(/has no simulated a100/);
   await expect(machine.share({ ...second, node: "elsewhere" })).rejects.toThrow(/this machine is/);
 });
@@ -218,7 +218,12 @@ test("C-08 types without GPUs are offered with the places that are stated", asyn
     { gpuType: "cpu-large", gpusPerPlace: 0, places: 3, simulated: false },
     { gpuType: "h100", gpusPerPlace: 1 },
   ]);
-  expect(await machine.share(spec(machine.node, [], "cpu-large"))).toEqual({ visible: "", devices: [] });
+  expect(await machine.share(spec(machine.node, [], "cpu-large"))).toEqual({
+    visible: "",
+    ids: [],
+    gpus: [],
+    places: 3,
+  });
   await expect(machine.share(spec(machine.node, [0], "cpu-large"))).rejects.toThrow(LaunchRefused);
 });
 
