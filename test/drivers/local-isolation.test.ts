@@ -167,7 +167,10 @@ describe.skipIf(process.getuid?.() !== 0)("namespaces (needs root)", () => {
   });
 
   test("X-09 making a pod writes nothing through the links of the host's root", async () => {
-    const child = JSON.stringify({ act: "open", options: { ...rig.options, mask: [], dataDir: "/data" } });
+    const child = JSON.stringify({
+      act: "open",
+      options: { local: { ...rig.options, mask: [], dataDir: "/data" } },
+    });
     // A root like the host's, in which /etc/hosts is an absolute link; what runs in it comes from the real one, at /mnt.
     const script = `mount -t tmpfs root "$1" && cd "$1" && mkdir upper work merged
       mount -t overlay o -o lowerdir=/,upperdir=upper,workdir=work merged && cd merged
@@ -192,7 +195,7 @@ describe.skipIf(process.getuid?.() !== 0)("namespaces (needs root)", () => {
   test("namespaces are tried, not assumed: where they do not work, pods are plain processes", async () => {
     const child = JSON.stringify({
       act: "open",
-      options: { ...rig.options, isolation: "auto", dataDir: "." },
+      options: { local: { ...rig.options, isolation: "auto", dataDir: "." } },
     });
     // The upper directory of an overlay cannot be on an overlay, so that the trial fails in there.
     const script = `cd "$1" && mkdir lower upper work merged && mount -t overlay o -o lowerdir=lower,upperdir=upper,workdir=work merged && cd merged && exec "$2" "$3" "$4"`;

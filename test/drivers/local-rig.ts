@@ -1,14 +1,12 @@
 /** The local driver under the contract, and under its own faults. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import type { Driver, PodSpec } from "../../src/drivers/driver.ts";
 import { exists } from "../../src/drivers/local/pod-dir.ts";
 import { processesOf } from "../../src/drivers/local/process-table.ts";
 import { createLocalDriver, type LocalDriverOptions } from "../../src/drivers/local.ts";
 import type { Rig } from "./contract.ts";
+import { killServer } from "./killed-server.ts";
 import { run, temporaryDirectory } from "./ssh.ts";
 
 export class LocalRig implements Rig {
@@ -88,20 +86,9 @@ export class LocalRig implements Rig {
   }
 
   /** A server of its own that does one thing and is killed after `killAfterMs`. */
-  async killedServer(act: "launch" | "terminate", spec: PodSpec, killAfterMs: number): Promise<void> {
-    const { log: _log, ...options } = this.options;
-    const child = spawn(
-      process.execPath,
-      [join(import.meta.dirname, "server-to-kill.ts"), JSON.stringify({ act, spec, options })],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
-    const exit = once(child, "exit");
-    const ready = once(createInterface(child.stdout), "line");
-    const [line] = await Promise.race([ready, exit.then(() => [])]);
-    if (line === undefined) throw new Error(`the server ended before it could ${act}`);
-    await Promise.race([exit, new Promise((resolve) => setTimeout(resolve, killAfterMs))]);
-    child.kill("SIGKILL");
-    await exit;
+  killedServer(act: "launch" | "terminate", spec: PodSpec, killAfterMs: number): Promise<void> {
+    const { log: _log, ...local } = this.options;
+    return killServer({ act, spec, options: { local } }, killAfterMs);
   }
 
   /** Ends all pods that are left, and says what still remains of them. */

@@ -1,7 +1,7 @@
 /** Starting an agent on a host: a container that ends with the connection to it, and is taken away by the engine. */
 import { randomUUID } from "node:crypto";
 import { type Engine, unlessStatus } from "../docker/engine.ts";
-import { processStream } from "../docker/frames.ts";
+import { ProcessStream } from "../docker/frames.ts";
 import { LABEL, type Names } from "../docker/names.ts";
 import { placeImage } from "../docker/tools-volume.ts";
 import { agentImage, COMMAND, DISKS } from "./agent-image.ts";
@@ -36,7 +36,7 @@ export async function startAgent(engine: Engine, names: Names, volume: string): 
 async function linkTo(engine: Engine, name: string): Promise<AgentLink> {
   const raw = await engine.upgrade(`/containers/${name}/attach?stream=1&stdin=1&stdout=1&stderr=1`);
   let said = "";
-  const stream = processStream(raw, (bytes) => {
+  const stream = new ProcessStream(raw, (bytes) => {
     said = (said + bytes.toString()).slice(-2000);
   });
   return new AgentLink({ input: stream, output: stream, said: () => said.trim() });

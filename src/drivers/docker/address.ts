@@ -1,11 +1,12 @@
 /** Where a Docker Engine is, and how a connection to it is made. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { Agent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
-import { Duplex, PassThrough } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { EngineAddress } from "../../api/engine-url.ts";
 import { Problem } from "../../api/errors.ts";
+import { ChildStream } from "./child-stream.ts";
 
 /** Files in PEM: the authority that the engine's certificate is of, and what the engine knows this server by. */
 export interface EngineTls {
@@ -40,8 +41,6 @@ export async function routeTo(address: EngineAddress, tls: EngineTls | undefined
   return { secure: true, options: { agent, host: address.host, port: address.port } };
 }
 
-const MAX_SAID = 500;
-
 /** Each connection is `docker system dial-stdio` over ssh, as Docker's own client does it: with the user's keys, agent, ssh_config and known_hosts. */
 class SshAgent extends Agent {
   readonly #args: readonly string[];
@@ -60,34 +59,6 @@ class SshAgent extends Agent {
   }
 
   override createConnection(): Duplex {
-    return connectionOf(spawn("ssh", this.#args, { stdio: ["pipe", "pipe", "pipe"] }));
+    return new ChildStream(spawn("ssh", this.#args, { stdio: "pipe" }));
   }
-}
-
-/** Its two ends as one stream, with what node:http asks of a socket. It ends with ssh, so that ssh's own words say why. */
-function connectionOf(child: ChildProcess): Duplex {
-  const { stdin, stdout, stderr } = child;
-  if (!stdin || !stdout || !stderr) throw new TypeError("ssh has pipes");
-  let said = "";
-  stderr.setEncoding("utf8").on("data", (text: string) => {
-    said = (said + text).slice(-MAX_SAID);
-  });
-  const output = new PassThrough();
-  stdout.pipe(output, { end: false });
-  const duplex = Duplex.from({ readable: output, writable: stdin });
-  const fail = (words: string) => duplex.destroy(Object.assign(new Error(words), { code: "ESSH" }));
-  child.on("error", (error) => fail(error.message));
-  child.on("close", (code) => {
-    if (code === 0) output.end();
-    else fail(said.trim().split("\n").at(-1) || `it ended with status ${code}`);
-  });
-  duplex.on("close", () => child.kill());
-  const same = () => duplex;
-  return Object.assign(duplex, {
-    setKeepAlive: same,
-    setNoDelay: same,
-    setTimeout: same,
-    ref: same,
-    unref: same,
-  });
 }

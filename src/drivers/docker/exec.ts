@@ -2,7 +2,7 @@
 import type { Duplex } from "node:stream";
 import { DriverError } from "../driver.ts";
 import type { Engine } from "./engine.ts";
-import { allSaid, processStream } from "./frames.ts";
+import { allSaid, ProcessStream } from "./frames.ts";
 
 export interface Exec {
   readonly command: readonly string[];
@@ -28,7 +28,7 @@ export async function runIn(engine: Engine, container: string, exec: Exec): Prom
 /** The program's input and output as one stream. */
 export async function streamTo(engine: Engine, container: string, exec: Exec): Promise<Duplex> {
   const id = await create(engine, container, exec, true);
-  return processStream(await engine.upgrade(`/exec/${id}/start`, START));
+  return new ProcessStream(await engine.upgrade(`/exec/${id}/start`, START));
 }
 
 const START = { Detach: false, Tty: false };

@@ -42,13 +42,42 @@ class Demultiplexer extends Transform {
   }
 }
 
-/** Bytes to and from a process in a container; ending it ends what the process reads. What it says on stderr is given to `aside`. */
-export function processStream(raw: Duplex, aside: (bytes: Buffer) => void = () => undefined): Duplex {
-  const output = new Demultiplexer(aside);
-  raw.on("error", (error) => output.destroy(error));
-  // It may end without an "end" when the connection is cut.
-  raw.on("close", () => raw.readableEnded || output.end());
-  return Duplex.from({ readable: raw.pipe(output), writable: raw });
+/**
+ * Bytes to and from a process in a container; ending it ends what the process reads. What it says on stderr is given to `aside`. Not Duplex.from(): to that, being destroyed by its
+ * own user is an error, which nobody would expect.
+ */
+export class ProcessStream extends Duplex {
+  readonly #raw: Duplex;
+  readonly #output: Demultiplexer;
+
+  constructor(raw: Duplex, aside: (bytes: Buffer) => void = () => undefined) {
+    super();
+    this.#raw = raw;
+    this.#output = new Demultiplexer(aside);
+    const output = raw.pipe(this.#output);
+    output.on("data", (bytes: Buffer) => this.push(bytes) || output.pause());
+    output.on("end", () => this.push(null));
+    raw.on("error", (error) => this.destroy(error));
+    // It may close without an end when the connection is cut.
+    raw.on("close", () => raw.readableEnded || output.end());
+  }
+
+  override _read(): void {
+    this.#output.resume();
+  }
+
+  override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#raw.write(bytes, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#raw.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#raw.destroy();
+    done(error);
+  }
 }
 
 /** All that was said, both outputs as they came, up to `most` bytes of the end. */

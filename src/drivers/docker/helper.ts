@@ -15,7 +15,7 @@ export interface Helper {
 
 const LONGEST_MS = 60_000;
 /** One that is older is nobody's: its server was killed. */
-const OLD_S = 600;
+const OLD_S = 120;
 
 /** Runs a container to its end, without a network, and takes it away. */
 export async function runHelper(engine: Engine, names: Names, helper: Helper): Promise<Ended> {

@@ -93,7 +93,7 @@ async function whoIs(engine: Engine, url: string): Promise<EngineInfo> {
     if (!(cause instanceof DriverError)) throw cause;
     const code = cause instanceof EngineUnreachable ? (isTls(cause.code) ? "TLS" : cause.code) : "";
     throw new Problem("invalid_input", `${url}: ${cause.message}; ${REMEDY[code] ?? OTHER_REMEDY}`, {
-      cause,
+      cause: cause.cause,
     });
   }
 }
