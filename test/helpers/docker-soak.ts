@@ -56,15 +56,21 @@ export class DockerGround implements Ground {
     return expected.sort().join() === found.sort().join();
   }
 
-  /** All that there is in the engine but what the next pod needs: the network and the volume of the deployment. */
+  /**
+   * Nothing in the engine but what the next pod needs: the network and the volumes of the deployment. Of its parts (agents, probes) whose
+   * server was killed, those that never ran may be there: the next server takes them away when they are ten minutes old.
+   */
   async nothingLeft(): Promise<boolean> {
     const [containers, volumes, networks] = await Promise.all([
-      this.#list("ps", "--all", "--quiet"),
+      this.#list("ps", "--all", "--format", `{{.Label "gpu-dev.part"}} {{.State}}`),
       this.#list("volume", "ls", "--format", "{{.Name}}"),
       this.#list("network", "ls", "--filter", "type=custom", "--quiet"),
     ]);
-    const strange = volumes.filter((name) => !/^gpu-dev-[a-z2-7]{8}-tools-[0-9a-f]{16}$/.test(name));
-    return containers.length + strange.length === 0 && volumes.length <= 1 && networks.length <= 1;
+    const left = containers.filter((line) => !/^[a-z-]+ (?:created|exited|dead)$/.test(line));
+    const strange = volumes.filter(
+      (name) => !/^gpu-dev-[a-z2-7]{8}-(?:tools-[0-9a-f]{16}|disks)$/.test(name),
+    );
+    return left.length + strange.length === 0 && volumes.length <= 2 && networks.length <= 1;
   }
 
   async #pods(): Promise<{ id: string; name: string; state: string }[]> {
