@@ -142,13 +142,17 @@ async function cancelOne(
   random: () => number,
 ): Promise<void> {
   const id = live[Math.floor(random() * live.length)] ?? "";
+  await cancel(server, id);
+  seen.cancelled.add(id);
+}
+
+/** It may expire first: that is an end too. */
+async function cancel(server: ServerProcess, id: string): Promise<void> {
   try {
     await server.api.cancelReservation({ params: { id } });
   } catch (error) {
-    // It expired before: that is an end too.
     if (!(error instanceof RefusedRequest && error.problem.code === "not_active")) throw error;
   }
-  seen.cancelled.add(id);
 }
 
 /** All that its user ever had. */
@@ -224,8 +228,7 @@ export function podsMatch(options: { readonly home: string }, all: Reservation[]
 async function finish(options: Soak, seen: Acknowledged, aheadMs: number): Promise<void> {
   await settled(options, seen, aheadMs);
   const server = await startServerProcess(serverOptions(options, aheadMs));
-  for (const r of await allReservations(server))
-    if (!FINAL.has(r.state)) await server.api.cancelReservation({ params: { id: r.id } });
+  for (const r of await allReservations(server)) if (!FINAL.has(r.state)) await cancel(server, r.id);
   await until("everything ended", async () =>
     (await allReservations(server)).every((r) => FINAL.has(r.state)),
   );
