@@ -154,11 +154,9 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("builds", () => {
     );
     expect(await launch(driver, spec)).toBeUndefined();
     const log = await said(driver, spec);
-    expect(log).toEqual(
-      expect.arrayContaining(
-        ["net=lo ", "no-mount", "nothing-found", `memory=${BOUNDS.memory}`].map((text) => text.trim()),
-      ),
-    );
+    expect(log).toEqual(expect.arrayContaining(["no-mount", "nothing-found", `memory=${BOUNDS.memory}`]));
+    // Kernels have devices of their own in every network.
+    expect(log.find((line) => line.startsWith("net="))).toMatch(/^net=.*lo(?!.*eth)/);
     expect(log.find((line) => line.startsWith("env="))).not.toMatch(/right|ann|gd_|DOCKER|GPU_DEV/);
   });
 
@@ -166,7 +164,8 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("builds", () => {
     const slow = await openDriver({ timeMaxS: 2 });
     const sleeps = await launch(slow, await specFor(slow, [`FROM ${open.host}/box:1`, "RUN sleep 1000"]));
     expect(sleeps).toBeInstanceOf(LaunchRefused);
-    expect(String(sleeps)).toMatch(/the build took longer than 2s, at Step 2\/\d+ : RUN sleep 1000/);
+    // How far it comes in that time is the machine's.
+    expect(String(sleeps)).toContain("the build took longer than 2s");
     const driver = await openDriver();
     const key = newId();
     const large = await launch(
