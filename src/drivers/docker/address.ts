@@ -1,12 +1,11 @@
 /** Where a Docker Engine is, and how a connection to it is made. */
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { Agent } from "node:http";
-import { Agent as TlsAgent } from "node:https";
 import type { Duplex } from "node:stream";
 import type { EngineAddress } from "../../api/engine-url.ts";
 import { Problem } from "../../api/errors.ts";
 import { ChildStream } from "./child-stream.ts";
+import { Pool, readCredentials, TlsPool } from "./pool.ts";
 
 /** Files in PEM: the authority that the engine's certificate is of, and what the engine knows this server by. */
 export interface EngineTls {
@@ -30,35 +29,27 @@ export interface Route {
 export async function routeTo(address: EngineAddress, tls: EngineTls | undefined): Promise<Route> {
   if (address.kind === "unix")
     return { secure: false, options: { agent: new Agent(), socketPath: address.path } };
-  if (address.kind === "ssh") return { secure: false, options: { agent: new SshAgent(address) } };
+  if (address.kind === "ssh")
+    return { secure: false, options: { agent: new Pool(() => connectBySsh(address)) } };
   if (!tls)
     throw new Problem(
       "invalid_input",
       `a Docker Engine at tcp://${address.host}:${address.port} needs TLS, or whoever reaches the port is root there: give its host tls with ca, cert and key, or use ssh://`,
     );
-  const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map((file) => readFile(file)));
-  const agent = new TlsAgent({ ca, cert, key, keepAlive: true });
-  return { secure: true, options: { agent, host: address.host, port: address.port } };
+  await readCredentials(tls);
+  return { secure: true, options: { agent: new TlsPool(tls), host: address.host, port: address.port } };
 }
 
 /** Each connection is `docker system dial-stdio` over ssh, as Docker's own client does it: with the user's keys, agent, ssh_config and known_hosts. */
-class SshAgent extends Agent {
-  readonly #args: readonly string[];
-
-  constructor({ target, port }: EngineAddress & { kind: "ssh" }) {
-    super({ keepAlive: true, maxFreeSockets: 4 });
-    const options = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15"];
-    this.#args = [
-      "-T",
-      ...options.flatMap((option) => ["-o", option]),
-      ...(port === undefined ? [] : ["-p", String(port)]),
-      "--",
-      target,
-      "docker system dial-stdio",
-    ];
-  }
-
-  override createConnection(): Duplex {
-    return new ChildStream(spawn("ssh", this.#args, { stdio: "pipe" }));
-  }
+function connectBySsh({ target, port }: EngineAddress & { kind: "ssh" }): Duplex {
+  const options = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15"];
+  const args = [
+    "-T",
+    ...options.flatMap((option) => ["-o", option]),
+    ...(port === undefined ? [] : ["-p", String(port)]),
+    "--",
+    target,
+    "docker system dial-stdio",
+  ];
+  return new ChildStream(spawn("ssh", args, { stdio: "pipe" }));
 }

@@ -1,0 +1,109 @@
+/**
+ * Connections to an engine that are kept for the next request (B-07): a few, and not for long. Those with TLS are made with the
+ * credentials that are there at that moment, so that a certificate that was renewed counts without a restart.
+ */
+import { readFile } from "node:fs/promises";
+import { Agent, type RequestOptions } from "node:http";
+import { Agent as TlsAgent } from "node:https";
+import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
+import type { EngineTls } from "./address.ts";
+
+/** How many may lie idle. */
+const MOST_IDLE = 4;
+const IDLE_MS = 60_000;
+/** One that is never idle for long is not taken up again when it is older. */
+const OLD_MS = 10 * 60_000;
+
+type Now = () => number;
+const monotonic: Now = () => performance.now();
+
+/** Tells the connections of one agent that are too old, and closes those that nobody takes up. */
+class Ages {
+  readonly #born = new WeakMap<Duplex, number>();
+  readonly #agent: Agent;
+  readonly #now: Now;
+
+  constructor(agent: Agent, now: Now) {
+    this.#agent = agent;
+    this.#now = now;
+  }
+
+  /** Whether a connection is kept that has become free. */
+  keeps(socket: Duplex): boolean {
+    const born = this.#born.get(socket) ?? this.#now();
+    this.#born.set(socket, born);
+    if (this.#now() - born > OLD_MS) return false;
+    const isFree = () =>
+      Object.values(this.#agent.freeSockets).some((free) => free?.some((s) => s === socket));
+    setTimeout(() => isFree() && socket.destroy(), IDLE_MS).unref();
+    return true;
+  }
+}
+
+/** Connections that `connect` makes. */
+export class Pool extends Agent {
+  readonly #connect: () => Duplex;
+  readonly #ages: Ages;
+
+  constructor(connect: () => Duplex, now = monotonic) {
+    super({ keepAlive: true, maxFreeSockets: MOST_IDLE });
+    this.#connect = connect;
+    this.#ages = new Ages(this, now);
+  }
+
+  override createConnection(): Duplex {
+    return this.#connect();
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    super.keepSocketAlive(socket);
+    return this.#ages.keeps(socket);
+  }
+}
+
+/** Connections with TLS. */
+export class TlsPool extends TlsAgent {
+  readonly #tls: EngineTls;
+  readonly #ages: Ages;
+
+  constructor(tls: EngineTls, now = monotonic) {
+    // A session that is taken up again would go on under the old credentials.
+    super({ keepAlive: true, maxFreeSockets: MOST_IDLE, maxCachedSessions: 0 });
+    this.#tls = tls;
+    this.#ages = new Ages(this, now);
+  }
+
+  override createConnection(
+    options: RequestOptions,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    const { host = "" } = options;
+    // Else it were the one of the header Host, which every engine takes. An address is no name (RFC 6066, 3).
+    const servername = isIP(host ?? "") ? "" : host;
+    const connect = (credentials: object) =>
+      super.createConnection({ ...options, ...credentials, servername } as RequestOptions) as Duplex;
+    readCredentials(this.#tls).then(
+      (credentials) => callback?.(null, connect(credentials)),
+      (error: Error) => callback?.(error, undefined as never),
+    );
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    super.keepSocketAlive(socket);
+    return this.#ages.keeps(socket);
+  }
+}
+
+/** Throws an error that counts as one of TLS. */
+export async function readCredentials({ ca, cert, key }: EngineTls) {
+  try {
+    const [authority, own, secret] = await Promise.all([ca, cert, key].map((file) => readFile(file)));
+    return { ca: authority, cert: own, key: secret };
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw Object.assign(new Error(`ca, cert or key cannot be read (${code})`, { cause }), {
+      code: "ERR_TLS_FILES",
+    });
+  }
+}
