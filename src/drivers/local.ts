@@ -17,8 +17,16 @@ import { blockOf, releaseBlock } from "./local/addresses.ts";
 import { asking, wordsOf } from "./local/asking.ts";
 import { Capacity } from "./local/capacity.ts";
 import { chooseIsolation } from "./local/choose-isolation.ts";
-import { abandon, checkRuns, closeClaim, deadlineText, isAbandoned, readClaim } from "./local/control.ts";
-import { diskOf, untilReleased } from "./local/disk.ts";
+import {
+  abandon,
+  checkRuns,
+  closeClaim,
+  deadlineText,
+  isAbandoned,
+  readClaim,
+  readPort,
+} from "./local/control.ts";
+import { diskOf, thawDisk, untilReleased } from "./local/disk.ts";
 import { GpuWatch } from "./local/gpu-watch.ts";
 import { dialPod, viewPod } from "./local/inspect.ts";
 import type { Isolation } from "./local/isolation.ts";
@@ -163,6 +171,7 @@ class LocalDriver implements Driver {
   async inspect(name: string, { activity = false } = {}): Promise<PodView> {
     const launching = this.#launching.has(name);
     const view = await asking(() => viewPod(podDir(this.#pods, name)));
+    if (view.state === "running") await asking(() => thawDisk(podDir(this.#pods, name)));
     if (view.state === "absent" && launching) return { state: "starting", reason: "it is being set up" };
     if (view.state !== "running" || !activity) return view;
     return { ...view, activity: await asking(() => this.#activity.of(podDir(this.#pods, name))) };
@@ -223,6 +232,8 @@ class LocalDriver implements Driver {
   /** In this order a crash between any two steps leaves what the next terminate finishes. */
   async #remove(dir: string): Promise<void> {
     if (!(await exists(dir))) return;
+    // Who waits for what is held still cannot be killed.
+    if ((await readPort(dir)) !== undefined && (await readClaim(dir)) === "alive") await thawDisk(dir);
     await closeClaim(dir);
     await killAll(dir);
     await untilReleased(dir);

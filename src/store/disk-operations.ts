@@ -5,6 +5,7 @@ import type { Tx } from "./db.ts";
 import { type OperationRow, operationShape } from "./disk-tables.ts";
 import type { Lease } from "./leases.ts";
 import type { Db } from "./tables.ts";
+import { addTally } from "./tallies.ts";
 
 const checked = (row: object): OperationRow => checkRow("disk_operations", operationShape, row);
 
@@ -129,6 +130,18 @@ export async function finishOperation(tx: Tx, id: string): Promise<OperationRow 
     .returningAll()
     .executeTakeFirst();
   return row && checked(row);
+}
+
+/** Deletes up to `limit` that were over before an instant; how they ended stays counted. */
+export async function forgetOperations(tx: Tx, before: string, limit: number): Promise<void> {
+  const old = tx.db.selectFrom("disk_operations").select("id").where("finished_at", "<", before).limit(limit);
+  const rows = await tx.db
+    .deleteFrom("disk_operations")
+    .where("id", "in", old)
+    .returning(["kind", "outcome"])
+    .execute();
+  const groups = Map.groupBy(rows, ({ kind, outcome }) => `${kind} ${outcome}`);
+  for (const [label, { length }] of groups) await addTally(tx, "disk_operation", label, length);
 }
 
 /** The next instant at which one can be claimed. */

@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { DiskState, OperationKind } from "../api/disks.ts";
 import { count } from "./columns.ts";
 import type { Db } from "./tables.ts";
+import { readTallies } from "./tallies.ts";
 
 interface DiskCount {
   readonly disks: number;
@@ -50,6 +51,7 @@ interface OperationCount {
   readonly operations: number;
 }
 
+/** Of the same kind and state there may be two: those that are there, and those that are forgotten. */
 export async function countOperations(db: Db): Promise<OperationCount[]> {
   const state = sql<OperationCount["state"]>`case
     when finished_at is not null then outcome
@@ -59,5 +61,12 @@ export async function countOperations(db: Db): Promise<OperationCount[]> {
     .select(["kind", state.as("state"), (eb) => eb.fn.countAll().as("operations")])
     .groupBy(["kind", "state"])
     .execute();
-  return rows.map(({ operations, ...rest }) => ({ ...rest, operations: count(operations) }));
+  const forgotten = [...(await readTallies(db, "disk_operation"))].map(([label, operations]) => {
+    const [kind, state] = label.split(" ") as [OperationKind, OperationCount["state"]];
+    return { kind, state, operations };
+  });
+  return [
+    ...rows.map(({ operations, ...rest }) => ({ ...rest, operations: count(operations) })),
+    ...forgotten,
+  ];
 }

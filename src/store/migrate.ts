@@ -31,6 +31,7 @@ import { tokenMakers } from "./migrations/0026-token-makers.ts";
 import { diskHosts } from "./migrations/0027-disk-hosts.ts";
 import { images } from "./migrations/0028-images.ts";
 import { identityMakers } from "./migrations/0029-identity-makers.ts";
+import { diskRetention } from "./migrations/0030-disk-retention.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -72,6 +73,7 @@ export const MIGRATIONS: readonly Migration[] = [
   diskHosts,
   images,
   identityMakers,
+  diskRetention,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

@@ -3,16 +3,16 @@ import { count } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import type { Db } from "./tables.ts";
 
-/** "unproved": first logins that were tried in vain, by cause. */
-type TallyName = "finding" | "unproved";
+/** "unproved": first logins that were tried in vain, by cause. "disk_operation": those that are forgotten, by kind and outcome. */
+type TallyName = "finding" | "unproved" | "disk_operation";
 
-/** One more. */
-export async function addTally(tx: Tx, name: TallyName, label: string): Promise<void> {
+/** One more, or so many. */
+export async function addTally(tx: Tx, name: TallyName, label: string, more = 1): Promise<void> {
   await tx.db
     .insertInto("tallies")
-    .values({ name, label, total: 1 })
+    .values({ name, label, total: more })
     .onConflict((oc) =>
-      oc.columns(["name", "label"]).doUpdateSet((eb) => ({ total: eb("tallies.total", "+", 1) })),
+      oc.columns(["name", "label"]).doUpdateSet((eb) => ({ total: eb("tallies.total", "+", more) })),
     )
     .execute();
 }

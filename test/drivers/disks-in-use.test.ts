@@ -1,7 +1,9 @@
 /** Snapshots of disks that pods write to, and of disks on file systems that share blocks between files. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
@@ -9,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "v
 import type { DiskEngine } from "../../src/drivers/disks.ts";
 import type { Driver } from "../../src/drivers/driver.ts";
 import { homeOf } from "../../src/drivers/local/disk.ts";
+import { cloneHeldStill, markOf } from "../../src/drivers/local-disks/freeze.ts";
 import { createLocalDisks } from "../../src/drivers/local-disks.ts";
 import { killIfThere, processesNaming } from "../helpers/processes.ts";
 import { newId, podSpec, untilRunning } from "./contract.ts";
@@ -212,6 +215,49 @@ describe.skipIf(noXfs !== undefined)(
         await writeFile(file, "written");
         expect(await readFile(file, "utf8")).toBe("written");
       }
+    });
+
+    test("D-03 what was held still by processes that were all killed is let go when the pod is looked at, and when it is ended", async () => {
+      const { rig, driver, volume, pod, home } = world;
+      const mark = markOf(join(rig.options.dataDir, "disks", volume));
+      const hold = async (): Promise<void> => {
+        await writeFile(mark, "");
+        expect((await run("fsfreeze", ["--freeze", home])).code).toBe(0);
+      };
+      onTestFinished(() => void spawnSync("fsfreeze", ["--unfreeze", home]));
+      await hold();
+      // It hangs for as long as the file system is held.
+      const writing = writeFile(join(home, "after"), "written");
+      const holder = spawn("flock", ["--no-fork", mark, "sh", "-c", "echo held; exec cat"], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      await once(holder.stdout, "data");
+      await driver.inspect(pod);
+      // Somebody holds it still, whose business it is.
+      expect((await run("fsfreeze", ["--freeze", home])).stderr).toContain("busy");
+      holder.stdin.end();
+      await once(holder, "close");
+      expect(await driver.inspect(pod)).toMatchObject({ state: "running" });
+      await writing;
+      await hold();
+      await driver.terminate(pod);
+      expect(await driver.inspect(pod)).toEqual({ state: "absent" });
+    });
+
+    test("D-03 a medium that takes no writes holds nobody up: the disk is not held still", async () => {
+      const { rig, volume, home } = world;
+      const image = join(rig.options.dataDir, "disks", volume, "image");
+      await writeFile(join(home, "dirty"), Buffer.alloc(MIB, "x"));
+      expect((await run("fsfreeze", ["--freeze", medium.directory])).code).toBe(0);
+      onTestFinished(() => void spawnSync("fsfreeze", ["--unfreeze", medium.directory]));
+      const mark = join(tmpdir(), `${volume}-still`);
+      onTestFinished(() => rm(mark, { force: true }));
+      const still = await cloneHeldStill({ home, image, to: `${image}-2`, mark }, 300);
+      expect(still).toBe(false);
+      await run("fsfreeze", ["--unfreeze", medium.directory]);
+      // The one that waited ends by itself.
+      await expect.poll(() => existsSync(mark), { timeout: 60_000 }).toBe(false);
+      await writeFile(join(home, "after"), "written");
     });
 
     /** Of those that hold the disk still, as soon as one is seen; none when the server is done before. */

@@ -40,7 +40,7 @@ describe.each(["processes", "namespaces"] as const)("%s", (isolation) => {
     };
 
     test.skipIf(!root)(
-      "a full medium fails the copy, leaves nothing of it, and takes nothing with it",
+      "a copy that does not fit is refused before it is begun, leaves nothing, and takes nothing with it",
       async () => {
         const { dataDir } = rig.options;
         await run("mount", ["-t", "tmpfs", "-o", "size=10m", "full", dataDir]);
@@ -51,8 +51,8 @@ describe.each(["processes", "namespaces"] as const)("%s", (isolation) => {
           await engine.snapshot(disk, snapshot, silent);
           const target = newId();
           const restored = engine.restore(snapshot, target, 32 * MIB, silent);
-          await expect(restored).rejects.toThrow(DriverError);
-          await expect(restored).rejects.toThrow(/No space left on device|Input\/output error/);
+          await expect(restored).rejects.toThrow(DiskRefused);
+          await expect(restored).rejects.toThrow(/^a copy does not fit: it takes .+, and .+ are free$/);
           await expect(restored).rejects.not.toThrow(dataDir);
           expect(await engine.list()).toMatchObject({ disks: [disk], snapshots: [snapshot], halfMade: [] });
           expect(await output(disk, "sha256sum file")).toBe(sum);

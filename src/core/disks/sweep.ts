@@ -4,6 +4,7 @@
  */
 import type { DiskEngine } from "../../drivers/disks.ts";
 import type { Tx } from "../../store/db.ts";
+import { forgetOperations } from "../../store/disk-operations.ts";
 import { disksToPurge, takeDisk } from "../../store/disks.ts";
 import {
   deleteSnapshots,
@@ -11,6 +12,7 @@ import {
   snapshotsToLeave,
   updateSnapshot,
 } from "../../store/snapshots.ts";
+import type { Db } from "../../store/tables.ts";
 import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
@@ -24,6 +26,12 @@ import { openDueSnapshots } from "./schedule.ts";
 /** The newest so many of a disk stay, and those that are younger than this. */
 const KEEP = 3;
 const KEEP_MS = 7 * 86_400_000;
+/** Those that are taken every so often (an hour at the least) all stay for a day, and then one of each day. */
+const THIN_MS = 86_400_000;
+/** Longer than from one of those to the next, which counts from the last operation. */
+const FORGET_MS = 90 * 86_400_000;
+/** At each sweep: a server that was off for long must not hold the database for long. */
+const FORGET_AT_ONCE = 1000;
 const QUARANTINE_S = 30 * 86_400;
 
 /** One that cannot be moved or removed is logged, and does not keep the others. */
@@ -39,6 +47,9 @@ export function createDiskSweep(core: Core, conditions: Conditions): () => Promi
     await watch("beginning snapshots", () => openDueSnapshots(core));
     await watch("retiring snapshots", () => retire(core));
     await watch("taking away snapshots", () => takeAway(core, watch));
+    await watch("forgetting old operations", () =>
+      core.store.write((tx) => forgetOperations(tx, ago(tx.now, FORGET_MS), FORGET_AT_ONCE)),
+    );
     await watch("purging disks", () => purge(core));
     for (const host of disks.names) {
       const where = host === null ? "" : ` on ${host}`;
@@ -50,16 +61,18 @@ export function createDiskSweep(core: Core, conditions: Conditions): () => Promi
 
 /** Snapshots that nobody keeps are seen no longer, and then taken away. */
 async function retire(core: Core): Promise<void> {
-  const before = (now: Date) => new Date(now.getTime() - KEEP_MS).toISOString();
-  const found = await core.store.read((db, now) => snapshotsToLeave(db, KEEP, before(now)));
+  const toLeave = (db: Db, now: Date) => snapshotsToLeave(db, KEEP, ago(now, KEEP_MS), ago(now, THIN_MS));
+  const found = await core.store.read(toLeave);
   for (const diskId of new Set(found.map((one) => one.disk_id)))
     await core.store.write(async (tx) => {
       // Whoever wants to make a disk of one has taken the row before, or finds it leaving.
       await takeDisk(tx, diskId);
-      for (const one of await snapshotsToLeave(tx.db, KEEP, before(tx.now)))
+      for (const one of await toLeave(tx.db, tx.now))
         if (one.disk_id === diskId) await leave(tx, diskId, one);
     });
 }
+
+const ago = (now: Date, ms: number): string => new Date(now.getTime() - ms).toISOString();
 
 async function leave(tx: Tx, diskId: string, one: { id: string; taken_at: string | null }): Promise<void> {
   await updateSnapshot(tx, one.id, { state: "leaving" });

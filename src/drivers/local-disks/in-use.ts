@@ -2,7 +2,7 @@
  * Snapshots of a disk that a pod has. An image on a file system that shares blocks between files is held still for a moment and
  * cloned: all of it is as of one instant. Else it is copied file by file while it is being written to (live-copy.ts).
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskUse } from "../disks.ts";
 import { DriverError } from "../driver.ts";
@@ -10,7 +10,7 @@ import { readClaim } from "../local/control.ts";
 import { homeOf } from "../local/disk.ts";
 import { control, exists, podDir, readIfThere, volumeOf } from "../local/pod-dir.ts";
 import { attempt, type Made } from "./attempts.ts";
-import { clone, cloneHeldStill } from "./freeze.ts";
+import { cloneHeldStill, markOf, sharesBlocks } from "./freeze.ts";
 import type { Job } from "./job.ts";
 import { homeIn, imageOf } from "./layout.ts";
 
@@ -39,20 +39,10 @@ async function copyStill(volume: string, home: string, job: Omit<Job, "from">, r
   await attempt(volume, async (made) => {
     const copy = made.path;
     if (!(await sharesBlocks(copy))) return;
-    still = await cloneHeldStill(home, imageOf(volume), imageOf(copy));
+    still = await cloneHeldStill({ home, image: imageOf(volume), to: imageOf(copy), mark: markOf(volume) });
     if (!still) return;
     await mkdir(join(copy, "mnt"), { mode: 0o700 });
     await run({ ...job, from: await homeIn(copy), still: true }, [], [made]);
   });
   return still;
-}
-
-/** Found by trying it with a small file. */
-async function sharesBlocks(directory: string): Promise<boolean> {
-  const probe = join(directory, "probe");
-  await writeFile(probe, "shared?");
-  return clone(probe, `${probe}-2`).then(
-    () => true,
-    () => false,
-  );
 }

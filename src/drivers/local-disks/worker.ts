@@ -13,6 +13,7 @@ import { copyTree, syncTree } from "./copy.ts";
 import { type Job, SAYS, type Told } from "./job.ts";
 import { settle } from "./layout.ts";
 import { copyLive } from "./live-copy.ts";
+import { NoRoom, requireRoom } from "./room.ts";
 import { SILENCE_MS, whenSilent } from "./silence.ts";
 import { agreed, Difference, linesOf } from "./tree-list.ts";
 import { measureTree } from "./walk.ts";
@@ -73,6 +74,7 @@ async function work(job: Job): Promise<SnapshotUse> {
 /** Nobody writes to what it is of. */
 async function copyOf(from: string, to: string): Promise<SnapshotUse> {
   const use = await measureTree(from, breathe);
+  await fits(use, from);
   const progress = new Progress(use.usedBytes);
   await copyTree(from, to, gone.signal, (bytes) => progress.copied(bytes));
   const read = (bytes: number): Promise<void> => {
@@ -84,10 +86,16 @@ async function copyOf(from: string, to: string): Promise<SnapshotUse> {
   return job.still ? { ...use, changing: 0 } : use;
 }
 
+async function fits({ usedBytes }: DiskUse, from: string): Promise<void> {
+  if (job.publish) await requireRoom(from, job.publish.made, usedBytes);
+}
+
 /** Of what a pod is writing to; entered first, so that all of it is the same tree, whatever becomes of the path. */
 async function copyOfPods(from: string, to: string): Promise<SnapshotUse> {
   process.chdir(from);
   await requirePod();
+  const before = await measureTree(".", breathe).catch(unlessGone);
+  if (before) await fits(before, ".");
   // What is mounted for the pod stays mounted for as long as somebody is in it.
   setInterval(() => requirePod().catch(leaveWith), POD_MS).unref();
   let [copied, told] = [0, performance.now()];
@@ -135,9 +143,15 @@ async function writeLines(lines: AsyncIterable<string>, directory: string | unde
   closeSync(file);
 }
 
+/** Something of what a pod writes to went while it was measured. */
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+}
+
 /** A snapshot that is not what it was will not be; a disk that changed while it was copied may be still the next time. */
 function faultOf(error: unknown): Told {
   const { message } = error as Error;
+  if (error instanceof NoRoom) return { fault: message, lasting: true };
   if (!(error instanceof Difference))
     return { fault: wordsOf(error as NodeJS.ErrnoException), lasting: false };
   return job.against === undefined

@@ -3,6 +3,7 @@ import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskRefused } from "../disks.ts";
 import { DriverError, LaunchRefused, NOTICE_FILE, type PodSpec } from "../driver.ts";
+import { markOf, thawAbandoned } from "../local-disks/freeze.ts";
 import { usedInImage } from "../local-disks/image.ts";
 import { imageOf, placeOf } from "../local-disks/layout.ts";
 import { isBusy, untilDetached } from "../local-disks/lock.ts";
@@ -59,6 +60,13 @@ export async function homeOf(dir: string): Promise<string> {
   // Before that, its root may still be the machine's.
   if ((await readPort(dir)) === undefined) throw new DriverError("the pod is still starting");
   return `/proc/${Number(await readIfThere(control(dir, "claim")))}/root/home/dev`;
+}
+
+/** Lets go the disk of a pod that runs when it is held still for a snapshot by nobody any more. */
+export async function thawDisk(dir: string): Promise<void> {
+  const volume = await volumeOf(dir);
+  if (volume === undefined || !(await exists(markOf(volume)))) return;
+  await thawAbandoned(await homeOf(dir), markOf(volume));
 }
 
 /** Resolves once a pod whose processes are gone has let its disk go. */

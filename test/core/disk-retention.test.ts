@@ -1,0 +1,90 @@
+/** What is kept of the work on disks, and for how long. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { createConditions } from "../../src/core/conditions.ts";
+import { patchDisk } from "../../src/core/disks/changes.ts";
+import { listSnapshots } from "../../src/core/disks/listing.ts";
+import { createSnapshot } from "../../src/core/disks/requests.ts";
+import { createDiskSweep } from "../../src/core/disks/sweep.ts";
+import { newId } from "../../src/core/ids.ts";
+import { readTotals } from "../../src/core/totals.ts";
+import { insertSnapshot } from "../../src/store/snapshots.ts";
+import { engines, freshDatabases } from "../helpers/engines.ts";
+import { type DiskWorld, makeDiskWorld } from "./disk-world.ts";
+
+const HOUR = 3600_000;
+const DAY = 24 * HOUR;
+
+describe.each(engines)("disks over the days, $engine", ({ create }) => {
+  const fresh = freshDatabases(create);
+  let world: DiskWorld;
+  let id: string;
+  beforeEach(async () => {
+    world = await makeDiskWorld(await fresh());
+    id = await world.disk("work");
+  });
+  const sweep = async () => {
+    await createDiskSweep(world.core, createConditions(world.core.log))();
+    await world.after(0);
+  };
+  /** One that was taken so many hours ago. */
+  const insert = (hours: number, periodic: 0 | 1) =>
+    world.core.store.write(async (tx) => {
+      const at = new Date(tx.now.getTime() - hours * HOUR).toISOString();
+      const row = { id: newId(), disk_id: id, state: "ready" as const, note: null, reservation_id: null };
+      const use = { used_bytes: 1, files: 1, changing: 0 };
+      await insertSnapshot(tx, { ...row, ...use, periodic, created_at: at, taken_at: at });
+    });
+  const hoursAgo = async () => {
+    const { items } = await listSnapshots(world.core, world.ann, id, { limit: 200 });
+    return items.map(({ taken_at }) => (world.clock.now().getTime() - Date.parse(taken_at ?? "")) / HOUR);
+  };
+
+  test("D-05 of those that nobody asked for one by one all of a day stay, and then one of each day", async () => {
+    // It is 8 in the morning.
+    for (let hours = 1; hours <= 80; hours++) await insert(hours, 1);
+    await insert(30, 0);
+    await sweep();
+    const day = Array.from({ length: 24 }, (_, i) => i + 1);
+    // Asked for, and at 23:00 of the two days before.
+    expect(await hoursAgo()).toEqual([...day, 30, 33, 57]);
+  });
+
+  test("D-05 the newest three stay, however old, and one that somebody joined is his", async () => {
+    for (const hours of [26, 27, 28, 29]) await insert(hours, 1);
+    await sweep();
+    expect(await hoursAgo()).toEqual([26, 27, 28]);
+    await patchDisk(world.core, world.ann, id, { snapshot_every_s: HOUR / 1000 });
+    await world.reserve({ disk: id, duration_s: 4 * 3600 });
+    await world.after(0);
+    const hold = Promise.withResolvers<void>();
+    world.disks.before = (verb) => (verb === "snapshot" ? hold.promise : Promise.resolve());
+    const periodic = async () =>
+      (await world.rows("snapshots")).find(({ state }) => state === "taking")?.periodic;
+    world.clock.tick(HOUR);
+    await createDiskSweep(world.core, createConditions(world.core.log))();
+    expect(await periodic()).toBe(1);
+    await createSnapshot(world.core, world.ann, id, {});
+    expect(await periodic()).toBe(0);
+    hold.resolve();
+    await world.after(0);
+  });
+
+  test("operations that were over 90 days ago are forgotten, and stay counted", async () => {
+    await world.use(id);
+    const ended = async () => {
+      const { disks } = await readTotals(world.core);
+      return disks.operations
+        .filter(({ state }) => state === "done")
+        .reduce((sum, one) => sum + one.operations, 0);
+    };
+    const before = await ended();
+    expect(before).toBe(2);
+    world.clock.tick(89 * DAY);
+    await sweep();
+    expect((await world.rows("disk_operations")).length).toBe(2);
+    world.clock.tick(2 * DAY);
+    await sweep();
+    expect(await world.rows("disk_operations")).toEqual([]);
+    expect(await ended()).toBe(before);
+  });
+});
