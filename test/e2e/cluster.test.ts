@@ -10,7 +10,7 @@ import { createCore } from "../../src/core/core.ts";
 import { issueToken } from "../../src/core/people/issue.ts";
 import { createUser } from "../../src/core/people/users.ts";
 import { openStore, type Store } from "../../src/store/db.ts";
-import { type Cluster, runCluster } from "../helpers/cluster.ts";
+import { type Cluster, runCluster, tolerated } from "../helpers/cluster.ts";
 import { createFakeDriver } from "../helpers/fake-driver.ts";
 import { temporaryHome } from "../helpers/gpu-dev.ts";
 import { createDatabase } from "../helpers/postgres.ts";
@@ -136,7 +136,7 @@ async function checkRows(store: Store, seen: Acknowledged): Promise<void> {
 
 async function endAll(cluster: Cluster): Promise<void> {
   for (const r of await allReservations(cluster))
-    if (!FINAL.has(r.state)) await cluster.api.cancelReservation({ params: { id: r.id } });
+    if (!FINAL.has(r.state)) await tolerated(cluster.api.cancelReservation({ params: { id: r.id } }));
   await until(
     "everything ended",
     async () => (await allReservations(cluster)).every((r) => FINAL.has(r.state)),

@@ -187,7 +187,7 @@ async function extendOne(cluster: Servers, live: readonly string[], random: () =
 }
 
 /** It is not active yet or any more, or somebody waits for its GPUs: answers, with a reason each. */
-async function tolerated(call: Promise<unknown>): Promise<boolean> {
+export async function tolerated(call: Promise<unknown>): Promise<boolean> {
   try {
     await call;
     return true;
