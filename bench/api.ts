@@ -12,7 +12,7 @@ import { parseArgs, promisify } from "node:util";
 import { burst, paced } from "../test/helpers/load.ts";
 import { startPostgres } from "../test/helpers/postgres-server.ts";
 import { type ServerProcess, startServerProcess } from "../test/helpers/server-process.ts";
-import { quantile } from "./median.ts";
+import { median, quantile } from "./median.ts";
 import { fillReservations } from "./reservations.ts";
 
 const { values } = parseArgs({
@@ -124,18 +124,23 @@ async function calm(get: Parameters<typeof paced>[0], rate: number): Promise<voi
   );
 }
 
-/** Resident memory after a warm-up of a fifth, and at the end. */
+/** Resident memory after a warm-up of a fifth: medians of the first and of the last quarter, since each collection lets it fall. */
 async function remember(
   { pid }: ServerProcess,
   get: Parameters<typeof paced>[0],
   rate: number,
 ): Promise<void> {
+  const looks = 20;
   await paced(get, rate, memoryS / 5);
-  const before = residentMb(pid);
-  await paced(get, rate, (memoryS * 4) / 5);
-  const after = residentMb(pid);
+  const seen: number[] = [];
+  for (let look = 0; look < looks; look++) {
+    await paced(get, rate, (memoryS * 4) / 5 / looks);
+    seen.push(residentMb(pid));
+  }
+  const [first, last] = [seen.slice(0, looks / 4), seen.slice(-looks / 4)].map(median);
+  const title = `memory over ${memoryS} s`;
   console.log(
-    `  memory over ${memoryS} s${" ".repeat(12 - String(memoryS).length)}${before.toFixed(0)} MB, then ${after.toFixed(0)} MB`,
+    `  ${title.padEnd(24)} ${first?.toFixed(0)} MB, then ${last?.toFixed(0)} MB, at most ${Math.max(...seen).toFixed(0)}`,
   );
 }
 
