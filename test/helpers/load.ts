@@ -1,6 +1,6 @@
 /** Load whose latencies are all kept: requests at a fixed pace, and many connections at once. */
 import { once } from "node:events";
-import { Agent, get as httpGet, type IncomingMessage } from "node:http";
+import { Agent, get as httpGet, type IncomingMessage, type RequestOptions } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -16,9 +16,8 @@ export async function paced({ url, headers }: Get, perSecond: number, seconds: n
   const took: number[] = [];
   const sent: Promise<void>[] = [];
   const ask = async (due: number): Promise<void> => {
-    const [response] = (await once(httpGet(url, { agent, headers }), "response")) as [IncomingMessage];
-    await response.resume().toArray();
-    if (response.statusCode !== 200) throw new Error(`${url}: HTTP ${response.statusCode}`);
+    const status = await statusOf(url, { agent, headers });
+    if (status !== 200) throw new Error(`${url}: HTTP ${status}`);
     took.push(performance.now() - began - due);
   };
   const all = Math.round(perSecond * seconds);
@@ -30,6 +29,19 @@ export async function paced({ url, headers }: Get, perSecond: number, seconds: n
   await Promise.all(sent);
   agent.destroy();
   return took;
+}
+
+/** A kept connection may be closed by the server in the moment in which it is used: then it is asked again, as browsers do. */
+async function statusOf(url: string, options: RequestOptions): Promise<number | undefined> {
+  const request = httpGet(url, options);
+  try {
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    await response.resume().toArray();
+    return response.statusCode;
+  } catch (error) {
+    if (request.reusedSocket) return statusOf(url, options);
+    throw error;
+  }
 }
 
 /** How many of that many new connections, all made at once, are served. */
