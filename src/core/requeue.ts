@@ -7,7 +7,7 @@ import { changeReservation } from "./change.ts";
 import type { Core } from "./core.ts";
 import { countFinding } from "./findings.ts";
 import { QUEUED_MS } from "./lifecycle.ts";
-import { podNames } from "./planning/gang.ts";
+import { nodeOfPod, podNames } from "./planning/gang.ts";
 import { giveBack } from "./planning/plan-marks.ts";
 import { bounded, wordsOf } from "./pods/pod.ts";
 import type { Progress, Work } from "./steps/work.ts";
@@ -62,7 +62,7 @@ async function takePodsAway({ store, driver }: Core, row: ReservationRow): Promi
   const lost = await store.read(async (db) => lostRanks(db, row, await listCapacity(db, row.gpu_type)));
   const done = await Promise.allSettled(
     podNames(row).map((name, rank) =>
-      bounded("terminate", driver.terminate(name), lost.has(rank) ? LOST_MS : undefined),
+      bounded("terminate", driver.terminate(name, nodeOfPod(row)), lost.has(rank) ? LOST_MS : undefined),
     ),
   );
   const failed = done.find((one, rank) => one.status === "rejected" && !lost.has(rank));

@@ -7,15 +7,7 @@ import type { Duplex } from "node:stream";
 import type { DiskHosts } from "./disks.ts";
 import { activityOf } from "./docker/activity.ts";
 import { BuildLog } from "./docker/build-log.ts";
-import {
-  addressOf,
-  type Container,
-  findContainer,
-  hasDisk,
-  isAlive,
-  isUnborn,
-  listPods,
-} from "./docker/container.ts";
+import { addressOf, findContainer, hasDisk, isAlive, isUnborn } from "./docker/container.ts";
 import { deathOf } from "./docker/death.ts";
 import { Doors, listens } from "./docker/dial.ts";
 import { unlessStatus } from "./docker/engine.ts";
@@ -34,11 +26,13 @@ import type { Preparing } from "./docker/preparing.ts";
 import { tarOf } from "./docker/tar.ts";
 import { BASH, type Tools } from "./docker/tools.ts";
 import { usageOf } from "./docker/usage.ts";
+import { type Found, Whereabouts } from "./docker/whereabouts.ts";
 import { disksOf, homeMounts } from "./docker-disks/on-host.ts";
 import {
   type BuiltImages,
   type Driver,
   DriverError,
+  type InspectAsk,
   LaunchRefused,
   type LogLine,
   type NodeCapacity,
@@ -64,26 +58,6 @@ export interface DockerDriverParts {
   log(fields: Record<string, unknown>, message: string): void;
 }
 
-/** A pod's container and where it is. */
-interface Found {
-  readonly host: DockerHost;
-  readonly container: Container;
-}
-
-/** The first that is found, without waiting for the others; undefined when all say no. Throws when none is found and some cannot say. */
-async function firstFound<T>(looks: readonly Promise<T | undefined>[]): Promise<T | undefined> {
-  const found = looks.map(async (look) => (await look) ?? Promise.reject(NOT_HERE));
-  try {
-    return await Promise.any(found);
-  } catch (error) {
-    const failed = (error as AggregateError).errors.find((reason) => reason !== NOT_HERE);
-    if (failed !== undefined) throw failed;
-    return undefined;
-  }
-}
-
-const NOT_HERE = new Error("it is not here");
-
 /** How the script that updates a pod ends. */
 const NOT_IN_HOME = 1;
 
@@ -96,14 +70,14 @@ export class DockerDriver implements Driver {
   readonly #turns = new Turns();
   readonly #launches = new Launches();
   readonly #buildLog: BuildLog;
-  /** Where pods were seen, so that the other hosts need not be asked. */
-  readonly #seen = new Map<string, DockerHost>();
+  readonly #where: Whereabouts;
   readonly #doors = new Map<DockerHost, Doors>();
 
   readonly builtImages: BuiltImages;
 
   constructor(parts: DockerDriverParts) {
     this.#parts = parts;
+    this.#where = new Whereabouts(parts.names, parts.hosts);
     this.disks = disksOf(parts.hosts);
     this.#buildLog = new BuildLog(parts.dataDir);
     this.builtImages = parts.images.onAll(parts.hosts.map(({ engine }) => engine));
@@ -138,7 +112,7 @@ export class DockerDriver implements Driver {
     const mounts = spec.disk ? await homeMounts(host, names, spec.disk.volume) : [];
     const network = await this.#turns.take(`network of ${host.node}`, () => this.#networkOf(host, spec));
     await launchContainer(engine, { names, spec, image, tools, place, network, share, mounts });
-    this.#seen.set(spec.name, host);
+    this.#where.see(spec.name, host);
   }
 
   async #networkOf(host: DockerHost, { name }: PodSpec): Promise<string> {
@@ -155,9 +129,9 @@ export class DockerDriver implements Driver {
     );
   }
 
-  async inspect(name: string, { activity = false } = {}): Promise<PodView> {
+  async inspect(name: string, { activity = false, node }: InspectAsk = {}): Promise<PodView> {
     const reason = this.#launches.reason(name);
-    const found = await asking(() => this.#find(name));
+    const found = await asking(() => this.#where.find(name, node));
     const view = await asking(() => this.#view(found));
     if (view.state === "absent" && reason !== undefined) return { state: "starting", reason };
     if (view.state !== "running" || !activity || !found) return view;
@@ -173,27 +147,6 @@ export class DockerDriver implements Driver {
     return { state: "starting", reason: "sshd is starting" };
   }
 
-  /** Throws when it is not found and not all hosts can be asked: it may be there. */
-  async #find(name: string): Promise<Found | undefined> {
-    const { names, hosts } = this.#parts;
-    const look = async (host: DockerHost): Promise<Found | undefined> => {
-      const container = await findContainer(host.engine, names, name);
-      return container && { host, container };
-    };
-    const seen = this.#seen.get(name);
-    const there = seen && (await look(seen));
-    if (there) return there;
-    const found = await firstFound(hosts.map(look));
-    if (found) this.#seen.set(name, found.host);
-    return found;
-  }
-
-  async #alive(name: string): Promise<Found> {
-    const found = await this.#find(name);
-    if (found && isAlive(found.container)) return found;
-    throw new DriverError(`the pod ${name} does not run`);
-  }
-
   update(name: string, change: PodUpdate): Promise<void> {
     return this.#turns.take(name, () => asking(() => this.#update(name, change)));
   }
@@ -203,7 +156,7 @@ export class DockerDriver implements Driver {
     if (deadlineS !== undefined) checkDeadline(deadlineS);
     if (authorizedKeys !== undefined) checkKeys(authorizedKeys);
     for (const notice of [endNotice, idleNotice]) if (notice !== undefined) checkNotice(notice);
-    const { host, container } = await this.#alive(name);
+    const { host, container } = await this.#where.alive(name);
     const keys = authorizedKeys && (await this.#sendKeys(host, container.Id, authorizedKeys));
     const command = [BASH, `${CONTROL}/update`, String(deadlineS ?? ""), keys ?? ""];
     const environment = [
@@ -224,13 +177,13 @@ export class DockerDriver implements Driver {
     return path;
   }
 
-  async terminate(name: string): Promise<void> {
+  async terminate(name: string, node?: string): Promise<void> {
     await this.#launches.stop(name);
-    return this.#turns.take(name, () => asking(() => this.#terminate(name)));
+    return this.#turns.take(name, () => asking(() => this.#terminate(name, node)));
   }
 
-  async #terminate(name: string): Promise<void> {
-    const found = await this.#find(name);
+  async #terminate(name: string, node: string | undefined): Promise<void> {
+    const found = await this.#where.find(name, node);
     if (found) await this.#remove(name, found);
     const gang = gangOf(name);
     if (gang === undefined) return;
@@ -252,7 +205,7 @@ export class DockerDriver implements Driver {
     );
     if (await findContainer(host.engine, names, name))
       throw new DriverError(`the Docker Engine has not taken the pod ${name} away yet`);
-    this.#seen.delete(name);
+    this.#where.forget(name);
   }
 
   /** On a disk they would stay; the next pod takes away what could not be now. */
@@ -264,25 +217,13 @@ export class DockerDriver implements Driver {
     }
   }
 
-  /** Of the hosts that can be asked. Throws when none can. */
   list(): Promise<string[]> {
-    return asking(async () => {
-      const asked = await Promise.allSettled(this.#parts.hosts.map((host) => this.#listOn(host)));
-      const lists = asked.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
-      if (lists.length === 0) throw (asked[0] as PromiseRejectedResult).reason;
-      return lists.flat();
-    });
-  }
-
-  async #listOn(host: DockerHost): Promise<string[]> {
-    const pods = await listPods(host.engine, this.#parts.names);
-    for (const pod of pods) this.#seen.set(pod, host);
-    return pods;
+    return asking(() => this.#where.list());
   }
 
   dial(name: string, port: number): Promise<Duplex> {
     return asking(async () => {
-      const { host, container } = await this.#alive(name);
+      const { host, container } = await this.#where.alive(name);
       const doors = this.#doors.get(host) ?? new Doors();
       this.#doors.set(host, doors);
       const address = addressOf(container);
@@ -292,14 +233,14 @@ export class DockerDriver implements Driver {
 
   usage(name: string): Promise<PodUsage> {
     return asking(async () => {
-      const { host, container } = await this.#alive(name);
+      const { host, container } = await this.#where.alive(name);
       return usageOf(host.engine, container);
     });
   }
 
   logs(name: string, after = 0): Promise<LogLine[]> {
     return asking(async () => {
-      const found = await this.#find(name);
+      const found = await this.#where.find(name);
       const lines = found ? await saidBy(found.host.engine, found.container.Id) : [];
       const kept = lines.length > 0 ? "" : ((await keptText(this.#parts.dataDir, name)) ?? "");
       const built = await this.#buildLog.read(name);

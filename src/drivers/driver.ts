@@ -162,6 +162,13 @@ export type PodView =
   | { readonly state: "running"; readonly activity?: Activity | undefined }
   | { readonly state: "dead"; readonly reason: string };
 
+export interface InspectAsk {
+  /** Also what goes on in it, where the driver can tell; that takes longer. */
+  readonly activity?: boolean | undefined;
+  /** Where it was placed: it is there or nowhere, so that other nodes need not be asked. */
+  readonly node?: string | undefined;
+}
+
 /** The images that a driver built, by the key of PodImage. */
 export interface BuiltImages {
   list(): Promise<string[]>;
@@ -182,11 +189,10 @@ export interface Driver {
   capacity(): Promise<NodeCapacity[]>;
   /** Resolves once the pod is accepted; again with the same name is the same pod. Throws LaunchRefused for good, DriverError to try again. */
   launch(spec: PodSpec): Promise<void>;
-  /** With `activity` also what goes on in it, where the driver can tell; that takes longer. */
-  inspect(name: string, ask?: { readonly activity?: boolean }): Promise<PodView>;
+  inspect(name: string, ask?: InspectAsk): Promise<PodView>;
   update(name: string, change: PodUpdate): Promise<void>;
-  /** Resolves when nothing of the pod is left; at once when there is none. */
-  terminate(name: string): Promise<void>;
+  /** Resolves when nothing of the pod is left; at once when there is none. `node` as in InspectAsk. */
+  terminate(name: string, node?: string): Promise<void>;
   /** Names of all pods of this deployment, dead ones included; of several machines, those on the ones that can be asked. */
   list(): Promise<string[]>;
   /** A byte stream to a TCP port of the pod (22 is its sshd). Rejects with DriverError when nothing answers. */

@@ -12,7 +12,7 @@ import { newId, podSpec } from "./contract.ts";
 import { DockerRig } from "./docker-rig.ts";
 import { makeKey } from "./ssh.ts";
 
-const PATIENCE = { timeout: 30_000 };
+const PATIENCE = { timeout: 60_000 };
 
 describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
   let engine: DockerEngine;
@@ -27,7 +27,13 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
   afterAll(() => engine.stop());
 
   beforeEach(async () => {
-    rig = await DockerRig.make(engine);
+    // Another host is away all the time, which is nothing to those of this one.
+    const away = {
+      name: "away",
+      url: `unix://${engine.folder}/away.sock`,
+      gpus: [{ type: "a100", count: 1 }],
+    };
+    rig = await DockerRig.make(engine, { hosts: [{ name: "box", url: engine.url }, away] });
     const { dataDir } = rig.options;
     const clock = createClock();
     store = await openStore({ url: `sqlite:${join(dataDir, "test.db")}`, clock });
@@ -64,7 +70,8 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
   /** Of the nodes, after another look at them. */
   async function healthy(): Promise<Set<number>> {
     await world.after(61_000);
-    return new Set((await world.rows("capacity")).map((row) => row.healthy));
+    const nodes = (await world.rows("capacity")).filter(({ node }) => node === "box");
+    return new Set(nodes.map(({ healthy }) => healthy));
   }
   const inPod = (id: string, ...words: string[]) => engine.docker("exec", rig.container(`${id}-1`), ...words);
 

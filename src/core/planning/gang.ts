@@ -10,7 +10,11 @@ import {
 import type { ReservationRow } from "../../store/tables.ts";
 import { podName } from "../pods/pod.ts";
 
-type Pods = Pick<ReservationRow, "id" | "attempt" | "node_count">;
+type Pods = Pick<ReservationRow, "id" | "attempt" | "node_count" | "node">;
+
+/** The node of its one pod; of several each has its own, which the driver finds. */
+export const nodeOfPod = ({ node_count, node }: Pods): string | undefined =>
+  node_count === 1 ? (node ?? undefined) : undefined;
 
 /** In the order of their ranks. */
 export const podNames = (row: Pods): string[] =>
@@ -46,7 +50,8 @@ export async function inspectPods(
   row: Pods,
   ask: { readonly activity: boolean },
 ): Promise<PodView> {
-  const asked = await Promise.allSettled(podNames(row).map((name) => driver.inspect(name, ask)));
+  const where = { ...ask, node: nodeOfPod(row) };
+  const asked = await Promise.allSettled(podNames(row).map((name) => driver.inspect(name, where)));
   const views = asked.map((one): PodView => (one.status === "fulfilled" ? one.value : { state: "running" }));
   const together = viewTogether(views);
   const failed = asked.find((one) => one.status === "rejected");
@@ -63,7 +68,7 @@ export const updatePods = (driver: Driver, row: Pods, change: PodUpdate): Promis
 
 /** Resolves when nothing of any is left. */
 export const terminatePods = (driver: Driver, row: Pods): Promise<void> =>
-  allOrThrow(podNames(row).map((name) => driver.terminate(name)));
+  allOrThrow(podNames(row).map((name) => driver.terminate(name, nodeOfPod(row))));
 
 /** Waits for all, so that nothing goes on behind the back of who asked; then throws, if one failed. */
 async function allOrThrow(works: readonly Promise<void>[]): Promise<void> {
