@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createDockerDriver } from "../../src/drivers/docker/open.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { makeCertificates } from "../helpers/certificates.ts";
@@ -105,6 +105,25 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     ]);
     await expect(driver.inspect(`${newId()}-1`)).rejects.toThrow("no answer in time");
     expect(await driver.list()).toEqual([spec.name]);
+  });
+
+  test("one that answers no more is not looked for GPUs either, which would take longer than anybody waits", async () => {
+    const asked: string[] = [];
+    let silent = false;
+    const { url } = await door((request) => {
+      asked.push(request);
+      return silent ? SILENT : undefined;
+    });
+    const { driver } = await open([{ name: "box", url }]);
+    const health = async () => new Set((await driver.capacity()).map(({ healthy }) => healthy));
+    expect(await health()).toEqual(new Set([true]));
+    [silent, asked.length] = [true, 0];
+    // What nvidia-smi said there is not good any more.
+    const now = performance.now.bind(performance);
+    const later = vi.spyOn(performance, "now").mockImplementation(() => now() + 61_000);
+    closing.push(async () => later.mockRestore());
+    expect(await health()).toEqual(new Set([false]));
+    expect(asked).toEqual([expect.stringMatching(/^GET \/info /)]);
   });
 
   test("an engine that is too old, and a disk that is full, are said; the one for good, the other is tried again", async () => {

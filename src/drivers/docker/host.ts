@@ -11,7 +11,7 @@ import type { Names } from "./names.ts";
 import { smiIn } from "./probe.ts";
 import { type EngineInfo, type Share, shareOf } from "./share.ts";
 import type { Tools } from "./tools.ts";
-import { placeTools, type ToolsPlace } from "./tools-volume.ts";
+import { isPlaced, placeTools, type ToolsPlace } from "./tools-volume.ts";
 
 export interface HostOptions {
   readonly node: string;
@@ -115,15 +115,16 @@ export class DockerHost {
     return answer;
   }
 
-  /** The tools that its pods have; put there when it is first asked. */
+  /** The tools that its pods have; put there when it is first asked, and when somebody took them away. */
   async place(): Promise<ToolsPlace> {
-    this.#place ??= this.#makePlace();
-    try {
-      return await this.#place;
-    } catch (error) {
+    const before = this.#place;
+    const place = before && (await before);
+    if (place && !(await isPlaced(this.engine, place)) && this.#place === before) this.#place = undefined;
+    this.#place ??= this.#makePlace().catch((error: unknown) => {
       this.#place = undefined;
       throw error;
-    }
+    });
+    return this.#place;
   }
 
   async #makePlace(): Promise<ToolsPlace> {
@@ -135,6 +136,8 @@ export class DockerHost {
   }
 
   async #smi(args: readonly string[]): Promise<string> {
+    // One that does not answer is not asked for more: nobody waits for that as long as it takes.
+    await this.info();
     const { image } = await this.place();
     return smiIn((helper) => runHelper(this.engine, this.#options.names, { ...helper, image }), args);
   }

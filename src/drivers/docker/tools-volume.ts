@@ -33,6 +33,12 @@ export async function placeTools(engine: Engine, names: Names, tools: Tools): Pr
   return { image, volume };
 }
 
+/** Whether both are still there: a prune takes what no container has, and so does a server of another version. */
+export async function isPlaced(engine: Engine, { image, volume }: ToolsPlace): Promise<boolean> {
+  const found = await Promise.all([engine.find(`/images/${image}/json`), engine.find(`/volumes/${volume}`)]);
+  return !found.includes(undefined);
+}
+
 /** Read-only, and at the same place in every pod. */
 export const toolsMount = ({ volume }: ToolsPlace) => ({
   Type: "volume",
