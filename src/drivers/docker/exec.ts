@@ -16,10 +16,15 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** Who is root in a pod can hold up what runs there: nobody waits for it any longer, above all who wants to end the pod. */
+const LONGEST_MS = 20_000;
+
 /** What a program in the container says, and how it ends. It runs as root of the container, in its limits. */
 export async function runIn(engine: Engine, container: string, exec: Exec): Promise<Ended> {
   const id = await create(engine, container, exec, false);
-  const said = await allSaid(await engine.open("POST", `/exec/${id}/start`, { body: START }));
+  const signal = AbortSignal.timeout(LONGEST_MS);
+  const said = await allSaid(await engine.open("POST", `/exec/${id}/start`, { body: START, signal }));
+  if (signal.aborted) throw new DriverError("a program in the pod does not end");
   const { ExitCode } = await engine.ask<{ ExitCode: number | null }>("GET", `/exec/${id}/json`);
   if (ExitCode === null) throw new DriverError("a program in the pod was cut off");
   return { code: ExitCode, ...said };
