@@ -1,6 +1,6 @@
 /** What the containers of pods are, and what is left alone. */
 import { rm } from "node:fs/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Driver, DriverError, type PodSpec } from "../../src/drivers/driver.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
 import { newId, podSpec, untilRunning } from "./contract.ts";
@@ -77,6 +77,48 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     expect(view).toMatchObject({ state: "running", activity: { gpuBusy: true } });
     const { gpus } = await driver.usage(spec.name);
     expect(gpus).toEqual([{ busyPercent: 87, usedBytes: 1024 ** 3, totalBytes: 81_559 * 1024 ** 2 }]);
+  });
+
+  test("S-01 a GPU that is still another pod's, of whatever deployment, is given to nobody until that one is gone", async () => {
+    const [first, second] = [await newSpec({ gpus: [1] }), await newSpec({ gpus: [0, 1] })];
+    await driver.launch(first);
+    const busy = (gpu: string | undefined) => `${gpu} of box is still another pod's`;
+    await expect(driver.launch(second)).rejects.toThrow(DriverError);
+    await expect(driver.launch(second)).rejects.toThrow(busy(UUIDS[1]));
+    expect(await driver.list()).toEqual([first.name]);
+    const words = ["--label", `gpu-dev.gpus=${UUIDS[3]},${UUIDS[0]}`, await engine.image("busybox")];
+    const foreign = await engine.docker("run", "--detach", ...words, "sleep", "1000");
+    await driver.terminate(first.name);
+    await expect(driver.launch(second)).rejects.toThrow(busy(UUIDS[0]));
+    await engine.docker("kill", foreign);
+    await driver.launch(second);
+    expect(engine.devicesAsked().at(-1)?.devices).toEqual([UUIDS[0], UUIDS[1]]);
+    await engine.docker("rm", foreign);
+  });
+
+  test("L-14 who is root in a pod cannot keep it from ending by holding up what changes it", async () => {
+    const spec = await newSpec({ gpus: [0] });
+    await driver.launch(spec);
+    const ssh = await enter(spec);
+    await ssh("echo 'exec /.gpu-dev/t/bin/sleep 100000' >/run/gpu-dev/update");
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    const hurried = vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => timeout(ms / 20));
+    onTestFinished(() => hurried.mockRestore());
+    const told = expect(driver.update(spec.name, { deadlineS: 7200 })).rejects.toThrow(DriverError);
+    await driver.terminate(spec.name);
+    await told;
+    expect(await driver.list()).toEqual([]);
+  });
+
+  test("what pods need of the server is put on the host again when somebody took it away", async () => {
+    const spec = await newSpec({ gpus: [0] });
+    await driver.launch(spec);
+    await driver.terminate(spec.name);
+    const ours = ["--filter", `label=gpu-dev.deployment=${rig.options.deploymentId}`, "--quiet"];
+    await engine.docker("volume", "rm", await engine.docker("volume", "ls", ...ours));
+    await engine.docker("image", "rm", await engine.docker("image", "ls", ...ours));
+    await driver.launch(spec);
+    await untilRunning(driver, spec.name);
   });
 
   test("X-05 a pod is unprivileged, gains no privileges, publishes no port, and reaches no other pod", async () => {

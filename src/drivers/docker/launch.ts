@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { DriverError, LaunchRefused } from "../driver.ts";
 import { type Container, findContainer, isUnborn } from "./container.ts";
 import { type Engine, EngineError, unlessStatus } from "./engine.ts";
+import { requireFreeGpus } from "./gpu-guard.ts";
 import { containerOf, controlFiles, type PodPlan } from "./pod.ts";
 
 /** Another server that has begun with this pod needs less; one that was killed in the middle takes as long as that. */
@@ -15,6 +16,7 @@ export async function launchContainer(engine: Engine, plan: PodPlan): Promise<vo
   const container = made ?? (await unbornOfAnother(engine, plan));
   if (container === undefined) return;
   try {
+    await requireFreeGpus(engine, plan, container);
     await engine.ask("PUT", `/containers/${container}/archive`, {
       query: { path: "/" },
       body: controlFiles(plan),

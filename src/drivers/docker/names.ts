@@ -7,6 +7,8 @@ export const LABEL = {
   pod: "gpu-dev.pod",
   rank: "gpu-dev.rank",
   node: "gpu-dev.node",
+  /** Ids of its GPUs, joined by commas. */
+  gpus: "gpu-dev.gpus",
   /** What the disk is that is its home. */
   disk: "gpu-dev.disk",
   /** Of a network: whose it is. */

@@ -65,6 +65,7 @@ export function containerOf({ names, spec, image, place, network, share, mounts 
       [LABEL.pod]: spec.name,
       [LABEL.rank]: String(spec.gang?.rank ?? 0),
       [LABEL.node]: spec.node,
+      ...(share.ids.length > 0 && { [LABEL.gpus]: share.ids.join(",") }),
       ...(spec.disk && { [LABEL.disk]: spec.disk.volume }),
     },
     HostConfig: {
