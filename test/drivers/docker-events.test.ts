@@ -39,7 +39,7 @@ describe.skipIf(noDockerEngine())("events of a Docker Engine", () => {
     await rig.close();
   });
 
-  const untilTold = () => expect.poll(() => told, { timeout: 20_000 }).toContain(spec.name);
+  const untilTold = () => expect.poll(() => told).toContain(spec.name);
   const state = () => driver.inspect(spec.name);
 
   test("L-11 a container that is killed or removed is told of, and nothing else is", async () => {
@@ -65,7 +65,7 @@ describe.skipIf(noDockerEngine())("events of a Docker Engine", () => {
     expect(await state()).toMatchObject({ state: "dead" });
     const words = () => rig.logged.filter((line) => line.startsWith("the events"));
     // An engine that is about to end may be heard once more.
-    await expect.poll(() => words().at(-1), { timeout: 20_000 }).toContain("are heard again");
+    await expect.poll(() => words().at(-1)).toContain("are heard again");
     expect(words().at(0)).toContain("are not heard");
     expect(gone).toEqual([]);
   });

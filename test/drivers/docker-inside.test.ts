@@ -56,9 +56,9 @@ describe.skipIf(noDockerEngine())("a Docker Engine in a network of its own", () 
     };
     const held = access.hold(user, "echo up; exec sleep 4000");
     await new Promise((resolve) => held.stdout?.once("data", resolve));
-    await expect.poll(sessions, { timeout: 20_000 }).toBe(1);
+    await expect.poll(sessions).toBe(1);
     held.kill();
-    await expect.poll(sessions, { timeout: 20_000 }).toBe(0);
+    await expect.poll(sessions).toBe(0);
     const said = (await driver.logs(name)).map(({ text }) => text);
     expect(said).toContainEqual(expect.stringMatching(/^Accepted publickey for dev /));
   });
@@ -73,7 +73,7 @@ describe.skipIf(noDockerEngine())("a Docker Engine in a network of its own", () 
       stream.end("GET /file HTTP/1.0\r\n\r\n");
       return (await buffer(stream)).length;
     };
-    await expect.poll(() => dialled().catch(() => 0), { timeout: 20_000 }).toBeGreaterThan(3_000_000);
+    await expect.poll(() => dialled().catch(() => 0)).toBeGreaterThan(3_000_000);
     await expect(driver.dial(name, 1)).rejects.toThrow("nothing answers on port 1");
   });
 
