@@ -35,10 +35,26 @@ test("O-03 of the refusals of a minute 20 are written one by one, of the others 
   guess(3);
   const [summary] = (await written()).filter(({ subject }) => subject === "others");
   // 30 of the 50 ways were not written; each was tried 20 times.
-  expect(summary).toMatchObject({ actor: "system", detail: "600 more in a minute before this one" });
+  expect(summary).toMatchObject({
+    ...{ actor: "anonymous", outcome: "not_logged_in", detail: "600 more in a minute before this one" },
+  });
   expect(await written()).toHaveLength(22);
   refusals.note(new Problem("not_found", "there is none"), "GET /v1/x", "u");
   expect(await written()).toHaveLength(22);
+});
+
+test("O-03 X-01 what a user was refused is written, whatever strangers and other users try meanwhile", async () => {
+  const { core, rows } = await makeWorld(await fresh());
+  const refusals = new Refusals(core, () => 0);
+  const refuse = (code: "not_logged_in" | "not_allowed", i: number, user?: string) =>
+    refusals.note(new Problem(code, "no"), `GET /v1/${i}`, user, "10.0.0.1");
+  for (let i = 0; i < 100; i++) refuse("not_logged_in", i);
+  for (let i = 0; i < 100; i++) refuse("not_allowed", i, "eve");
+  refuse("not_allowed", 1, "mallory");
+  await refusals.written();
+  const actors = (await rows("audit")).map(({ actor }) => actor);
+  const counts = ["anonymous", "eve", "mallory"].map((who) => actors.filter((one) => one === who).length);
+  expect(counts).toEqual([20, 20, 1]);
 });
 
 test("O-03 refused logins, and those that are begun, are bounded each by themselves", async () => {

@@ -1,13 +1,12 @@
 /**
  * What is asked for by people who have not shown who they are, or may not do it: refusals, with their code as the outcome, and logins that
- * are begun. Guessing at tokens must not fill the database: the same is written once a minute, and of each kind so many in all; of the
- * others the number.
+ * are begun. Guessing at tokens must not fill the database: the same is written once a minute, and of each kind so many of each user, and
+ * of all who have not shown who they are together; of the others the number. So nobody's is hidden behind what strangers try.
  */
 import type { Problem } from "../../api/errors.ts";
 import { insertAudit } from "../../store/audit.ts";
 import type { AuditRow } from "../../store/tables.ts";
 import { Behind } from "../behind.ts";
-import { SYSTEM } from "../change.ts";
 import type { Core } from "../core.ts";
 import { newId } from "../ids.ts";
 import { LoginRefused } from "../logins/providers.ts";
@@ -31,12 +30,14 @@ interface Minute {
   readonly began: number;
   readonly seen: Set<string>;
   others: number;
+  /** Of the last of the others. */
+  outcome: string;
 }
 
 export class Refusals {
   readonly #behind: Behind<Entry>;
   readonly #now: () => number;
-  readonly #minutes = new Map<Action, Minute>();
+  readonly #minutes = new Map<string, Minute>();
   readonly #noted = new WeakSet<Problem>();
 
   /** `now` in milliseconds, from any beginning. */
@@ -91,14 +92,15 @@ export class Refusals {
     given: Pick<Entry, "actor" | "subject" | "detail" | "outcome">,
     address = currentOrigin()?.address,
   ): void {
-    const minute = this.#minute(action);
     const { actor, outcome } = given;
+    const minute = this.#minute(action, actor);
     // PostgreSQL has no NUL in text, and what providers call people goes to terminals.
     const subject = given.subject.slice(0, MAX_SUBJECT).replaceAll(/\p{C}/gu, "?");
     const key = JSON.stringify([actor, subject, outcome, address]);
     if (minute.seen.has(key)) return;
     if (minute.seen.size >= MAX_A_MINUTE) {
       minute.others += 1;
+      minute.outcome = outcome;
       return;
     }
     minute.seen.add(key);
@@ -106,30 +108,24 @@ export class Refusals {
     this.#behind.add({ ...given, action, subject, ...from });
   }
 
-  /** The present one of this action; of the last one it is told how many were not written. */
-  #minute(action: Action): Minute {
+  /** The present one of this action by this actor; of the last one it is told how many were not written. */
+  #minute(action: Action, actor: string): Minute {
     const now = this.#now();
-    const last = this.#minutes.get(action);
+    const key = `${action} ${actor}`;
+    const last = this.#minutes.get(key);
     if (last && now - last.began < MINUTE_MS) return last;
-    const next = { began: now, seen: new Set<string>(), others: 0 };
-    this.#minutes.set(action, next);
+    const next = { began: now, seen: new Set<string>(), others: 0, outcome: OK };
+    this.#minutes.set(key, next);
     if (last && last.others > 0)
       this.#behind.add({
         ...{
-          actor: SYSTEM,
+          actor,
           action,
           subject: "others",
           detail: `${last.others} more in a minute before this one`,
         },
-        ...{ outcome: OTHERS[action], from_address: null, request_id: null },
+        ...{ outcome: last.outcome, from_address: null, request_id: null },
       });
     return next;
   }
 }
-
-/** What most of those are that were not written. */
-const OTHERS: Readonly<Record<Action, string>> = {
-  "access.refuse": "not_logged_in",
-  "login.refuse": "not_allowed",
-  "login.begin": OK,
-};
