@@ -364,10 +364,10 @@ _gpu_dev() {
       "token list") COMPREPLY=($(compgen -W "--all --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "token create") COMPREPLY=($(compgen -W "--scope --expires --reservation --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "token rotate") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "token revoke") COMPREPLY=($(compgen -W "--keep-made --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "token revoke") COMPREPLY=($(compgen -W "--keep-made --with-others --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "identity list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "identity link") COMPREPLY=($(compgen -W "--with --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "identity unlink") COMPREPLY=($(compgen -W "--yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "identity unlink") COMPREPLY=($(compgen -W "--with-others --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "doctor") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config show") COMPREPLY=($(compgen -W "--origin --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config get") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -386,8 +386,8 @@ _gpu_dev() {
       "admin quotas") COMPREPLY=($(compgen -W "--user --team --default --gpus --gpu-hours --time --gpu-types --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin nodes") COMPREPLY=($(compgen -W "--wait --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin users") COMPREPLY=($(compgen -W "--role --expires --cancel --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --keep-made --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "admin identities") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --keep-made --with-others --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin identities") COMPREPLY=($(compgen -W "--with-others --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin audit") COMPREPLY=($(compgen -W "--user --action --reservation --outcome --since --until --limit --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
     esac
     return

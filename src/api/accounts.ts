@@ -1,5 +1,6 @@
 /** The contract's shapes of tokens and users. */
 import * as z from "zod";
+import { madeWith, withMade } from "./made.ts";
 import { userNameFault } from "./names.ts";
 import { idParams, instant, page, pageQuery } from "./schemas.ts";
 import { SCOPES } from "./token-routes.ts";
@@ -40,17 +41,12 @@ export const issuedToken = token.extend({
 });
 export type IssuedToken = z.infer<typeof issuedToken>;
 
-export const revokeTokenQuery = z.strictObject({
-  made: z
-    .enum(["revoke", "keep"])
-    .optional()
-    .describe("What becomes of the tokens that were made with it, and with these in turn; default: revoke"),
+export const tokenDetails = token.extend({
+  made: madeWith.describe("What was made with it, or with that in turn, and is good"),
 });
-export const revokedToken = token.extend({
-  also_revoked: z
-    .int()
-    .describe("How many were made with it, or with these in turn, and were good until now"),
-});
+export type TokenDetails = z.infer<typeof tokenDetails>;
+
+export const revokedToken = token.extend(withMade);
 export type RevokedToken = z.infer<typeof revokedToken>;
 
 const label = z

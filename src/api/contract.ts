@@ -11,6 +11,7 @@ import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
 import * as o from "./logins.ts";
 import { logPage, logsQuery } from "./logs.ts";
+import * as m from "./made.ts";
 import { podUsage } from "./pod-usage.ts";
 import * as q from "./quotas.ts";
 import * as rl from "./registries.ts";
@@ -79,16 +80,17 @@ export const contract = {
   deleteKey: { params: s.idParams, reply: s.key },
   listTokens: { query: a.listTokensQuery, reply: a.tokenPage },
   createToken: { body: a.createToken, reply: a.issuedToken },
-  revokeToken: { params: s.idParams, query: a.revokeTokenQuery, reply: a.revokedToken },
+  getToken: { params: s.idParams, reply: a.tokenDetails },
+  revokeToken: { params: s.idParams, query: m.revokeTokenQuery, reply: a.revokedToken },
   rotateToken: { params: s.idParams, reply: a.issuedToken },
   listUserTokens: { params: s.idParams, query: a.listTokensQuery, reply: a.tokenPage },
   createUserToken: { params: s.idParams, body: a.createToken, reply: a.issuedToken },
   listIdentities: { reply: i.identityPage },
   linkIdentity: { body: o.finishLogin, reply: i.linkResult },
-  unlinkIdentity: { params: s.idParams, reply: i.unlinkedIdentity },
+  unlinkIdentity: { params: s.idParams, query: m.unlinkQuery, reply: i.unlinkedIdentity },
   listUserIdentities: { params: s.idParams, reply: i.identityPage },
   linkUserIdentity: { params: s.idParams, body: i.linkUserIdentity, reply: i.identity },
-  unlinkUserIdentity: { params: i.userIdentityParams, reply: i.unlinkedIdentity },
+  unlinkUserIdentity: { params: i.userIdentityParams, query: m.unlinkQuery, reply: i.unlinkedIdentity },
   listAudit: { query: u.listAuditQuery, reply: u.auditPage },
   listUsers: { query: a.listUsersQuery, reply: a.userPage },
   createUser: { body: a.createUser, reply: a.createdUser },

@@ -1,6 +1,7 @@
 /** The contract's shapes of logins at providers that are linked to users. */
 import * as z from "zod";
 import { LOGIN_WAYS } from "./login-routes.ts";
+import { withMade } from "./made.ts";
 import { idParams, instant, page } from "./schemas.ts";
 
 const provided = z.enum(LOGIN_WAYS).exclude(["token"]);
@@ -22,9 +23,7 @@ export const identity = z.object({
 export type LinkedIdentity = z.infer<typeof identity>;
 export const identityPage = page(identity);
 
-export const unlinkedIdentity = identity.extend({
-  also_revoked: z.int().describe("How many tokens came of it, and of these in turn, and were good until now"),
-});
+export const unlinkedIdentity = identity.extend(withMade);
 export type UnlinkedIdentity = z.infer<typeof unlinkedIdentity>;
 
 export const linkResult = z.discriminatedUnion("state", [

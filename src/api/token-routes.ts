@@ -23,12 +23,20 @@ export const tokenRoutes = {
       "Make a token with at most the caller's own rights; its secret is in this answer and nowhere else",
     errors: MAKING,
   },
+  getToken: {
+    method: "GET",
+    path: "/v1/tokens/{id}",
+    status: 200,
+    summary:
+      "A token, and how much was made with it that is good; never its secret. Administrators see anybody's",
+    errors: ["not_found"],
+  },
   revokeToken: {
     method: "DELETE",
     path: "/v1/tokens/{id}",
     status: 200,
     summary:
-      "Revoke a token, and those that were made with it; what they opened ends within 5 s. Doing it again does nothing more; administrators revoke anybody's",
+      "Revoke a token, and what was made with it as far as `made` says; what they opened ends within 5 s. Doing it again does nothing more; administrators revoke anybody's",
     errors: ["not_found"],
   },
   rotateToken: {

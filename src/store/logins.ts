@@ -88,11 +88,12 @@ export async function listIdentities(db: Db, userId: string): Promise<IdentityRo
   return rows.map(identityOf);
 }
 
-/** Those that were linked with this token, or with what was made with it. */
-export async function identitiesMadeWith(db: Db, id: string): Promise<IdentityRow[]> {
-  const rows = await withMade(db, id)
+/** Those that were linked with this token, or with what was made with it; with `of` to this user, by such a one of this user. */
+export async function identitiesMadeWith(db: Db, id: string, of?: string): Promise<IdentityRow[]> {
+  const rows = await withMade(db, id, of)
     .selectFrom("identities")
     .selectAll()
+    .$if(of !== undefined, (q) => q.where("user_id", "=", of ?? ""))
     .where((eb) =>
       eb.or([eb("made_with", "=", id), eb("made_with", "in", eb.selectFrom("made").select("made.id"))]),
     )

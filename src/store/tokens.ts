@@ -150,19 +150,38 @@ export async function revokeToken(tx: Tx, id: string): Promise<TokenRow | undefi
   return row && checked(row);
 }
 
-/** With `made`: the tokens that were made with this token or login, and with these in turn. */
-export const withMade = (db: Db, id: string) =>
-  db.withRecursive("made(id)", (made) =>
-    made
+/** With `made`: the tokens that were made with this token or login, and with these in turn; with `of` by this user's for this user alone. */
+export const withMade = (db: Db, id: string, of?: string) =>
+  db.withRecursive("made(id)", (made) => {
+    const tokens = made
       .selectFrom("tokens")
-      .select("id")
-      .where("made_with", "=", id)
-      .union(made.selectFrom("tokens").innerJoin("made", "made.id", "tokens.made_with").select("tokens.id")),
-  );
+      .$if(of !== undefined, (q) => q.where("tokens.user_id", "=", of ?? ""));
+    return tokens
+      .select("tokens.id")
+      .where("tokens.made_with", "=", id)
+      .union(tokens.innerJoin("made", "made.id", "tokens.made_with").select("tokens.id"));
+  });
+
+/** Whose those are that are good at `at`: a user for each. */
+export async function usersOfMade(db: Db, id: string, at: string): Promise<string[]> {
+  const rows = await withMade(db, id)
+    .selectFrom("tokens")
+    .select("user_id")
+    .where("id", "in", (eb) => eb.selectFrom("made").select("made.id"))
+    .where("revoked_at", "is", null)
+    .where((eb) => eb.or([eb("expires_at", "is", null), eb("expires_at", ">", at)]))
+    .execute();
+  return rows.map((row) => row.user_id);
+}
+
+/** Those that were made with `from` are taken for made with `to`. */
+export async function setMadeWith(tx: Tx, from: string, to: string): Promise<void> {
+  await tx.db.updateTable("tokens").set({ made_with: to }).where("made_with", "=", from).execute();
+}
 
 /** Revokes those of them that are good; at most what others had made when it began. */
-export async function revokeMadeWith(tx: Tx, id: string): Promise<TokenRow[]> {
-  const rows = await withMade(tx.db, id)
+export async function revokeMadeWith(tx: Tx, id: string, of?: string): Promise<TokenRow[]> {
+  const rows = await withMade(tx.db, id, of)
     .updateTable("tokens")
     .set({ revoked_at: tx.at })
     .where("id", "in", (eb) => eb.selectFrom("made").select("made.id"))
@@ -185,13 +204,11 @@ export async function overTokens(db: Db, instant: string, limit: number): Promis
         eb("replaced_at", "<", instant),
       ]),
     )
-    .where((eb) =>
-      eb.not(
-        eb.exists(
-          eb.selectFrom("tokens as made").select("made.id").whereRef("made.made_with", "=", "tokens.id"),
-        ),
-      ),
-    )
+    .where(({ eb, exists, not, selectFrom }) => {
+      const made = selectFrom("tokens as made").whereRef("made.made_with", "=", "tokens.id");
+      const linked = selectFrom("identities").whereRef("identities.made_with", "=", "tokens.id");
+      return eb.and([not(exists(made.select("made.id"))), not(exists(linked.select("subject")))]);
+    })
     .limit(limit)
     .execute();
   return rows.map(({ id }) => id);

@@ -1,6 +1,7 @@
 /** The commands of tokens and users as they are typed. */
 import { expect, test } from "vitest";
 import type { IssuedToken, Token, User } from "../../src/api/accounts.ts";
+import { made } from "../helpers/made.ts";
 import { page, reservation } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
 
@@ -44,7 +45,11 @@ const world = (options: WorldOptions = {}): World =>
       createToken: () => issued,
       createUserToken: () => issued,
       rotateToken: () => issued,
-      revokeToken: ({ params }) => ({ ...token({ id: params.id ?? "", state: "revoked" }), also_revoked: 2 }),
+      revokeToken: ({ params }) => ({
+        ...token({ id: params.id ?? "", state: "revoked" }),
+        ...{ also_revoked: made(2, 1), left: made(0, 0, 20) },
+      }),
+      getToken: ({ params }) => ({ ...(params.id === ci.id ? ci : token()), made: made(2, 1, 20) }),
       listUsers: ({ query }) => page(...[ann].filter(({ name }) => (query.name ?? name) === name)),
       createUser: () => ({ user: ann, token: issued }),
       patchUser: () => ann,
@@ -114,25 +119,71 @@ test("a token is meant by its id, its beginning or its label, and only when one 
   expect(it.server.requests.at(-1)?.route).toBe("listTokens");
 });
 
-test("revoking says what went with it, and leaves it alone when told to", async () => {
+test("revoking says what went with it, what did not and what to do after a theft", async () => {
   const it = world();
-  expect((await it.gpuDev("token revoke laptop")).stderr).toBe(
-    "laptop and 2 tokens that were made with it are good for nothing any more\n",
+  const words = (command: string) =>
+    [
+      "laptop, and 2 tokens and a linked login made with it, are good for nothing any more",
+      `Still good: 20 tokens of 20 other users, made with it. Did somebody else have it? Then: gpu-dev ${command} --with-others`,
+      "",
+    ].join("\n");
+  expect((await it.gpuDev("token revoke laptop")).stderr).toBe(words(`token revoke ${token().id}`));
+  expect((await it.gpuDev("admin tokens revoke ann ci")).stderr).toBe(
+    words(`admin tokens revoke ann ${ci.id}`),
   );
-  expect(it.server.requests.at(-1)?.query).toEqual({});
-  await it.gpuDev("token revoke laptop --keep-made");
-  expect(it.server.requests.at(-1)?.query).toEqual({ made: "keep" });
-  await it.gpuDev("admin tokens revoke ann ci --keep-made");
-  expect(it.server.requests.at(-1)?.query).toEqual({ made: "keep" });
+  it.server.handlers.revokeToken = () => ({ ...ci, also_revoked: made(0), left: made(1) });
+  expect((await it.gpuDev("token revoke ci --keep-made")).stderr).toBe(
+    `ci is good for nothing any more\nStill good: a token, made with it. Did somebody else have it? Then: gpu-dev token revoke ${ci.id}\n`,
+  );
+});
+
+test.each(["token revoke ci", "admin tokens revoke ann ci"])(
+  "%s says what becomes of what was made with it",
+  async (line) => {
+    const it = world();
+    for (const [option, query] of [
+      ["", {}],
+      ["--keep-made", { made: "keep" }],
+      ["--with-others", { made: "all" }],
+    ] as const) {
+      expect((await it.gpuDev(`${line} ${option}`)).code).toBe(0);
+      expect(it.server.requests.at(-1)?.query).toEqual(query);
+    }
+    const sent = it.server.requests.length;
+    expect((await it.gpuDev(`${line} --keep-made --with-others`)).code).toBe(2);
+    expect(it.server.requests.slice(sent).filter(({ route }) => route === "revokeToken")).toEqual([]);
+  },
+);
+
+test("a token that was revoked is found to end the rest, a live one of the same name goes before it", async () => {
+  const it = world();
+  const old = token({ id: "oldbcdefghijklmnopqr", prefix: "gd_oooooo", label: "old", state: "revoked" });
+  const gone = token({ id: "gonecdefghijklmnopqr", prefix: "gd_gggggg", label: "ci", state: "revoked" });
+  it.server.handlers.listTokens = ({ query }) => (query.state === "all" ? page(ci, old, gone) : page(ci));
+  for (const [word, id] of [
+    ["old", old.id],
+    [gone.id, gone.id],
+    ["ci", ci.id],
+  ]) {
+    expect((await it.gpuDev(`token revoke ${word} --with-others`)).code).toBe(0);
+    expect(it.server.requests.at(-1)).toMatchObject({ route: "revokeToken", params: { id } });
+  }
 });
 
 test("on a terminal revoking and ending somebody's reservations ask first", async () => {
   for (const [line, question] of [
     [
       "token revoke laptop",
-      "Revoke laptop (gd_ssssss…), which is the one in use here, and what was made with it?",
+      "Revoke laptop (gd_ssssss…), which is the one in use here, and 2 tokens and a linked login made with it, but not 20 tokens of 20 other users made with it?",
     ],
-    ["token revoke ci --keep-made", `Revoke ci (${ci.prefix}…)?`],
+    [
+      "token revoke ci --with-others",
+      `Revoke ci (${ci.prefix}…), and 2 tokens and a linked login, and 20 tokens of 20 other users made with it?`,
+    ],
+    [
+      "token revoke ci --keep-made",
+      `Revoke ci (${ci.prefix}…), but not 2 tokens and a linked login, and 20 tokens of 20 other users made with it?`,
+    ],
     ["admin users disable ann --cancel", "Disable ann and end 2 reservations?"],
   ] as const) {
     const it = world({ terminal: true, answers: [false] });
@@ -158,7 +209,8 @@ test.each([
   ["admin tokens drop ann", 2, "none of list"],
   ["admin tokens list ann --scope user", 2, "go with create"],
   ["admin tokens create ann x --scope reservation", 2, "is none of user, admin, metrics"],
-  ["admin tokens create ann x --keep-made", 2, "goes with revoke"],
+  ["admin tokens create ann x --keep-made", 2, "go with revoke"],
+  ["admin tokens list ann --with-others", 2, "go with revoke"],
   ["admin tokens create ann", 2, "its label"],
   ["admin tokens revoke ann", 2, "which one"],
 ])("%s changes nothing", async (line, code, words) => {

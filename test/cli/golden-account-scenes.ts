@@ -1,7 +1,9 @@
 /** What the server answers to the commands of tokens and users, for the golden files. */
+
 import type { IssuedToken, Token, User } from "../../src/api/accounts.ts";
 import type { AuditEntry } from "../../src/api/audit.ts";
 import type { LinkedIdentity } from "../../src/api/identities.ts";
+import { made } from "../helpers/made.ts";
 import { type Handlers, page } from "./helpers/fake-server.ts";
 
 const token = (given: Partial<Token>): Token => ({
@@ -67,7 +69,8 @@ const identity: LinkedIdentity = {
   made_by: "userabcdefghijklmnop",
   made_with: "tokenbcdefghijklmnop",
 };
-const unlinked = { ...identity, also_revoked: 2 };
+const went = { also_revoked: made(1, 1), left: made(0, 0, 20) };
+const unlinked = { ...identity, also_revoked: made(2), left: made(0) };
 const identities: Handlers = {
   listIdentities: () => page(identity),
   listUserIdentities: () => page(identity),
@@ -132,7 +135,7 @@ export const accountScenes = {
     lines: ["token revoke gd_02bcde --yes"],
     handlers: {
       ...tokens,
-      revokeToken: () => ({ ...ci, state: "revoked", revoked_at: ci.created_at, also_revoked: 1 }),
+      revokeToken: () => ({ ...ci, state: "revoked", revoked_at: ci.created_at, ...went }),
     },
   },
   "admin users": {

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { LinkedIdentity } from "../../src/api/identities.ts";
+import { made } from "../helpers/made.ts";
 import { type Handlers, page } from "./helpers/fake-server.ts";
 import { createWorld, type WorldOptions } from "./helpers/world.ts";
 
@@ -59,8 +60,8 @@ function open(handlers: Handlers = {}, options: WorldOptions = {}) {
       linkIdentity: () => answers.shift() ?? expect.fail("it was asked too often"),
       listIdentities: () => page(linked(), github),
       listUserIdentities: () => page(linked(), github),
-      unlinkIdentity: () => ({ ...github, also_revoked: 1 }),
-      unlinkUserIdentity: () => ({ ...github, also_revoked: 0 }),
+      unlinkIdentity: () => ({ ...github, also_revoked: made(1), left: made(0, 0, 3) }),
+      unlinkUserIdentity: () => ({ ...github, also_revoked: made(0), left: made(0) }),
       linkUserIdentity: () => linked(),
       listUsers: () => page(ann),
       ...handlers,
@@ -101,6 +102,19 @@ test("which login is asked for where the server offers several; none and refusal
   expect((await taken.gpuDev("identity link --with oidc")).code).toBe(9);
 });
 
+test("unlinking says what went, what stays and what to do then, and ends that as well when told to", async () => {
+  const world = open();
+  const { stderr } = await world.gpuDev("identity unlink github --yes");
+  expect(stderr).toContain("leads here no more; a token that came of it: good for nothing any more\n");
+  expect(stderr).toContain("Still good: 3 tokens of 3 other users");
+  expect(stderr).toContain("--with-others");
+  expect(world.server.requests.at(-1)?.query).toEqual({});
+  for (const line of ["identity unlink github --yes", "admin identities unlink ann github:583231"]) {
+    expect((await world.gpuDev(`${line} --with-others`)).code).toBe(0);
+    expect(world.server.requests.at(-1)?.query).toEqual({ made: "all" });
+  }
+});
+
 test.each([
   ["identity unlink github --yes", "unlinkIdentity", { id: github.id }, undefined],
   ["identity unlink 583231 --yes", "unlinkIdentity", { id: github.id }, undefined],
@@ -121,6 +135,7 @@ test.each([
   ["admin identities link ann 583231", 2, "WITH:SUBJECT"],
   ["admin identities link ann ldap:583231", 2, "WITH:SUBJECT"],
   ["admin identities unlink ann", 2, "which one"],
+  ["admin identities list ann --with-others", 2, "goes with unlink"],
   ["admin identities drop ann", 2, "none of list"],
 ])("%s changes nothing", async (line, code, words) => {
   const world = open();

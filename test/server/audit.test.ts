@@ -183,7 +183,7 @@ const CHANGES: Record<Changing, (scene: Scene) => Promise<() => Promise<unknown>
   unlinkIdentity: async ({ root, login }) => {
     await root.api.linkIdentity({ body: { login: await login() } });
     const id = (await root.api.listIdentities({})).items[0]?.id ?? "";
-    return () => root.api.unlinkIdentity({ params: { id } });
+    return () => root.api.unlinkIdentity({ params: { id }, query: {} });
   },
   linkUserIdentity: async ({ rig, root }) => {
     const { id } = await rig.person("eve");
@@ -193,7 +193,7 @@ const CHANGES: Record<Changing, (scene: Scene) => Promise<() => Promise<unknown>
     const { id } = await rig.person("eve");
     const body = { with: "oidc", subject: "248289" } as const;
     const { id: identity } = await root.api.linkUserIdentity({ params: { id }, body });
-    return () => root.api.unlinkUserIdentity({ params: { id, identity } });
+    return () => root.api.unlinkUserIdentity({ params: { id, identity }, query: {} });
   },
   patchUser: async ({ rig, root }) => {
     const { id } = await rig.person("eve");

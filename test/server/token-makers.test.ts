@@ -1,6 +1,7 @@
 /** What becomes of what a token has made, when it is revoked or expires, and what is done at the moment when it does; on both engines. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { CreateToken } from "../../src/api/accounts.ts";
+import type { RevokeMade } from "../../src/api/made.ts";
 import { createReservation } from "../../src/core/create.ts";
 import { createDisk } from "../../src/core/disks/requests.ts";
 import { authenticate } from "../../src/core/people/access.ts";
@@ -8,6 +9,7 @@ import { revokeToken } from "../../src/core/people/token-list.ts";
 import { createToken } from "../../src/core/people/tokens.ts";
 import { changeUser } from "../../src/core/people/users.ts";
 import { engines } from "../helpers/engines.ts";
+import { made } from "../helpers/made.ts";
 import { type ApiRig, openRig, type Person } from "./rig.ts";
 
 const DAY = 86_400_000;
@@ -25,7 +27,7 @@ describe.each(engines)("what tokens make on $engine", (engine) => {
 
   const make = (who: { token: string }, body: Partial<CreateToken> = {}) =>
     rig.clientFor(who).createToken({ body: { label: "made", ...body } });
-  const revoke = (who: Person, { id }: { id: string }, made?: "keep") =>
+  const revoke = (who: Person, { id }: { id: string }, made?: RevokeMade) =>
     who.api.revokeToken({ params: { id }, query: made ? { made } : {} });
   const works = async (...tokens: { token: string }[]): Promise<boolean[]> =>
     Promise.all(tokens.map(async (token) => (await rig.request(token, "/v1/me", {})).status === 200));
@@ -35,7 +37,7 @@ describe.each(engines)("what tokens make on $engine", (engine) => {
       (error: { code?: string; problem?: { code: string } }) => error.code ?? error.problem?.code ?? "?",
     );
 
-  test("X-01 who is revoked has left nothing behind: what a token made, and what that made, goes with it", async () => {
+  test("X-01 with a token goes what it made for its own user, and what that made; with `all` what it made for others", async () => {
     const laptop = await make(root, { scope: "admin" });
     const child = await make(laptop);
     const grandchild = await make(child);
@@ -45,26 +47,59 @@ describe.each(engines)("what tokens make on $engine", (engine) => {
     expect([child.made_by, child.made_with, grandchild.made_with, first.made_by, next.made_with]).toEqual([
       ...[root.id, laptop.id, child.id, root.id, laptop.id],
     ]);
-    expect(await works(laptop, child, grandchild, first, next, other)).toEqual(Array(6).fill(true));
-    expect(await revoke(root, laptop)).toMatchObject({ state: "revoked", also_revoked: 4 });
-    expect(await works(laptop, child, grandchild, first, next, other)).toEqual([
-      ...[false, false, false, false, false, true],
-    ]);
+    const ofHers = await rig.clientFor(first).createToken({ body: { label: "hers" } });
+    const all = [laptop, child, grandchild, next, other, first, ofHers];
+    expect(await works(...all)).toEqual(Array(7).fill(true));
+    const left = { ...made(0), others: { tokens: 2, logins: 0, users: 1 } };
+    const { made: good } = await root.api.getToken({ params: { id: laptop.id } });
+    expect(good).toEqual({ ...left, own: { tokens: 3, logins: 0 } });
+    expect(await revoke(root, laptop)).toMatchObject({ state: "revoked", also_revoked: made(3), left });
+    expect(await works(...all)).toEqual([false, false, false, false, true, true, true]);
+    expect(await revoke(root, laptop)).toMatchObject({ also_revoked: made(0), left });
+    expect(await revoke(root, laptop, "all")).toMatchObject({ also_revoked: left, left: made(0) });
+    expect(await works(...all)).toEqual([false, false, false, false, true, false, false]);
     const { items } = await root.api.listAudit({ query: { action: "token.revoke" } });
-    expect(items).toHaveLength(5);
+    expect(items).toHaveLength(6);
     expect(items.find(({ subject }) => subject === first.id)?.data).toEqual({
       user_id: user.id,
       made_with: laptop.id,
     });
-    expect(await revoke(root, laptop)).toMatchObject({ also_revoked: 0 });
+    expect(await revoke(root, laptop, "all")).toMatchObject({ also_revoked: made(0), left: made(0) });
+  });
+
+  test("X-01 of twenty users whom an administrator added none is cut off with the token of an old laptop", async () => {
+    const laptop = await make(root, { scope: "admin" });
+    const added: { token: string }[] = [];
+    for (let i = 0; i < 20; i++)
+      added.push((await rig.clientFor(laptop).createUser({ body: { name: `user-${i}` } })).token);
+    expect(await revoke(root, laptop)).toMatchObject({ also_revoked: made(0), left: made(0, 0, 20) });
+    expect(await works(...added)).toEqual(Array(20).fill(true));
+  });
+
+  test("X-01 who is no administrator any more, or asks with a lesser token, cuts off nobody who was added then", async () => {
+    const boss = await rig.person("boss", "admin");
+    const laptop = await make(boss, { scope: "admin" });
+    const lesser = await make(boss);
+    const { token: first } = await rig.clientFor(laptop).createUser({ body: { name: "carol" } });
+    const asLesser = { ...boss, api: rig.clientFor(lesser) };
+    expect(await codeOf(revoke(asLesser, laptop, "all"))).toBe("not_allowed");
+    await root.api.patchUser({ params: { id: boss.id }, body: { role: "user" } });
+    expect(await codeOf(revoke(boss, laptop, "all"))).toBe("not_allowed");
+    expect(await works(laptop, first)).toEqual([true, true]);
+    expect(await revoke(boss, laptop)).toMatchObject({ left: made(0, 0, 1) });
+    expect(await works(laptop, first)).toEqual([false, true]);
+    expect(await codeOf(alice.api.getToken({ params: { id: laptop.id } }))).toBe("not_found");
+    expect(await root.api.getToken({ params: { id: laptop.id } })).toMatchObject({ made: made(0, 0, 1) });
   });
 
   test("X-01 what it made can be kept, and is revoked later all the same", async () => {
     const laptop = await make(root, { scope: "admin" });
     const child = await make(laptop);
-    expect(await revoke(root, laptop, "keep")).toMatchObject({ state: "revoked", also_revoked: 0 });
+    expect(await revoke(root, laptop, "keep")).toMatchObject({
+      ...{ state: "revoked", also_revoked: made(0), left: made(1) },
+    });
     expect(await works(laptop, child)).toEqual([false, true]);
-    expect(await revoke(root, laptop)).toMatchObject({ also_revoked: 1 });
+    expect(await revoke(root, laptop)).toMatchObject({ also_revoked: made(1), left: made(0) });
     expect(await works(child)).toEqual([false]);
   });
 
@@ -103,7 +138,7 @@ describe.each(engines)("what tokens make on $engine", (engine) => {
     const left = await listed();
     expect([gone, parent, child].map(({ id }) => left.includes(id))).toEqual([false, true, true]);
     // Still: what it made can be revoked with it.
-    expect(await revoke(root, parent)).toMatchObject({ also_revoked: 1 });
+    expect(await revoke(root, parent)).toMatchObject({ also_revoked: made(1) });
     rig.clock.tick(91 * DAY);
     await rig.settle();
     rig.clock.tick(60_000);

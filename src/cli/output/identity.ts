@@ -1,5 +1,7 @@
 /** Linked logins as the command line shows them. */
-import type { LinkedIdentity } from "../../api/identities.ts";
+import type { LinkedIdentity, UnlinkedIdentity } from "../../api/identities.ts";
+import type { Context } from "../context.ts";
+import { madeWords } from "./made.ts";
 import type { Output } from "./output.ts";
 import { ago } from "./time.ts";
 
@@ -19,16 +21,17 @@ export const identityTable = (
   ]),
 });
 
-/** What was unlinked, in words. */
-export function unlinkedWords({
-  name,
-  subject,
-  provider,
-  also_revoked: tokens,
-}: LinkedIdentity & { also_revoked: number }): string {
-  const revoked =
-    tokens === 0
-      ? ""
-      : `; ${tokens === 1 ? "a token that" : `${tokens} tokens that`} came of it good for nothing`;
-  return `${name ?? subject} at ${provider} leads here no more${revoked}`;
+/** Says that it was unlinked, with what came of it and went or stayed. */
+export function sayUnlinked(
+  ctx: Context,
+  { name, subject, provider, also_revoked: gone, left }: UnlinkedIdentity,
+): void {
+  const also = madeWords(gone);
+  const revoked = also === undefined ? "" : `; ${also} that came of it: good for nothing any more`;
+  ctx.say(`${name ?? subject} at ${provider} leads here no more${revoked}`);
+  const stay = madeWords(left);
+  if (stay !== undefined)
+    ctx.say(
+      `Still good: ${stay}, made by who came in with it. Did somebody else have it? Then revoke the tokens that came of it --with-others: gpu-dev token list --all`,
+    );
 }

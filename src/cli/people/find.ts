@@ -22,9 +22,20 @@ export async function findUser(api: Client, word: string): Promise<User> {
   });
 }
 
+/** The same among those that `list` gives: one that is good for nothing any more only where no live one is meant. */
+export async function findAnyToken(
+  list: (state: "live" | "all") => Promise<{ readonly items: readonly Token[] }>,
+  word: string,
+): Promise<Token> {
+  const { items: live } = await list("live");
+  return findToken(live.some((token) => isCalled(token, word)) ? live : (await list("all")).items, word);
+}
+
+const isCalled = ({ id, prefix, label }: Token, word: string): boolean => [id, prefix, label].includes(word);
+
 /** The token with this id, beginning or label among `tokens`. Throws Problem not_found, and CliError `ambiguous`. */
 export function findToken(tokens: readonly Token[], word: string): Token {
-  const meant = tokens.filter(({ id, prefix, label }) => [id, prefix, label].includes(word));
+  const meant = tokens.filter((token) => isCalled(token, word));
   const [token, ...others] = meant;
   if (!token)
     throw new Problem("not_found", `There is no live token ${JSON.stringify(word)}`, {

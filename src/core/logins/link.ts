@@ -12,8 +12,9 @@ import { record } from "../audit/record.ts";
 import type { Core } from "../core.ts";
 import type { Caller } from "../people/access.ts";
 import { requireUser } from "../people/find-user.ts";
-import { unlink } from "../people/made.ts";
+import { countMade, handOn, listMade, unlink } from "../people/made.ts";
 import { holdCaller } from "../people/standing.ts";
+import { requireAdminForAll } from "../people/token-list.ts";
 import { notOffered } from "./begin.ts";
 import { conclude, type Given } from "./finish.ts";
 import { identityId } from "./identity-id.ts";
@@ -106,19 +107,29 @@ const sharedByMany = (identity: Identity): Problem =>
     "ask who runs the server: with `name_from: session` each session is somebody",
   );
 
-/** A login of the user leads to nobody any more, and what came of it is revoked. Throws Problem not_found. */
+/**
+ * A login of the user leads to nobody any more, and what came of it is revoked, as far as it is of the same user or `made` says "all".
+ * Throws Problem not_found, and not_allowed for `all`.
+ */
 export const unlinkIdentity = (
   core: Core,
   caller: Caller,
   id: string,
-  userId = caller.id,
+  {
+    userId = caller.id,
+    made = "own",
+  }: { readonly userId?: string; readonly made?: "own" | "all" | undefined },
 ): Promise<UnlinkedIdentity> =>
   core.store.write(
     async (tx) => {
       await requireUser(tx.db, userId);
       const row = (await store.listIdentities(tx.db, userId)).find((each) => identityId(each) === id);
       if (!row) throw unknownIdentity(id);
-      return { ...view(core, row), also_revoked: await unlink(tx, caller.id, row) };
+      if (made === "all") requireAdminForAll(caller);
+      const gone = await unlink(tx, caller.id, row, made === "own" ? userId : undefined);
+      const left = await listMade(tx.db, id, tx.at);
+      await handOn(tx, row);
+      return { ...view(core, row), also_revoked: countMade(gone, userId), left: countMade(left, userId) };
     },
     { lock: "users" },
   );

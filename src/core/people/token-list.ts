@@ -1,33 +1,60 @@
 /** Tokens as their owner and administrators see them, and revoking one. */
-import type { RevokedToken, Token } from "../../api/accounts.ts";
+import type { RevokedToken, Token, TokenDetails } from "../../api/accounts.ts";
 import { Problem } from "../../api/errors.ts";
+import type { RevokeMade } from "../../api/made.ts";
 import type { Page } from "../../api/schemas.ts";
 import type { TokenRow } from "../../store/account-tables.ts";
+import type { Db } from "../../store/tables.ts";
 import { findTokenById, listTokens as listRows, revokeToken as markRevoked } from "../../store/tokens.ts";
 import type { Core } from "../core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
 import type { Caller } from "./access.ts";
+import { requireAdmin } from "./administrators.ts";
 import { requireUser } from "./find-user.ts";
-import { recordRevoked, revokeMade } from "./made.ts";
+import { countMade, listMade, recordRevoked, revokeMade } from "./made.ts";
+
+/** The caller's own, or anybody's for an administrator, and how much is good that was made with it. Throws Problem not_found. */
+export const getToken = (core: Core, caller: Caller, id: string): Promise<TokenDetails> =>
+  core.store.read(async (db, now) => {
+    const token = await requireToken(db, caller, id);
+    const made = await listMade(db, id, now.toISOString());
+    return { ...viewToken(token, now, caller), made: countMade(made, token.user_id) };
+  });
 
 /**
- * The caller's own, or anybody's for an administrator, and with it all that was made with it, of whomever it is, unless that is kept.
- * Doing it again does nothing more. Throws Problem not_found.
+ * The same is good for nothing any more, and with it what was made with it: of the same user, of all, or nothing. What an administrator
+ * made for others is theirs to work with. Doing it again does nothing more. Throws Problem not_found, and not_allowed for `all`.
  */
 export function revokeToken(
   core: Core,
   caller: Caller,
   id: string,
-  made: "revoke" | "keep" = "revoke",
+  made: RevokeMade = "own",
 ): Promise<RevokedToken> {
   return core.store.write(async (tx) => {
-    const token = await findTokenById(tx.db, id);
-    if (!token || (token.user_id !== caller.id && caller.role !== "admin")) throw unknownToken(id);
+    const token = await requireToken(tx.db, caller, id);
+    if (made === "all") requireAdminForAll(caller);
+    const owner = token.user_id;
     const revoked = await markRevoked(tx, id);
-    if (revoked) await recordRevoked(tx, caller.id, id, token.user_id);
-    const also = made === "keep" ? 0 : await revokeMade(tx, caller.id, id);
-    return { ...viewToken(revoked ?? token, tx.now, caller), also_revoked: also };
+    if (revoked) await recordRevoked(tx, caller.id, id, owner);
+    const gone =
+      made === "keep" ? [] : await revokeMade(tx, caller.id, id, made === "own" ? owner : undefined);
+    return {
+      ...viewToken(revoked ?? token, tx.now, caller),
+      also_revoked: countMade(gone, owner),
+      left: countMade(await listMade(tx.db, id, tx.at), owner),
+    };
   });
+}
+
+/** Who is no administrator any more must not cut off those who were added then. Throws Problem not_allowed. */
+export const requireAdminForAll = (caller: Caller): void =>
+  requireAdmin(caller, "what was made for other users is an administrator's to revoke");
+
+async function requireToken(db: Db, caller: Caller, id: string): Promise<TokenRow> {
+  const token = await findTokenById(db, id);
+  if (token && (token.user_id === caller.id || caller.role === "admin")) return token;
+  throw unknownToken(id);
 }
 
 export const unknownToken = (id: string): Problem =>

@@ -1,5 +1,5 @@
 /** /v1/tokens and /v1/users */
-import { listTokens, revokeToken } from "../../core/people/token-list.ts";
+import { getToken, listTokens, revokeToken } from "../../core/people/token-list.ts";
 import { createToken, rotateToken } from "../../core/people/tokens.ts";
 import { changeUser, createUserWithToken, getUser, listUsers } from "../../core/people/users.ts";
 import type { Handlers } from "../handler.ts";
@@ -10,6 +10,9 @@ export const accounts = {
   },
   async createToken({ core, caller, body, idempotency }) {
     return createToken(core, caller, body, idempotency);
+  },
+  async getToken({ core, caller, params }) {
+    return { body: await getToken(core, caller, params.id) };
   },
   async revokeToken({ core, caller, params, query }) {
     return { body: await revokeToken(core, caller, params.id, query.made) };

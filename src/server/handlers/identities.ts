@@ -9,8 +9,8 @@ export const identities = {
   async linkIdentity({ core, caller, body }) {
     return { body: await link.linkIdentity(core, caller, body) };
   },
-  async unlinkIdentity({ core, caller, params }) {
-    return { body: await link.unlinkIdentity(core, caller, params.id) };
+  async unlinkIdentity({ core, caller, params, query }) {
+    return { body: await link.unlinkIdentity(core, caller, params.id, query) };
   },
   async listUserIdentities({ core, params }) {
     return { body: await link.listIdentities(core, params.id) };
@@ -18,7 +18,8 @@ export const identities = {
   async linkUserIdentity({ core, caller, params, body }) {
     return { body: await link.linkUserIdentity(core, caller, params.id, body) };
   },
-  async unlinkUserIdentity({ core, caller, params }) {
-    return { body: await link.unlinkIdentity(core, caller, params.identity, params.id) };
+  async unlinkUserIdentity({ core, caller, params, query }) {
+    const { id: userId, identity } = params;
+    return { body: await link.unlinkIdentity(core, caller, identity, { userId, ...query }) };
   },
 } satisfies Partial<Handlers>;

@@ -4,6 +4,7 @@ import { Problem } from "../../../src/api/errors.ts";
 import { finishLogin } from "../../../src/core/logins/finish.ts";
 import { type Identity, LoginRefused } from "../../../src/core/logins/providers.ts";
 import { engines } from "../../helpers/engines.ts";
+import { made } from "../../helpers/made.ts";
 import { openRig, type Person } from "../rig.ts";
 import { createFakeProvider, ISSUER, known } from "./fake-provider.ts";
 import { done, refused } from "./login-client.ts";
@@ -61,11 +62,13 @@ describe.each(engines)("on $engine", (engine) => {
     const session = rig.clientFor(await logIn(known("alice")));
     const child = await session.createToken({ body: { label: "made with it" } });
     expect(child.expires_at).toBe("2026-01-05T09:00:10.000Z");
-    expect(await alice.api.unlinkIdentity({ params: { id } })).toMatchObject({ id, also_revoked: 2 });
+    expect(await alice.api.unlinkIdentity({ params: { id }, query: {} })).toMatchObject({
+      ...{ id, also_revoked: made(2), left: made(0) },
+    });
     for (const api of [session, rig.clientFor(child)])
       expect((await refused(api.getMe({}))).code).toBe("not_logged_in");
     expect((await refused(logIn(known("alice")))).code).toBe("name_taken");
-    expect((await refused(alice.api.unlinkIdentity({ params: { id } }))).code).toBe("not_found");
+    expect((await refused(alice.api.unlinkIdentity({ params: { id }, query: {} }))).code).toBe("not_found");
     expect(await audited("identity.delete")).toMatchObject([{ actor_name: "alice", subject: alice.id }]);
   });
 
@@ -80,10 +83,79 @@ describe.each(engines)("on $engine", (engine) => {
     const again = { ...alice, api: inside };
     await link(again, known("mallory's other one"));
     const revoked = await alice.api.revokeToken({ params: { id: stolen.id }, query: {} });
-    expect(revoked.also_revoked).toBe(2);
+    expect(revoked).toMatchObject({ also_revoked: made(2, 2), left: made(0) });
     expect((await refused(inside.getMe({}))).code).toBe("not_logged_in");
     expect((await alice.api.listIdentities({})).items).toEqual([]);
     expect((await logIn(known("mallory"))).user).toMatchObject({ name: "mallory" });
+  });
+
+  test("X-01 X-02 what an administrator linked and made for others stays with these, until it is asked for", async () => {
+    const { alice, link, logIn, rig, root } = await open();
+    const laptop = await root.api.createToken({ body: { label: "laptop", scope: "admin" } });
+    const atLaptop = { ...root, api: rig.clientFor(laptop) };
+    await link(atLaptop, known("root"));
+    const params = { id: alice.id };
+    const body = { with: "oidc", subject: "sub-of-alice" } as const;
+    await atLaptop.api.linkUserIdentity({ params, body });
+    const [session, hers] = [rig.clientFor(await logIn(known("root"))), await logIn(known("alice"))];
+    const { token: first } = await session.createUser({ body: { name: "carol" } });
+    const good = async (...some: { token: string }[]) =>
+      Promise.all(some.map(async (one) => (await rig.request(one, "/v1/me", {})).status === 200));
+    const others = { others: { tokens: 2, logins: 1, users: 2 } };
+    const revoke = (query: { made?: "all" }) => root.api.revokeToken({ params: { id: laptop.id }, query });
+    expect(await revoke({})).toMatchObject({ also_revoked: made(1, 1), left: { ...made(0), ...others } });
+    expect((await refused(session.getMe({}))).code).toBe("not_logged_in");
+    expect((await root.api.listIdentities({})).items).toEqual([]);
+    expect((await alice.api.listIdentities({})).items).toHaveLength(1);
+    expect(await good(hers, first)).toEqual([true, true]);
+    // Carol's, too, though she was added by who came in with a login that is linked no more.
+    const all = await revoke({ made: "all" });
+    expect(all).toMatchObject({ also_revoked: { ...made(0), ...others }, left: made(0) });
+    expect((await alice.api.listIdentities({})).items).toEqual([]);
+    expect(await good(hers, first)).toEqual([false, false]);
+  });
+
+  test("X-01 X-02 a token is not forgotten while a login is there that was linked with it", async () => {
+    const { alice, link, rig } = await open();
+    const old = await alice.api.createToken({ body: { label: "old", expires_in_s: 3600 } });
+    await link({ ...alice, api: rig.clientFor(old) }, known("alice"));
+    const ids = async () =>
+      (await alice.api.listTokens({ query: { state: "all" } })).items.map(({ id }) => id);
+    // The sweep comes at the minute, after what is due.
+    for (const ms of [92 * 86_400_000, 61_000]) {
+      rig.clock.tick(ms);
+      await rig.settle();
+    }
+    expect(await ids()).toContain(old.id);
+    const { also_revoked } = await alice.api.revokeToken({ params: { id: old.id }, query: {} });
+    expect(also_revoked).toEqual(made(0, 1));
+    for (const ms of [92 * 86_400_000, 61_000]) {
+      rig.clock.tick(ms);
+      await rig.settle();
+    }
+    expect(await ids()).not.toContain(old.id);
+  });
+
+  test("X-01 X-02 who unlinks an administrator's login leaves whom that added, unless told otherwise", async () => {
+    const { alice, link, logIn, rig, root } = await open();
+    const add = async (name: string) => {
+      const { id } = await link(root, known("root"));
+      const session = rig.clientFor(await logIn(known("root")));
+      const { token } = (await session.createUser({ body: { name } })).token;
+      return { id, token };
+    };
+    const [left, works] = [await add("carol"), (one: { token: string }) => rig.clientFor(one).getMe({})];
+    const unlink = (query: { made?: "all" }, id: string, who = root) =>
+      who.api.unlinkIdentity({ params: { id }, query });
+    const one = { others: { tokens: 1, logins: 0, users: 1 } };
+    expect(await unlink({}, left.id)).toMatchObject({ also_revoked: made(1), left: { ...made(0), ...one } });
+    expect(await works(left)).toMatchObject({ name: "carol" });
+    const gone = await add("dave");
+    expect(await unlink({ made: "all" }, gone.id)).toMatchObject({ also_revoked: { ...made(1), ...one } });
+    expect((await refused(works(gone))).code).toBe("not_logged_in");
+    const { id } = await link(alice, known("alice"));
+    expect((await refused(unlink({ made: "all" }, id, alice))).code).toBe("not_allowed");
+    expect((await alice.api.listIdentities({})).items).toHaveLength(1);
   });
 
   test("X-02 a login leads to one user, and one that many share to nobody in particular", async () => {
@@ -102,7 +174,7 @@ describe.each(engines)("on $engine", (engine) => {
     ]);
     const bobs = rig.clientFor(await logIn(known("bob")));
     const [own] = (await bobs.listIdentities({})).items;
-    const foreign = alice.api.unlinkIdentity({ params: { id: own?.id ?? "" } });
+    const foreign = alice.api.unlinkIdentity({ params: { id: own?.id ?? "" }, query: {} });
     expect((await refused(foreign)).code).toBe("not_found");
     for (let i = 0; i < 20; i++) await link(alice, known(`one-${i}`));
     expect((await refused(link(alice, known("one too many")))).code).toBe("conflict");
@@ -150,8 +222,8 @@ describe.each(engines)("on $engine", (engine) => {
       expect((await refused(root.api.linkUserIdentity({ params, body }))).code).toBe("invalid_input");
     const other = { params: { id: root.id }, body: { with: "oidc", subject } } as const;
     expect((await refused(root.api.linkUserIdentity(other))).code).toBe("conflict");
-    const gone = { params: { ...params, identity: linked.id } };
-    expect(await root.api.unlinkUserIdentity(gone)).toMatchObject({ also_revoked: 1 });
+    const gone = { params: { ...params, identity: linked.id }, query: {} };
+    expect(await root.api.unlinkUserIdentity(gone)).toMatchObject({ also_revoked: made(1) });
     expect((await refused(root.api.unlinkUserIdentity(gone))).code).toBe("not_found");
     expect((await refused(alice.api.listUserIdentities({ params }))).code).toBe("not_allowed");
   });

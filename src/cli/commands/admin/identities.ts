@@ -1,16 +1,19 @@
 /** `gpu-dev admin identities`: the logins at providers that lead to a user. */
 import type { User } from "../../../api/accounts.ts";
 import { LOGIN_WAYS } from "../../../api/login-routes.ts";
-import { defineCommand } from "../../command.ts";
+import { defineCommand, type Values } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
-import { identityTable, unlinkedWords } from "../../output/identity.ts";
+import { identityTable, sayUnlinked } from "../../output/identity.ts";
 import type { Output } from "../../output/output.ts";
 import { findUser } from "../../people/find.ts";
 import { findIdentity } from "../../people/identities.ts";
+import { withOthersOption } from "../../people/options.ts";
 
 const ACTIONS = ["list", "link", "unlink"] as const;
 const WAYS = LOGIN_WAYS.filter((way) => way !== "token");
+
+const options = { withOthers: withOthersOption };
 
 export const command = defineCommand({
   arguments: [
@@ -18,9 +21,9 @@ export const command = defineCommand({
     { name: "user", summary: "The user's name", required: true },
     { name: "login", summary: "link: WITH:SUBJECT, such as oidc:248289; unlink: its id or subject" },
   ],
-  options: {},
+  options,
   details:
-    "A login is linked by what the provider never gives to another: the `sub` of OpenID Connect, the number of an account at GitHub, the unique id of AWS; names and addresses are nobody's for ever. `gpu-dev admin audit --action login.refuse` has it of those that were refused. Better, users link theirs: gpu-dev identity link. What is unlinked ends the tokens that came of it. For administrators.",
+    "A login is linked by what the provider never gives to another: the `sub` of OpenID Connect, the number of an account at GitHub, the unique id of AWS; names and addresses are nobody's for ever. `gpu-dev admin audit --action login.refuse` has it of those that were refused. Better, users link theirs: gpu-dev identity link. What is unlinked ends the tokens that came of it, and what was made with them for the same user; with --with-others for others, too. For administrators.",
   examples: [
     {
       line: "gpu-dev admin identities list ann",
@@ -29,10 +32,11 @@ export const command = defineCommand({
     { line: "gpu-dev admin identities link ann github:583231", meaning: "That account is ann from now on" },
     { line: "gpu-dev admin identities unlink ann github:583231", meaning: "It leads to nobody any more" },
   ],
-  async run([action = "", name = "", word], _options, ctx): Promise<Output> {
+  async run([action = "", name = "", word], given, ctx): Promise<Output> {
     const act = { list, link, unlink }[action];
     if (!act) throw new UsageError(`${JSON.stringify(action)} is none of ${ACTIONS.join(", ")}`);
-    return await act(ctx, await findUser(ctx.api(), name), word);
+    if (action !== "unlink" && given.withOthers) throw new UsageError("--with-others goes with unlink");
+    return await act(ctx, await findUser(ctx.api(), name), word, given);
   },
 });
 
@@ -57,11 +61,17 @@ async function link(ctx: Context, { id, name }: User, word: string | undefined):
   return { json: linked, ...identityTable([linked], ctx.clock.now()) };
 }
 
-async function unlink(ctx: Context, user: User, word: string | undefined): Promise<Output> {
+async function unlink(
+  ctx: Context,
+  user: User,
+  word: string | undefined,
+  { withOthers }: Values<typeof options>,
+): Promise<Output> {
   if (word === undefined) throw new UsageError("missing required argument 'login': which one");
   const { items } = await listOf(ctx, user);
   const { id: identity } = findIdentity(items, word.replace(/^(?:oidc|github|aws):/, ""));
-  const gone = await ctx.api().unlinkUserIdentity({ params: { id: user.id, identity } });
-  ctx.say(unlinkedWords(gone));
+  const query = withOthers ? { made: "all" as const } : {};
+  const gone = await ctx.api().unlinkUserIdentity({ params: { id: user.id, identity }, query });
+  sayUnlinked(ctx, gone);
   return { json: gone, ...identityTable([gone], ctx.clock.now()) };
 }

@@ -8,8 +8,8 @@ import { allPages } from "../../http/all-pages.ts";
 import { choice } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { secretOutput, tokenTable } from "../../output/token.ts";
-import { findToken, findUser } from "../../people/find.ts";
-import { expiresOption, keepMadeOption } from "../../people/options.ts";
+import { findAnyToken, findUser } from "../../people/find.ts";
+import { expiresOption, madeOf, madeOptions } from "../../people/options.ts";
 import { revoke } from "../token/revoke.ts";
 
 const ACTIONS = ["list", "create", "revoke"] as const;
@@ -18,7 +18,7 @@ const SCOPES = ["user", "admin", "metrics"] as const;
 const options = {
   scope: choice("--scope <SCOPE>", "What it is good for (default: user)", SCOPES),
   expires: expiresOption,
-  keepMade: keepMadeOption,
+  ...madeOptions,
 };
 
 export const command = defineCommand({
@@ -29,7 +29,7 @@ export const command = defineCommand({
   ],
   options,
   details:
-    "What is created is printed alone on stdout, this once; it is for a user who has lost theirs, or for a machine. What is revoked is good for nothing within 5 seconds, tunnels included, and so is what was made with it, unless --keep-made leaves that alone. --scope and --expires go with create. For administrators.",
+    "What is created is printed alone on stdout, this once; it is for a user who has lost theirs, or for a machine. What is revoked is good for nothing within 5 seconds, tunnels included, and so is what was made with it for the same user; --with-others ends also what was made with it for others, --keep-made nothing else. --scope and --expires go with create. For administrators.",
   examples: [
     {
       line: "gpu-dev admin tokens list ann",
@@ -37,8 +37,8 @@ export const command = defineCommand({
     },
     { line: 'gpu-dev admin tokens revoke ann "old laptop"', meaning: "Out at once" },
     {
-      line: "gpu-dev admin tokens revoke ann gd_Zx81qA --keep-made",
-      meaning: "By its first characters; the tokens that were made with it stay good",
+      line: "gpu-dev admin tokens revoke ann gd_Zx81qA --with-others",
+      meaning: "By its first characters; it was stolen, and ann is an administrator",
     },
     { line: "gpu-dev admin tokens create ann laptop --expires 30d", meaning: "For ann, who has lost hers" },
     {
@@ -51,18 +51,19 @@ export const command = defineCommand({
     if (!act) throw new UsageError(`${JSON.stringify(action)} is none of ${ACTIONS.join(", ")}`);
     if (action !== "create" && (given.scope ?? given.expires) !== undefined)
       throw new UsageError("--scope and --expires go with create");
-    if (action !== "revoke" && given.keepMade) throw new UsageError("--keep-made goes with revoke");
+    if (action !== "revoke" && (given.keepMade || given.withOthers))
+      throw new UsageError("--keep-made and --with-others go with revoke");
     return await act(ctx, await findUser(ctx.api(), name), word, given);
   },
 });
 
 type Given = Values<typeof options>;
 
-const live = (ctx: Context, { id }: User) =>
-  allPages((query) => ctx.api().listUserTokens({ params: { id }, query }));
+const listOf = (ctx: Context, { id }: User, state: "live" | "all") =>
+  allPages((query) => ctx.api().listUserTokens({ params: { id }, query: { ...query, state } }));
 
 async function list(ctx: Context, user: User): Promise<Output> {
-  const page = await live(ctx, user);
+  const page = await listOf(ctx, user, "live");
   return { json: page, ...tokenTable(page.items, ctx.clock.now()), empty: `${user.name} has no live token.` };
 }
 
@@ -85,12 +86,9 @@ async function create(
   return secretOutput(ctx, issued);
 }
 
-async function revokeOne(
-  ctx: Context,
-  user: User,
-  word: string | undefined,
-  { keepMade }: Given,
-): Promise<Output> {
+async function revokeOne(ctx: Context, user: User, word: string | undefined, given: Given): Promise<Output> {
   if (word === undefined) throw new UsageError("missing required argument 'token': which one");
-  return await revoke(ctx, findToken((await live(ctx, user)).items, word), keepMade);
+  const made = madeOf(given);
+  const { id } = await findAnyToken((state) => listOf(ctx, user, state), word);
+  return await revoke(ctx, id, made, `gpu-dev admin tokens revoke ${user.name} ${id}`);
 }

@@ -1,14 +1,16 @@
 /** `gpu-dev token revoke`: a token that is good for nothing any more. */
-import type { RevokedToken, Token } from "../../../api/accounts.ts";
+import type { Token, TokenDetails } from "../../../api/accounts.ts";
+import type { MadeWith, RevokeMade } from "../../../api/made.ts";
 import { defineCommand } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { Declined } from "../../errors.ts";
 import { allPages } from "../../http/all-pages.ts";
 import { flag } from "../../options.ts";
+import { goneWords, leftWords, madeWords } from "../../output/made.ts";
 import type { Output } from "../../output/output.ts";
 import { tokenTable } from "../../output/token.ts";
-import { findToken } from "../../people/find.ts";
-import { keepMadeOption } from "../../people/options.ts";
+import { findAnyToken } from "../../people/find.ts";
+import { madeOf, madeOptions } from "../../people/options.ts";
 
 export const command = defineCommand({
   arguments: [
@@ -18,38 +20,59 @@ export const command = defineCommand({
       required: true,
     },
   ],
-  options: { keepMade: keepMadeOption, yes: flag("-y, --yes", "Do not ask") },
+  options: { ...madeOptions, yes: flag("-y, --yes", "Do not ask") },
   details:
-    "Within 5 seconds it is good for nothing on any server, nor are the tokens that were made with it, and with these in turn, also those of others and those that took its place: whoever had it may have made them. --keep-made leaves those alone. What they opened (tunnels, watches) ends. It cannot be undone. On a terminal it asks first, unless --yes says so.",
+    "Within 5 seconds it is good for nothing on any server, nor is what was made with it for the same user: tokens, also the one that took its place, linked logins, and what came of these. What an administrator made with it for others stays good, and is counted; --with-others ends that as well, for when somebody else had the token. --keep-made leaves everything else alone. What they opened (tunnels, watches) ends. It cannot be undone; doing it again with other options ends the rest. On a terminal it asks first, unless --yes says so.",
   examples: [
-    { line: 'gpu-dev token revoke "old laptop" --yes', meaning: "Of a machine that you lost" },
+    { line: 'gpu-dev token revoke "old laptop" --yes', meaning: "Of a machine that you have no more" },
+    {
+      line: "gpu-dev token revoke laptop --with-others",
+      meaning: "An administrator's that was stolen: whom the thief has let in is out as well",
+    },
     {
       line: "gpu-dev token revoke laptop --keep-made",
       meaning: "Of a machine that is nobody's any more; the tokens that were made on it stay good",
     },
   ],
-  async run([word = ""], { keepMade, yes }, ctx): Promise<Output> {
-    const { items } = await allPages((query) => ctx.api().listTokens({ query }));
-    const token = findToken(items, word);
-    const ask = !yes && ctx.interactive;
-    if (ask && !(await ctx.prompts.confirm(question(token, keepMade)))) throw new Declined();
-    return await revoke(ctx, token, keepMade);
+  async run([word = ""], { yes, ...given }, ctx): Promise<Output> {
+    const made = madeOf(given);
+    const list = (state: "live" | "all") =>
+      allPages((query) => ctx.api().listTokens({ query: { ...query, state } }));
+    const { id } = await findAnyToken(list, word);
+    if (!yes && ctx.interactive) {
+      const token = await ctx.api().getToken({ params: { id } });
+      if (!(await ctx.prompts.confirm(question(token, made)))) throw new Declined();
+    }
+    return await revoke(ctx, id, made, `gpu-dev token revoke ${id}`);
   },
 });
 
-function question({ label, prefix, current }: Token, keepMade: boolean): string {
-  const which = `${label} (${prefix}…)${current ? ", which is the one in use here" : ""}`;
-  return `Revoke ${which}${keepMade ? "" : ", and what was made with it"}?`;
+const NOTHING: MadeWith = { own: { tokens: 0, logins: 0 }, others: { tokens: 0, logins: 0, users: 0 } };
+
+function question({ label, prefix, current, made }: TokenDetails, which: RevokeMade): string {
+  const goes = madeWords({
+    own: which === "keep" ? NOTHING.own : made.own,
+    others: which === "all" ? made.others : NOTHING.others,
+  });
+  const stays = madeWords({
+    own: which === "keep" ? made.own : NOTHING.own,
+    others: which === "all" ? NOTHING.others : made.others,
+  });
+  const token = `${label} (${prefix}…)${current ? ", which is the one in use here" : ""}`;
+  const also = goes === undefined ? "" : `, and ${goes} made with it`;
+  return `Revoke ${token}${also}${stays === undefined ? "" : `, but not ${stays} made with it`}?`;
 }
 
-/** Revokes it, and shows it as it is now. */
-export async function revoke(ctx: Context, { id }: Token, keepMade: boolean): Promise<Output> {
-  const revoked = await ctx.api().revokeToken({ params: { id }, query: keepMade ? { made: "keep" } : {} });
-  ctx.say(`${revoked.label}${alsoOf(revoked)} good for nothing any more`);
+/** Revokes it, shows it as it is now, and says what went with it, and with which command goes what is left. */
+export async function revoke(
+  ctx: Context,
+  id: Token["id"],
+  made: RevokeMade,
+  command: string,
+): Promise<Output> {
+  const revoked = await ctx.api().revokeToken({ params: { id }, query: made ? { made } : {} });
+  ctx.say(`${goneWords(revoked.label, revoked.also_revoked)} good for nothing any more`);
+  const left = leftWords(revoked.left, command);
+  if (left !== undefined) ctx.say(left);
   return { json: revoked, ...tokenTable([revoked], ctx.clock.now()) };
-}
-
-function alsoOf({ also_revoked: also }: RevokedToken): string {
-  if (also === 0) return " is";
-  return ` and ${also === 1 ? "a token that was" : `${also} tokens that were`} made with it are`;
 }
