@@ -85,7 +85,7 @@ export async function insertAndPlace(
   await planChanges(tx, core, type.name);
   const disk = typeof input.disk === "string" ? await takeFreeDisk(tx, caller, input.disk) : undefined;
   const fresh = await newRow(tx, caller, input, type, disk);
-  if (disk) await requireNode(tx.db, disk, fresh);
+  if (disk) await requireNode(core, tx.db, disk, fresh);
   const wait = await waitReason(tx.db, fresh, tx.now);
   if (wait !== undefined) refuseToWait(input, wait);
   const row = await insertReservation(tx, { ...fresh, ...waiting(wait) });

@@ -148,6 +148,17 @@ describe.each(engines)("disks on hosts, $engine", ({ create }) => {
     });
   });
 
+  test("D-02 a disk that no node can have, since it was made under another driver, is refused at once, in words", async () => {
+    const id = await make("work");
+    await world.core.store.write(({ db }) =>
+      db.updateTable("disks").set({ host: null }).where("id", "=", id).execute(),
+    );
+    await expect(world.reserve({ disk: "work" })).rejects.toMatchObject({
+      code: "impossible_request",
+      message: "no node can have disk work: there is no such host",
+    });
+  });
+
   test("while a host is away, what is done with its disks is tried again, and the others go on", async () => {
     const [first, second] = [await make("first", "box1"), await make("second", "box2")];
     boxes.box1.faults.set("snapshot", new DriverError("the host does not answer"));

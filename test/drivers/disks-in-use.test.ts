@@ -304,3 +304,27 @@ describe.each(["xfs", "btrfs"] as const satisfies Kind[])("disks on %s", (kind) 
     },
   );
 });
+
+test.skipIf(noXfs !== undefined)(
+  `a copy of what a pod writes to shares no blocks: one that does not fit is refused (${noXfs ?? "xfs"})`,
+  async () => {
+    const medium = mountMedium("xfs");
+    if (typeof medium === "string") throw new Error(medium);
+    onTestFinished(() => medium.unmount());
+    const rig = new LocalDiskRig(medium.directory, {
+      dataDir: join(medium.directory, "data"),
+      isolation: "processes",
+      podsElsewhere: true,
+    });
+    const engine = await createLocalDisks(rig.options);
+    const [disk, snapshot] = [newId(), newId()];
+    await engine.create(disk, 200 * MIB);
+    await rig.onDisk(disk, "head -c 60000000 /dev/urandom >file; sync -f file");
+    const filler = join(medium.directory, "filler");
+    await run("fallocate", ["--length", String((await engine.room()) - 20 * MIB), filler]);
+    const refused = engine.snapshot(disk, snapshot, silent, "its pod");
+    await expect(refused).rejects.toThrow(/^a copy does not fit: /);
+    // Nobody writes to it: its blocks are shared.
+    expect(await engine.snapshot(disk, snapshot, silent)).toMatchObject({ files: 1 });
+  },
+);

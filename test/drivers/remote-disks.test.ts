@@ -3,8 +3,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Progress } from "../../src/drivers/disks.ts";
+import { AgentLink } from "../../src/drivers/docker-disks/link.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { AGENT, AgentRig } from "./agent-rig.ts";
 import { newId } from "./contract.ts";
@@ -91,6 +93,18 @@ test("an agent that cannot begin says why, and the next call starts another one"
   await rm(dataDir);
   expect(await engine.list()).toMatchObject({ disks: [] });
 });
+
+test.each(["no JSON", "null", '{"id":"1"}'])(
+  "an agent that says what is no message is as good as gone, and its server goes on: %s",
+  async (said) => {
+    const [input, output] = [new PassThrough().resume(), new PassThrough()];
+    const link = new AgentLink({ input, output, said: () => "" });
+    const asked = link.ask("list", []);
+    output.write(`${said}\n`);
+    await expect(asked).rejects.toThrow("the agent that works on disks ended: what it said is no message");
+    await expect(link.ask("list", [])).rejects.toThrow(DriverError);
+  },
+);
 
 test("D-03 a snapshot of a disk in use counts only if the pod has it from the beginning to the end", async () => {
   const asked: string[] = [];

@@ -80,12 +80,14 @@ async function roomOn(core: Core, host: string): Promise<Room> {
   }
 }
 
-/** Throws Problem impossible_request when no node beside the disk ever has what is asked for with it. */
+/** Throws Problem impossible_request when no node can have the disk, or none that can ever has what is asked for with it. */
 export async function requireNode(
+  core: Core,
   db: Db,
   { name, host }: DiskRow,
   { gpu_type, places, gpu_count }: Pick<ReservationRow, "gpu_type" | "places" | "gpu_count">,
 ): Promise<void> {
+  requireEngine(core, { name, host });
   if (host === null) return;
   const offers = await listCapacity(db, gpu_type);
   const most = Math.max(0, ...offers.filter((offer) => offer.host === host).map((offer) => offer.places));
@@ -102,4 +104,17 @@ export async function requireNode(
           : `reserve without it, or make one there: gpu-dev disk create NAME --node ${others[0]}`,
     },
   );
+}
+
+/** The server may have had another driver, or other hosts, when the disk was made. */
+function requireEngine(core: Core, { name, host }: Pick<DiskRow, "name" | "host">): void {
+  try {
+    diskEngine(core, host);
+  } catch (cause) {
+    if (!(cause instanceof DriverError)) throw cause;
+    throw new Problem("impossible_request", `no node can have disk ${name}: ${cause.message}`, {
+      hint: "reserve without it",
+      cause,
+    });
+  }
 }

@@ -100,7 +100,7 @@ export class AgentLink {
     output.setEncoding("utf8").on("data", (text: string) => {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) if (line !== "") this.#hear(JSON.parse(line));
+      for (const line of lines) if (line !== "") this.#read(line);
     });
     output.on("error", ({ message }) => {
       fault = message;
@@ -109,6 +109,13 @@ export class AgentLink {
       const words = said() || fault;
       this.#close(new DriverError(`the agent that works on disks ended${words && `: ${words}`}`));
     });
+  }
+
+  /** What is no message ends the talk: a host may say anything, and the server goes on. */
+  #read(line: string): void {
+    const said = messageIn(line);
+    if (said) this.#hear(said);
+    else this.#streams.output.destroy(new Error("what it said is no message"));
   }
 
   #hear(said: Said): void {
@@ -139,5 +146,15 @@ export class AgentLink {
     this.#streams.input.end();
     this.#streams.output.destroy();
     for (const call of this.#calls.values()) call.reject(why);
+  }
+}
+
+function messageIn(line: string): Said | undefined {
+  try {
+    const said: Partial<Said> | null = JSON.parse(line);
+    return typeof said?.id === "number" ? (said as Said) : undefined;
+  } catch {
+    // Cut, or of somebody else.
+    return undefined;
   }
 }

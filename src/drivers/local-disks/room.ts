@@ -9,13 +9,14 @@ export class NoRoom extends Error {
   override readonly name = "NoRoom";
 }
 
-/** Throws NoRoom when a copy of `from`, which takes so many bytes, cannot fit where it is made; files that share their blocks take none. */
-export async function requireRoom(from: string, made: string, bytes: number): Promise<void> {
+/** Throws NoRoom when a copy that takes so many bytes cannot fit where it is made; of `sharing`, whose blocks it shares where that can be, it takes none. */
+export async function requireRoom(bytes: number, made: string, sharing?: string): Promise<void> {
   const place = await stat(made);
   const directory = place.isDirectory() ? made : dirname(made);
   const { bavail, bsize } = await statfs(directory);
   const free = bavail * bsize;
   if (bytes <= free) return;
-  if ((await stat(from)).dev === place.dev && (await sharesBlocks(directory))) return;
+  const shares = sharing !== undefined && (await stat(sharing)).dev === place.dev;
+  if (shares && (await sharesBlocks(directory))) return;
   throw new NoRoom(`a copy does not fit: it takes ${exactSize(bytes)}, and ${exactSize(free)} are free`);
 }

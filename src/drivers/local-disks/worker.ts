@@ -86,8 +86,8 @@ async function copyOf(from: string, to: string): Promise<SnapshotUse> {
   return job.still ? { ...use, changing: 0 } : use;
 }
 
-async function fits({ usedBytes }: DiskUse, from: string): Promise<void> {
-  if (job.publish) await requireRoom(from, job.publish.made, usedBytes);
+async function fits({ usedBytes }: DiskUse, sharing?: string): Promise<void> {
+  if (job.publish) await requireRoom(usedBytes, job.publish.made, sharing);
 }
 
 /** Of what a pod is writing to; entered first, so that all of it is the same tree, whatever becomes of the path. */
@@ -95,7 +95,8 @@ async function copyOfPods(from: string, to: string): Promise<SnapshotUse> {
   process.chdir(from);
   await requirePod();
   const before = await measureTree(".", breathe).catch(unlessGone);
-  if (before) await fits(before, ".");
+  // It shares no blocks: each file is read as it is at that moment.
+  if (before) await fits(before);
   // What is mounted for the pod stays mounted for as long as somebody is in it.
   setInterval(() => requirePod().catch(leaveWith), POD_MS).unref();
   let [copied, told] = [0, performance.now()];
