@@ -1,5 +1,9 @@
 /** What engines say while they pull, and when they cannot, in words for users. */
-import { expect, test } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { BuildLog } from "../../src/drivers/docker/build-log.ts";
 import { imageFault } from "../../src/drivers/docker/image-faults.ts";
 import { progressOf } from "../../src/drivers/docker/pull.ts";
 
@@ -26,7 +30,16 @@ test.each([
     "LaunchRefused",
     "not enough space for the image",
   ],
-  ['Get "https://r.test/v2/": dial tcp: lookup r.test: no such host', "DriverError", "cannot be reached"],
+  [
+    'Get "https://r.test/v2/": dial tcp: lookup r.test: no such host',
+    "LaunchRefused",
+    "there is no registry",
+  ],
+  [
+    'Get "https://r.test/v2/": dial tcp: lookup r.test: server misbehaving',
+    "DriverError",
+    "cannot be reached",
+  ],
   [
     'Get "https://r.test/v2/": x509: certificate signed by unknown authority',
     "DriverError",
@@ -50,4 +63,15 @@ test("how far a pull is counts all layers that are known", () => {
   const whole = { status: "Extracting", id: "b", progressDetail: { current: 1, total: 1e9 } };
   expect(progressOf([half, whole])).toBe(": 75% of 2.0 GB");
   expect(progressOf([whole])).toBe(": unpacking it");
+});
+
+test("a build that is tried again and again is told of once", async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), "gpu-dev-log-"));
+  onTestFinished(() => rm(dataDir, { recursive: true }));
+  const log = new BuildLog(dataDir);
+  for (const line of ["Step 1/2 : FROM away", "Step 1/2 : FROM away", "Step 2/2 : RUN true"])
+    log.note("pod", line);
+  await expect
+    .poll(async () => (await log.read("pod")).map(({ text }) => text))
+    .toEqual(["Step 1/2 : FROM away", "Step 2/2 : RUN true"]);
 });

@@ -12,7 +12,7 @@ const nameOf = (pod: string): string => `${pod}.build`;
 export class BuildLog {
   readonly #dataDir: string;
   readonly #turns = new Turns();
-  readonly #count = new Map<string, number>();
+  readonly #noted = new Map<string, { readonly count: number; readonly last: string }>();
 
   constructor(dataDir: string) {
     this.#dataDir = dataDir;
@@ -20,9 +20,11 @@ export class BuildLog {
 
   /** Adds a line; those of a build that never ends its talk are cut off. It never rejects: a full disk keeps no pod from being made. */
   note(pod: string, line: string): void {
-    const number = (this.#count.get(pod) ?? 0) + 1;
-    if (number > MOST_LINES) return;
-    this.#count.set(pod, number);
+    const { count = 0, last } = this.#noted.get(pod) ?? {};
+    // A build that is tried again, since its registry is away, begins with the same line each time.
+    if (count >= MOST_LINES || line === last) return;
+    const number = count + 1;
+    this.#noted.set(pod, { count: number, last: line });
     const text = number === MOST_LINES ? "more was said, and is not kept" : line;
     const said = `${number} ${Math.floor(Date.now() / 1000)} ${text.replace(/[\r\n]+/g, " ")}\n`;
     this.#turns.take(pod, () => this.#append(pod, said)).catch(() => undefined);

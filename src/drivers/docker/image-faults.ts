@@ -36,7 +36,13 @@ const KINDS: readonly Kind[] = [
       `no access to the image ${image}, or there is none: gpu-dev registry login ${host}, if it is not public`,
   },
   {
-    says: /no such host|connection refused|i\/o timeout|timeout|TLS|x509|network is unreachable|no route to host|server misbehaving|HTTP response to HTTPS|EOF|connection reset|request canceled|deadline exceeded|status(?: code)?:? 5\d\d|lookup /i,
+    // Of a name that is not there, as one that was mistyped; one that could not be asked about is told as "server misbehaving".
+    says: /no such host/i,
+    final: true,
+    words: (_image, host) => `there is no registry ${host}, as far as the Docker host can find`,
+  },
+  {
+    says: /connection refused|i\/o timeout|timeout|TLS|x509|network is unreachable|no route to host|server misbehaving|HTTP response to HTTPS|EOF|connection reset|request canceled|deadline exceeded|status(?: code)?:? 5\d\d|lookup /i,
     final: false,
     words: (_image, host) => `the registry ${host} cannot be reached from the Docker host`,
   },
