@@ -271,6 +271,7 @@ export class DockerDriver implements Driver {
   /** Pods go on; only what is in hand is waited for. */
   async close(): Promise<void> {
     await this.#launches.stopAll();
+    await this.#buildLog.rest();
     await this.#turns.rest();
     for (const { disks, engine } of this.#parts.hosts) {
       await disks.close();

@@ -109,6 +109,14 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("images of a registry", () => 
     const ref = `${closed.host}/team/box:1`;
     const first = await specFor(driver, ref, { registryLogins: { [closed.host]: ANN } });
     expect(await launch(driver, first)).toBeUndefined();
+    const own = ["image", "inspect", ref, "--format", "{{json .RepoDigests}}"];
+    const digest = /sha256:[0-9a-f]{64}/.exec(await engine.docker(...own))?.[0];
+    const exact = `${closed.host}/team/box@${digest}`;
+    const again = await specFor(driver, exact, { registryLogins: { [closed.host]: ANN } });
+    expect(await launch(driver, again)).toBeUndefined();
+    const others = await launch(driver, await specFor(driver, exact));
+    expect(others).toBeInstanceOf(LaunchRefused);
+    expect(String(others)).toContain(`gpu-dev registry login ${closed.host}`);
     for (const registryLogins of [{}, { [closed.host]: { ...ANN, password: "wrong" } }]) {
       const refused = await launch(driver, await specFor(driver, ref, { registryLogins }));
       expect(refused).toBeInstanceOf(LaunchRefused);

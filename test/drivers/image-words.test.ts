@@ -55,6 +55,11 @@ test.each([
   expect(fault.message).toContain(said.slice(0, 40));
 });
 
+test("X-08 what an address that is no registry answered is not told", () => {
+  const said = "error parsing HTTP 404 response body: invalid character '<': \"<html>of the host alone\"";
+  expect(imageFault("localhost:8080/a:1", "localhost:8080", said).message).not.toContain("of the host alone");
+});
+
 test("how far a pull is counts all layers that are known", () => {
   expect(progressOf([])).toBe("");
   expect(progressOf([{ status: "Pulling fs layer", id: "a" }])).toBe("");

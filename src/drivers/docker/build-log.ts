@@ -30,6 +30,11 @@ export class BuildLog {
     this.#turns.take(pod, () => this.#append(pod, said)).catch(() => undefined);
   }
 
+  /** Resolves when all that was noted is written, or cannot be. */
+  rest(): Promise<void> {
+    return this.#turns.rest();
+  }
+
   async #append(pod: string, said: string): Promise<void> {
     const place = join(this.#dataDir, "logs");
     await mkdir(place, { recursive: true, mode: 0o700 });

@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { exactDuration } from "../../api/duration.ts";
 import { parseImageReference } from "../../api/image-reference.ts";
 import { LaunchRefused, type PodImage, type RegistryLogin } from "../driver.ts";
+import { refuseUnbounded, requireAccessTo } from "./build-guard.ts";
 import { type Engine, EngineError } from "./engine.ts";
 import { imageFault } from "./image-faults.ts";
 import { type Message, messagesOf } from "./messages.ts";
@@ -21,30 +22,36 @@ export interface BuildBounds {
 
 export interface BuildPlan {
   readonly build: Extract<PodImage, { build: unknown }>["build"];
-  /** What the image is called. */
-  readonly tag: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly logins: Readonly<Record<string, RegistryLogin>>;
   readonly bounds: BuildBounds;
 }
 
 const PERIOD_US = 100_000;
+/** Of a line that is kept. */
+const LONGEST = 1000;
 /** Lines of a step that failed. */
 const TOLD = 5;
 
-/** Resolves when there is an image of that tag. Throws LaunchRefused when it cannot be built, DriverError when it could not be tried. */
-export async function buildImage(engine: Engine, plan: BuildPlan, preparing: Preparing): Promise<void> {
+/** Resolves with the id of the image, which has no name yet. Throws LaunchRefused when it cannot be built, DriverError when it could not be tried. */
+export async function buildImage(engine: Engine, plan: BuildPlan, preparing: Preparing): Promise<string> {
   const { timeMaxS, imageMax } = plan.bounds;
   const late = AbortSignal.timeout(timeMaxS * 1000);
   const size = new SizeWatch(engine, imageMax);
   const signal = AbortSignal.any([late, size.signal, preparing.signal]);
   const steps = new Steps(preparing);
+  let made: string | undefined;
   preparing.say("building the image");
   try {
     for await (const message of messagesOf(await begin(engine, plan, signal))) {
+      // Nothing is noted any more for a pod that was told to end.
+      signal.throwIfAborted();
       if (message.error !== undefined) throw faultOf(message.error, steps);
+      refuseUnbounded(message);
+      await requireAccessTo(message, engine, plan.logins, signal);
       steps.add(message);
       size.see(message);
+      made = idIn(message) ?? made;
     }
   } catch (error) {
     if (late.aborted)
@@ -55,9 +62,15 @@ export async function buildImage(engine: Engine, plan: BuildPlan, preparing: Pre
   } finally {
     size.close();
   }
+  if (made === undefined) throw new LaunchRefused("the build made no image");
+  return made;
 }
 
-async function begin(engine: Engine, { build, tag, labels, logins, bounds }: BuildPlan, signal: AbortSignal) {
+/** The engine's own word is the last; podman has only the second. */
+const idIn = ({ aux, stream = "" }: Message): string | undefined =>
+  aux?.ID ?? /^Successfully built ([0-9a-f]{12,64})\b/.exec(stream)?.[1];
+
+async function begin(engine: Engine, { build, labels, logins, bounds }: BuildPlan, signal: AbortSignal) {
   const file = await open(build.context).catch((cause) => {
     throw new LaunchRefused(
       "the image is not built, and what it was to be built from is not here any more: reserve again",
@@ -69,11 +82,12 @@ async function begin(engine: Engine, { build, tag, labels, logins, bounds }: Bui
   return engine.open("POST", "/build", {
     query: {
       version: 1,
-      t: tag,
       dockerfile: build.dockerfile,
       labels: JSON.stringify(labels),
       // Each build asks the registries whether its user may have what it begins with.
       pull: true,
+      // What a step of somebody else made is not for everybody who has the same step.
+      nocache: true,
       rm: true,
       forcerm: true,
       networkmode: bounds.network,
@@ -108,7 +122,7 @@ class Steps {
   }
 
   #line(line: string): void {
-    this.#preparing.note(line);
+    this.#preparing.note(line.slice(0, LONGEST));
     if (/^Step \d+\/\d+ : /.test(line)) {
       this.#step = line.slice(0, 120);
       this.#last = [];

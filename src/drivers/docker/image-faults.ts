@@ -51,7 +51,12 @@ const KINDS: readonly Kind[] = [
 /** `said` in words for users, with what the engine said behind them. */
 export function imageFault(image: string, host: string, said: string): DriverError | LaunchRefused {
   const kind = KINDS.find(({ says }) => says.test(said));
-  const reason = said.replace(/\s+/g, " ").trim().slice(0, 300);
+  // An address that is no registry may be one that only the host reaches: what it answers is not for users.
+  const reason = said
+    .replace(/response body:.*/s, "response")
+    .replace(/\s+/g, " ")
+    .trim()
+    .slice(0, 300);
   if (!kind) return new DriverError(`the image ${image} cannot be had: ${reason}`);
   const words = `${kind.words(image, host)} (${reason})`;
   return kind.final ? new LaunchRefused(words) : new DriverError(words);

@@ -2,10 +2,11 @@
 import { fullName, type ImageReference, parseImageReference } from "../../api/image-reference.ts";
 import { type BuiltImages, LaunchRefused, type PodSpec, type RegistryLogin } from "../driver.ts";
 import { Turns } from "../local/turns.ts";
+import { requireAccess } from "./access.ts";
 import { type BuildBounds, buildImage } from "./build.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
 import { LABEL, type Names } from "./names.ts";
-import { podNetwork } from "./network.ts";
+import { buildNetwork } from "./network.ts";
 import type { ImageConfig } from "./pod.ts";
 import type { Preparing } from "./preparing.ts";
 import { pullImage } from "./pull.ts";
@@ -16,7 +17,7 @@ export const DEFAULT_IMAGE = "ubuntu:24.04";
 export interface ImageRules {
   /** The operator's logins, by host, for those who have none of their own there. */
   logins(): Promise<Readonly<Record<string, RegistryLogin>>>;
-  /** Without a network, builds have that of the pods. */
+  /** Without a network, builds have one of their own. */
   readonly build: Omit<BuildBounds, "network"> & { readonly network?: string | undefined };
 }
 
@@ -95,26 +96,28 @@ export class Images {
       if (before) return before;
       preparing.signal.throwIfAborted();
       const { build: bounds } = this.#rules;
-      const network = bounds.network ?? (await podNetwork(engine, this.#names));
+      const network = bounds.network ?? (await buildNetwork(engine, this.#names));
       const labels = this.#names.part(BUILT);
       const given = await logins();
-      await buildImage(
-        engine,
-        { build, tag, labels, logins: given, bounds: { ...bounds, network } },
-        preparing,
-      );
-      return this.#checked(engine, tag, bounds.imageMax);
+      const plan = { build, labels, logins: given, bounds: { ...bounds, network } };
+      const id = await buildImage(engine, plan, preparing);
+      return this.#accepted(engine, id, build.key);
     });
     // Who is told to end need not wait for his turn.
     return Promise.race([built, rejected(preparing.signal)]);
   }
 
-  async #checked(engine: Engine, tag: string, most: number): Promise<Image> {
-    const image = await find(engine, tag);
+  /** Whoever finds it by its name runs it: it has none before nothing is against it. */
+  async #accepted(engine: Engine, id: string, key: string): Promise<Image> {
+    const most = this.#rules.build.imageMax;
+    const image = await find(engine, id);
     if (!image) throw new LaunchRefused("the build made no image");
-    if (image.Size <= most) return image;
-    await remove(engine, tag);
-    throw new LaunchRefused(`the image that was built has ${image.Size} bytes, and may have ${most}`);
+    if (image.Size > most) {
+      await remove(engine, id);
+      throw new LaunchRefused(`the image that was built has ${image.Size} bytes, and may have ${most}`);
+    }
+    await engine.ask("POST", `/images/${id}/tag`, { query: { repo: this.#names.of(BUILT), tag: key } });
+    return image;
   }
 
   #tagOf = (key: string): string => `${this.#names.of(BUILT)}:${key}`;
@@ -163,7 +166,9 @@ async function pulled(
   logins: Logins,
   preparing: Preparing,
 ): Promise<Image> {
-  await pullImage(engine, image, (await logins())[image.host], preparing);
+  const login = (await logins())[image.host];
+  if (image.digest !== undefined) await requireAccess(engine, image, login, preparing.signal);
+  await pullImage(engine, image, login, preparing);
   const { tag, digest } = image;
   const found = await find(engine, fullName(digest === undefined ? image : { ...image, tag: undefined }));
   if (found) return found;

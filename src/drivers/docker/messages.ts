@@ -9,6 +9,8 @@ export interface Message {
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
   /** Of a build: a piece of what its steps print. */
   readonly stream?: string;
+  /** Of a build: what came of it. */
+  readonly aux?: { readonly ID?: string };
   readonly error?: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Networks of pods: one of the deployment, in which they do not reach each other, and one for each gang, in which they do. Engines make
+ * Networks of pods: one of the deployment, in which they do not reach each other, and one for each gang, in which they do; and one of builds. Engines make
  * several of one name when they are asked at the same moment, so that a network is known by its label, and the oldest counts.
  */
 import { type Engine, unlessStatus } from "./engine.ts";
@@ -11,11 +11,16 @@ interface Network {
 }
 
 const PODS = "pods";
+const BUILDS = "builds";
 const ICC = "com.docker.network.bridge.enable_icc";
 
 /** The network of pods that are alone, made where it is missing; its id. */
 export const podNetwork = (engine: Engine, names: Names): Promise<string> =>
   ensure(engine, names, PODS, { [ICC]: "false" });
+
+/** The network of builds, made where it is missing; its id. Not that of the pods: a step may forge packets, as pods may not. */
+export const buildNetwork = (engine: Engine, names: Names): Promise<string> =>
+  ensure(engine, names, BUILDS, { [ICC]: "false" });
 
 /** The network of a gang, made where it is missing; its id. */
 export const gangNetwork = (engine: Engine, names: Names, gang: string): Promise<string> =>

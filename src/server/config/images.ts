@@ -35,7 +35,7 @@ const build = z
       .string()
       .regex(/^[a-zA-Z0-9][\w.-]{0,100}$/)
       .describe(
-        "The engine's network that builds have, or `none`; default: that of the pods, who cannot be reached from it",
+        "The engine's network that builds have, or `none`; default: one of their own, from which no pod is reached",
       ),
     time_max: duration(10, 24 * 3600).describe("How long a build may take; default: 30m"),
     context_max: size(1024).describe("What may be sent to be built; default: 512Mi"),

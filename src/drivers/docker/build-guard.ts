@@ -1,0 +1,34 @@
+/** What engines do for a build outside of its bounds; it is seen in what they say of it, before a step can use what it brought. */
+import { parseImageReference } from "../../api/image-reference.ts";
+import { LaunchRefused, type RegistryLogin } from "../driver.ts";
+import { requireAccess } from "./access.ts";
+import type { Engine } from "./engine.ts";
+import type { Message } from "./messages.ts";
+
+/** A step is told of by a message of its own, which nothing that another prints is part of. */
+const ADD = /^step \d+\/\d+ ?: *add\s/i;
+const TRIGGERS = /^# Executing \d+ build trigger/;
+const PULLED = /^Status: (?:Image is up to date|Downloaded newer image) for (\S+@\S+)/;
+
+/** For ADD the engine fetches from its own machine's network, and unpacks without an end. Throws LaunchRefused. */
+export function refuseUnbounded({ stream = "" }: Message): void {
+  if (ADD.test(stream))
+    throw new LaunchRefused(
+      "the image cannot be built: ADD fetches and unpacks outside of a build's bounds; use COPY, and RUN for the rest",
+    );
+  if (TRIGGERS.test(stream))
+    throw new LaunchRefused(
+      "the image cannot be built: what it begins with has steps of its own (ONBUILD), which are not run here",
+    );
+}
+
+/** Of what a Dockerfile names by its digest. Throws LaunchRefused, DriverError. */
+export async function requireAccessTo(
+  { status = "" }: Message,
+  engine: Engine,
+  logins: Readonly<Record<string, RegistryLogin>>,
+  signal: AbortSignal,
+): Promise<void> {
+  const image = parseImageReference(PULLED.exec(status)?.[1] ?? "");
+  if (image) await requireAccess(engine, image, logins[image.host], signal);
+}
