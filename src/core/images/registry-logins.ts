@@ -9,6 +9,7 @@ import type { Db } from "../../store/tables.ts";
 import { record } from "../audit/record.ts";
 import type { Core, ImageSettings } from "../core.ts";
 import type { Caller } from "../people/access.ts";
+import { holdCaller } from "../people/standing.ts";
 import { requireImages } from "./rules.ts";
 import type { Sealer } from "./seal.ts";
 
@@ -31,6 +32,8 @@ export async function setRegistryLogin(
   const { sealer } = requireImages(core);
   const sealed = sealer.seal(password, aboutOf(caller.id, host));
   return core.store.write(async (tx) => {
+    // Who is disabled meanwhile leaves no secret behind.
+    await holdCaller(tx, caller);
     const known = await store.registryLoginsOf(tx.db, caller.id);
     if (known.length >= MAX_LOGINS && !known.some((login) => login.host === host))
       throw new Problem("over_quota", `you have logins for ${MAX_LOGINS} registries, which is the most`, {

@@ -63,7 +63,7 @@ export async function placeImage(
     // Its tag is part of "repo", as docker's own client sends it: podman reads no other.
     query: { fromSrc: "-", repo: image, changes: changes.join("\n") },
     body: archive,
-    patienceMs: 0,
+    patienceMs: IMPORT_MS,
   });
   return image;
 }
@@ -76,6 +76,9 @@ async function removeOtherImages(engine: Engine, names: Names, part: string, kee
   for (const { Id, RepoTags } of images)
     if (!RepoTags?.includes(keep)) await unlessUsed(engine, `/images/${Id}`);
 }
+
+/** Over a slow line; an engine that stalls keeps its disks' agent from being tried again for so long. */
+const IMPORT_MS = 30 * 60_000;
 
 /** Those of servers of other versions, which no pod has any more. */
 async function removeOtherVolumes(engine: Engine, names: Names, keep: string): Promise<void> {

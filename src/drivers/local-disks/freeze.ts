@@ -88,6 +88,8 @@ export async function cloneHeldStill({ home, image, to, mark }: Still, stillMs =
     stdio: ["pipe", "pipe", "pipe"],
   });
   const closed = once(holder, "close");
+  // Who has not waited for it by then has returned.
+  closed.catch(() => undefined);
   // It thaws by itself when nobody reads or writes any more.
   holder.stdin.on("error", () => undefined);
   holder.stderr.resume();
