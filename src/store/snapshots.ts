@@ -81,19 +81,15 @@ export async function namedSnapshots(
 const withDisks = (db: Db) => db.selectFrom("snapshots as s").innerJoin("disks as d", "d.id", "s.disk_id");
 
 /**
- * Those that nobody keeps: of each disk not among the newest so many, and taken before an instant; and of those that were taken every so
- * often before another one, all but the last of each day (UTC). Left out are those of which a disk is being made, and those of deleted
- * disks, which go with the disk.
+ * Those that nobody keeps: of each disk not among the newest so many, and taken before an instant. Left out are those of which a
+ * disk is being made, and those of deleted disks, which go with the disk.
  */
 export async function snapshotsToLeave(
   db: Db,
   keep: number,
   before: string,
-  thinnedBefore: string,
 ): Promise<Pick<SnapshotRow, "id" | "disk_id" | "taken_at">[]> {
   const rank = sql<number>`row_number() over (partition by s.disk_id order by s.taken_at desc, s.id desc)`;
-  const day = sql<string>`substr(s.taken_at, 1, 10)`;
-  const ofDay = sql<number>`row_number() over (partition by s.disk_id, s.periodic, ${day} order by s.taken_at desc, s.id desc)`;
   const open = db
     .selectFrom("disk_operations")
     .select("snapshot_id")
@@ -104,23 +100,14 @@ export async function snapshotsToLeave(
       eb
         .selectFrom("snapshots as s")
         .innerJoin("disks as d", "d.id", "s.disk_id")
-        .select(["s.id", "s.disk_id", "s.taken_at", "s.periodic", rank.as("rank"), ofDay.as("of_day")])
+        .select(["s.id", "s.disk_id", "s.taken_at", rank.as("rank")])
         .where("s.state", "=", "ready")
         .where("d.deleted_at", "is", null)
         .as("ranked"),
     )
     .select(["ranked.id", "ranked.disk_id", "ranked.taken_at"])
     .where("ranked.rank", ">", keep)
-    .where((eb) =>
-      eb.or([
-        eb("ranked.taken_at", "<", before),
-        eb.and([
-          eb("ranked.periodic", "=", 1),
-          eb("ranked.of_day", ">", 1),
-          eb("ranked.taken_at", "<", thinnedBefore),
-        ]),
-      ]),
-    )
+    .where("ranked.taken_at", "<", before)
     .where("ranked.id", "not in", open)
     .execute();
 }

@@ -26,8 +26,6 @@ import { openDueSnapshots } from "./schedule.ts";
 /** The newest so many of a disk stay, and those that are younger than this. */
 const KEEP = 3;
 const KEEP_MS = 7 * 86_400_000;
-/** Those that are taken every so often (an hour at the least) all stay for a day, and then one of each day. */
-const THIN_MS = 86_400_000;
 /** Longer than from one of those to the next, which counts from the last operation. */
 const FORGET_MS = 90 * 86_400_000;
 /** At each sweep: a server that was off for long must not hold the database for long. */
@@ -61,7 +59,7 @@ export function createDiskSweep(core: Core, conditions: Conditions): () => Promi
 
 /** Snapshots that nobody keeps are seen no longer, and then taken away. */
 async function retire(core: Core): Promise<void> {
-  const toLeave = (db: Db, now: Date) => snapshotsToLeave(db, KEEP, ago(now, KEEP_MS), ago(now, THIN_MS));
+  const toLeave = (db: Db, now: Date) => snapshotsToLeave(db, KEEP, ago(now, KEEP_MS));
   const found = await core.store.read(toLeave);
   for (const diskId of new Set(found.map((one) => one.disk_id)))
     await core.store.write(async (tx) => {
