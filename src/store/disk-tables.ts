@@ -1,6 +1,6 @@
 /** The tables of disks and what each column may hold; see tables.ts. */
 import { OPERATION_KINDS, SNAPSHOT_POLICIES } from "../api/disks.ts";
-import { flag, instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
+import { instant, int, nullable, oneOf, type Row, text } from "./columns.ts";
 
 export const diskShape = {
   id: text,
@@ -40,8 +40,6 @@ export const snapshotShape = {
   files: nullable(int),
   /** Files that kept changing while they were copied; null when no pod had the disk. */
   changing: nullable(int),
-  /** One of those that are taken every so often: of these fewer are kept. */
-  periodic: flag,
   created_at: instant,
   taken_at: nullable(instant),
 };

@@ -54,8 +54,6 @@ export async function openNew(tx: Tx, actor: string, wanted: Wanted): Promise<Op
 interface Why {
   readonly note?: string | null | undefined;
   readonly reservationId?: string;
-  /** Since it was due, and not because anybody asked. */
-  readonly periodic?: true;
 }
 
 /** The snapshot's row, and the operation that takes it. */
@@ -74,7 +72,6 @@ export async function newSnapshot(tx: Tx, disk: DiskRow, why: Why): Promise<stri
     used_bytes: null,
     files: null,
     changing: null,
-    periodic: why.periodic ? 1 : 0,
     created_at: tx.at,
     taken_at: null,
   };

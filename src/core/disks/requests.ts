@@ -5,7 +5,7 @@ import { id8 } from "../../api/names.ts";
 import type { Tx } from "../../store/db.ts";
 import type { DiskRow, OperationRow, SnapshotRow } from "../../store/disk-tables.ts";
 import { lockNames } from "../../store/disks.ts";
-import { findSnapshot, updateSnapshot } from "../../store/snapshots.ts";
+import { findSnapshot } from "../../store/snapshots.ts";
 import type { Core } from "../core.ts";
 import { type Answer, answerOnce, type Idempotency } from "../idempotency.ts";
 import { newId } from "../ids.ts";
@@ -45,8 +45,6 @@ export const createSnapshot = (
   request(core, caller, idempotency, async (tx) => {
     const disk = await takeOwnDisk(tx, caller, id);
     const open = await sameOpen(tx, disk, (operation) => operation.kind === "snapshot", requireReadable);
-    // From now on somebody has asked for it.
-    if (open?.snapshot_id) await updateSnapshot(tx, open.snapshot_id, { periodic: 0 });
     return open ?? openSnapshot(tx, caller.id, disk, { note });
   });
 

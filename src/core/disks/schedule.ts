@@ -11,8 +11,7 @@ export async function openDueSnapshots(core: Core): Promise<void> {
     await core.store.write(async (tx) => {
       const disk = await takeDisk(tx, id);
       // Taken: what was due may be begun by another server, or the reservation over by now.
-      if (disk && (await dueDisks(tx.db, tx.now)).includes(id))
-        await openSnapshot(tx, SYSTEM, disk, { periodic: true });
+      if (disk && (await dueDisks(tx.db, tx.now)).includes(id)) await openSnapshot(tx, SYSTEM, disk, {});
     });
     core.signals.emit("wake");
   }
