@@ -96,6 +96,7 @@ _gpu_dev() {
     "reserve --dockerfile") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "reserve --build-context") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "reserve --entrypoint") COMPREPLY=($(compgen -W "keep" -- "$cur")); return ;;
+    "reserve --node-label") return ;;
     "reserve --at") return ;;
     "reserve --priority") COMPREPLY=($(compgen -W "low normal high" -- "$cur")); return ;;
     "reserve --timeout") return ;;
@@ -323,7 +324,7 @@ _gpu_dev() {
       "context") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "ssh-config") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --image --dockerfile --build-context --entrypoint --at --priority --dry-run --no-wait --no-queue --timeout --bell --webhook --exec --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "reserve") COMPREPLY=($(compgen -W "--gpu-type --gpus --multi-node --time --name --disk --image --dockerfile --build-context --entrypoint --node-label --at --priority --dry-run --no-wait --no-queue --timeout --bell --webhook --exec --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "list") COMPREPLY=($(compgen -W "--all --state --watch --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "show") COMPREPLY=($(compgen -W "--watch --timeout --why --usage --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "connect") COMPREPLY=($(compgen -W "--node --code --cursor --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

@@ -67,12 +67,13 @@ limits:
 
 const isLive = (path: string): boolean => liveKeys.some((key) => path === key || path.startsWith(`${key}.`));
 
-/** The keys below `schema`, those of a map below the word for its names. */
+/** The keys below `schema`, those of a map below the word for its names, those of a list below `[]`. */
 function keysOf(schema: Schema, path: string): Key[] {
   const { type, ...def } = (schema as z.ZodType).def as unknown as { type: string } & Record<string, Schema>;
   const inner = def.innerType;
   if (type === "optional" && inner) return keysOf(inner, path);
   if (type === "record" && def.valueType) return keysOf(def.valueType, `${path}.NAME`);
+  if (type === "array" && def.element) return keysOf(def.element, `${path}[]`);
   if (type !== "object") return [];
   return Object.entries((schema as z.ZodObject).shape).flatMap(([name, child]) => {
     const below = path === "" ? name : `${path}.${name}`;

@@ -43,6 +43,11 @@ export const availability = z.object({
   unavailable: z.int(),
   queued: z.int(),
   simulated: z.boolean(),
+  node_labels: z
+    .record(z.string(), z.array(z.string()))
+    .describe(
+      "Labels of the nodes that offer it, each with its values: what `node_labels` of a request may ask for",
+    ),
   isolation: z.string(),
   max_duration_s: z.int(),
   latest_start_at: instant
@@ -55,6 +60,7 @@ export type Availability = z.infer<typeof availability>;
 
 export const node = z.object({
   name: z.string(),
+  labels: z.record(z.string(), z.string()).describe("What the operator says of it"),
   healthy: z.boolean().describe("As the driver reports it; a node that it does not report is not healthy"),
   cordoned_at: instant.nullable().describe("Since when it gets nothing new; null while it does"),
   gpu_types: z.array(z.object({ name: z.string(), places: z.int(), simulated: z.boolean() })),

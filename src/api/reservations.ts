@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { MAX_REFERENCE, parseImageReference } from "./image-reference.ts";
 import { githubNameFault } from "./names.ts";
+import { LABEL_FORMS, LABEL_KEY, LABEL_VALUE, MAX_LABELS } from "./node-labels.ts";
 import { id, instant, name, page, pageQuery } from "./schemas.ts";
 
 /** Largest duration that is ever accepted; a GPU type's own maximum is usually far below. */
@@ -81,6 +82,9 @@ export const reservation = z.object({
     .describe("What it runs, as it was asked for; null for the server's own, and for one that is built"),
   build_id: z.string().nullable().describe("The build that its image comes of"),
   entrypoint: z.enum(["keep"]).nullable().describe("keep: the image's own entrypoint runs beside sshd"),
+  node_labels: z
+    .record(z.string(), z.string())
+    .describe("Labels that its nodes have to have; empty for any node"),
   created_at: instant,
   placed_at: instant
     .nullable()
@@ -196,6 +200,11 @@ export const createReservation = z.strictObject({
     .enum(["keep"])
     .optional()
     .describe("keep: the image's own entrypoint runs beside sshd. Default: sshd alone"),
+  node_labels: z
+    .record(z.string().regex(LABEL_KEY, LABEL_FORMS), z.string().regex(LABEL_VALUE, LABEL_FORMS))
+    .refine((labels) => Object.keys(labels).length <= MAX_LABELS, `at most ${MAX_LABELS}`)
+    .optional()
+    .describe("Only on nodes that have all these labels, as `node_labels` of the availability lists them"),
 });
 export type CreateReservation = z.infer<typeof createReservation>;
 

@@ -16,6 +16,7 @@ import { refuseSeveral, takeFreeDisk } from "./disks/hold.ts";
 import { requireNode } from "./disks/host.ts";
 import { shapeOf } from "./gpus/counts.ts";
 import { findGpuType, gpuTypeNames } from "./gpus/inventory.ts";
+import { labelsText, requireLabels } from "./gpus/labels.ts";
 import { answerOnce, type Idempotency } from "./idempotency.ts";
 import { newId } from "./ids.ts";
 import { checkImage } from "./images/check-image.ts";
@@ -85,6 +86,7 @@ export async function insertAndPlace(
   await planChanges(tx, core, type.name);
   const disk = typeof input.disk === "string" ? await takeFreeDisk(tx, caller, input.disk) : undefined;
   const fresh = await newRow(tx, caller, input, type, disk);
+  if (fresh.node_labels !== null) await requireLabels(tx.db, fresh);
   if (disk) await requireNode(core, tx.db, disk, fresh);
   const wait = await waitReason(tx.db, fresh, tx.now);
   if (wait !== undefined) refuseToWait(input, wait);
@@ -212,6 +214,7 @@ async function newRow(
     image: input.image ?? null,
     build_id: input.build ?? null,
     entrypoint: input.entrypoint ?? null,
+    node_labels: labelsText(input.node_labels),
     version: 1,
     next_step_at: tx.at,
     leased_by: null,

@@ -9,6 +9,7 @@ import type { CollaboratorRow, Db, ReservationRow } from "../store/tables.ts";
 import { userNames } from "../store/users.ts";
 import { webhooksOf } from "../store/webhooks.ts";
 import type { Core } from "./core.ts";
+import { labelsOf } from "./gpus/labels.ts";
 import { idleAfterS, idleEndMs } from "./pods/idle.ts";
 
 interface Viewer {
@@ -128,6 +129,7 @@ function view(
     image: row.image,
     build_id: row.build_id,
     entrypoint: row.entrypoint,
+    node_labels: labelsOf(row.node_labels),
     created_at: row.created_at,
     placed_at: row.placed_at,
     launched_at: row.launched_at,

@@ -22,6 +22,8 @@ export interface NodeCapacity {
   readonly maxDurationS: number;
   /** The machine whose disks its pods can have (disks.ts); without it, all nodes have the same disks. */
   readonly host?: string;
+  /** What the operator says of the node. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** What the operator states beside what a driver finds out. */

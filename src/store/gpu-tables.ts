@@ -17,6 +17,8 @@ export const capacityShape = {
   max_duration_s: int,
   /** The machine whose disks can be had there; null where all nodes have the same. */
   host: nullable(text),
+  /** What the operator says of the node, as a JSON object in the order of its keys; null for nothing. */
+  labels: nullable(text),
   seen_at: instant,
 };
 

@@ -32,6 +32,7 @@ import { diskHosts } from "./migrations/0027-disk-hosts.ts";
 import { images } from "./migrations/0028-images.ts";
 import { identityMakers } from "./migrations/0029-identity-makers.ts";
 import { diskRetention } from "./migrations/0030-disk-retention.ts";
+import { nodeLabels } from "./migrations/0031-node-labels.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -74,6 +75,7 @@ export const MIGRATIONS: readonly Migration[] = [
   images,
   identityMakers,
   diskRetention,
+  nodeLabels,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

@@ -7,13 +7,13 @@ import { type Db, reservationShape } from "./tables.ts";
 
 const { gpu_type, gpu_count } = reservationShape;
 const { id, seq, owner_id, places, node_count, duration_s, priority, not_before, reason } = reservationShape;
-const { planned_start_at, planned_nodes, promised_start_at, queue_deadline, image, build_id } =
+const { planned_start_at, planned_nodes, promised_start_at, queue_deadline, image, build_id, node_labels } =
   reservationShape;
 const waitingShape = {
   gpu_type,
   gpu_count,
   ...{ id, seq, owner_id, places, node_count, duration_s, priority, not_before, reason },
-  ...{ planned_start_at, planned_nodes, promised_start_at, queue_deadline, image, build_id },
+  ...{ planned_start_at, planned_nodes, promised_start_at, queue_deadline, image, build_id, node_labels },
   /** Where its disk is; null without one, or with one that all nodes have. */
   disk_host: diskShape.host,
 };
@@ -43,7 +43,15 @@ export async function listWaiting(db: Db, gpuType: string, ids?: readonly string
       "not_before",
       "reason",
     ])
-    .select(["planned_start_at", "planned_nodes", "promised_start_at", "queue_deadline", "image", "build_id"])
+    .select([
+      "planned_start_at",
+      "planned_nodes",
+      "promised_start_at",
+      "queue_deadline",
+      "image",
+      "build_id",
+      "node_labels",
+    ])
     .select((eb) =>
       eb
         .selectFrom("disks as d")

@@ -105,6 +105,8 @@ export const reservationShape = {
   image: nullable(text),
   build_id: nullable(text),
   entrypoint: nullable(oneOf(["keep"])),
+  /** Labels that its nodes have to have, as `capacity.labels`; null for any node. */
+  node_labels: nullable(text),
   version: int,
   next_step_at: nullable(instant),
   leased_by: nullable(text),

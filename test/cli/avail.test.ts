@@ -12,6 +12,7 @@ const h100 = (free: number, latest_start_at: string): Availability => ({
   unavailable: 0,
   queued: 0,
   simulated: false,
+  node_labels: {},
   isolation: "namespaces",
   max_duration_s: 172_800,
   latest_start_at,

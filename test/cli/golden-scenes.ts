@@ -66,6 +66,7 @@ const availability = page(
     unavailable: 4,
     queued: 3,
     simulated: false,
+    node_labels: { zone: ["a", "b"] },
     isolation: "namespaces",
     max_duration_s: 172_800,
     latest_start_at: "2026-01-01T14:10:00.000Z",
@@ -79,6 +80,7 @@ const availability = page(
     unavailable: 0,
     queued: 0,
     simulated: false,
+    node_labels: {},
     isolation: "namespaces",
     max_duration_s: 86_400,
     latest_start_at: "2026-01-01T12:00:00.000Z",
@@ -87,6 +89,7 @@ const availability = page(
 const nodes: [Node, Node, Node] = [
   {
     name: "gpu-host-1",
+    labels: { nvlink: "true", zone: "a" },
     healthy: true,
     cordoned_at: null,
     gpu_types: [{ name: "h100", places: 8, simulated: false }],
@@ -94,6 +97,7 @@ const nodes: [Node, Node, Node] = [
   },
   {
     name: "gpu-host-2",
+    labels: { zone: "b" },
     healthy: true,
     cordoned_at: "2026-01-01T09:00:00.000Z",
     gpu_types: [
@@ -102,7 +106,7 @@ const nodes: [Node, Node, Node] = [
     ],
     reservations: 1,
   },
-  { name: "gpu-host-3", healthy: false, cordoned_at: null, gpu_types: [], reservations: 0 },
+  { name: "gpu-host-3", labels: {}, healthy: false, cordoned_at: null, gpu_types: [], reservations: 0 },
 ];
 const event = (
   version: number,

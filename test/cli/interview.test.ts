@@ -16,6 +16,7 @@ const available = (given: Partial<Availability> = {}): Availability => ({
   unavailable: 0,
   queued: 0,
   simulated: false,
+  node_labels: {},
   isolation: "namespaces",
   max_duration_s: 172_800,
   latest_start_at: "2026-01-01T12:00:00.000Z",

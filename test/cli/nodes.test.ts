@@ -5,6 +5,7 @@ import { createWorld } from "./helpers/world.ts";
 
 const node: Node = {
   name: "a",
+  labels: {},
   healthy: true,
   cordoned_at: null,
   gpu_types: [{ name: "h100", places: 8, simulated: true }],

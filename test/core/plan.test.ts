@@ -35,6 +35,38 @@ describe("places", () => {
     );
   });
 
+  test("who asks for labels waits for nodes that have them all, a gang too; one that loses them is left", () => {
+    const on = (name: string, labels: Record<string, string>) => ({ ...node(name, 4), labels });
+    const nodes = [
+      on("a", { zone: "a" }),
+      on("b", { zone: "a", nvlink: "true" }),
+      on("c", { zone: "b" }),
+      on("d", { zone: "a", nvlink: "true" }),
+    ];
+    const holds = [held("b", 4, 20), held("d", 4, 30)];
+    const fast = { zone: "a", nvlink: "true" };
+    const queue = [
+      ask("fast", 2, { labels: fast }),
+      ask("gang", 4, { nodes: 2, labels: { zone: "a" } }),
+      ask("any", 4),
+    ];
+    const [first] = queue;
+    const made = plan(nodes, holds, queue, NOW);
+    expect(said(made)).toEqual(["fast: b at 20", `gang: a,d at 30`, "any: c at 0"]);
+    // At a time of its own, when many nodes are free and the fullest of all has other labels.
+    const later = ask("later", 1, { labels: fast, notBefore: NOW + 600 * MINUTE });
+    expect(said(plan(nodes, [held("a", 3), held("c", 3)], [later], NOW))).toEqual(["later: b at 600"]);
+    const kept = { ...(first ?? ask("fast")), place: placeIn(20, "b"), promised: NOW + 21 * MINUTE };
+    const changed = nodes.map((one) => (one.node === "b" ? on("b", { zone: "a" }) : one));
+    const moved = plan(changed, holds, [kept], NOW);
+    expect(said(moved)).toEqual(["fast: d at 30"]);
+    expect(moved.planned.get("fast")?.lost).toContain("node b has other labels now");
+    const never = plan(nodes, [], [ask("x", 1, { labels: { zone: "z" } })], NOW);
+    expect(reasonOf(never, "x", "1 h100")).toBe(
+      "waits for 1 h100: too few nodes that could hold it and have zone=z are open",
+    );
+  });
+
   test("a request is never split over nodes", () => {
     const nodes = [node("a", 4), node("b", 4)];
     expect(said(plan(nodes, [held("a", 1, 20), held("b", 1, 10)], [ask("x", 4)], NOW))).toEqual([

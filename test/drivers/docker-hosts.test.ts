@@ -84,7 +84,7 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     const { url, sockets } = await door(() => SILENT);
     const gpus = [{ type: "a100", count: 2 }];
     const hosts = [
-      { name: "box", url: engine.url },
+      { name: "box", url: engine.url, labels: { zone: "a" } },
       { name: "silent", url, gpus },
     ];
     const { rig, driver } = await open(hosts);
@@ -100,6 +100,7 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     expect([...sockets].some((socket) => !socket.destroyed)).toBe(true);
     const nodes = await capacity;
     expect(nodes.filter(({ node }) => node === "box").map(({ healthy }) => healthy)).not.toContain(false);
+    expect(nodes.map(({ node, labels }) => [node, labels?.zone])).toContainEqual(["box", "a"]);
     expect(nodes.filter(({ node }) => node === "silent")).toMatchObject([
       { gpuType: "a100", healthy: false },
     ]);

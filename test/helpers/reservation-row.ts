@@ -54,6 +54,7 @@ export function reservationRow(at: string, given: Partial<ReservationRow>): Rese
     image: null,
     build_id: null,
     entrypoint: null,
+    node_labels: null,
     version: 1,
     next_step_at: at,
     leased_by: null,

@@ -83,6 +83,14 @@ test.each([
     "docker:\n  hosts:\n    - url: tcp://gpu-1:2375\n",
     "f.yaml:3: docker.hosts.0.tls: without it whoever reaches the port is root on that machine; or use ssh://",
   ],
+  [
+    "docker:\n  hosts:\n    - url: ssh://gpu-1\n      labels: {Zone: a}\n",
+    /^f\.yaml:4: docker\.hosts\.0\.labels\.Zone: .*KEY=VALUE such as zone=a/,
+  ],
+  [
+    "docker:\n  hosts:\n    - url: ssh://gpu-1\n      labels: {zone: a b}\n",
+    /^f\.yaml:4: docker\.hosts\.0\.labels\.zone: KEY=VALUE such as zone=a/,
+  ],
   ["isolation: none\n", /^f\.yaml:1: isolation: Invalid option: expected one of "auto"/],
   [
     "gpu_types:\n  a: {per_gpu: 7}\n",
@@ -153,6 +161,14 @@ test("the driver of the flag goes before the file's, with the hosts of the file 
     driver: { driver: "docker" },
     docker: { hosts: [{ name: "box", url: "ssh://gpu-1" }], image: "own" },
   });
+});
+
+test("labels of a host may be written as numbers and truths, which they are not", async () => {
+  const { home } = await homeWith(
+    "docker:\n  hosts: [{url: ssh://gpu-1, labels: {rack: 4, nvlink: true, zone: eu-a}}]\n",
+  );
+  const labels = { rack: "4", nvlink: "true", zone: "eu-a" };
+  expect((await openConfig({ home })).docker?.hosts).toEqual([{ url: "ssh://gpu-1", labels }]);
 });
 
 test("X-01 the database's URL may stand in a file of its own, whose contents no error repeats", async () => {

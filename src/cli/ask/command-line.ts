@@ -15,6 +15,7 @@ export function commandLine(
     const flag = /--[\w-]+/.exec(flags)?.[0] ?? "";
     if (value === undefined || value === false) return [];
     if (value === true) return [flag];
+    if (Array.isArray(value)) return value.flatMap((one) => [flag, String(one)]);
     return [flag, durations.includes(key) ? exactDuration(Number(value)) : String(value)];
   });
   return ["gpu-dev", command, ...words].map(shellWord).join(" ");

@@ -14,6 +14,7 @@ import { allPages } from "../http/all-pages.ts";
 import { showBuild } from "../images/build-log.ts";
 import { imageOptions } from "../images/options.ts";
 import { imageOf } from "../images/wish.ts";
+import { nodeLabelOption, nodeLabelsOf } from "../node-labels.ts";
 import { choice, count, duration, flag, name, parsed, text } from "../options.ts";
 import { describeForecast } from "../output/forecast.ts";
 import type { Output } from "../output/output.ts";
@@ -51,6 +52,7 @@ const options = {
   name: parsed("-n, --name <NAME>", "Name, unique among your live reservations", name),
   disk: text("--disk <NAME>", "The disk that is its home and stays; none: temporary storage", "disks"),
   ...imageOptions,
+  nodeLabel: nodeLabelOption,
   at: text("--at <TIME>", `Start then, not earlier; refused if nothing is free then: ${AT_FORMS}`),
   priority: choice(
     "--priority <CLASS>",
@@ -95,6 +97,10 @@ export const command = defineCommand({
     {
       line: "gpu-dev reserve --gpu-type h100 --time 4h --dockerfile ./Dockerfile",
       meaning: "In an image that is built for you, with the build's log while it lasts",
+    },
+    {
+      line: "gpu-dev reserve --gpu-type h100 --time 4h --node-label zone=a",
+      meaning: "On a node that the operator labelled so (`gpu-dev avail --json` lists the labels)",
     },
     {
       line: "gpu-dev reserve --gpu-type h100 --gpus 16 --multi-node --time 4h",
@@ -190,6 +196,7 @@ async function requestOf(given: Given, ctx: Context): Promise<CreateReservation>
     ...(given.multiNode ? { multi_node: true } : {}),
     ...(given.name === undefined ? {} : { name: given.name }),
     ...(given.dryRun && given.disk === undefined ? {} : diskOf(await chooseDisk(ctx, given.disk))),
+    ...nodeLabelsOf(given.nodeLabel),
     ...(given.noQueue ? { queue: false } : {}),
     ...(given.priority === undefined ? {} : { priority: given.priority }),
     ...(given.webhook === undefined ? {} : { webhook: given.webhook }),

@@ -1,6 +1,7 @@
 /** `gpu-dev show`: one reservation with its history. */
 import { exactDuration } from "../../api/duration.ts";
 import { isId } from "../../api/names.ts";
+import { labelWords } from "../../api/node-labels.ts";
 import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/reservations.ts";
 import { reservationArgument } from "../argument.ts";
 import { defineCommand } from "../command.ts";
@@ -128,6 +129,7 @@ export function describe(r: Reservation, now: Date): Output {
     ["gpus", gpus(r)],
     ["disk", r.disk ?? ""],
     ["image", imageWords(r)],
+    ["node labels", labelWords(r.node_labels ?? {})],
     ...nodeRows(r),
     ["isolation", r.isolation === "processes" ? "processes (one trust domain)" : (r.isolation ?? "")],
     ["time", exactDuration(r.duration_s)],

@@ -5,6 +5,7 @@ import { listCapacity } from "../../store/capacity.ts";
 import { listCordons } from "../../store/cordons.ts";
 import type { AllocationRow, CapacityRow, DeviceRow } from "../../store/gpu-tables.ts";
 import type { Db, ReservationRow } from "../../store/tables.ts";
+import { labelsText } from "./labels.ts";
 
 /** The row of a node's offer. */
 export const capacityRow = (n: NodeCapacity, at: string): CapacityRow => ({
@@ -19,6 +20,7 @@ export const capacityRow = (n: NodeCapacity, at: string): CapacityRow => ({
   simulated: n.simulated ? 1 : 0,
   max_duration_s: n.maxDurationS,
   host: n.host ?? null,
+  labels: labelsText(n.labels),
   seen_at: at,
 });
 

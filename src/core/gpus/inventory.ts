@@ -14,6 +14,7 @@ import { newcomerStart } from "../planning/newcomer.ts";
 import { strayPods } from "../pods/compare.ts";
 import { bounded, driverWords } from "../pods/pod.ts";
 import { capacityRow, countPlaces } from "./devices.ts";
+import { labelValues } from "./labels.ts";
 
 /** Asks the driver and stores the answer. A driver that cannot be asked (DriverError) leaves what is known. */
 export async function syncCapacity(core: Core): Promise<void> {
@@ -121,6 +122,7 @@ export function listAvailability(core: Core, query: PageQuery = {}): Promise<Pag
         unit: type.gpus_per_slot === 0 ? "place" : "gpu",
         queued: queued.get(name) ?? 0,
         simulated: type.simulated,
+        node_labels: labelValues(nodes),
         isolation: core.driver.isolation,
         max_duration_s: type.max_duration_s,
         latest_start_at: start,

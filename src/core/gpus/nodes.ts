@@ -15,6 +15,7 @@ import { newId } from "../ids.ts";
 import type { Caller } from "../people/access.ts";
 import { requireAdmin } from "../people/administrators.ts";
 import { freeAt } from "../planning/holds.ts";
+import { labelsOf } from "./labels.ts";
 
 /** By name. Throws Problem not_allowed. */
 export async function listNodes(core: Core, caller: Caller, query: PageQuery = {}): Promise<Page<Node>> {
@@ -84,6 +85,7 @@ async function viewNodes(db: Db): Promise<Node[]> {
     const own = offers.get(name) ?? [];
     return {
       name,
+      labels: labelsOf(own[0]?.labels ?? null),
       healthy: own.length > 0 && own.every((offer) => offer.healthy === 1),
       cordoned_at: cordons.get(name)?.since ?? null,
       gpu_types: own.map(({ gpu_type, places, simulated }) => ({

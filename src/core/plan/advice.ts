@@ -1,9 +1,9 @@
 /** What somebody would get who asked for something else: when a newcomer could start, and how one who waits could start sooner. */
 import type { Plan } from "../plan.ts";
 import { lift } from "./board.ts";
-import { type PlanRequest, spanOf } from "./model.ts";
+import { type PlanRequest, spanOf, type Where } from "./model.ts";
 
-export type Wish = Pick<PlanRequest, "places" | "nodes" | "durationS" | "readyMs" | "notBefore" | "host">;
+export type Wish = Where & Pick<PlanRequest, "places" | "nodes" | "durationS" | "readyMs" | "notBefore">;
 
 /** When and where a newcomer with this wish would be put; undefined when nobody can tell. */
 export function earliestFor({ board }: Plan, wish: Wish): { start: number; nodes: string[] } | undefined {
@@ -40,9 +40,9 @@ export function advice(plan: Plan, id: string, others: readonly OtherType[] = []
   const booking = entry?.booking;
   const start = booking?.from ?? Number.POSITIVE_INFINITY;
   if (!entry || start <= Math.max(board.schedule.now, entry.request.notBefore ?? 0)) return [];
-  const { places, nodes, durationS, readyMs, notBefore, host } = entry.request;
+  const { places, nodes, durationS, readyMs, notBefore, host, labels } = entry.request;
   const ready = readyMs === undefined ? {} : { readyMs };
-  const wish: Wish = { places, nodes, durationS, ...ready, notBefore, host };
+  const wish: Wish = { places, nodes, durationS, ...ready, notBefore, host, ...(labels && { labels }) };
   lift(board.schedule, entry);
   const ways = [
     ...sooner(plan, shorter(plan, wish), start),

@@ -1,6 +1,6 @@
 /** The queue on the schedule: each request with its place, and the two ways to get one. */
 import type { Freed } from "./freed.ts";
-import { LATE_MS, type Planned, type PlanRequest, type Shares, spanOf } from "./model.ts";
+import { LATE_MS, type Planned, type PlanRequest, type Shares, spanOf, suits } from "./model.ts";
 import { type Booking, type Host, namesOf, type Schedule } from "./schedule.ts";
 
 export interface Entry {
@@ -83,6 +83,7 @@ function keepPlace(
     const host = schedule.hosts.get(node);
     if (!host) return `node ${node} is gone`;
     if (!host.node.open) return `node ${node} takes nothing new`;
+    if (!suits(host.node, request)) return `node ${node} has other labels now`;
     from = host.profile.freeUpTo(start + span, request.places, from);
     if (from > start + LATE_MS) return `on node ${node} less is free than was planned`;
     hosts.push(host);

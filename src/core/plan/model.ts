@@ -3,6 +3,7 @@
  * waits. A *booking* is where and when the plan puts a request. A *gang* is a request for several nodes at once.
  * Instants are milliseconds since 1970.
  */
+import { hasLabels, type NodeLabels } from "../../api/node-labels.ts";
 import { PREPARING_MS } from "../lifecycle.ts";
 
 export interface PlanNode {
@@ -12,6 +13,8 @@ export interface PlanNode {
   readonly open: boolean;
   /** Whose disks what runs on it can have; undefined where all nodes have the same. */
   readonly host?: string | undefined;
+  /** What the operator says of it; undefined for nothing. */
+  readonly labels?: NodeLabels | undefined;
 }
 
 /** What runs, is being prepared, or is ending. */
@@ -37,6 +40,8 @@ export interface PlanRequest {
   readonly notBefore: number | undefined;
   /** Its disk is there: only nodes of this host can serve. Undefined without a disk, or with one that all nodes have. */
   readonly host?: string | undefined;
+  /** Only nodes that have all these can serve; undefined for any. */
+  readonly labels?: NodeLabels | undefined;
   /** Where the last plan put it; undefined for a newcomer. */
   readonly place: { readonly start: number; readonly nodes: readonly string[] } | undefined;
   /** The latest start that its user was told. */
@@ -77,9 +82,13 @@ export const freeAfter = (readyBy: number, durationS: number): number =>
 export const spanOf = (durationS: number, readyMs = PREPARING_MS): number =>
   freeAfter(LATE_MS + readyMs, durationS);
 
-/** Whether a node could ever serve, as far as its disk goes. */
-export const hasDiskOf = (node: PlanNode, { host }: Pick<PlanRequest, "host">): boolean =>
-  host === undefined || node.host === host;
+/** What a request asks of its nodes beside their places. */
+export type Where = Pick<PlanRequest, "host" | "labels">;
+
+/** Whether a node could ever serve, as far as its disk and its labels go. */
+export const suits = (node: PlanNode, { host, labels }: Where): boolean =>
+  (host === undefined || node.host === host) &&
+  (labels === undefined || hasLabels(node.labels ?? {}, labels));
 
 /** The request as the next plan has to get it: placed and promised as this plan says. */
 export const carried = (request: PlanRequest, planned: Planned): PlanRequest => ({

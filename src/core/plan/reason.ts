@@ -1,6 +1,7 @@
 /** Why somebody waits, in words. */
+import { labelWords } from "../../api/node-labels.ts";
 import type { Plan } from "../plan.ts";
-import { hasDiskOf, type PlanRequest } from "./model.ts";
+import { type PlanRequest, suits } from "./model.ts";
 import type { Booking, Host } from "./schedule.ts";
 
 /**
@@ -28,13 +29,12 @@ export function reasonOf(plan: Plan, id: string, what: string): string {
 }
 
 function whyNever(request: PlanRequest, hosts: readonly Host[]): string {
-  const able = hosts.filter(
-    ({ node }) => node.open && node.places >= request.places && hasDiskOf(node, request),
-  );
+  const able = hosts.filter(({ node }) => node.open && node.places >= request.places && suits(node, request));
   if (able.length >= request.nodes) return "what holds it has no known end";
-  return request.host === undefined
-    ? "too few nodes that could hold it are open"
-    : `its disk is on node ${request.host}, which is away, takes nothing new, or has too few of them`;
+  if (request.host !== undefined)
+    return `its disk is on node ${request.host}, which is away, takes nothing new, or has too few of them`;
+  const which = request.labels === undefined ? "" : ` and have ${labelWords(request.labels)}`;
+  return `too few nodes that could hold it${which} are open`;
 }
 
 const where = ({ hosts }: Booking): string =>

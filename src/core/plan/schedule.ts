@@ -2,7 +2,7 @@
  * Who has what place when, on all nodes of one GPU type, and the search for the earliest place. What is counted is how many
  * places of a node are taken at an instant: any bookings whose count never exceeds the places can be given GPUs as they start.
  */
-import { hasDiskOf, type PlanHold, type PlanNode, type PlanRequest } from "./model.ts";
+import { type PlanHold, type PlanNode, type PlanRequest, suits, type Where } from "./model.ts";
 import { Profile, type Window } from "./profile.ts";
 import { Windows } from "./windows.ts";
 
@@ -27,6 +27,9 @@ export interface Booking {
   readonly until: number;
   readonly hosts: readonly Host[];
 }
+
+/** Whether the node of a window could serve at all. */
+type May = (window: Window<Host>) => boolean;
 
 export interface Fit {
   readonly start: number;
@@ -106,24 +109,23 @@ export class Schedule {
 
   /** The earliest place for a request with all bookings as they are, before a limit; undefined when there is none. */
   earliest(
-    request: Pick<PlanRequest, "places" | "nodes" | "notBefore" | "host">,
+    request: Where & Pick<PlanRequest, "places" | "nodes" | "notBefore">,
     span: number,
     before = Number.POSITIVE_INFINITY,
   ): Fit | undefined {
     const from = Math.max(this.now, request.notBefore ?? this.now);
-    // Also where they are not searched: what is freed is noted for the numbers that there are windows of.
     const windows = this.#level(request.places);
-    if (request.host !== undefined) return this.#earliestAt(request, span, from, before);
+    const may: May = ({ owner }) => suits(owner.node, request);
     return request.nodes === 1
-      ? this.#earliestOne(windows, span, from, before)
-      : earliestGang(windows, request.nodes, span, from, before);
+      ? this.#earliestOne(windows, may, span, from, before)
+      : earliestGang(windows, may, request.nodes, span, from, before);
   }
 
   /** For how long so many places of some node are free from now on, ms. */
-  longestNow(request: Pick<PlanRequest, "places" | "host">): number {
+  longestNow(request: Where & Pick<PlanRequest, "places">): number {
     let longest = 0;
     this.#level(request.places).find(0, this.now, this.now + 1, ({ until, owner }) => {
-      if (hasDiskOf(owner.node, request)) longest = Math.max(longest, until - this.now);
+      if (suits(owner.node, request)) longest = Math.max(longest, until - this.now);
       return false;
     });
     return longest;
@@ -136,30 +138,19 @@ export class Schedule {
     this.#change(host, begin, until, () => host.profile.add(-places, begin, until));
   }
 
-  #earliestOne(windows: Windows<Host>, span: number, from: number, before: number): Fit | undefined {
-    const first = windows.find(span, from, before);
-    if (!first) return undefined;
-    // Windows that begin together come with the fullest node first; so do those that are open now.
-    const inside = first.from < from && from > this.now;
-    const host = inside ? fullestAt(windows, span, from) : first.owner;
-    return { start: Math.max(first.from, from), hosts: [host] };
-  }
-
-  /** For one that only the nodes of a host can serve, which are few. */
-  #earliestAt(
-    request: Pick<PlanRequest, "places" | "host">,
+  #earliestOne(
+    windows: Windows<Host>,
+    may: May,
     span: number,
     from: number,
     before: number,
   ): Fit | undefined {
-    const windows = [...this.hosts.values()]
-      .filter(({ node }) => hasDiskOf(node, request))
-      .flatMap((host) => allWindows(host, request.places))
-      .map((window) => ({ ...window, from: Math.max(window.from, from) }))
-      .filter((window) => window.from < before && window.until - window.from >= span)
-      .sort((a, b) => a.from - b.from || a.free - b.free || (a.owner.name < b.owner.name ? -1 : 1));
-    const [first] = windows;
-    return first && { start: first.from, hosts: [first.owner] };
+    const first = windows.find(span, from, before, may);
+    if (!first) return undefined;
+    // Windows that begin together come with the fullest node first; so do those that are open now.
+    const inside = first.from < from && from > this.now;
+    const host = inside ? fullestAt(windows, may, span, from) : first.owner;
+    return { start: Math.max(first.from, from), hosts: [host] };
   }
 
   /** Changes a profile within a time, and the lists of windows with it. */
@@ -196,10 +187,12 @@ function replace(list: Windows<Host>, before: readonly Window<Host>[], after: re
 export const same = (a: Window<Host>, b: Window<Host>): boolean =>
   a.from === b.from && a.until === b.until && a.free === b.free;
 
-function fullestAt(windows: Windows<Host>, span: number, start: number): Host {
+function fullestAt(windows: Windows<Host>, may: May, span: number, start: number): Host {
   let best: { host: Host; free: number } | undefined;
   let seen = 0;
-  windows.find(span, start, start + 1, ({ owner }) => {
+  windows.find(span, start, start + 1, (window) => {
+    if (!may(window)) return false;
+    const { owner } = window;
     const free = owner.profile.freeAt(start);
     if (!best || free < best.free || (free === best.free && owner.name < best.host.name))
       best = { host: owner, free };
@@ -213,6 +206,7 @@ function fullestAt(windows: Windows<Host>, span: number, start: number): Host {
 /** Windows in order of their beginnings; those that have passed too far to serve are dropped, until enough are open at once. */
 function earliestGang(
   windows: Windows<Host>,
+  may: May,
   nodes: number,
   span: number,
   from: number,
@@ -220,6 +214,7 @@ function earliestGang(
 ): Fit | undefined {
   let together: Window<Host>[] = [];
   const last = windows.find(span, from, before, (window) => {
+    if (!may(window)) return false;
     const start = Math.max(window.from, from);
     together = together.filter((other) => other.until - start >= span);
     together.push(window);

@@ -4,6 +4,7 @@ import type { CapacityRow } from "../../store/gpu-tables.ts";
 import type { WaitingRow } from "../../store/plans.ts";
 import type { Db } from "../../store/tables.ts";
 import { openNodes, takenPlaces } from "../gpus/devices.ts";
+import { labelsOf } from "../gpus/labels.ts";
 import { preparingMs } from "../lifecycle.ts";
 import type { PlanHold, PlanRequest, Shares } from "../plan/model.ts";
 import type { NodeChange } from "../plan.ts";
@@ -33,8 +34,14 @@ export async function readNodes(
 async function withHolds(db: Db, offers: readonly CapacityRow[], now: Date): Promise<NodeChange[]> {
   const open = await openNodes(db, offers);
   const holds = await holdsOn(db, offers, now.getTime());
-  return offers.map(({ node, places, host }) => ({
-    node: { node, places, open: open.has(node), host: host ?? undefined },
+  return offers.map(({ node, places, host, labels }) => ({
+    node: {
+      node,
+      places,
+      open: open.has(node),
+      host: host ?? undefined,
+      labels: labels === null ? undefined : labelsOf(labels),
+    },
     holds: holds.get(node) ?? [],
   }));
 }
@@ -68,6 +75,7 @@ export const requestOf = (row: WaitingRow): PlanRequest => ({
   priority: RANKS[row.priority],
   owner: row.owner_id,
   host: row.disk_host ?? undefined,
+  labels: row.node_labels === null ? undefined : labelsOf(row.node_labels),
 });
 
 const instantOf = (at: string | null): number | undefined => (at === null ? undefined : Date.parse(at));

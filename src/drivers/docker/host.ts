@@ -23,6 +23,8 @@ export interface HostOptions {
   readonly stated?: () => StatedTypes;
   /** Instead of what nvidia-smi says there. */
   readonly gpus?: readonly { readonly type: string; readonly count: number }[];
+  /** What the operator says of it. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly tools: () => Promise<Tools>;
   log(fields: Record<string, unknown>, message: string): void;
 }
@@ -90,9 +92,11 @@ export class DockerHost {
     );
     this.#note(fault);
     const nodes = await this.#capacity.nodes();
+    const { labels } = this.#options;
     return nodes.map((entry) => ({
       ...entry,
       host: this.node,
+      ...(labels && { labels }),
       healthy: entry.healthy && fault === undefined,
     }));
   }

@@ -19,6 +19,7 @@ interface DockerHostConfig {
   readonly name?: string | undefined;
   readonly url: string;
   readonly tls?: EngineTls | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Instead of what nvidia-smi says there. */
   readonly gpus?: undefined | readonly { readonly type: string; readonly count: number }[];
 }
@@ -82,7 +83,15 @@ async function openHost(options: DockerDriverOptions, host: DockerHostConfig, co
     throw invalid(`${JSON.stringify(host.url)} is not the URL of a Docker Engine; write ${ENGINE_FORMS}`);
   const engine = new Engine(await routeTo(address, host.tls));
   const node = host.name ?? (options.dialsOnly ? host.url : nodeName((await whoIs(engine, host.url)).Name));
-  return new DockerHost({ ...options, ...common, engine, node, ...(host.gpus && { gpus: host.gpus }) });
+  const { gpus, labels } = host;
+  return new DockerHost({
+    ...options,
+    ...common,
+    engine,
+    node,
+    ...(gpus && { gpus }),
+    ...(labels && { labels }),
+  });
 }
 
 async function whoIs(engine: Engine, url: string): Promise<EngineInfo> {

@@ -1,6 +1,7 @@
 /** The configuration file's keys for the Docker driver. */
 import * as z from "zod";
 import { ENGINE_FORMS, parseEngineUrl } from "../../api/engine-url.ts";
+import { LABEL_FORMS, LABEL_KEY, LABEL_VALUE, MAX_LABELS } from "../../api/node-labels.ts";
 
 const filePath = z.string().min(1);
 const name = z
@@ -10,6 +11,17 @@ const gpuType = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, "a type's name has a-z, 0-9, and inner - or .");
 
+/** YAML takes some values for numbers or booleans. */
+const labels = z
+  .record(
+    z.string().regex(LABEL_KEY, LABEL_FORMS),
+    z
+      .union([z.string(), z.number(), z.boolean()])
+      .transform(String)
+      .pipe(z.string().regex(LABEL_VALUE, LABEL_FORMS)),
+  )
+  .refine((given) => Object.keys(given).length <= MAX_LABELS, `at most ${MAX_LABELS}`);
+
 const host = z
   .strictObject({
     name: name.optional().describe("The node's name; default: what its Docker Engine calls itself"),
@@ -18,15 +30,29 @@ const host = z
       .refine((url) => parseEngineUrl(url) !== undefined, `must be ${ENGINE_FORMS}`)
       .describe(`Its Docker Engine: \`${ENGINE_FORMS}\``),
     tls: z
-      .strictObject({ ca: filePath, cert: filePath, key: filePath })
+      .strictObject({
+        ca: filePath.describe("The authority that the engine's certificate is of"),
+        cert: filePath.describe("What the engine knows this server by"),
+        key: filePath.describe("Its private key"),
+      })
       .optional()
-      .describe("For `tcp://`: files in PEM, the engine's authority and what it knows this server by"),
+      .describe("For `tcp://`: files in PEM, read for each connection"),
     gpus: z
-      .array(z.strictObject({ type: gpuType, count: z.int().min(1).max(1024) }))
+      .array(
+        z.strictObject({
+          type: gpuType.describe("As it is to be called: `h100`"),
+          count: z.int().min(1).max(1024).describe("How many of it"),
+        }),
+      )
       .min(1)
       .optional()
       .describe(
         "Its GPUs in the order in which its engine counts them, when nvidia-smi is not to be asked: `[{type: h100, count: 8}]`",
+      ),
+    labels: labels
+      .optional()
+      .describe(
+        "What tells it from the others, for `reserve --node-label`: `{zone: a, nvlink: true}`; KEY and VALUE as there",
       ),
   })
   .superRefine(({ url, tls }, ctx) => {

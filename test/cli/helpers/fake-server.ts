@@ -148,6 +148,7 @@ export function reservation(given: Partial<Reservation> = {}): Reservation {
     disk: null,
     disk_id: null,
     image: null,
+    node_labels: {},
     build_id: null,
     entrypoint: null,
     created_at: "2026-01-01T11:00:00.000Z",

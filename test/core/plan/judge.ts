@@ -45,6 +45,8 @@ function judgePlace(world: World, request: PlanRequest, its: Planned, taken: rea
     if (!has?.open) throw new Error(`${its.id} is on ${node}, which is closed`);
     if (request.host !== undefined && has.host !== request.host)
       throw new Error(`${its.id} is on ${node}, and its disk on ${request.host}`);
+    if (request.labels !== undefined && has.labels?.zone !== request.labels.zone)
+      throw new Error(`${its.id} is on ${node}, which is not in its zone`);
     const there = taken.filter((t) => t.node === node).map((t) => ({ ...t, from: t.sure }));
     for (const { from: at } of there) {
       const used = usedAt(there, node, at);
@@ -71,8 +73,9 @@ function judgeWait(
   );
   for (const start of starts) {
     const fits = [...world.nodes.values()].filter(
-      ({ node, open, places, host }) =>
+      ({ node, open, places, host, labels }) =>
         open &&
+        (request.labels?.zone ?? labels?.zone) === labels?.zone &&
         (request.host ?? host) === host &&
         leastFree(others, node, places, start, start + spanOf(request.durationS)) >= request.places,
     );

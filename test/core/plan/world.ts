@@ -166,6 +166,7 @@ export class World {
       priority: this.below(3),
       owner: this.pick(OWNERS),
       host: !gang && this.random() < 0.3 ? hostOf(`n${this.below(6)}`) : undefined,
+      labels: this.random() < 0.3 ? this.#labels() : undefined,
     };
     this.queue.set(id, request);
     this.#arrived.push(request);
@@ -197,10 +198,14 @@ export class World {
   }
 
   #setNode(node: string, places: number, open: boolean): void {
-    this.nodes.set(node, { node, places, open, host: hostOf(node) });
+    const relabelled = this.random() < 0.2;
+    const labels = relabelled ? this.#labels() : (this.nodes.get(node)?.labels ?? { zone: "a" });
+    this.nodes.set(node, { node, places, open, host: hostOf(node), labels });
     this.#touch([node]);
-    if (!open) this.lossy.add(node);
+    if (!open || relabelled) this.lossy.add(node);
   }
+
+  #labels = () => ({ zone: this.pick(["a", "b"]) });
 
   /** It is gone with all that ran there. */
   #loseNode(): void {

@@ -1,5 +1,6 @@
 /** `gpu-dev admin nodes`: the nodes, and which of them get nothing new. */
 import type { Node } from "../../../api/inventory.ts";
+import { labelWords } from "../../../api/node-labels.ts";
 import { defineCommand } from "../../command.ts";
 import { rememberNames } from "../../completion/cache.ts";
 import type { Context } from "../../context.ts";
@@ -48,7 +49,8 @@ export const command = defineCommand({
     const now = ctx.clock.now();
     return {
       json: page ?? items[0],
-      header: ["NODE", "STATE", "SINCE", "TYPES", "RESERVATIONS"],
+      header: ["NODE", "STATE", "SINCE", "TYPES", "RESERVATIONS", "LABELS"],
+      spare: ["LABELS"],
       rows: items.map((item) => row(item, now)),
       empty: "The server knows no nodes at the moment; `gpu-dev status` says how it is.",
     };
@@ -80,4 +82,6 @@ const row = (node: Node, now: Date): Cell[] => [
     .map(({ name, places, simulated }) => `${places} × ${name}${simulated ? " (simulated)" : ""}`)
     .join(", "),
   String(node.reservations),
+  // A server of before has none.
+  labelWords(node.labels ?? {}),
 ];
