@@ -7,7 +7,7 @@ import { EXAMPLE } from "../../scripts/generate/configuration.ts";
 import { parseSettings, readSettings } from "../../src/server/config/file.ts";
 import { LiveSettings } from "../../src/server/config/live.ts";
 import { openConfig } from "../../src/server/config/open.ts";
-import { reloadConfig, type Told } from "../../src/server/config/reload.ts";
+import { inTurn, reloadConfig, type Told } from "../../src/server/config/reload.ts";
 import { createLogger } from "../../src/server/log.ts";
 
 const faultOf = (text: string): string => {
@@ -208,7 +208,7 @@ function listener(): { told: unknown[]; to: Told } {
   const told: unknown[] = [];
   return {
     told,
-    to: { count: (outcome) => told.push(outcome), record: async (_file, change) => void told.push(change) },
+    to: { count: (outcome) => told.push(outcome), record: (_file, change) => void told.push(change) },
   };
 }
 
@@ -292,4 +292,25 @@ test("a change that cannot be passed on is said to be just that", async () => {
       err: { message: "no database" },
     },
   ]);
+});
+
+test("two signals at once read the file one after another, and more of them together once more", async () => {
+  const begun: PromiseWithResolvers<void>[] = [];
+  const reload = inTurn(() => {
+    const work = Promise.withResolvers<void>();
+    begun.push(work);
+    return work.promise;
+  });
+  const [first, second, third] = [reload(), reload(), reload()];
+  // Those of one moment are one.
+  expect([second, third]).toEqual([first, first]);
+  await expect.poll(() => begun.length).toBe(1);
+  const [later, latest] = [reload(), reload()];
+  expect(latest).toBe(later);
+  expect(later).not.toBe(first);
+  begun[0]?.reject(new Error("no file"));
+  await expect(first).rejects.toThrow("no file");
+  await expect.poll(() => begun.length).toBe(2);
+  begun[1]?.resolve();
+  await later;
 });

@@ -18,6 +18,8 @@ export interface Operation {
     readonly schema: JsonSchema;
   }[];
   readonly body: JsonSchema | undefined;
+  /** The content type of the body, if it has one. */
+  readonly type: string | undefined;
   readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Content }>>;
 }
 
@@ -41,6 +43,7 @@ export const operations: readonly Operation[] = Object.entries(document.paths).f
     path,
     parameters,
     body: requestBody?.content["application/json"]?.schema,
+    type: Object.keys(requestBody?.content ?? {})[0],
     responses,
   })),
 );
@@ -51,6 +54,16 @@ export function operationOf(name: string): Operation {
   if (!operation) throw new Error(`there is no operation ${name}`);
   return operation;
 }
+
+/** By what is asked of the server. */
+export function operationAt(method: string, target: string): Operation {
+  const path = target.split("?")[0] ?? "";
+  const operation = operations.find((one) => one.method === method && patternOf(one).test(path));
+  if (!operation) throw new Error(`there is no operation ${method} ${target}`);
+  return operation;
+}
+
+const patternOf = ({ path }: Operation): RegExp => new RegExp(`^${path.replace(/\{\w+\}/g, "[^/]+")}$`);
 
 const REF = "#/components/schemas/";
 const known = new Map<JsonSchema, z.ZodType>();

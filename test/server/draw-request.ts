@@ -1,6 +1,8 @@
 /** Requests drawn from the OpenAPI document: most are as it says, the others have something wrong with them. */
 import fc from "fast-check";
+import { newKeyPair } from "../../src/core/people/key-pair.ts";
 import { type JsonSchema, type Operation, operations } from "./document.ts";
+import type { Kind } from "./furnish.ts";
 
 export interface Asked {
   /** Its name. */
@@ -11,9 +13,34 @@ export interface Asked {
   readonly body: string | undefined;
 }
 
-/** Stands for the id of something that is there, of whomever; which one is only known when the request is sent. */
-export const SOMETHING = /@(\d+)@/g;
+/** Stands for the id of something that is there, of whomever, of this kind or of that of the path; which one is only known when the request is sent. */
+export const SOMETHING = /@(?:([a-z-]+)\.)?(\d+)@/g;
 const something = fc.nat(9999).map((n) => `@${n}@`);
+const some = (kind: Kind): fc.Arbitrary<string> => fc.nat(9999).map((n) => `@${kind}.${n}@`);
+
+/** What most likely is found, or taken, where something of this name is asked for. */
+const LIKELY: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  id: something,
+  add_users: fc.array(some("names"), { minLength: 1, maxLength: 2 }),
+  build: some("builds"),
+  bytes: fc.integer({ min: 1024, max: 2 ** 20 }),
+  disk: some("disks"),
+  duration_s: fc.integer({ min: 60, max: 50_000 }),
+  extend_s: fc.integer({ min: 1, max: 20_000 }),
+  gpu_type: fc.constantFrom("h100", "cpu"),
+  host: some("registries"),
+  identity: some("identities"),
+  login: some("logins"),
+  node: some("nodes"),
+  path: fc.constantFrom("", "src/lib"),
+  public_key: fc.constantFrom(...[1, 2, 3].map(() => newKeyPair().publicKey)),
+  reservation: some("reservations"),
+  reservation_id: some("reservations"),
+  snapshot: some("snapshots"),
+  team: some("teams"),
+  user: some("names"),
+  with: fc.constant("oidc"),
+};
 
 /** Words that were trouble somewhere. */
 const HOSTILE = [
@@ -49,9 +76,14 @@ const hostile = fc.constantFrom(...HOSTILE);
 /** Of these a URL would make another path. */
 const hostileSegment = fc.constantFrom(...HOSTILE.filter((word) => !["", "..", "."].includes(word.trim())));
 
-/** Values that the schema allows, now and then something else. */
-function drawn(schema: JsonSchema): fc.Arbitrary<unknown> {
-  return fc.oneof({ weight: 25, arbitrary: fitting(schema) }, { weight: 1, arbitrary: anything });
+/** Values that the schema allows, most of them likely ones for what has this name, now and then something else. */
+function drawn(schema: JsonSchema, name?: string): fc.Arbitrary<unknown> {
+  const likely = name === undefined ? undefined : LIKELY[name];
+  return fc.oneof(
+    { weight: 25, arbitrary: likely ?? fitting(schema) },
+    { weight: likely ? 5 : 0, arbitrary: fitting(schema) },
+    { weight: 1, arbitrary: anything },
+  );
 }
 
 const anything: fc.Arbitrary<unknown> = fc.oneof(
@@ -87,9 +119,21 @@ function integerOf({ minimum = 0, maximum = 2 ** 53 - 1 }: JsonSchema): fc.Arbit
 }
 
 function objectOf({ properties = {}, required = [] }: JsonSchema): fc.Arbitrary<unknown> {
-  const fields = Object.entries(properties).map(([name, schema]) => [name, drawn(schema as JsonSchema)]);
+  const fields = Object.entries(properties).map(([name, schema]) => [
+    name,
+    drawn(schema as JsonSchema, name),
+  ]);
   const model: Record<string, fc.Arbitrary<unknown>> = Object.fromEntries(fields);
-  return fc.record<Record<string, unknown>, string>(model, { requiredKeys: required });
+  const any = fc.record<Record<string, unknown>, string>(model, { requiredKeys: required });
+  // Of many fields that may be left out, most exclude some others.
+  const optional = Object.keys(properties).filter((name) => !required.includes(name));
+  const few = fc
+    .tuple(any, fc.subarray(optional, { maxLength: Math.min(2, optional.length) }))
+    .map(([all, kept]) => {
+      const entries = Object.entries(all).filter(([name]) => required.includes(name) || kept.includes(name));
+      return Object.fromEntries(entries);
+    });
+  return fc.oneof(any, { weight: 2, arbitrary: few });
 }
 
 function stringOf({ pattern, format, maxLength = 63 }: JsonSchema): fc.Arbitrary<string> {
@@ -112,18 +156,19 @@ const words = fc.constantFrom(
 );
 
 /** As text, where it stands in a URL. */
-const textOf = (schema: JsonSchema): fc.Arbitrary<string> =>
-  drawn(schema).map((value) => (typeof value === "string" ? value : JSON.stringify(value)));
+const textOf = (schema: JsonSchema, name: string): fc.Arbitrary<string> =>
+  drawn(schema, name).map((value) => (typeof value === "string" ? value : JSON.stringify(value)));
 
 function pathOf({ path, parameters }: Operation): fc.Arbitrary<string> {
   const names = parameters.filter((one) => one.in === "path").map(({ name }) => name);
-  const known = fc.oneof(
-    { weight: 8, arbitrary: something },
-    { weight: 1, arbitrary: words },
-    { weight: 1, arbitrary: hostileSegment },
-  );
+  const segmentOf = (name: string) =>
+    fc.oneof(
+      { weight: 8, arbitrary: (LIKELY[name] ?? words) as fc.Arbitrary<string> },
+      { weight: 1, arbitrary: words },
+      { weight: 1, arbitrary: hostileSegment },
+    );
   return fc
-    .tuple(...names.map((name) => (name === "id" ? known : fc.oneof(words, hostileSegment))))
+    .tuple(...names.map(segmentOf))
     .map((values) =>
       names.reduce(
         (made, name, i) => made.replace(`{${name}}`, () => encodeURIComponent(values[i] ?? "")),
@@ -135,7 +180,7 @@ function pathOf({ path, parameters }: Operation): fc.Arbitrary<string> {
 function queryOf({ parameters }: Operation): fc.Arbitrary<string> {
   const fields = parameters
     .filter((one) => one.in === "query" && one.name !== "cursor")
-    .map(({ name, schema }) => [name, textOf(schema)]);
+    .map(({ name, schema }) => [name, textOf(schema, name)]);
   const documented = fc.record(Object.fromEntries(fields), { requiredKeys: [] });
   // A cursor that was made up is as wrong as a parameter that is not known.
   const spoiled = fc.dictionary(fc.oneof(fc.constant("cursor"), hostile), hostile, { maxKeys: 2 });
@@ -165,10 +210,12 @@ function headersOf({ parameters }: Operation): fc.Arbitrary<Record<string, strin
   return fc.record(all, { requiredKeys: [] }).map((headers) => headers as Record<string, string>);
 }
 
+const BYTES = "application/x-tar";
 const DEEP = "[".repeat(30_000);
 
-function bodyOf({ method, body }: Operation): fc.Arbitrary<string | undefined> {
+function bodyOf({ method, body, type }: Operation): fc.Arbitrary<string | undefined> {
   if (method === "GET") return fc.constant(undefined);
+  if (type === BYTES) return fc.string({ maxLength: 4096 });
   const json = (body ? drawn(body) : fc.constant({})).map((value) => JSON.stringify(value) ?? "");
   const text = fc.oneof(
     hostile,
@@ -184,15 +231,17 @@ function bodyOf({ method, body }: Operation): fc.Arbitrary<string | undefined> {
 }
 
 /** A request to any operation. */
-export const request: fc.Arbitrary<Asked> = fc.constantFrom(...operations).chain((operation) =>
-  fc
+export const request: fc.Arbitrary<Asked> = fc.oneof(...operations.map(requestTo));
+
+function requestTo(operation: Operation): fc.Arbitrary<Asked> {
+  return fc
     .record({
       path: pathOf(operation),
       query: queryOf(operation),
       headers: headersOf(operation),
       body: bodyOf(operation),
       type: fc.oneof(
-        { weight: 12, arbitrary: fc.constant("application/json") },
+        { weight: 12, arbitrary: fc.constant(operation.type ?? "application/json") },
         { weight: 1, arbitrary: printable },
       ),
     })
@@ -201,5 +250,5 @@ export const request: fc.Arbitrary<Asked> = fc.constantFrom(...operations).chain
       path: query === "" ? path : `${path}?${query}`,
       headers: { ...headers, ...(body === undefined ? {} : { "content-type": type }) },
       body,
-    })),
-);
+    }));
+}

@@ -1,29 +1,11 @@
 /** Contexts and logins over the API: whose they are, and how much of them is taken. */
-import { createHash } from "node:crypto";
-import { pack } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ProblemDocument } from "../../src/api/errors.ts";
 import { engines } from "../helpers/engines.ts";
+import { announced, type Entry, tarOf } from "./build-context.ts";
 import { type ApiRig, openRig, type Person } from "./rig.ts";
 
 const PART = 2 ** 20;
-
-type Entry = Parameters<ReturnType<typeof pack>["entry"]>[0];
-
-async function tarOf(entries: readonly (Entry & { text?: string })[]): Promise<Buffer> {
-  const tar = pack();
-  for (const { text = "", ...header } of entries) tar.entry(header, text);
-  tar.finalize();
-  const parts: Buffer[] = [];
-  for await (const part of tar) parts.push(part as Buffer);
-  return Buffer.concat(parts);
-}
-
-const announced = (bytes: Uint8Array, dockerfile = "Dockerfile") => ({
-  digest: createHash("sha256").update(bytes).digest("hex"),
-  bytes: bytes.length,
-  dockerfile,
-});
 
 describe.each(engines)("images over the API on $engine", (engine) => {
   let rig: ApiRig;
@@ -103,7 +85,7 @@ describe.each(engines)("images over the API on $engine", (engine) => {
     expect(own.id).not.toBe(id);
   });
 
-  test.each<[string, readonly (Entry & { text?: string })[], RegExp]>([
+  test.each<[string, readonly Entry[], RegExp]>([
     ["leads up", [{ name: "../../etc/passwd", text: "x" }], /leads out of it/],
     ["is absolute", [{ name: "/etc/passwd", text: "x" }], /leads out of it/],
     ["is a device", [{ name: "null", type: "character-device" }], /not a file, directory or symbolic link/],
