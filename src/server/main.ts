@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { exactDuration } from "../api/duration.ts";
 import { ROLES } from "../api/roles.ts";
 import { VERSION } from "../api/version.ts";
-import { recordReload } from "../core/audit/reload.ts";
+import { Reloads } from "../core/audit/reload.ts";
 import { ensureFirstAdmin } from "../core/people/first-admin.ts";
 import { announceApi } from "../core/people/pod-token.ts";
 import { replaceOtherTokens } from "../core/presence.ts";
@@ -21,7 +21,7 @@ import {
 } from "./config/config.ts";
 import { LiveSettings } from "./config/live.ts";
 import { openConfig, type ServerFlags } from "./config/open.ts";
-import { reloadConfig } from "./config/reload.ts";
+import { inTurn, reloadConfig } from "./config/reload.ts";
 import { announce, withdraw } from "./local-server.ts";
 import { createLogger, exitWithoutReader, logToStderr } from "./log.ts";
 import { type Closing, type OpenCore, openCore } from "./open-core.ts";
@@ -64,13 +64,15 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
     const token = open.roles.has("api") ? await welcome(open, url, options, closing) : "";
     const parts = partsOf(open);
     logger.info({ url, parts, name: open.name }, "ready");
-    const reload = async () => {
+    const reloads = new Reloads(open.core);
+    closing.back.add("reloads", 200, () => reloads.close());
+    const reload = inTurn(async () => {
       await reloadConfig(options, logger, {
         count: (outcome) => open.core.signals.emit("reloaded", outcome),
-        record: (file = "", change) => recordReload(open.core, file, { server: open.name, ...change }),
+        record: (file = "", change) => reloads.note(file, { server: open.name, ...change }),
       });
       await certificate?.look();
-    };
+    });
     return { url, token, parts, reload, ...ending(closing, gateway, logger) };
   } catch (error) {
     await closeAll(closing, logger);

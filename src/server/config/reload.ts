@@ -10,7 +10,7 @@ import { defaultFile } from "./open.ts";
 export interface Told {
   count(outcome: ReloadOutcome): void;
   /** For the audit trail. */
-  record(file: string | undefined, change: Change): Promise<void>;
+  record(file: string | undefined, change: Change): void;
 }
 
 /** Reads the file again and takes what may change; a file that is wrong is logged and changes nothing. */
@@ -33,10 +33,24 @@ export async function reloadConfig(
   const { changed = [], restart = [] } = change ?? {};
   logger.info({ file, keys: changed }, "the configuration was read again");
   if (restart.length > 0) logger.warn({ keys: restart }, "changes of these keys take effect with a restart");
+  if (change && changed.length + restart.length > 0) told.record(file, change);
   try {
-    if (change && changed.length + restart.length > 0) await told.record(file, change);
     await live?.tell();
   } catch (err) {
     logger.error({ err }, "what was read again did not reach the database yet; it is tried again");
   }
+}
+
+/** `work`, one after another: who asks while one goes on gets the next one, together with all who ask until that begins. */
+export function inTurn(work: () => Promise<void>): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  const begin = (): Promise<void> => {
+    next = undefined;
+    return work();
+  };
+  return () => {
+    next ??= last = last.then(begin, begin);
+    return next;
+  };
 }
