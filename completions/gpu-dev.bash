@@ -350,7 +350,7 @@ _gpu_dev() {
       "disk delete") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk undelete") COMPREPLY=($(compgen -W "--name --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "disk unlock") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --driver --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --github-keys-url --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "server") COMPREPLY=($(compgen -W "--config --data-dir --listen --role --simulate --log-level --driver --isolation --database --domain --detach-max --drain-max --tunnel-url --idle-after --pod-url --forget-secrets --github-keys-url --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "login") COMPREPLY=($(compgen -W "--name --with --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "logout") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "context list") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;

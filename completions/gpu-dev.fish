@@ -221,6 +221,7 @@ complete -c gpu-dev -n '__gpu_dev_at server' -l drain-max -x -d 'When told to st
 complete -c gpu-dev -n '__gpu_dev_at server' -l tunnel-url -x -d 'Where this user\'s tunnels go, when not through the API\'s process (default: where the API is)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l idle-after -x -d 'End a reservation after so long without ssh connection and without work for its GPUs (default: never)'
 complete -c gpu-dev -n '__gpu_dev_at server' -l pod-url -x -d 'Where pods reach the API, to show and cancel their own reservation (default: where it listens)'
+complete -c gpu-dev -n '__gpu_dev_at server' -l forget-secrets -d 'The key of users\' secrets is lost: forget their logins for registries, and start with another key'
 complete -c gpu-dev -n '__gpu_dev_at server' -l github-keys-url -x -d 'Where ssh keys of collaborators from GitHub are had, as URL/NAME.keys, or none (default: https://github.com)'
 complete -c gpu-dev -n '__gpu_dev_at login' -l name -x -d 'What the server is called here (default: its host name)'
 complete -c gpu-dev -n '__gpu_dev_at login' -l with -x -a 'token oidc github aws' -d 'How, without being asked: token, oidc, github, aws'

@@ -101,7 +101,7 @@ export async function openCore(
       domain: options.domain ?? DEFAULT_DOMAIN,
       idleAfterS: options.idleAfterS,
       auditRetentionS: options.auditRetentionS,
-      images: driver.builtImages && (await openImages(dataDir, options.images)),
+      images: driver.builtImages && worksOnDisks ? await openImages(options, store, logger) : undefined,
     },
     catalogue: options.live.catalogue,
     log: (level, fields, message) => logger[level](fields, message),
@@ -126,16 +126,14 @@ async function openDisks(
   return createLocalDisks({ dataDir, isolation, log: (fields, message) => logger.warn(fields, message) });
 }
 
-async function openImages(
-  dataDir: string,
-  { allow, build }: ServerOptions["images"] = {},
-): Promise<ImageSettings> {
+async function openImages(options: OpenOptions, store: Store, logger: Logger): Promise<ImageSettings> {
+  const { dataDir, images: { allow, build } = {} } = options;
   return {
     allow,
     contexts: createBuildContexts(join(dataDir, "builds")),
     contextMaxBytes: build?.context_max ?? DEFAULT_CONTEXT_MAX,
     keepS: build?.keep ?? DEFAULT_KEEP_S,
-    sealer: createSealer(await openSealKey(dataDir)),
+    sealer: createSealer(await openSealKey(options, { store }, logger)),
   };
 }
 

@@ -2,25 +2,59 @@
 import { randomBytes } from "node:crypto";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Logger } from "pino";
+import type { Core } from "../core/core.ts";
 import { SEAL_KEY_BYTES } from "../core/images/seal.ts";
-import { StartError } from "./config/config.ts";
+import { fingerprintOf, replaceSealKey, sealKeyOf, useSealKey } from "../core/images/seal-key.ts";
+import { type ServerOptions, StartError } from "./config/config.ts";
 
-/** Made by the first server that looks; only its user may read it. Throws StartError for a file that holds no key. */
-export async function openSealKey(dataDir: string): Promise<Buffer> {
-  const path = join(dataDir, "secrets.key");
-  const key = (await readKey(path)) ?? (await makeKey(path));
-  if (key.length === SEAL_KEY_BYTES) return key;
+type Stored = Pick<Core, "store">;
+type Options = Pick<ServerOptions, "secretsKeyFile" | "forgetSecrets"> & { readonly dataDir: string };
+
+/**
+ * The one that the secrets in this database are sealed with. In the data directory it is made by the first server that looks; only its user
+ * may read it. Throws StartError for a file that holds no key, and rather than seal some secrets with one key and some with another.
+ */
+export async function openSealKey(options: Options, stored: Stored, logger: Logger): Promise<Buffer> {
+  const { secretsKeyFile, forgetSecrets = false, dataDir } = options;
+  const path = secretsKeyFile ?? join(dataDir, "secrets.key");
+  const isNew = forgetSecrets || (await sealKeyOf(stored)) === undefined;
+  const make = isNew && secretsKeyFile === undefined ? makeKey : refuseMissing;
+  const key = (await readKey(path)) ?? (await make(path));
+  if (key.length !== SEAL_KEY_BYTES)
+    throw new StartError(`${path} holds no key of ${SEAL_KEY_BYTES} bytes in base64: ${WAYS_OUT}`);
+  const fingerprint = fingerprintOf(key);
+  if (forgetSecrets) await forget(stored, fingerprint, logger);
+  else if (!(await useSealKey(stored, fingerprint)))
+    throw new StartError(
+      `${path} holds another key than the one that the secrets in this database are encrypted with: ${WAYS_OUT}`,
+    );
+  return key;
+}
+
+const WAYS_OUT =
+  "bring that back from a backup, or have it from another server of this database (secrets_key_file names the file); if it is lost, start once " +
+  "with --forget-secrets, and all users log in to their registries again";
+
+function refuseMissing(path: string): never {
   throw new StartError(
-    `${path} holds no key of ${SEAL_KEY_BYTES} bytes: bring it back from a backup, or remove it, and all users log in to their registries again`,
+    `the key for users' secrets is missing, ${path}: ${WAYS_OUT}; a first one is made with: openssl rand -base64 32`,
   );
 }
 
+async function forget(stored: Stored, fingerprint: string, logger: Logger): Promise<void> {
+  const logins = await replaceSealKey(stored, fingerprint);
+  logger.warn({ logins }, "logins for registries were forgotten, as --forget-secrets says");
+}
+
+/** Undefined when there is none. */
 async function readKey(path: string): Promise<Buffer | undefined> {
   try {
     return Buffer.from(await readFile(path, "ascii"), "base64url");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    throw new StartError(`the key for users' secrets, ${path}, cannot be read (${code})`, { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Logins of users at image registries; passwords are sealed before they come here. */
-import { checkRow } from "./columns.ts";
+import { checkRow, count } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type RegistryLoginRow, registryLoginShape } from "./image-tables.ts";
 import type { Db } from "./tables.ts";
@@ -38,4 +38,10 @@ export async function deleteRegistryLogins(
     .returningAll()
     .execute();
   return rows.map((row) => checkRow("registry_logins", registryLoginShape, row));
+}
+
+/** Those of everybody; how many there were. */
+export async function deleteAllRegistryLogins(tx: Tx): Promise<number> {
+  const { numDeletedRows } = await tx.db.deleteFrom("registry_logins").executeTakeFirst();
+  return count(numDeletedRows);
 }

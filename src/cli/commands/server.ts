@@ -6,7 +6,7 @@ import { parseSimulated, SIMULATED_FORMS } from "../../api/simulated.ts";
 import { defineCommand, type Values } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
-import { choice, parsed, repeated, text } from "../options.ts";
+import { choice, flag, parsed, repeated, text } from "../options.ts";
 
 const DEFAULT_LISTEN = "127.0.0.1:4780";
 const DETACH_S = { least: 10, most: 24 * 3600 };
@@ -96,6 +96,10 @@ const options = {
     "Where pods reach the API, to show and cancel their own reservation (default: where it listens)",
     httpUrl,
   ),
+  forgetSecrets: flag(
+    "--forget-secrets",
+    "The key of users' secrets is lost: forget their logins for registries, and start with another key",
+  ),
   githubKeysUrl: parsed(
     "--github-keys-url <URL>",
     "Where ssh keys of collaborators from GitHub are had, as URL/NAME.keys, or none (default: https://github.com)",
@@ -166,6 +170,7 @@ function serverOptions(given: Values<typeof options>, env: Context["env"]) {
     ...(given.tunnelUrl === undefined ? {} : { tunnelUrl: given.tunnelUrl }),
     ...(given.idleAfter === undefined ? {} : { idleAfterS: given.idleAfter }),
     ...(given.podUrl === undefined ? {} : { podUrl: given.podUrl }),
+    ...(given.forgetSecrets ? { forgetSecrets: true } : {}),
     ...(given.githubKeysUrl === undefined ? {} : { githubKeysUrl: given.githubKeysUrl }),
   };
 }

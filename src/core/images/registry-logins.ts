@@ -12,6 +12,7 @@ import type { Caller } from "../people/access.ts";
 import { holdCaller } from "../people/standing.ts";
 import { requireImages } from "./rules.ts";
 import type { Sealer } from "./seal.ts";
+import { requireSealKey } from "./seal-key.ts";
 
 const MAX_LOGINS = 50;
 
@@ -34,6 +35,7 @@ export async function setRegistryLogin(
   return core.store.write(async (tx) => {
     // Who is disabled meanwhile leaves no secret behind.
     await holdCaller(tx, caller);
+    await requireSealKey(tx, sealer.fingerprint);
     const known = await store.registryLoginsOf(tx.db, caller.id);
     if (known.length >= MAX_LOGINS && !known.some((login) => login.host === host))
       throw new Problem("over_quota", `you have logins for ${MAX_LOGINS} registries, which is the most`, {

@@ -1,11 +1,14 @@
 /** Secrets of users that the server has to show to others again, such as registries: sealed with a key that is not in the database. */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { fingerprintOf } from "./seal-key.ts";
 
 export const SEAL_KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 export interface Sealer {
+  /** Of its key. */
+  readonly fingerprint: string;
   /** `about` says whose it is: what was sealed for one cannot be opened as another's. */
   seal(secret: string, about: string): string;
   /** Undefined for what this key did not seal, or not for this. */
@@ -15,6 +18,7 @@ export interface Sealer {
 /** AES-256-GCM; what is sealed is base64url of nonce, tag and ciphertext. */
 export function createSealer(key: Uint8Array): Sealer {
   return {
+    fingerprint: fingerprintOf(key),
     seal(secret, about) {
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(about));

@@ -71,6 +71,10 @@ export interface ServerOptions {
   readonly podUrl?: string;
   /** How long a start waits for another server to let go of the data directory, in milliseconds; default: 6 s. */
   readonly takeOverMs?: number;
+  /** File with the key for users' secrets; default: one in the data directory, which the first start makes. */
+  readonly secretsKeyFile?: string;
+  /** The key that they were sealed with is lost: forget them, and start with another one. */
+  readonly forgetSecrets?: boolean;
   /** Files that pods must not read, beside the configuration. */
   readonly secretFiles?: readonly string[];
   /** Where `live` was read from, if it was. */

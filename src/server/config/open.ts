@@ -55,6 +55,7 @@ const optionsOf = (file: SettingsFile): Partial<ServerOptions> =>
     databaseUrl: file.database,
     tls: tlsOf(file),
     secretFiles: secretFilesOf(file),
+    secretsKeyFile: file.secrets_key_file,
     behindProxy: file.behind_proxy,
     publicUrl: file.public_url,
     metricsListen: file.metrics_listen,
@@ -92,9 +93,16 @@ async function readSecrets({
 }
 
 /** Pods must not read these. */
-const secretFilesOf = ({ tls_key, database_file, logins, images }: SettingsFile): string[] =>
+const secretFilesOf = ({
+  tls_key,
+  database_file,
+  secrets_key_file,
+  logins,
+  images,
+}: SettingsFile): string[] =>
   [
-    ...[tls_key, database_file, logins?.oidc?.client_secret_file, logins?.github?.client_secret_file],
+    ...[tls_key, database_file, secrets_key_file],
+    ...[logins?.oidc?.client_secret_file, logins?.github?.client_secret_file],
     ...Object.values(images?.registries ?? {}).map((registry) => registry.password_file),
   ].filter((path) => path !== undefined);
 

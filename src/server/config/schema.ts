@@ -188,6 +188,9 @@ export const settingsFile = z
     database_file: filePath.describe(
       "File with that URL and nothing else, as secrets of containers are; instead of `database`",
     ),
+    secrets_key_file: filePath.describe(
+      "File with 32 random bytes in base64 (`openssl rand -base64 32`), with which logins for registries are encrypted; the same for all servers of a database. Default: `secrets.key` in the data directory, made at the first start",
+    ),
     domain: z.string().min(1).max(200).describe("Domain of the reservations' ssh hosts; `--domain`"),
     isolation: z
       .enum(["auto", "namespaces", "processes"])
