@@ -7,27 +7,27 @@ import { Engine } from "../../src/drivers/docker/engine.ts";
 import { Names } from "../../src/drivers/docker/names.ts";
 import { disksOn } from "../../src/drivers/docker-disks/on-host.ts";
 import type { RemoteDisks } from "../../src/drivers/docker-disks/remote-disks.ts";
-import type { DockerEngine } from "../helpers/docker-engine.ts";
+import type { EngineProcess } from "../helpers/engine-process.ts";
 import { processesNaming } from "../helpers/processes.ts";
 import { newId } from "./contract.ts";
 import { LocalDiskRig } from "./disks-rig.ts";
 import { temporaryDirectory } from "./ssh.ts";
 
 export class DockerDiskRig extends LocalDiskRig {
-  readonly docker: DockerEngine;
+  readonly docker: EngineProcess;
   readonly names: Names;
   readonly #engines: RemoteDisks[] = [];
 
   /** Of one deployment, so that the agent's image is put there once. */
-  static readonly #deployments = new WeakMap<DockerEngine, string>();
+  static readonly #deployments = new WeakMap<EngineProcess, string>();
 
-  private constructor(docker: DockerEngine, base: string, dataDir: string, names: Names) {
+  private constructor(docker: EngineProcess, base: string, dataDir: string, names: Names) {
     super(base, { dataDir, isolation: "processes" });
     this.docker = docker;
     this.names = names;
   }
 
-  static async on(docker: DockerEngine): Promise<DockerDiskRig> {
+  static async on(docker: EngineProcess): Promise<DockerDiskRig> {
     const deployment = DockerDiskRig.#deployments.get(docker) ?? newId();
     DockerDiskRig.#deployments.set(docker, deployment);
     const names = new Names(deployment);
@@ -71,8 +71,8 @@ export class DockerDiskRig extends LocalDiskRig {
 }
 
 /** The engine's data are mounted for itself alone. */
-function asSeenBy({ folder }: DockerEngine, place: string): string {
-  const seen = processesNaming(`--data-root\0${folder}/data`).map((pid) => `/proc/${pid}/root${place}`);
+function asSeenBy({ folder }: EngineProcess, place: string): string {
+  const seen = processesNaming(`${folder}/data`).map((pid) => `/proc/${pid}/root${place}`);
   const there = seen.find((path) => existsSync(path));
   if (there === undefined) throw new Error(`${place} cannot be reached`);
   return there;

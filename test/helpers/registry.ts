@@ -30,6 +30,8 @@ export function registryFolder(): { folder: string; remove(): void } {
 export interface Registry {
   /** With the port: what names of images begin with. */
   readonly host: string;
+  /** Of an image that anybody may read. */
+  digest(path: string, tag: string): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -64,6 +66,7 @@ export async function startRegistry(
     program.stderr.resume();
     return {
       host: found,
+      digest: (path, tag) => digestOf(`http://${found}/v2/${path}/manifests/${tag}`),
       async stop() {
         const exited = once(program, "exit");
         if (program.exitCode === null && program.kill("SIGKILL")) await exited;
@@ -71,4 +74,17 @@ export async function startRegistry(
     };
   }
   throw new Error(`the registry does not start\n${said}`);
+}
+
+/** An older form of the manifest would have another. */
+const MANIFESTS = [
+  "application/vnd.docker.distribution.manifest.v2+json",
+  "application/vnd.oci.image.manifest.v1+json",
+];
+
+async function digestOf(manifest: string): Promise<string> {
+  const { headers } = await fetch(manifest, { method: "HEAD", headers: { Accept: MANIFESTS.join(", ") } });
+  const digest = headers.get("docker-content-digest");
+  if (digest === null) throw new Error(`${manifest} has no digest`);
+  return digest;
 }

@@ -69,12 +69,18 @@ const bodyOf = (names: Names, image: string, volume: string) => ({
   },
 });
 
+interface Listed {
+  readonly Id: string;
+  readonly Created: number;
+  readonly State: string;
+}
+
 /** Those that were made and never started; the engine takes away the others when they end. */
 async function removeOldAgents(engine: Engine, names: Names): Promise<void> {
-  const filters = JSON.parse(names.filter(`${LABEL.part}=${PART}`));
-  const query = { all: true, filters: JSON.stringify({ ...filters, status: ["created", "exited", "dead"] }) };
-  const left = await engine.ask<{ Id: string; Created: number }[]>("GET", "/containers/json", { query });
-  for (const { Id, Created } of left)
-    if (Created < Date.now() / 1000 - OLD_S)
+  const query = { all: true, filters: names.filter(`${LABEL.part}=${PART}`) };
+  const there = await engine.ask<Listed[]>("GET", "/containers/json", { query });
+  // Engines do not know each other's words for what has ended.
+  for (const { Id, Created, State } of there)
+    if (State !== "running" && Created < Date.now() / 1000 - OLD_S)
       await unlessStatus(404, engine.ask("DELETE", `/containers/${Id}`, { query: { force: true } }));
 }

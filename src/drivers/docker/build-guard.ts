@@ -6,9 +6,18 @@ import type { Engine } from "./engine.ts";
 import type { Message } from "./messages.ts";
 
 /** A step is told of by a message of its own, which nothing that another prints is part of. */
-const ADD = /^step \d+\/\d+ ?: *add\s/i;
+const ADD = /^step \d+\/\d+ : *add\s/i;
 const TRIGGERS = /^# Executing \d+ build trigger/;
 const PULLED = /^Status: (?:Image is up to date|Downloaded newer image) for (\S+@\S+)/;
+
+/** Podman names no container of a step, so that nobody sees what it writes. Throws LaunchRefused. */
+export async function requireBounds(engine: Engine): Promise<void> {
+  const { Components } = await engine.ask<{ Components?: readonly { Name: string }[] }>("GET", "/version");
+  if (!Components?.some(({ Name }) => /podman/i.test(Name))) return;
+  throw new LaunchRefused(
+    "the image cannot be built: the host has podman, whose builds have no bounds; build it elsewhere, push it, and reserve with --image",
+  );
+}
 
 /** For ADD the engine fetches from its own machine's network, and unpacks without an end. Throws LaunchRefused. */
 export function refuseUnbounded({ stream = "" }: Message): void {

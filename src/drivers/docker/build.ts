@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { exactDuration } from "../../api/duration.ts";
 import { parseImageReference } from "../../api/image-reference.ts";
 import { LaunchRefused, type PodImage, type RegistryLogin } from "../driver.ts";
-import { refuseUnbounded, requireAccessTo } from "./build-guard.ts";
+import { refuseUnbounded, requireAccessTo, requireBounds } from "./build-guard.ts";
 import { type Engine, EngineError } from "./engine.ts";
 import { imageFault } from "./image-faults.ts";
 import { type Message, messagesOf } from "./messages.ts";
@@ -42,6 +42,7 @@ export async function buildImage(engine: Engine, plan: BuildPlan, preparing: Pre
   const steps = new Steps(preparing);
   let made: string | undefined;
   preparing.say("building the image");
+  await requireBounds(engine);
   try {
     for await (const message of messagesOf(await begin(engine, plan, signal))) {
       // Nothing is noted any more for a pod that was told to end.
@@ -51,7 +52,7 @@ export async function buildImage(engine: Engine, plan: BuildPlan, preparing: Pre
       await requireAccessTo(message, engine, plan.logins, signal);
       steps.add(message);
       size.see(message);
-      made = idIn(message) ?? made;
+      made = message.aux?.ID ?? made;
     }
   } catch (error) {
     if (late.aborted)
@@ -65,10 +66,6 @@ export async function buildImage(engine: Engine, plan: BuildPlan, preparing: Pre
   if (made === undefined) throw new LaunchRefused("the build made no image");
   return made;
 }
-
-/** The engine's own word is the last; podman has only the second. */
-const idIn = ({ aux, stream = "" }: Message): string | undefined =>
-  aux?.ID ?? /^Successfully built ([0-9a-f]{12,64})\b/.exec(stream)?.[1];
 
 async function begin(engine: Engine, { build, labels, logins, bounds }: BuildPlan, signal: AbortSignal) {
   const file = await open(build.context).catch((cause) => {

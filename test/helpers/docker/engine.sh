@@ -73,7 +73,7 @@ dockerd_on() {
 }
 
 podman_on() {
-  export CONTAINERS_CONF=$FOLDER/containers.conf
+  export CONTAINERS_CONF=$FOLDER/containers.conf CONTAINERS_REGISTRIES_CONF=$FOLDER/registries.conf
   cat >"$CONTAINERS_CONF" <<END
 [network]
 default_subnet = "$FIRST.$((SECOND + 1)).0/24"
@@ -83,6 +83,10 @@ network_config_dir = "$FOLDER/networks"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 END
+  # Without TLS: those of the tests, on the other end of the cable. It takes no range of addresses, and reads this once.
+  for port in 5000 5001 5002; do
+    printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$FIRST.$SECOND.1:$port"
+  done >"$CONTAINERS_REGISTRIES_CONF"
   exec podman --root "$FOLDER/data" --runroot /run/podman "${@:2}" system service --time 0 "unix://$1"
 }
 
