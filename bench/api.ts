@@ -4,7 +4,7 @@
  * over median at half of the peak; memory. Usage: node bench/api.ts [--rows 100000] [--seconds 5] [--memory 60]
  */
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,9 @@ import { parseArgs, promisify } from "node:util";
 import { burst, paced } from "../test/helpers/load.ts";
 import { startPostgres } from "../test/helpers/postgres-server.ts";
 import { type ServerProcess, startServerProcess } from "../test/helpers/server-process.ts";
-import { median, quantile } from "./median.ts";
+import { INSPECTED } from "./heap.ts";
+import { quantile } from "./median.ts";
+import { remember } from "./memory.ts";
 import { fillReservations } from "./reservations.ts";
 
 const { values } = parseArgs({
@@ -58,14 +60,15 @@ async function peak(
   return requests.average;
 }
 
-const residentMb = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
-
 async function measure(engine: string, databaseUrl?: string): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), "gd-"));
   writeFileSync(join(home, "server.yaml"), "limits: {requests_per_token: 0}\n");
   const database = databaseUrl === undefined ? [] : ["--database", databaseUrl];
-  const server = await startServerProcess({ home, args: ["--simulate", "h100:1", ...database] });
+  const server = await startServerProcess({
+    home,
+    args: ["--simulate", "h100:1", ...database],
+    env: INSPECTED,
+  });
   try {
     const me = await server.api.getMe({});
     const id = await fillReservations(
@@ -92,9 +95,9 @@ async function load(server: ServerProcess, id: string): Promise<void> {
   const served = await burst(get, NEWCOMERS);
   console.log(`  connections at once      ${served} of ${NEWCOMERS} served`);
   if (served < NEWCOMERS) process.exitCode = 1;
-  await remember(server, get, most / 2);
-  const body = JSON.stringify({ gpu_type: "h100", duration_s: 3600 });
   await server.api.createKey({ body: { public_key: KEY } });
+  await remember(server, get, most / 2, memoryS);
+  const body = JSON.stringify({ gpu_type: "h100", duration_s: 3600 });
   await peak(`create, ${CREATED} queued`, server, "/v1/reservations", [
     "-a",
     String(CREATED),
@@ -121,26 +124,6 @@ async function calm(get: Parameters<typeof paced>[0], rate: number): Promise<voi
   const each = rounds.map(({ ratio }) => ratio.toFixed(1)).join(" ");
   console.log(
     `  get at half of the peak  p50 ${of("p50")} ms, p99 ${of("p99")} ms; ratio ${of("ratio")} (aim: 5), of ${each}`,
-  );
-}
-
-/** Resident memory after a warm-up of a fifth: medians of the first and of the last quarter, since each collection lets it fall. */
-async function remember(
-  { pid }: ServerProcess,
-  get: Parameters<typeof paced>[0],
-  rate: number,
-): Promise<void> {
-  const looks = 20;
-  await paced(get, rate, memoryS / 5);
-  const seen: number[] = [];
-  for (let look = 0; look < looks; look++) {
-    await paced(get, rate, (memoryS * 4) / 5 / looks);
-    seen.push(residentMb(pid));
-  }
-  const [first, last] = [seen.slice(0, looks / 4), seen.slice(-looks / 4)].map(median);
-  const title = `memory over ${memoryS} s`;
-  console.log(
-    `  ${title.padEnd(24)} ${first?.toFixed(0)} MB, then ${last?.toFixed(0)} MB, at most ${Math.max(...seen).toFixed(0)}`,
   );
 }
 
