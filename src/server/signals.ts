@@ -2,7 +2,10 @@
 import { createHangUp } from "./hang-up.ts";
 
 const ENDS = ["SIGINT", "SIGTERM"] as const;
-/** One Ctrl-C comes twice, from the terminal and again from npx; only a later one means something. */
+/**
+ * One Ctrl-C comes twice, from the terminal and again from npx; only a later one means something. When each one came nobody tells, only when
+ * it is handled: while the loop stands still, all that come are the same, and whoever meant more presses it again.
+ */
 const SAME_MS = 1000;
 
 export interface Signals {
@@ -18,20 +21,23 @@ export interface Signals {
 /** What a test puts in the place of the process. */
 interface Surroundings {
   readonly source: NodeJS.EventEmitter;
-  readonly now: () => number;
+  /** Calls it when so much time is over and what came in it was handled. */
+  readonly after: (ms: number, act: () => void) => void;
   readonly exit: (code: number) => void;
 }
 
 const ours = (): Surroundings => ({
   source: process,
-  now: () => performance.now(),
+  // A loop that stood still sees to its timers first, then to signals, and then to what is immediate.
+  after: (ms, act) => void setTimeout(() => setImmediate(act), ms).unref(),
   exit: (code) => process.exit(code),
 });
 
 /** Watches for them until `release`. */
-export function watchSignals({ source, now, exit } = ours()): Signals {
+export function watchSignals({ source, after, exit } = ours()): Signals {
   const { promise: first, resolve } = Promise.withResolvers<void>();
-  let last: number | undefined;
+  let ending = false;
+  let same = false;
   const signals: Signals = {
     first,
     onLater: undefined,
@@ -42,9 +48,13 @@ export function watchSignals({ source, now, exit } = ours()): Signals {
     },
   };
   const onSignal = () => {
-    if (last !== undefined && now() - last <= SAME_MS) return;
-    if (last !== undefined) later(signals, exit);
-    last = now();
+    if (same) return;
+    if (ending) later(signals, exit);
+    ending = true;
+    same = true;
+    after(SAME_MS, () => {
+      same = false;
+    });
     resolve();
   };
   // A terminal that was closed is an end like any other: the pods live on, and the next start finds them.
@@ -52,7 +62,7 @@ export function watchSignals({ source, now, exit } = ours()): Signals {
   const onHangUp = () => {
     if (hangUp() === "ended") onSignal();
     // What is about to end has nothing to read again for.
-    else if (last === undefined) signals.onReload?.();
+    else if (!ending) signals.onReload?.();
   };
   for (const signal of ENDS) source.on(signal, onSignal);
   source.on("SIGHUP", onHangUp);

@@ -1,13 +1,19 @@
+import { spawnSync } from "node:child_process";
 import { EventEmitter } from "node:events";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { watchSignals } from "../../src/server/signals.ts";
 
 function given() {
   const [source, exits] = [new EventEmitter(), [] as number[]];
-  let time = 0;
-  const signals = watchSignals({ source, now: () => time, exit: (code) => exits.push(code) });
+  let [time, due, act] = [0, 0, () => undefined as unknown];
+  const after = (ms: number, then: () => void) => {
+    [due, act] = [time + ms, then];
+  };
+  const signals = watchSignals({ source, after, exit: (code) => exits.push(code) });
   const send = (name: string, at: number): void => {
     time = at;
+    if (due < time) act();
     source.emit(name);
   };
   return { signals, source, exits, send };
@@ -35,6 +41,32 @@ test("L-17 while sessions are waited for a later signal ends them, and one after
   expect([ended, exits]).toEqual([1, []]);
   send("SIGINT", 7000);
   expect([ended, exits]).toEqual([1, [1]]);
+});
+
+/** Both are sent before the loop stands still for longer than one Ctrl-C takes, and the second is handled after that. */
+const STANDING_STILL = `
+  const { first } = watchSignals();
+  const kill = () => process.kill(process.pid, "SIGINT");
+  first.then(() => {
+    kill();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200);
+    setTimeout(() => {
+      console.log("one");
+      kill();
+    }, 100);
+  });
+  setInterval(() => undefined, 1000);
+  kill();
+`;
+
+test("L-17 the same Ctrl-C twice is one also when the process stood still between them", () => {
+  const file = JSON.stringify(join(import.meta.dirname, "..", "..", "src", "server", "signals.ts"));
+  const script = `import { watchSignals } from ${file};${STANDING_STILL}`;
+  const { status, stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  expect([status, stdout]).toEqual([1, "one\n"]);
 });
 
 test("SIGHUP asks to read again, but not of a server that is ending", () => {
