@@ -1,5 +1,9 @@
 /** Things that go wrong for a while: logged when that begins and when it is over, not each time (O-04). */
 import type { Log } from "./core.ts";
+import { Recent } from "./recent.ts";
+
+/** Some are of one pod or one disk, of which nobody may ever say that it is over. One that is forgotten is logged once more. */
+const MAX_FAILING = 1000;
 
 export interface Conditions {
   /** What `work` gives; undefined when it failed, which is then logged as `message` unless it failed before as well. */
@@ -7,7 +11,7 @@ export interface Conditions {
 }
 
 export function createConditions(log: Log): Conditions {
-  const failing = new Set<string>();
+  const failing = new Recent(MAX_FAILING);
   return {
     async watch(key, message, work) {
       try {

@@ -116,7 +116,7 @@ class Run {
     for (let i = 0; i < 2; i++) {
       const rested = this.#rested.promise;
       this.#wake();
-      await Promise.race([rested, this.#loop]);
+      await rested;
     }
   }
 
@@ -127,6 +127,7 @@ class Run {
       const ms = await this.#conditions.watch("reconciler", "looking for work failed", () => this.#pass());
       if (ms === undefined || ms > 0) await this.#sleep(Math.min(ms ?? TICK_MS, TICK_MS));
     }
+    this.#rested.resolve();
   }
 
   async #sleep(ms: number): Promise<void> {

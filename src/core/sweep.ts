@@ -12,10 +12,13 @@ import { createImageSweep } from "./images/sweep.ts";
 import { forgetOldTokens } from "./people/token-retention.ts";
 import { strayPods } from "./pods/compare.ts";
 import { bounded } from "./pods/pod.ts";
+import { Recent } from "./recent.ts";
 
 const SWEEP_MS = 60_000;
 /** A pod of a reservation that nobody knows is taken away when it was seen so for this long; one that was given up, at once. */
 const ORPHAN_GRACE_MS = 60_000;
+/** Of what is left alone, so many are known not to be reported again. */
+const MAX_REPORTED = 1000;
 
 /** A sweep to do now, if it is time for one and none is going on. It never rejects. */
 type Sweep = (now: Date) => (() => Promise<void>) | undefined;
@@ -61,7 +64,7 @@ function everyMinute(sweep: (now: Date) => Promise<void>): Sweep {
 /** Pods of ours that no live reservation names (L-12). What has an unexpected name is reported and left alone (L-13). */
 function createOrphanWatch(core: Core, conditions: Conditions) {
   const firstSeen = new Map<string, number>();
-  const reported = new Set<string>();
+  const reported = new Recent(MAX_REPORTED);
   return async (now: Date): Promise<void> => {
     const { orphans, givenUp, misnamed } = await strayPods(core);
     for (const pod of firstSeen.keys()) if (!orphans.includes(pod)) firstSeen.delete(pod);
@@ -88,7 +91,7 @@ function createOrphanWatch(core: Core, conditions: Conditions) {
   }
 }
 
-async function report(core: Core, reported: Set<string>, pod: string): Promise<void> {
+async function report(core: Core, reported: Recent, pod: string): Promise<void> {
   if (reported.has(pod)) return;
   await core.store.write((tx) => countFinding(tx, "unknown_pod"));
   reported.add(pod);

@@ -1,5 +1,6 @@
 /** Tokens that may be guesses: of one network no more are tried at once than may still fail (A-11, X-01). */
 import { Problem } from "../api/errors.ts";
+import { Recent } from "../core/recent.ts";
 import type { Buckets } from "./buckets.ts";
 
 /** Beyond so many, those that were good longest ago are tried like new ones. */
@@ -19,7 +20,7 @@ export class Trials {
   readonly #failures: Buckets;
   readonly #refusal: (waitS: number) => Problem;
   /** What was good a moment ago does not suffer from what others behind the same address try. */
-  readonly #proven = new Set<string>();
+  readonly #proven = new Recent(MAX_PROVEN);
   readonly #going = new Map<string, Going>();
 
   /** `failures` are by network; `refusal` is for who has none left. */
@@ -33,7 +34,7 @@ export class Trials {
     const free = network === undefined || this.#proven.has(token);
     try {
       const done = await (free ? login() : this.#try(network, login));
-      this.#prove(token);
+      this.#proven.add(token);
       return done;
     } catch (error) {
       if (isFailedLogin(error)) this.#proven.delete(token);
@@ -73,13 +74,5 @@ export class Trials {
       }
       await going.bell.promise;
     }
-  }
-
-  #prove(token: string): void {
-    // Anew, so that the order is that of their last use.
-    this.#proven.delete(token);
-    this.#proven.add(token);
-    const [oldest] = this.#proven;
-    if (oldest !== undefined && this.#proven.size > MAX_PROVEN) this.#proven.delete(oldest);
   }
 }

@@ -57,6 +57,22 @@ test("O-03 X-01 what a user was refused is written, whatever strangers and other
   expect(counts).toEqual([20, 20, 1]);
 });
 
+test("O-03 how many were not written of somebody who never comes again is told with whoever comes next", async () => {
+  const { core, rows } = await makeWorld(await fresh());
+  let now = 0;
+  const refusals = new Refusals(core, () => now);
+  const refuse = (user: string, i: number) =>
+    refusals.note(new Problem("not_allowed", "no"), `GET /v1/${i}`, user, "10.0.0.1");
+  for (let i = 0; i < 25; i++) refuse("eve", i);
+  now += 60_000;
+  refuse("mallory", 0);
+  await refusals.written();
+  const others = (await rows("audit")).filter(({ subject }) => subject === "others");
+  expect(others.map(({ actor, detail }) => [actor, detail])).toEqual([
+    ["eve", "5 more in a minute before this one"],
+  ]);
+});
+
 test("O-03 refused logins, and those that are begun, are bounded each by themselves", async () => {
   const { core, rows } = await makeWorld(await fresh());
   let now = 0;
@@ -85,11 +101,11 @@ test("O-03 refused logins, and those that are begun, are bounded each by themsel
   expect(await counts()).toEqual([20, 20, 1]);
   now += 60_000;
   refused("eve");
-  // That one, and how many the last minute had.
-  expect(await counts()).toEqual([20, 22, 1]);
+  // That one, and how many the last minute had; of refusals too, though none came since.
+  expect(await counts()).toEqual([21, 22, 1]);
   const problem = new Problem("not_allowed", "no");
   refusals.noteLogin(problem, undefined);
   refusals.note(problem, "POST /v1/logins/finish", undefined);
   refusals.noteLogin(new Problem("unavailable", "the provider is away"), undefined);
-  expect(await counts()).toEqual([20, 23, 1]);
+  expect(await counts()).toEqual([21, 23, 1]);
 });

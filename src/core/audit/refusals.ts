@@ -27,6 +27,8 @@ type Entry = Omit<AuditRow, "id" | "at">;
 type Action = "access.refuse" | "login.refuse" | "login.begin";
 
 interface Minute {
+  readonly actor: string;
+  readonly action: Action;
   readonly began: number;
   readonly seen: Set<string>;
   others: number;
@@ -37,6 +39,7 @@ interface Minute {
 export class Refusals {
   readonly #behind: Behind<Entry>;
   readonly #now: () => number;
+  /** By action and actor, in the order in which they began. */
   readonly #minutes = new Map<string, Minute>();
   readonly #noted = new WeakSet<Problem>();
 
@@ -108,24 +111,27 @@ export class Refusals {
     this.#behind.add({ ...given, action, subject, ...from });
   }
 
-  /** The present one of this action by this actor; of the last one it is told how many were not written. */
+  /** The present one of this action by this actor; of those that are over it is told how many were not written. */
   #minute(action: Action, actor: string): Minute {
     const now = this.#now();
     const key = `${action} ${actor}`;
     const last = this.#minutes.get(key);
     if (last && now - last.began < MINUTE_MS) return last;
-    const next = { began: now, seen: new Set<string>(), others: 0, outcome: OK };
+    this.#endMinutes(now);
+    const next = { actor, action, began: now, seen: new Set<string>(), others: 0, outcome: OK };
     this.#minutes.set(key, next);
-    if (last && last.others > 0)
-      this.#behind.add({
-        ...{
-          actor,
-          action,
-          subject: "others",
-          detail: `${last.others} more in a minute before this one`,
-        },
-        ...{ outcome: last.outcome, from_address: null, request_id: null },
-      });
     return next;
+  }
+
+  /** Nobody's is kept because he never comes again: there are as many as were refused within a minute. */
+  #endMinutes(now: number): void {
+    for (const [key, { actor, action, began, others, outcome }] of this.#minutes) {
+      if (now - began < MINUTE_MS) return;
+      this.#minutes.delete(key);
+      if (others === 0) continue;
+      const detail = `${others} more in a minute before this one`;
+      const from = { from_address: null, request_id: null };
+      this.#behind.add({ actor, action, subject: "others", detail, outcome, ...from });
+    }
   }
 }

@@ -17,6 +17,7 @@ import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
 import { countFinding } from "../findings.ts";
+import { Recent } from "../recent.ts";
 import { compareDisks, isThere, type Volume } from "./compare.ts";
 import { openOperation } from "./find.ts";
 import { diskEngine } from "./host.ts";
@@ -31,6 +32,8 @@ const FORGET_MS = 90 * 86_400_000;
 /** At each sweep: a server that was off for long must not hold the database for long. */
 const FORGET_AT_ONCE = 1000;
 const QUARANTINE_S = 30 * 86_400;
+/** Of what is missing, so many are known not to be reported again. */
+const MAX_REPORTED = 1000;
 
 /** One that cannot be moved or removed is logged, and does not keep the others. */
 type Watch = (what: string, work: () => Promise<unknown>) => Promise<unknown>;
@@ -39,7 +42,7 @@ type Watch = (what: string, work: () => Promise<unknown>) => Promise<unknown>;
 export function createDiskSweep(core: Core, conditions: Conditions): () => Promise<void> {
   const { disks } = core;
   if (!disks) return async () => undefined;
-  const reported = new Set<string>();
+  const reported = new Recent(MAX_REPORTED);
   const watch: Watch = (what, work) => conditions.watch(`disks: ${what}`, `${what} failed`, work);
   return async () => {
     await watch("beginning snapshots", () => openDueSnapshots(core));
@@ -98,7 +101,7 @@ async function purge(core: Core): Promise<void> {
   }
 }
 
-async function compare(core: Core, host: string | null, watch: Watch, reported: Set<string>): Promise<void> {
+async function compare(core: Core, host: string | null, watch: Watch, reported: Recent): Promise<void> {
   const engine = diskEngine(core, host);
   const { unnamed, halfMade, missing } = await compareDisks(core, host);
   for (const { id } of unnamed)
@@ -121,7 +124,7 @@ async function reportMissing(
   core: Core,
   engine: DiskEngine,
   volume: Volume,
-  reported: Set<string>,
+  reported: Recent,
 ): Promise<void> {
   const { id, is } = volume;
   if (reported.has(id) || (await isThere(engine, volume))) return;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { LogLine } from "../driver.ts";
 import { keptText, parseLines } from "../kept-logs.ts";
 import { Turns } from "../local/turns.ts";
+import { Recent } from "./recent.ts";
 
 const MOST_LINES = 5000;
 
@@ -12,7 +13,7 @@ const nameOf = (pod: string): string => `${pod}.build`;
 export class BuildLog {
   readonly #dataDir: string;
   readonly #turns = new Turns();
-  readonly #noted = new Map<string, { readonly count: number; readonly last: string }>();
+  readonly #noted = new Recent<{ readonly count: number; readonly last: string }>();
 
   constructor(dataDir: string) {
     this.#dataDir = dataDir;

@@ -1,6 +1,7 @@
 /** Launches that take longer than a caller waits: an image has to come. They go on by themselves, and are told of by the pod's state. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Preparing } from "./preparing.ts";
+import { Recent } from "./recent.ts";
 
 /** A launch is told as accepted after this. */
 const ACCEPTED_MS = 3000;
@@ -14,7 +15,7 @@ interface Job {
 export class Launches {
   readonly #jobs = new Map<string, Job>();
   /** Of those whose caller had gone: told to the next one. */
-  readonly #failures = new Map<string, unknown>();
+  readonly #failures = new Recent<unknown>();
 
   /** Resolves when it is done, or goes on; throws what this one, or the one that went on before, threw. */
   async start(

@@ -3,6 +3,7 @@ import { DriverError } from "../driver.ts";
 import { type Container, findContainer, isAlive, listPods } from "./container.ts";
 import type { DockerHost } from "./host.ts";
 import type { Names } from "./names.ts";
+import { Recent } from "./recent.ts";
 
 /** A pod's container and where it is. */
 export interface Found {
@@ -14,7 +15,7 @@ export class Whereabouts {
   readonly #names: Names;
   readonly #hosts: readonly DockerHost[];
   /** Where pods were seen, so that the other hosts need not be asked. */
-  readonly #seen = new Map<string, DockerHost>();
+  readonly #seen = new Recent<DockerHost>();
 
   constructor(names: Names, hosts: readonly DockerHost[]) {
     this.#names = names;
