@@ -26,8 +26,8 @@ export async function openHeap(log: string): Promise<Heap> {
     const id = ++calls;
     socket.send(JSON.stringify({ id, method, params }));
     for (;;) {
-      const [{ data }] = (await once(socket, "message")) as [MessageEvent<string>];
-      const answer = JSON.parse(data) as Answer;
+      const [{ data }] = (await once(socket, "message")) as [MessageEvent];
+      const answer = JSON.parse(String(data)) as Answer;
       if (answer.id === id) return answer.result;
     }
   };
