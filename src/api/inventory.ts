@@ -62,6 +62,10 @@ export const node = z.object({
   name: z.string(),
   labels: z.record(z.string(), z.string()).describe("What the operator says of it"),
   healthy: z.boolean().describe("As the driver reports it; a node that it does not report is not healthy"),
+  fault: z
+    .string()
+    .nullable()
+    .describe("Why it is not healthy, in words; null while it is, and where nobody knows"),
   cordoned_at: instant.nullable().describe("Since when it gets nothing new; null while it does"),
   gpu_types: z.array(z.object({ name: z.string(), places: z.int(), simulated: z.boolean() })),
   reservations: z.int().describe("How many hold something there"),

@@ -18,6 +18,8 @@ export interface NodeCapacity {
   /** For slices of another type's GPUs: index i is a part of that type's GPU floor(i / perGpu). */
   readonly slice?: { readonly of: string; readonly perGpu: number };
   readonly healthy: boolean;
+  /** Why it is not healthy, in words. */
+  readonly fault?: string;
   readonly simulated: boolean;
   readonly maxDurationS: number;
   /** The machine whose disks its pods can have (disks.ts); without it, all nodes have the same disks. */

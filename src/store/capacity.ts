@@ -37,7 +37,10 @@ export async function saveCapacity(tx: Tx, row: CapacityRow): Promise<void> {
 
 /** Forgets what is not offered any more; while some of it is still held, it stays as unhealthy. */
 export async function dropUnseen(tx: Tx): Promise<void> {
-  const gone = tx.db.updateTable("capacity").set({ healthy: 0 }).where("seen_at", "<", tx.at);
+  const gone = tx.db
+    .updateTable("capacity")
+    .set({ healthy: 0, fault: "its driver does not report it any more" })
+    .where("seen_at", "<", tx.at);
   await gone.execute();
   await tx.db
     .deleteFrom("capacity")

@@ -13,6 +13,8 @@ export const capacityShape = {
   slice_of: nullable(text),
   per_gpu: int,
   healthy: flag,
+  /** While it is not healthy: why, in words. */
+  fault: nullable(text),
   simulated: flag,
   max_duration_s: int,
   /** The machine whose disks can be had there; null where all nodes have the same. */

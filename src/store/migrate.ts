@@ -33,6 +33,7 @@ import { images } from "./migrations/0028-images.ts";
 import { identityMakers } from "./migrations/0029-identity-makers.ts";
 import { diskRetention } from "./migrations/0030-disk-retention.ts";
 import { nodeLabels } from "./migrations/0031-node-labels.ts";
+import { nodeFaults } from "./migrations/0032-node-faults.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -76,6 +77,7 @@ export const MIGRATIONS: readonly Migration[] = [
   identityMakers,
   diskRetention,
   nodeLabels,
+  nodeFaults,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

@@ -91,6 +91,7 @@ const nodes: [Node, Node, Node] = [
     name: "gpu-host-1",
     labels: { nvlink: "true", zone: "a" },
     healthy: true,
+    fault: null,
     cordoned_at: null,
     gpu_types: [{ name: "h100", places: 8, simulated: false }],
     reservations: 2,
@@ -99,6 +100,7 @@ const nodes: [Node, Node, Node] = [
     name: "gpu-host-2",
     labels: { zone: "b" },
     healthy: true,
+    fault: null,
     cordoned_at: "2026-01-01T09:00:00.000Z",
     gpu_types: [
       { name: "h100", places: 4, simulated: false },
@@ -106,7 +108,15 @@ const nodes: [Node, Node, Node] = [
     ],
     reservations: 1,
   },
-  { name: "gpu-host-3", labels: {}, healthy: false, cordoned_at: null, gpu_types: [], reservations: 0 },
+  {
+    name: "gpu-host-3",
+    labels: {},
+    healthy: false,
+    fault: "the Docker Engine cannot be asked: no answer in time",
+    cordoned_at: null,
+    gpu_types: [],
+    reservations: 0,
+  },
 ];
 const event = (
   version: number,

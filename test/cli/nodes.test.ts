@@ -6,6 +6,7 @@ import { createWorld } from "./helpers/world.ts";
 const node: Node = {
   name: "a",
   labels: {},
+  fault: null,
   healthy: true,
   cordoned_at: null,
   gpu_types: [{ name: "h100", places: 8, simulated: true }],

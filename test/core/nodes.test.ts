@@ -53,7 +53,11 @@ describe.each(engines)("nodes on $engine", ({ create }) => {
     world.driver.nodes = [h100(2, "a")];
     world.clock.tick(1);
     await syncCapacity(world.core);
-    expect(await node("b")).toMatchObject({ healthy: false, gpu_types: [] });
+    expect(await node("b")).toMatchObject({
+      healthy: false,
+      gpu_types: [],
+      fault: "its driver does not report it",
+    });
     world.driver.nodes = [h100(2, "a"), h100(2, "b")];
     await syncCapacity(world.core);
     const [first, second] = [await reserve(), await reserve()];
@@ -68,6 +72,30 @@ describe.each(engines)("nodes on $engine", ({ create }) => {
       [world.ann.id, "node.cordon"],
       [world.ann.id, "node.uncordon"],
     ]);
+  });
+
+  test("why a node is not healthy is told while it is not, and moves nobody in the queue", async () => {
+    const fault = (why?: string) =>
+      world.driver.nodes.map((n) => ({ ...n, healthy: n.node !== "b", ...(why && { fault: why }) }));
+    world.driver.nodes = fault("no answer in time");
+    await syncCapacity(world.core);
+    expect(await node("b")).toMatchObject({ healthy: false, fault: "no answer in time" });
+    expect(await node("a")).toMatchObject({ healthy: true, fault: null });
+    await world.after(0);
+    world.driver.nodes = fault("nothing listens there");
+    await syncCapacity(world.core);
+    expect(await node("b")).toMatchObject({ fault: "nothing listens there" });
+    expect(await world.rows("plan_changes")).toEqual([]);
+    const on = (await reserve().then((id) => world.show(id))).node;
+    expect(on).toBe("a");
+    world.driver.nodes = [h100(2, "b")];
+    world.clock.tick(1);
+    await syncCapacity(world.core);
+    expect(await node("a")).toMatchObject({
+      healthy: false,
+      fault: "its driver does not report it any more",
+    });
+    expect(await node("b")).toMatchObject({ healthy: true, fault: null });
   });
 
   test("S-07 who is on a node is told, with how much and until when at the latest", async () => {

@@ -41,7 +41,7 @@ export class DockerDiskRig extends LocalDiskRig {
   override async open(): Promise<RemoteDisks> {
     const address = parseEngineUrl(this.docker.url);
     if (!address) throw new Error(`${this.docker.url} is no engine's`);
-    const engine = disksOn(new Engine(await routeTo(address, undefined)), this.names);
+    const engine = disksOn(new Engine(await routeTo(address, undefined)), this.names, async () => undefined);
     this.#engines.push(engine);
     return engine;
   }

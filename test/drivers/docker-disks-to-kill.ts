@@ -14,7 +14,11 @@ const { url, deployment, verb, args } = JSON.parse(process.argv[2] ?? "") as {
 };
 const address = parseEngineUrl(url);
 if (!address) throw new Error(`${url} is no engine's`);
-const disks: RemoteDisks = disksOn(new Engine(await routeTo(address, undefined)), new Names(deployment));
+const disks: RemoteDisks = disksOn(
+  new Engine(await routeTo(address, undefined)),
+  new Names(deployment),
+  async () => undefined,
+);
 await disks.room();
 console.log("ready");
 const work = disks[verb] as (...args: unknown[]) => Promise<unknown>;

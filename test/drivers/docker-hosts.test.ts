@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { architecture } from "../../src/drivers/docker/machine.ts";
 import { createDockerDriver } from "../../src/drivers/docker/open.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { makeCertificates } from "../helpers/certificates.ts";
@@ -81,7 +82,9 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
   }
 
   test("L-11 a host that does not answer holds up no other, and what may be there is not called absent", async () => {
-    const { url, sockets } = await door(() => SILENT);
+    let silent = true;
+    const refusal = { status: 503, body: { message: "not now" } };
+    const { url, sockets } = await door(() => (silent ? SILENT : refusal));
     const gpus = [{ type: "a100", count: 2 }];
     const hosts = [
       { name: "box", url: engine.url, labels: { zone: "a" } },
@@ -94,8 +97,10 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     closing.push(() => driver.terminate(spec.name));
     await untilRunning(driver, spec.name);
     // One that has just started asks all hosts, and does not wait for the others when one has it.
+    silent = false;
     const second = await rig.open();
     closing.push(() => second.close());
+    silent = true;
     expect(await second.inspect(spec.name)).toEqual({ state: "running" });
     expect([...sockets].some((socket) => !socket.destroyed)).toBe(true);
     const nodes = await capacity;
@@ -125,6 +130,60 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     closing.push(async () => later.mockRestore());
     expect(await health()).toEqual(new Set([false]));
     expect(asked).toEqual([expect.stringMatching(/^GET \/info /)]);
+  });
+
+  test("S-01 two hosts that are one engine are refused at the start, by the names of both", async () => {
+    const { url } = await door(() => undefined);
+    const hosts = [
+      { name: "near", url: engine.url, gpus: [{ type: "a100", count: 2 }] },
+      { name: "far", url, gpus: [{ type: "a100", count: 2 }] },
+    ];
+    await expect(open(hosts)).rejects.toMatchObject({
+      code: "invalid_input",
+      message: expect.stringMatching(/^the Docker hosts far and near are one and the same engine \(ID \S+\)/),
+    });
+  });
+
+  test("S-01 one that turns out to be another host's engine when it comes back gets no pods and no disks", async () => {
+    let away = true;
+    const { url } = await door(() => (away ? { status: 503, body: { message: "not yet" } } : undefined));
+    const gpus = [{ type: "a100", count: 2 }];
+    const { rig, driver } = await open([
+      { name: "near", url: engine.url, gpus },
+      { name: "far", url, gpus },
+    ]);
+    const far = async () =>
+      (await driver.capacity()).find(({ node, gpuType }) => node === "far" && gpuType === "a100");
+    expect(await far()).toMatchObject({ healthy: false, fault: "not yet" });
+    away = false;
+    const fault = expect.stringMatching("the Docker hosts far and near are one and the same engine");
+    expect(await far()).toMatchObject({ healthy: false, fault });
+    const near = (await driver.capacity()).filter(({ node }) => node === "near");
+    expect(near.map(({ healthy }) => healthy)).not.toContain(false);
+    const spec = { ...(await podSpec(driver, host, user)), node: "far", gpuType: "a100", gpus: [0] };
+    await expect(driver.launch({ ...spec, simulated: false })).rejects.toThrow("one and the same engine");
+    await expect(driver.disks?.on("far").list()).rejects.toThrow("one and the same engine");
+    expect(await driver.disks?.on("near").list()).toMatchObject({ disks: [] });
+    expect(rig.logged.join()).toContain("one and the same engine");
+  });
+
+  test("a host with other processors than the server's is told as such, and gets nothing", async () => {
+    const [, other] = process.arch === "x64" ? ["x86_64", "aarch64"] : ["aarch64", "x86_64"];
+    const info = JSON.parse(await engine.docker("info", "--format", "{{json .}}"));
+    const { url } = await door((request) =>
+      request.startsWith("GET /info ") ? { status: 200, body: { ...info, Architecture: other } } : undefined,
+    );
+    const { driver } = await open([{ name: "box", url, gpus: [{ type: "a100", count: 2 }] }]);
+    const nodes = await driver.capacity();
+    const its = architecture(other ?? "");
+    const fault = expect.stringContaining(
+      `it has linux on ${its}, and pods get their sshd from the server's machine, which has linux on ${architecture(process.arch)}`,
+    );
+    expect(nodes.length).toBeGreaterThan(0);
+    for (const node of nodes) expect(node).toMatchObject({ healthy: false, fault });
+    const launch = driver.launch(await podSpec(driver, host, user));
+    await expect(launch).rejects.toThrow(LaunchRefused);
+    await expect(launch).rejects.toThrow("the Docker host box cannot have pods: it has linux on");
   });
 
   test("an engine that is too old, and a disk that is full, are said; the one for good, the other is tried again", async () => {

@@ -91,6 +91,14 @@ test.each([
     "docker:\n  hosts:\n    - url: ssh://gpu-1\n      labels: {zone: a b}\n",
     /^f\.yaml:4: docker\.hosts\.0\.labels\.zone: KEY=VALUE such as zone=a/,
   ],
+  [
+    "docker:\n  hosts:\n    - {name: a, url: ssh://gpu-1}\n    - {name: b, url: ssh://gpu-1}\n",
+    "f.yaml:4: docker.hosts.1.url: another host has the same url; each is a node of its own",
+  ],
+  [
+    "docker:\n  hosts:\n    - {name: a, url: ssh://gpu-1}\n    - {name: a, url: ssh://gpu-2}\n",
+    "f.yaml:4: docker.hosts.1.name: another host has the same name; each is a node of its own",
+  ],
   ["isolation: none\n", /^f\.yaml:1: isolation: Invalid option: expected one of "auto"/],
   [
     "gpu_types:\n  a: {per_gpu: 7}\n",

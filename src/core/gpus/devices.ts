@@ -17,6 +17,7 @@ export const capacityRow = (n: NodeCapacity, at: string): CapacityRow => ({
   places: n.places,
   indices: n.indices === undefined ? null : JSON.stringify(n.indices),
   healthy: n.healthy ? 1 : 0,
+  fault: n.healthy ? null : (n.fault ?? null),
   simulated: n.simulated ? 1 : 0,
   max_duration_s: n.maxDurationS,
   host: n.host ?? null,

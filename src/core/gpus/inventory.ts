@@ -25,7 +25,7 @@ export async function syncCapacity(core: Core): Promise<void> {
       const before = await listCapacity(tx.db);
       for (const n of nodes) {
         const row = capacityRow(n, tx.at);
-        await saveCapacity(tx, left && !wasHealthy(before, row) ? { ...row, healthy: 0 } : row);
+        await saveCapacity(tx, left && !wasHealthy(before, row) ? notYet(row) : row);
       }
       await dropUnseen(tx);
       await markChanges(tx, before, await listCapacity(tx.db));
@@ -44,6 +44,12 @@ async function somethingIsLeft(core: Core): Promise<boolean> {
   }
 }
 
+const notYet = (row: CapacityRow): CapacityRow => ({
+  ...row,
+  healthy: 0,
+  fault: row.fault ?? "pods that were left there are not known to be gone yet",
+});
+
 const wasHealthy = (before: readonly CapacityRow[], { node, gpu_type }: CapacityRow): boolean =>
   before.some((row) => row.node === node && row.gpu_type === gpu_type && row.healthy === 1);
 
@@ -56,7 +62,7 @@ async function markChanges(tx: Tx, before: readonly CapacityRow[], after: readon
 }
 
 const offerText = (rows: readonly CapacityRow[] = []): string =>
-  JSON.stringify(rows.map(({ seen_at: _, ...offer }) => offer));
+  JSON.stringify(rows.map(({ seen_at: _, fault: _why, ...offer }) => offer));
 
 /** All types by name: what nodes offer, and what the operator describes, be it offered at present or not. */
 export async function listGpuTypes(core: Core, query: PageQuery = {}): Promise<Page<GpuType>> {

@@ -87,6 +87,10 @@ async function viewNodes(db: Db): Promise<Node[]> {
       name,
       labels: labelsOf(own[0]?.labels ?? null),
       healthy: own.length > 0 && own.every((offer) => offer.healthy === 1),
+      fault:
+        own.length === 0
+          ? "its driver does not report it"
+          : (own.find((offer) => offer.fault !== null)?.fault ?? null),
       cordoned_at: cordons.get(name)?.since ?? null,
       gpu_types: own.map(({ gpu_type, places, simulated }) => ({
         name: gpu_type,

@@ -15,9 +15,13 @@ import { DriverError } from "../driver.ts";
 import { startAgent } from "./agent-container.ts";
 import { RemoteDisks } from "./remote-disks.ts";
 
-export const disksOn = (engine: Engine, names: Names): RemoteDisks =>
+/** Nothing is begun where `allow` throws. */
+export const disksOn = (engine: Engine, names: Names, allow: () => Promise<unknown>): RemoteDisks =>
   new RemoteDisks({
-    start: () => startAgent(engine, names, volumeOf(names)),
+    start: async () => {
+      await allow();
+      return startAgent(engine, names, volumeOf(names));
+    },
     requirePod: async (pod, disk) => {
       const container = await findContainer(engine, names, pod);
       if (container && isAlive(container) && container.Config.Labels?.[LABEL.disk] === disk) return;

@@ -7,6 +7,8 @@ import { Capacity } from "../local/capacity.ts";
 import { type Simulated, simulatedNodes } from "../local/simulated.ts";
 import type { Engine } from "./engine.ts";
 import { removeOldHelpers, runHelper } from "./helper.ts";
+import type { Identities } from "./identities.ts";
+import { type EngineVersion, machineFault, versionFault } from "./machine.ts";
 import type { Names } from "./names.ts";
 import { smiIn } from "./probe.ts";
 import { type EngineInfo, type Share, shareOf } from "./share.ts";
@@ -26,6 +28,8 @@ export interface HostOptions {
   /** What the operator says of it. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly tools: () => Promise<Tools>;
+  /** Of all hosts. */
+  readonly identities: Identities;
   log(fields: Record<string, unknown>, message: string): void;
 }
 
@@ -51,7 +55,7 @@ export class DockerHost {
     this.#options = options;
     this.node = options.node;
     this.engine = options.engine;
-    this.disks = disksOn(options.engine, options.names);
+    this.disks = disksOn(options.engine, options.names, () => this.info());
     const dataDir = join(options.dataDir, "hosts", options.node);
     const smi = { run: (args: readonly string[]) => this.#smi(args) };
     const cpus = () => this.#info?.answer.NCPU ?? 1;
@@ -83,13 +87,10 @@ export class DockerHost {
 
   /** What it has; all of it unhealthy when it cannot be asked. */
   async nodes(): Promise<NodeCapacity[]> {
-    const fault = await this.info().then(
-      () => undefined,
-      (error: unknown) => {
-        if (error instanceof DriverError) return error.message;
-        throw error;
-      },
-    );
+    const fault = await this.#unfit().catch((error: unknown) => {
+      if (error instanceof DriverError) return error.message;
+      throw error;
+    });
     this.#note(fault);
     const nodes = await this.#capacity.nodes();
     const { labels } = this.#options;
@@ -97,7 +98,7 @@ export class DockerHost {
       ...entry,
       host: this.node,
       ...(labels && { labels }),
-      healthy: entry.healthy && fault === undefined,
+      ...(fault !== undefined && { healthy: false, fault }),
     }));
   }
 
@@ -106,7 +107,14 @@ export class DockerHost {
     return shareOf(spec, await this.#capacity.share(spec), await this.info());
   }
 
-  /** What it says of itself, at most 3 s old. */
+  /** Why no pod can be there, though it answers. */
+  async #unfit(): Promise<string | undefined> {
+    const fault = machineFault(await this.info());
+    const patience = { patienceMs: INFO_PATIENCE_MS };
+    return fault ?? versionFault(await this.engine.ask<EngineVersion>("GET", "/version", patience));
+  }
+
+  /** What it says of itself, at most 3 s old. Throws SameEngine when it is another host, too. */
   async info(): Promise<EngineInfo> {
     if (this.#info && performance.now() - this.#info.at < FRESH_INFO_MS) return this.#info.answer;
     this.#asking ??= this.engine
@@ -115,6 +123,7 @@ export class DockerHost {
         this.#asking = undefined;
       });
     const answer = await this.#asking;
+    this.#options.identities.claim(this.node, answer.ID);
     this.#info = { at: performance.now(), answer };
     return answer;
   }
@@ -133,8 +142,9 @@ export class DockerHost {
 
   async #makePlace(): Promise<ToolsPlace> {
     const { names, tools } = this.#options;
-    checkMachine(await this.info());
-    checkVersion(await this.engine.ask<EngineVersion>("GET", "/version"));
+    const fault = await this.#unfit();
+    if (fault !== undefined)
+      throw new LaunchRefused(`the Docker host ${this.node} cannot have pods: ${fault}`);
     await removeOldHelpers(this.engine, names);
     return placeTools(this.engine, names, await tools());
   }
@@ -149,41 +159,10 @@ export class DockerHost {
   /** A condition that lasts is logged when it starts and when it ends. */
   #note(fault: string | undefined): void {
     const { log } = this.#options;
-    if (fault !== undefined && this.#fault === undefined)
-      log({ node: this.node, fault }, "a Docker host cannot be asked; nothing new is placed on it");
+    if (fault !== undefined && fault !== this.#fault)
+      log({ node: this.node, fault }, "a Docker host cannot be used; nothing new is placed on it");
     if (fault === undefined && this.#fault !== undefined)
-      log({ node: this.node }, "a Docker host can be asked again");
+      log({ node: this.node }, "a Docker host can be used again");
     this.#fault = fault;
   }
-}
-
-/** By what Docker and podman call them. */
-interface EngineVersion {
-  readonly Version: string;
-  readonly ApiVersion: string;
-}
-
-/** 1.40, the first that gives out GPUs. */
-const LEAST_MINOR = 40;
-
-function checkVersion({ Version, ApiVersion }: EngineVersion): void {
-  const minor = Number(/^1\.(\d+)$/.exec(ApiVersion)?.[1] ?? LEAST_MINOR);
-  if (minor >= LEAST_MINOR) return;
-  throw new LaunchRefused(
-    `the Docker Engine ${Version} is too old: it speaks version ${ApiVersion} of its API, and 1.${LEAST_MINOR} (Docker 19.03) is needed`,
-  );
-}
-
-const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
-  x64: ["x86_64", "amd64"],
-  arm64: ["aarch64", "arm64"],
-};
-
-/** The tools are programs of the server's machine. */
-function checkMachine({ OSType, Architecture }: EngineInfo): void {
-  const own = ARCHITECTURES[process.arch] ?? [process.arch];
-  if (OSType === "linux" && own.includes(Architecture)) return;
-  throw new LaunchRefused(
-    `the Docker host has ${OSType} on ${Architecture}, and pods get their sshd from the server's machine, which has ${own[0]}`,
-  );
 }

@@ -5,6 +5,7 @@ import { Turns } from "../local/turns.ts";
 import { requireAccess } from "./access.ts";
 import { type BuildBounds, buildImage } from "./build.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
+import { architecture } from "./machine.ts";
 import { LABEL, type Names } from "./names.ts";
 import { buildNetwork } from "./network.ts";
 import type { ImageConfig } from "./pod.ts";
@@ -39,8 +40,6 @@ export interface PodImageFound {
   readonly config: ImageConfig;
 }
 
-const MACHINES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
-
 export class Images {
   readonly #names: Names;
   readonly #default: string;
@@ -58,7 +57,7 @@ export class Images {
     const logins = async () => ({ ...(await this.#rules.logins()), ...spec.registryLogins });
     const image = await this.#imageOf(engine, spec, logins, preparing);
     const { Id: id, Architecture, Config } = image;
-    if (Architecture !== (MACHINES[process.arch] ?? process.arch))
+    if (architecture(Architecture) !== architecture(process.arch))
       throw new LaunchRefused(`the image is for ${Architecture}, another platform than the Docker host`);
     return { id, config: Config ?? {} };
   }

@@ -8,6 +8,7 @@ import type { Simulated } from "../local/simulated.ts";
 import { type EngineTls, routeTo } from "./address.ts";
 import { Engine, EngineUnreachable, isTls } from "./engine.ts";
 import { DockerHost } from "./host.ts";
+import { Identities, SameEngine } from "./identities.ts";
 import { DEFAULT_IMAGE, DEFAULT_RULES, type ImageRules, Images } from "./images.ts";
 import { Names } from "./names.ts";
 import { once } from "./once.ts";
@@ -47,9 +48,10 @@ const tools = once(makeTools);
 export async function createDockerDriver(options: DockerDriverOptions): Promise<Driver> {
   const { dataDir, hosts, image = DEFAULT_IMAGE, images = DEFAULT_RULES, log } = options;
   const names = new Names(options.deploymentId);
+  const common = { names, tools, identities: new Identities() };
   const opened: DockerHost[] = [];
   for (const [i, host] of hosts.entries())
-    opened.push(await openHost(options, host, { names, tools, simulate: i === 0 ? options.simulate : [] }));
+    opened.push(await openHost(options, host, { ...common, simulate: i === 0 ? options.simulate : [] }));
   const twice = opened.find((host, i) => opened.findIndex((other) => other.node === host.node) !== i);
   if (twice) throw invalid(`two Docker hosts are called ${twice.node}; give each a name of its own`);
   if (!options.dialsOnly) await prepare(opened);
@@ -68,12 +70,17 @@ async function prepare(hosts: readonly DockerHost[]): Promise<void> {
   await tools().catch((cause: unknown) => {
     throw cause instanceof LaunchRefused ? invalid(cause.message) : cause;
   });
+  const [same] = (await Promise.allSettled(hosts.map((host) => host.info()))).flatMap((asked) =>
+    asked.status === "rejected" && asked.reason instanceof SameEngine ? [asked.reason] : [],
+  );
+  if (same) throw invalid(same.message);
   await Promise.all(hosts.map((host) => host.check()));
 }
 
 interface Common {
   readonly names: Names;
   readonly tools: () => Promise<Tools>;
+  readonly identities: Identities;
   readonly simulate: readonly Simulated[];
 }
 

@@ -129,10 +129,9 @@ export class Capacity {
   #types = (): string[] => [...new Set(this.#known.map((gpu) => gpu.gpuType))];
 
   #real(): NodeCapacity[] {
-    const healthy = this.#fault === undefined;
     return this.#types().map((gpuType) => {
       const places = this.#known.filter((gpu) => gpu.gpuType === gpuType).length;
-      return this.#entry(gpuType, places, { simulated: false, healthy });
+      return this.#entry(gpuType, places, { simulated: false, ...this.#health() });
     });
   }
 
@@ -149,15 +148,21 @@ export class Capacity {
   #withoutGpus({ withoutGpus }: StatedTypes): NodeCapacity[] {
     const cpu = { gpuType: "cpu", places: (this.#options.cpus ?? availableParallelism)() };
     const own = this.#known.length > 0 || withoutGpus.some((t) => t.gpuType === "cpu") ? [] : [cpu];
-    const healthy = this.#fault === undefined;
     return [...own, ...withoutGpus].map(({ gpuType, places }) => ({
-      ...this.#entry(gpuType, places, { simulated: false, healthy }),
+      ...this.#entry(gpuType, places, { simulated: false, ...this.#health() }),
       gpusPerPlace: 0,
       maxDurationS: this.#options.maxDurationS ?? MAX_CPU_S,
     }));
   }
 
-  #entry(gpuType: string, places: number, marks: { simulated: boolean; healthy: boolean }): NodeCapacity {
+  #health = (): Pick<NodeCapacity, "healthy" | "fault"> =>
+    this.#fault === undefined ? { healthy: true } : { healthy: false, fault: this.#fault };
+
+  #entry(
+    gpuType: string,
+    places: number,
+    marks: Pick<NodeCapacity, "simulated" | "healthy" | "fault">,
+  ): NodeCapacity {
     const maxDurationS = this.#options.maxDurationS ?? MAX_GPU_S;
     return { node: this.node, gpuType, gpusPerPlace: 1, places, maxDurationS, ...marks };
   }
@@ -167,7 +172,9 @@ export class Capacity {
     const { slice, simulated, indices = [] } = offer;
     if (!slice || simulated) return offer;
     const made = indices.every((i) => this.#uuidOf(offer, i, this.#gpuOf(offer, i)) !== "");
-    return made ? offer : { ...offer, healthy: false };
+    return made
+      ? offer
+      : { ...offer, healthy: false, fault: `nvidia-smi has not made the slices ${offer.gpuType} yet` };
   }
 
   async #refresh(): Promise<void> {

@@ -65,9 +65,28 @@ const host = z
       });
   });
 
+/** The same engine by other URLs is found out when it is asked. */
+function noneTwice(
+  hosts: readonly { readonly name?: string | undefined; readonly url: string }[],
+  ctx: z.core.$RefinementCtx,
+): void {
+  for (const key of ["url", "name"] as const)
+    for (const [i, { [key]: value }] of hosts.entries())
+      if (value !== undefined && hosts.findIndex((other) => other[key] === value) < i)
+        ctx.addIssue({
+          code: "custom",
+          path: [i, key],
+          message: `another host has the same ${key}; each is a node of its own`,
+        });
+}
+
 export const dockerSettings = z
   .strictObject({
-    hosts: z.array(host).min(1).describe("Each is a node; default: this machine's Docker Engine"),
+    hosts: z
+      .array(host)
+      .min(1)
+      .superRefine(noneTwice)
+      .describe("Each is a node; default: this machine's Docker Engine"),
     image: z
       .string()
       .regex(/^[a-z0-9][\w./:@-]{0,299}$/i, "is not the name of an image")

@@ -47,6 +47,7 @@ export const command = defineCommand({
     const items = page?.items ?? [await change(ctx, action, node)];
     if (page) rememberNames(ctx, { nodes: page.items.map(({ name }) => name) });
     const now = ctx.clock.now();
+    for (const { name, fault } of items) if (fault) ctx.say(`${name} is not healthy: ${fault}`);
     return {
       json: page ?? items[0],
       header: ["NODE", "STATE", "SINCE", "TYPES", "RESERVATIONS", "LABELS"],
