@@ -46,7 +46,7 @@ export const health = z.object({
     .record(z.string(), z.enum(["ok", "down"]))
     .optional()
     .describe(
-      "Services outside of the deployment; one that is down makes it not ready to do only what needs it",
+      "Services outside of the deployment, and what the driver asks, such as docker-host:NAME; one that is down makes it not ready to do only what needs it",
     ),
 });
 export type Health = z.infer<typeof health>;

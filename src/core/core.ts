@@ -1,5 +1,6 @@
 /** What every rule needs, in one plain object that is passed by hand. */
 import { EventEmitter } from "node:events";
+import type { OutsideService } from "../api/breaker.ts";
 import type { Problem } from "../api/errors.ts";
 import { type DiskEngine, type DiskHosts, forAllNodes } from "../drivers/disks.ts";
 import type { Driver } from "../drivers/driver.ts";
@@ -82,21 +83,6 @@ export interface WebhookSender {
   post(post: Post, signal: AbortSignal): Promise<string | undefined>;
 }
 
-/** What this process has seen of a service outside of the deployment. */
-export interface OutsideState {
-  /** Requests that were answered, that failed, and that were not made because the service is taken for down. */
-  readonly answered: number;
-  readonly failed: number;
-  readonly refused: number;
-  readonly down: boolean;
-}
-
-export interface OutsideService {
-  /** As health and metrics have it. */
-  readonly name: string;
-  state(): OutsideState;
-}
-
 /** The text of an account's keys, undefined when there is no such account. Throws Problem unavailable. */
 export type GithubKeys = (name: string) => Promise<string | undefined>;
 
@@ -114,7 +100,7 @@ export interface Core {
   readonly githubKeys?: GithubKeys | undefined;
   /** Who knows people; without it, they come with tokens only. */
   readonly logins?: Logins | undefined;
-  /** What this process asks outside of the deployment. */
+  /** What this process asks outside of the deployment, and the places that its driver asks. */
   readonly services: readonly OutsideService[];
   readonly webhooks: WebhookSender;
   readonly signals: EventEmitter<Signals>;
@@ -139,7 +125,7 @@ export interface CoreParts {
   readonly githubKeys?: GithubKeys | undefined;
   /** Who knows people; without it, they come with tokens only. */
   readonly logins?: Logins | undefined;
-  /** Default: nothing is asked. */
+  /** Beside the places of the driver. */
   readonly services?: readonly OutsideService[];
   /** Default: all are refused. */
   readonly webhooks?: WebhookSender;
@@ -167,10 +153,10 @@ export function createCore(parts: CoreParts): Core {
   const watcher = { signals, trace };
   return {
     catalogue: () => NO_CATALOGUE,
-    services: [],
     webhooks: noWebhooks,
     plans: new Map(),
     ...parts,
+    services: [...(parts.services ?? []), ...(parts.driver.places ?? [])],
     driver: watchDriver(parts.driver, watcher),
     disks: disks && watchDisks("on" in disks ? disks : forAllNodes(disks), watcher),
     trace,

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
+import type { OutsideService } from "../api/breaker.ts";
 import type { DiskHosts } from "./disks.ts";
 import { activityOf } from "./docker/activity.ts";
 import { BuildLog } from "./docker/build-log.ts";
@@ -66,6 +67,7 @@ export class DockerDriver implements Driver {
   readonly isolation = "containers";
   readonly sshUser = SSH_USER;
   readonly disks: DiskHosts;
+  readonly places: readonly OutsideService[];
   readonly #parts: DockerDriverParts;
   readonly #turns = new Turns();
   readonly #launches = new Launches();
@@ -79,6 +81,7 @@ export class DockerDriver implements Driver {
     this.#parts = parts;
     this.#where = new Whereabouts(parts.names, parts.hosts);
     this.disks = disksOf(parts.hosts);
+    this.places = parts.hosts.map(({ engine }) => engine);
     this.#buildLog = new BuildLog(parts.dataDir);
     this.builtImages = parts.images.onAll(parts.hosts.map(({ engine }) => engine));
   }
@@ -102,13 +105,10 @@ export class DockerDriver implements Driver {
     if (!host) throw new LaunchRefused(`there is no Docker host ${spec.node}`);
     const { names } = this.#parts;
     const { engine } = host;
-    const [before, share, tools, place] = await Promise.all([
-      findContainer(engine, names, spec.name),
-      host.share(spec),
-      this.#parts.tools(),
-      host.place(),
-    ]);
+    const before = await findContainer(engine, names, spec.name);
     if (before && !isUnborn(before)) return;
+    const share = await host.share(spec);
+    const [tools, place] = await Promise.all([this.#parts.tools(), host.place()]);
     const image = await this.#parts.images.imageFor(engine, spec, preparing);
     preparing.signal.throwIfAborted();
     checkImageUser(image.config);

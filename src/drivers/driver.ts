@@ -4,6 +4,7 @@
  * Every verb is idempotent by the pod's name. "Absent" is an answer; "could not ask" is an exception (DriverError).
  */
 import type { Duplex } from "node:stream";
+import type { OutsideService } from "../api/breaker.ts";
 import type { DiskHosts } from "./disks.ts";
 
 export interface NodeCapacity {
@@ -190,6 +191,8 @@ export interface Driver {
   readonly sshUser: string;
   /** Where the driver keeps the disks of its pods, if it does itself. */
   readonly disks?: DiskHosts;
+  /** What it asks, each behind a breaker of its own, as this process has found it. */
+  readonly places?: readonly OutsideService[];
   capacity(): Promise<NodeCapacity[]>;
   /** Resolves once the pod is accepted; again with the same name is the same pod. Throws LaunchRefused for good, DriverError to try again. */
   launch(spec: PodSpec): Promise<void>;

@@ -2,19 +2,13 @@
  * The local driver: each pod is an OpenSSH server of its own on this machine, detached from the life of this process. What is known
  * of a pod is in its directory (local/pod-dir.ts) and in the table of processes, so that a restarted server finds all of it again.
  */
-import { lstat, mkdir, readdir, realpath } from "node:fs/promises";
+import { mkdir, readdir, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
-import {
-  type Driver,
-  DriverError,
-  type PodSpec,
-  type PodUpdate,
-  type PodView,
-  type StatedTypes,
-} from "./driver.ts";
+import type { OutsideService } from "../api/breaker.ts";
+import type { Driver, PodSpec, PodUpdate, PodView, StatedTypes } from "./driver.ts";
 import { ActivityWatch } from "./local/activity.ts";
 import { blockOf, releaseBlock } from "./local/addresses.ts";
-import { asking, wordsOf } from "./local/asking.ts";
+import { wordsOf } from "./local/asking.ts";
 import { Capacity } from "./local/capacity.ts";
 import { chooseIsolation } from "./local/choose-isolation.ts";
 import {
@@ -31,20 +25,13 @@ import { GpuWatch } from "./local/gpu-watch.ts";
 import { dialPod, viewPod } from "./local/inspect.ts";
 import type { Isolation } from "./local/isolation.ts";
 import { makePod } from "./local/launch.ts";
+import { Machine } from "./local/machine.ts";
 import { ABOUT, type About, deliverNotice } from "./local/notice.ts";
 import { deviceNodes } from "./local/nvidia.ts";
 import { findOpenSsh } from "./local/openssh.ts";
+import { Ours } from "./local/ours.ts";
 import { gangOf, type Peers } from "./local/peers.ts";
-import {
-  control,
-  exists,
-  isPodName,
-  podDir,
-  readIfThere,
-  unlessMissing,
-  volumeOf,
-  writeWhole,
-} from "./local/pod-dir.ts";
+import { control, exists, podDir, volumeOf, writeWhole } from "./local/pod-dir.ts";
 import { killAll } from "./local/process-table.ts";
 import { keepSaid, readSaid } from "./local/said.ts";
 import type { Simulated } from "./local/simulated.ts";
@@ -98,7 +85,9 @@ class LocalDriver implements Driver {
   readonly #activity: ActivityWatch;
   readonly #turns = new Turns();
   readonly #launching = new Set<string>();
-  readonly #reported = new Set<string>();
+  readonly #ours: Ours;
+  readonly #machine: Machine;
+  readonly places: readonly OutsideService[];
 
   constructor(options: LocalDriverOptions, isolation: Isolation, capacity: Capacity, gpus: GpuWatch) {
     this.#options = options;
@@ -107,19 +96,22 @@ class LocalDriver implements Driver {
     this.#gpus = gpus;
     this.#activity = new ActivityWatch(gpus);
     this.#pods = join(options.dataDir, "pods");
+    this.#ours = new Ours({ ...options, pods: this.#pods });
+    this.#machine = new Machine(options);
+    this.places = [this.#machine];
     this.isolation = isolation.kind;
     this.sshUser = isolation.sshUser;
   }
 
   capacity() {
-    return asking(() => this.#capacity.nodes());
+    return this.#machine.ask(() => this.#capacity.nodes());
   }
 
   launch(spec: PodSpec): Promise<void> {
     return this.#turns.take(spec.name, async () => {
       this.#launching.add(spec.name);
       try {
-        await asking(() => this.#launch(spec));
+        await this.#machine.ask(() => this.#launch(spec));
       } finally {
         this.#launching.delete(spec.name);
       }
@@ -128,7 +120,7 @@ class LocalDriver implements Driver {
 
   async #launch(spec: PodSpec): Promise<void> {
     checkSpec(spec);
-    await this.#checkOurs(spec.name);
+    await this.#ours.check(spec.name);
     const dir = podDir(this.#pods, spec.name);
     if ((await readClaim(dir)) !== "unclaimed" && !(await isAbandoned(dir))) return;
     const openSsh = await findOpenSsh();
@@ -170,15 +162,15 @@ class LocalDriver implements Driver {
 
   async inspect(name: string, { activity = false } = {}): Promise<PodView> {
     const launching = this.#launching.has(name);
-    const view = await asking(() => viewPod(podDir(this.#pods, name)));
-    if (view.state === "running") await asking(() => thawDisk(podDir(this.#pods, name)));
+    const view = await this.#machine.ask(() => viewPod(podDir(this.#pods, name)));
+    if (view.state === "running") await this.#machine.ask(() => thawDisk(podDir(this.#pods, name)));
     if (view.state === "absent" && launching) return { state: "starting", reason: "it is being set up" };
     if (view.state !== "running" || !activity) return view;
-    return { ...view, activity: await asking(() => this.#activity.of(podDir(this.#pods, name))) };
+    return { ...view, activity: await this.#machine.ask(() => this.#activity.of(podDir(this.#pods, name))) };
   }
 
   update(name: string, change: PodUpdate): Promise<void> {
-    return this.#turns.take(name, () => asking(() => this.#update(name, change)));
+    return this.#turns.take(name, () => this.#machine.ask(() => this.#update(name, change)));
   }
 
   async #update(
@@ -209,12 +201,12 @@ class LocalDriver implements Driver {
   }
 
   terminate(name: string): Promise<void> {
-    return this.#turns.take(name, () => asking(() => this.#terminate(name)));
+    return this.#turns.take(name, () => this.#machine.ask(() => this.#terminate(name)));
   }
 
   async #terminate(name: string): Promise<void> {
     const dir = podDir(this.#pods, name);
-    await this.#checkOurs(name);
+    await this.#ours.check(name);
     // On a disk it would stay.
     if ((await readClaim(dir)) === "alive" && (await volumeOf(dir)) !== undefined)
       for (const about of ABOUT) await this.#tell(dir, about, "");
@@ -244,49 +236,19 @@ class LocalDriver implements Driver {
   }
 
   list(): Promise<string[]> {
-    return asking(async () => {
-      const names = await readdir(this.#pods);
-      const strange = names.filter((name) => !isPodName(name));
-      const pods = names.filter(isPodName);
-      const ours = await Promise.all(pods.map((name) => this.#isOurs(name)));
-      this.#report([...strange, ...pods.filter((_, i) => !ours[i])]);
-      return pods.filter((_, i) => ours[i]);
-    });
-  }
-
-  /** A launch that was cut off before it signed its directory was ours; a file or a link in its place was not. */
-  async #isOurs(name: string): Promise<boolean> {
-    const dir = podDir(this.#pods, name);
-    const owner = await readIfThere(join(dir, "deployment"));
-    if (owner !== undefined && owner !== this.#options.deploymentId) return false;
-    return (await unlessMissing(lstat(dir)))?.isDirectory() ?? true;
-  }
-
-  async #checkOurs(name: string): Promise<void> {
-    if (await this.#isOurs(name)) return;
-    throw new DriverError(`what is called ${name} is no pod of this deployment and is left alone`);
-  }
-
-  #report(names: readonly string[]): void {
-    for (const name of names.filter((n) => !this.#reported.has(n))) {
-      this.#reported.add(name);
-      this.#options.log(
-        { name },
-        "something in the directory of pods is not of this deployment; it is left alone",
-      );
-    }
+    return this.#machine.ask(() => this.#ours.list());
   }
 
   dial(name: string, port: number) {
-    return asking(() => dialPod(podDir(this.#pods, name), port));
+    return this.#machine.ask(() => dialPod(podDir(this.#pods, name), port));
   }
 
   logs(name: string, after = 0) {
-    return asking(() => readSaid(this.#options.dataDir, podDir(this.#pods, name), after));
+    return this.#machine.ask(() => readSaid(this.#options.dataDir, podDir(this.#pods, name), after));
   }
 
   usage(name: string) {
-    return asking(async () => {
+    return this.#machine.ask(async () => {
       const dir = podDir(this.#pods, name);
       await checkRuns(dir);
       return usageOf(dir, this.#gpus);

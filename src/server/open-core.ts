@@ -31,7 +31,8 @@ import { prepareDataDir } from "./data-dir.ts";
 import { createGithubKeys, MAX_KEYS_BYTES } from "./github-keys.ts";
 import { openLogins } from "./logins/open.ts";
 import { isDocker, openDriver } from "./open-driver.ts";
-import { Service } from "./outside/service.ts";
+import { openService } from "./outside/open.ts";
+import type { Service, ServiceOptions } from "./outside/service.ts";
 import { openSealKey } from "./seal-key.ts";
 import type { Shutdown } from "./shutdown.ts";
 import { createWebhookSender } from "./webhook-sender.ts";
@@ -86,8 +87,9 @@ export async function openCore(
   const worksOnDisks = roles.has("api") || roles.has("worker");
   const scratch = join(dataDir, "probes", name);
   closing.front.add("probe", 200, () => rm(scratch, { recursive: true, force: true }));
-  const keys = openGithubKeys(options);
-  const { logins, services } = await openLogins(options);
+  const open = (service: ServiceOptions) => openService(service, logger);
+  const keys = openGithubKeys(options, open);
+  const { logins, services } = await openLogins(options, open);
   const core = createCore({
     store,
     driver,
@@ -137,9 +139,12 @@ async function openImages(options: OpenOptions, store: Store, logger: Logger): P
   };
 }
 
-function openGithubKeys({ githubKeysUrl = DEFAULT_GITHUB }: ServerOptions) {
+function openGithubKeys(
+  { githubKeysUrl = DEFAULT_GITHUB }: ServerOptions,
+  open: (options: ServiceOptions) => Service,
+) {
   if (githubKeysUrl === "none") return undefined;
-  const service = new Service({ name: "github-keys", title: "GitHub", maxBytes: MAX_KEYS_BYTES });
+  const service = open({ name: "github-keys", title: "GitHub", maxBytes: MAX_KEYS_BYTES });
   return { service, ask: createGithubKeys(githubKeysUrl, service) };
 }
 

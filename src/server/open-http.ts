@@ -1,7 +1,9 @@
 /** What a process listens on: its port, and the socket on which other servers hand tunnels to its gateway. */
 import type { IncomingMessage } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { VERSION } from "../api/version.ts";
+import type { Core } from "../core/core.ts";
 import { joinServers, type KnownServer, knownServers, type Presence } from "../core/presence.ts";
 import type { Gateway } from "../tunnel/gateway.ts";
 import { type Peer, Router } from "../tunnel/router.ts";
@@ -21,6 +23,8 @@ import { admit, createTunnels, isTunnel } from "./tunnels.ts";
 
 /** A server that is told to stop gives up its port at once. */
 const PORT_TAKE_OVER_MS = 2000;
+/** Less than a part may take. */
+const HOSTS_MS = 1500;
 
 export interface OpenHttp {
   readonly url: string;
@@ -144,11 +148,17 @@ function createRouter(
 const toPeer = ({ name, address, open }: KnownServer): Peer[] =>
   address === null ? [] : [{ name, address, open }];
 
+/** Hosts that do not answer are named beside the parts (`services`); they are no reason to send nobody here. */
+function driverAnswers({ driver }: Core): Promise<unknown> {
+  const asked = driver.capacity();
+  return driver.name === "docker" ? Promise.race([asked, pause(HOSTS_MS, undefined, { ref: false })]) : asked;
+}
+
 function readiness({ core, roles }: OpenCore, presence: Presence, logger: Logger) {
   const drives = roles.has("api") || roles.has("worker");
   const checks: Checks = {
     database: () => core.store.now(),
-    ...(drives ? { driver: () => core.driver.capacity() } : {}),
+    ...(drives ? { driver: () => driverAnswers(core) } : {}),
     presence: async () => presence.check(),
   };
   return createReadiness({

@@ -15,6 +15,7 @@ import { DockerRig } from "./docker-rig.ts";
 import { type KeyPair, makeKey, temporaryDirectory } from "./ssh.ts";
 
 const SILENT = Symbol("no answer");
+const LONG = { timeout: 150_000, interval: 100 };
 /** What stands in the place of the engine's answer to a request, by its first line. */
 type Fault = (request: string) => { status: number; body: object } | typeof SILENT | undefined;
 
@@ -111,6 +112,53 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     ]);
     await expect(driver.inspect(`${newId()}-1`)).rejects.toThrow("no answer in time");
     expect(await driver.list()).toEqual([spec.name]);
+  });
+
+  test("B-10 L-11 O-04 a host that is stopped, or frozen, is soon not asked any more: at once it says why and until when; the other goes on", async () => {
+    const other = await DockerEngine.start({ gpus: false });
+    closing.push(() => other.stop());
+    const { rig, driver } = await open([
+      { name: "box", url: engine.url },
+      { name: "other", url: other.url },
+    ]);
+    const spec = await podSpec(driver, host, user);
+    const there = { ...spec, node: "other", name: `${newId()}-1` };
+    // The image is in the one engine only; a pod that is not there is asked about all the same.
+    await driver.launch(spec);
+    closing.push(() => driver.terminate(spec.name));
+    await untilRunning(driver, spec.name);
+    const look = () =>
+      driver.inspect(there.name, { node: "other" }).then(
+        ({ state }) => state,
+        (error) => (error instanceof DriverError ? error.message : String(error)),
+      );
+    const down = () =>
+      Object.fromEntries((driver.places ?? []).map((place) => [place.name, place.state().down]));
+    expect(await look()).toBe("absent");
+    const stopped = { hit: () => other.kill(), mend: () => other.start(), words: "nothing listens there" };
+    // It takes as long as who asks has patience: else test/server/docker-health.test.ts freezes one.
+    const frozen = { hit: () => other.freeze(), mend: () => other.thaw(), words: "no answer in time" };
+    for (const { hit, mend, words } of process.env.GPU_DEV_SOAK ? [frozen, stopped] : [stopped]) {
+      rig.logged.length = 0;
+      await hit();
+      // How it is is asked with less patience than what befell a pod.
+      await expect
+        .poll(async () => (await driver.capacity()).find(({ node }) => node === "other")?.healthy, LONG)
+        .toBe(false);
+      const refused = new RegExp(
+        `^other: the Docker Engine cannot be asked: ${words}; it is asked again in \\d+ s$`,
+      );
+      await expect.poll(look, LONG).toMatch(refused);
+      expect(down()).toEqual({ "docker-host:box": false, "docker-host:other": true });
+      expect(await driver.inspect(spec.name)).toEqual({ state: "running" });
+      await mend();
+      await expect.poll(look, LONG).toBe("absent");
+      expect(down()).toEqual({ "docker-host:box": false, "docker-host:other": false });
+      expect(rig.logged.filter((line) => line.startsWith("a Docker host"))).toEqual([
+        expect.stringMatching(/^a Docker host cannot be asked; .*"node":"other"/),
+        'a Docker host can be asked again {"node":"other"}',
+      ]);
+    }
   });
 
   test("one that answers no more is not looked for GPUs either, which would take longer than anybody waits", async () => {

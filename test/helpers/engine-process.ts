@@ -64,6 +64,15 @@ export class EngineProcess {
     await this.#order("KILL");
   }
 
+  /** It takes connections and answers nothing, until it is thawed. */
+  async freeze(): Promise<void> {
+    await this.#order("STOP");
+  }
+
+  async thaw(): Promise<void> {
+    await this.#order("CONT");
+  }
+
   /** As a service manager does it. */
   async restart(): Promise<void> {
     await this.#order("TERM");

@@ -126,7 +126,7 @@ test("a port that is taken fails the start, and leaves nothing open", async () =
   expect(await clientOf(server).getReady({})).toEqual({
     status: "ok",
     checks: { database: "ok", driver: "ok", presence: "ok" },
-    services: { "github-keys": "ok" },
+    services: { "github-keys": "ok", "local-driver": "ok" },
   });
 });
 

@@ -10,7 +10,7 @@ import type { Output } from "../output/output.ts";
 export const command = defineCommand({
   options: {},
   details:
-    "Exits with 75 when the server is not ready. Services outside of it that do not answer (such as who logs people in) are named.",
+    "Exits with 75 when the server is not ready. Services outside of it that do not answer (such as who logs people in) are named, and so are Docker hosts.",
   examples: [{ line: "gpu-dev status", meaning: "Which server, how it is, and what its GPUs do" }],
   async run(_args, _options, ctx): Promise<Output> {
     const health = await readiness(ctx);

@@ -8,12 +8,16 @@ import {
 import { request as httpsRequest } from "node:https";
 import type { Duplex, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { Breaker, type BreakerState, type OutsideService } from "../../api/breaker.ts";
 import { DriverError } from "../driver.ts";
 import type { Route } from "./address.ts";
 
 const PATIENCE_MS = 20_000;
-/** One that was silent for so long is asked again after this, by one asker: the others would wait as long for nothing. */
-const SILENCE_MS = 5000;
+/**
+ * Short pauses: whoever ends a pod, or looks whether it lives, is held up by one pause and one trial at most, far less than the 30 s of
+ * L-11.
+ */
+const RULES = { failures: 5, pauseMs: 1000, longestMs: 8000, trialMs: 10_000 };
 
 export interface Ask {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
@@ -45,12 +49,33 @@ export class EngineUnreachable extends DriverError {
   }
 }
 
-export class Engine {
-  readonly #route: Route;
-  #silence: { readonly fault: EngineUnreachable; until: number } | undefined;
+interface EngineOptions {
+  /** For errors, health and metrics. */
+  readonly host: string;
+  /** Told once when it cannot be asked any more, with why, and with undefined when it can be again. */
+  readonly changed?: (fault: Error | undefined) => void;
+}
 
-  constructor(route: Route) {
+export class Engine implements OutsideService {
+  readonly name: string;
+  readonly #host: string;
+  readonly #route: Route;
+  readonly #breaker: Breaker;
+
+  constructor(route: Route, { host, changed }: EngineOptions = { host: "the host" }) {
     this.#route = route;
+    this.#host = host;
+    this.name = `docker-host:${host}`;
+    this.#breaker = new Breaker({ ...RULES, ...(changed && { changed }) });
+  }
+
+  state(): BreakerState {
+    return this.#breaker.state();
+  }
+
+  /** Why it could not be asked the last time; undefined when it could. */
+  get fault(): string | undefined {
+    return this.#breaker.fault?.message;
   }
 
   /** The answer as JSON; undefined for an empty one. Throws EngineError, EngineUnreachable. */
@@ -69,21 +94,15 @@ export class Engine {
 
   /** The answer as it comes. */
   async open(method: string, path: string, ask: Ask = {}): Promise<IncomingMessage> {
-    const asks = method === "GET";
-    if (asks) this.#unlessSilent();
-    const request = this.#send(method, path, ask);
-    const response = await this.#answer(request, "response", ask).catch((error: unknown) => {
-      if (asks && error instanceof EngineUnreachable && error.code === "ETIMEDOUT")
-        this.#silence = { fault: error, until: performance.now() + SILENCE_MS };
-      throw error;
-    });
-    this.#silence = undefined;
+    this.#admit(ask);
+    const response = await this.#answer(this.#send(method, path, ask), "response", ask);
     if ((response.statusCode ?? 500) >= 400) throw await errorOf(response);
     return response;
   }
 
   /** A stream both ways in the place of the connection (the documentation calls it hijacking). */
   async upgrade(path: string, body?: object): Promise<Duplex> {
+    this.#admit();
     const headers = { Connection: "Upgrade", Upgrade: "tcp" };
     const request = this.#send("POST", path, { headers, ...(body && { body }) });
     let stream: Duplex | undefined;
@@ -96,12 +115,14 @@ export class Engine {
     throw await errorOf(response);
   }
 
-  /** Throws at once while it is known to be silent, but for one asker now and then. */
-  #unlessSilent(): void {
-    const silence = this.#silence;
-    if (!silence) return;
-    if (performance.now() < silence.until) throw silence.fault;
-    silence.until = performance.now() + PATIENCE_MS;
+  /** Throws at once while it is taken for down, but for one call now and then. */
+  #admit({ body }: Ask = {}): void {
+    const waitMs = this.#breaker.admit();
+    if (waitMs === 0) return;
+    if (body !== undefined && "pipe" in body) body.destroy();
+    const fault = this.#breaker.fault as EngineUnreachable;
+    const words = `${this.#host}: ${fault.message}; it is asked again in ${Math.ceil(waitMs / 1000)} s`;
+    throw new EngineUnreachable(words, fault.code, fault);
   }
 
   close(): void {
@@ -130,16 +151,22 @@ export class Engine {
   async #answer(
     request: ClientRequest,
     event: "response" | "upgrade",
-    { patienceMs = PATIENCE_MS }: Ask,
+    { patienceMs = PATIENCE_MS, signal }: Ask,
   ): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const late = () => request.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
     const timer = patienceMs === 0 ? undefined : setTimeout(late, patienceMs);
     request.once(event, resolve).once("response", resolve).on("error", reject);
     try {
-      return await promise;
+      const answer = await promise;
+      this.#breaker.succeeded();
+      return answer;
     } catch (error) {
-      throw unreachable(error);
+      const fault = unreachable(error);
+      // A question that is not answered in all that time is enough: the others would wait as long for nothing.
+      if (signal?.aborted) this.#breaker.brokenOff();
+      else this.#breaker.failed(fault, request.method === "GET" && fault.code === "ETIMEDOUT");
+      throw fault;
     } finally {
       clearTimeout(timer);
     }

@@ -33,7 +33,7 @@ export async function listenToEvents(options: EventOptions, signal: AbortSignal)
     const turn = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_MS)]);
     try {
       if (failures > 0) await pause(pauseAfter(failures), undefined, { signal: turn });
-      await listenOnce(options, turn, heard);
+      await listenOnce(options, turn, failures > 0, heard);
     } catch (error) {
       if (turn.aborted) continue;
       if (failures === 0) options.trouble(error);
@@ -45,22 +45,27 @@ export async function listenToEvents(options: EventOptions, signal: AbortSignal)
 const pauseAfter = (failures: number): number => Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures);
 
 /** Never resolves: what ends it is thrown. */
-async function listenOnce(options: EventOptions, signal: AbortSignal, heard: () => void): Promise<never> {
+async function listenOnce(
+  options: EventOptions,
+  signal: AbortSignal,
+  wasAway: boolean,
+  heard: () => void,
+): Promise<never> {
   const { engine, names, changed } = options;
   const filters = names.filterBy({ type: ["container"], event: ENDS }, LABEL.pod);
   const response = await engine.open("GET", "/events", { query: { filters }, signal });
   heard();
   try {
-    await Promise.all([tellDead(options), tellEvents(response, changed)]);
+    await Promise.all([tellMissed(options, wasAway), tellEvents(response, changed)]);
   } finally {
     response.destroy();
   }
   throw new DriverError("the Docker Engine ended its events");
 }
 
-/** What ended while nobody listened. */
-async function tellDead({ engine, names, changed }: EventOptions): Promise<void> {
-  for (const pod of await listPods(engine, names, "exited")) changed(pod);
+/** What ended while nobody listened; of an engine that was away all, since whoever could not ask it about them waits to try again. */
+async function tellMissed({ engine, names, changed }: EventOptions, wasAway: boolean): Promise<void> {
+  for (const pod of await listPods(engine, names, wasAway ? undefined : "exited")) changed(pod);
 }
 
 async function tellEvents(events: Readable, changed: (pod: string) => void): Promise<void> {

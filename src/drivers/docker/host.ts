@@ -88,10 +88,11 @@ export class DockerHost {
   /** What it has; all of it unhealthy when it cannot be asked. */
   async nodes(): Promise<NodeCapacity[]> {
     const fault = await this.#unfit().catch((error: unknown) => {
-      if (error instanceof DriverError) return error.message;
+      if (error instanceof DriverError) return this.engine.fault ?? error.message;
       throw error;
     });
-    this.#note(fault);
+    // Who it is that does not answer is told by its engine.
+    if (this.engine.fault === undefined) this.#note(fault);
     const nodes = await this.#capacity.nodes();
     const { labels } = this.#options;
     return nodes.map((entry) => ({
@@ -104,9 +105,7 @@ export class DockerHost {
 
   /** The pod's GPUs and limits. Throws LaunchRefused when it has no such GPUs. */
   async share(spec: PodSpec): Promise<Share> {
-    // Its size is that of a machine: what it said last will do, and asking costs it the start of programs.
-    const info = this.#info?.answer ?? (await this.info());
-    return shareOf(spec, await this.#capacity.share(spec), info);
+    return shareOf(spec, await this.#capacity.share(spec), await this.info());
   }
 
   /** Why no pod can be there, though it answers. */

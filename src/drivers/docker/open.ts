@@ -88,8 +88,10 @@ async function openHost(options: DockerDriverOptions, host: DockerHostConfig, co
   const address = parseEngineUrl(host.url);
   if (!address)
     throw invalid(`${JSON.stringify(host.url)} is not the URL of a Docker Engine; write ${ENGINE_FORMS}`);
-  const engine = new Engine(await routeTo(address, host.tls));
-  const node = host.name ?? (options.dialsOnly ? host.url : nodeName((await whoIs(engine, host.url)).Name));
+  const route = await routeTo(address, host.tls);
+  const node =
+    host.name ?? (options.dialsOnly ? host.url : nodeName((await whoIs(new Engine(route), host.url)).Name));
+  const engine = new Engine(route, { host: node, changed: (fault) => tellReach(options, node, fault) });
   const { gpus, labels } = host;
   return new DockerHost({
     ...options,
@@ -99,6 +101,15 @@ async function openHost(options: DockerDriverOptions, host: DockerHostConfig, co
     ...(gpus && { gpus }),
     ...(labels && { labels }),
   });
+}
+
+function tellReach({ log }: DockerDriverOptions, node: string, fault: Error | undefined): void {
+  if (fault === undefined) log({ node }, "a Docker host can be asked again");
+  else
+    log(
+      { node, fault: fault.message },
+      "a Docker host cannot be asked; nothing new is placed on it meanwhile",
+    );
 }
 
 async function whoIs(engine: Engine, url: string): Promise<EngineInfo> {

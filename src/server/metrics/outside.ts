@@ -1,5 +1,5 @@
 /** What this process asks outside of the deployment, and what of it is taken for down. */
-import type { OutsideService } from "../../core/core.ts";
+import type { OutsideService } from "../../api/breaker.ts";
 import { type Families, setTotal } from "./families.ts";
 
 /** Declares them; the answer asks the services. Without services there is nothing to declare. */

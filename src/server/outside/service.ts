@@ -3,9 +3,8 @@
  * all while it is taken for down (B-10).
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { Breaker, type BreakerState, type OutsideService } from "../../api/breaker.ts";
 import { Problem } from "../../api/errors.ts";
-import type { OutsideService, OutsideState } from "../../core/core.ts";
-import { Breaker } from "./breaker.ts";
 
 export interface ServiceOptions {
   /** For health and metrics: "github-keys". */
@@ -19,6 +18,8 @@ export interface ServiceOptions {
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
   readonly pause?: (ms: number) => Promise<unknown>;
+  /** Told once when it is taken for down, with why, and with undefined when it answers again. */
+  readonly changed?: (fault: Error | undefined) => void;
 }
 
 const DEFAULTS = {
@@ -26,7 +27,10 @@ const DEFAULTS = {
   patienceMs: 5000,
   now: () => performance.now(),
   pause: (ms: number): Promise<unknown> => sleep(ms),
+  changed: (): void => undefined,
 };
+const FAILURES = 5;
+const OPEN_MS = 30_000;
 const TRIES = 3;
 const FIRST_PAUSE_MS = 100;
 /** Seconds after which a client may ask for what could not be had. */
@@ -36,16 +40,17 @@ export class Service implements OutsideService {
   readonly name: string;
   readonly #options: Required<ServiceOptions>;
   readonly #breaker: Breaker;
-  readonly #counts = { answered: 0, failed: 0, refused: 0 };
 
   constructor(options: ServiceOptions) {
     this.name = options.name;
     this.#options = { ...DEFAULTS, ...options };
-    this.#breaker = new Breaker(this.#options.now);
+    const { now, changed } = this.#options;
+    const rules = { failures: FAILURES, pauseMs: OPEN_MS, longestMs: OPEN_MS, trialMs: OPEN_MS };
+    this.#breaker = new Breaker({ ...rules, now, changed });
   }
 
-  state(): OutsideState {
-    return { ...this.#counts, down: this.#breaker.open };
+  state(): BreakerState {
+    return this.#breaker.state();
   }
 
   /**
@@ -69,7 +74,6 @@ export class Service implements OutsideService {
   #admit(): void {
     const waitMs = this.#breaker.admit();
     if (waitMs === 0) return;
-    this.#counts.refused++;
     const seconds = Math.ceil(waitMs / 1000);
     throw new Problem("unavailable", `${this.#options.title} is down: it is asked again in ${seconds} s`, {
       retryAfter: seconds,
@@ -80,8 +84,7 @@ export class Service implements OutsideService {
   async #attempt(url: string, init: RequestInit): Promise<Response | Error> {
     const outcome = await exchange(url, init, this.#options.maxBytes).catch((error: Error) => error);
     if (outcome instanceof Response) this.#breaker.succeeded();
-    else this.#breaker.failed();
-    this.#counts[outcome instanceof Response ? "answered" : "failed"]++;
+    else this.#breaker.failed(outcome);
     return outcome;
   }
 

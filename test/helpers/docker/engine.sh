@@ -109,8 +109,8 @@ inside() {
       start "$@"
     else
       kill -s "$order" $engine
-      # The shell tells of a job that was killed.
-      wait $engine 2>/dev/null
+      # The shell tells of a job that was killed; one that stands still has not ended.
+      [[ $order == STOP || $order == CONT ]] || wait $engine 2>/dev/null
       echo ended
     fi
   done
