@@ -105,10 +105,13 @@ export class DockerDriver implements Driver {
     if (!host) throw new LaunchRefused(`there is no Docker host ${spec.node}`);
     const { names } = this.#parts;
     const { engine } = host;
-    const before = await findContainer(engine, names, spec.name);
+    const [before, share, tools, place] = await Promise.all([
+      findContainer(engine, names, spec.name),
+      host.share(spec),
+      this.#parts.tools(),
+      host.place(),
+    ]);
     if (before && !isUnborn(before)) return;
-    const share = await host.share(spec);
-    const [tools, place] = await Promise.all([this.#parts.tools(), host.place()]);
     const image = await this.#parts.images.imageFor(engine, spec, preparing);
     preparing.signal.throwIfAborted();
     checkImageUser(image.config);

@@ -31,6 +31,8 @@ export interface ServerProcessOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Runs `test/helpers/shifted-server.ts` with the clock that many milliseconds ahead, instead of the built command. */
   readonly aheadMs?: number;
+  /** Whose build it is. Default: this one's. */
+  readonly clone?: string;
 }
 
 export interface Launched {
@@ -43,7 +45,7 @@ export interface Launched {
 export function launchServer(options: ServerProcessOptions): Launched {
   const entry =
     options.aheadMs === undefined
-      ? [join(root, "bin", "gpu-dev.js"), "server"]
+      ? [join(options.clone ?? root, "bin", "gpu-dev.js"), "server"]
       : [join(import.meta.dirname, "shifted-server.ts"), String(options.aheadMs)];
   const dataDir = join(options.home, "data");
   const args = [

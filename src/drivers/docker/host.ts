@@ -105,7 +105,9 @@ export class DockerHost {
 
   /** The pod's GPUs and limits. Throws LaunchRefused when it has no such GPUs. */
   async share(spec: PodSpec): Promise<Share> {
-    return shareOf(spec, await this.#capacity.share(spec), await this.info());
+    // Its size is that of a machine: what it said last will do, and asking costs it the start of programs.
+    const info = this.#info?.answer ?? (await this.info());
+    return shareOf(spec, await this.#capacity.share(spec), info);
   }
 
   /** Why no pod can be there, though it answers. */
