@@ -91,6 +91,8 @@ export type PodImage =
       readonly build: {
         /** Names the image that comes of it: the same for the same contents, and another one for each owner. */
         readonly key: string;
+        /** Whose it is: a build takes no step from what another owner's made. */
+        readonly owner: string;
         /** A tar file of this machine. */
         readonly context: string;
         /** Within it. */
@@ -179,6 +181,8 @@ export interface BuiltImages {
   list(): Promise<string[]>;
   /** Resolves when it is gone from everywhere; at once when it is nowhere. */
   remove(key: string): Promise<void>;
+  /** What builds that failed, or that nobody waited for any more, left behind a while ago. */
+  removeLeftovers(): Promise<void>;
 }
 
 export interface Driver {

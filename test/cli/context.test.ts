@@ -76,6 +76,12 @@ test("the Dockerfile goes along whatever is left out, and from elsewhere under a
   expect([...packed.entries]).toEqual([[".gpu-dev.Dockerfile", "FROM own"]]);
 });
 
+test("a Dockerfile that is a link goes by the name of what it leads to", async () => {
+  const dir = directory({ "docker/gpu.Dockerfile": "FROM gpu" });
+  symlinkSync("docker/gpu.Dockerfile", join(dir, "Dockerfile"));
+  expect((await pack(join(dir, "Dockerfile"))).dockerfile).toBe("docker/gpu.Dockerfile");
+});
+
 test("the same contents are the same file, whenever they were written", async () => {
   const files = { Dockerfile: "FROM scratch", "b/c": "1", a: "2" };
   const [one, two] = [directory(files), directory(files)];

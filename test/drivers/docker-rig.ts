@@ -1,6 +1,7 @@
 /** The Docker driver under the contract, on a real engine that all tests of a file share. */
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Names } from "../../src/drivers/docker/names.ts";
 import { createDockerDriver, type DockerDriverOptions } from "../../src/drivers/docker/open.ts";
 import type { Driver } from "../../src/drivers/driver.ts";
 import type { EngineProcess } from "../helpers/engine-process.ts";
@@ -23,9 +24,15 @@ export class DockerRig implements Rig {
     };
   }
 
+  /** What things of the deployment are called there. */
+  static names(engine: EngineProcess): Names {
+    const deployment = DockerRig.#deployments.get(engine) ?? newId();
+    DockerRig.#deployments.set(engine, deployment);
+    return new Names(deployment);
+  }
+
   static async make(engine: EngineProcess, more: Partial<DockerDriverOptions> = {}): Promise<DockerRig> {
-    const deploymentId = DockerRig.#deployments.get(engine) ?? newId();
-    DockerRig.#deployments.set(engine, deploymentId);
+    const { deployment: deploymentId } = DockerRig.names(engine);
     return new DockerRig(engine, {
       dataDir: await temporaryDirectory(),
       deploymentId,

@@ -3,8 +3,12 @@ import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, vi } from "vitest";
+import { parseEngineUrl } from "../../src/api/engine-url.ts";
 import { packContext } from "../../src/cli/images/context.ts";
+import { routeTo } from "../../src/drivers/docker/address.ts";
+import { Engine } from "../../src/drivers/docker/engine.ts";
 import { DEFAULT_RULES, type ImageRules } from "../../src/drivers/docker/images.ts";
+import type { Names } from "../../src/drivers/docker/names.ts";
 import type { Driver, PodSpec } from "../../src/drivers/driver.ts";
 import type { ImageKind } from "../helpers/docker-images.ts";
 import type { EngineProcess } from "../helpers/engine-process.ts";
@@ -19,10 +23,11 @@ export interface BuildAsk extends Partial<PodSpec> {
   /** What is beside the Dockerfile. */
   readonly fill?: (at: string) => void;
   readonly key?: string;
+  readonly owner?: string;
 }
 
 /** Small enough to be reached by a test. */
-export const BOUNDS = { ...DEFAULT_RULES.build, memory: 256 * 2 ** 20, imageMax: 20 * 2 ** 20 };
+export const BOUNDS = { ...DEFAULT_RULES.build, memory: 256 * 2 ** 20, pids: 777, imageMax: 20 * 2 ** 20 };
 
 /** On the engine's own cable, where nobody else listens; podman is told of them when it starts (engine.sh). */
 const PORTS = { open: 5000, closed: 5001, third: 5002 };
@@ -102,6 +107,19 @@ export class ImagesRig {
     return registry;
   }
 
+  /** The engine, past the driver. */
+  async client(): Promise<Engine> {
+    const address = parseEngineUrl(this.engine.url);
+    if (!address) throw new Error(`${this.engine.url} is no engine's`);
+    const engine = new Engine(await routeTo(address, undefined));
+    this.later(async () => engine.close());
+    return engine;
+  }
+
+  get names(): Names {
+    return DockerRig.names(this.engine);
+  }
+
   /** The name of an image of that kind, which both registries have from then on. */
   pushed(kind: ImageKind): Promise<string> {
     return push(this.engine, this.open, kind);
@@ -139,14 +157,14 @@ export class ImagesRig {
   async built(
     driver: Driver,
     lines: readonly string[],
-    { fill, key = newId(), ...more }: BuildAsk = {},
+    { fill, key = newId(), owner = newId(), ...more }: BuildAsk = {},
   ): Promise<PodSpec> {
     const at = await mkdtemp(join(this.#ground.dir, "context-"));
     writeFileSync(join(at, "Dockerfile"), `${lines.join("\n")}\n`);
     fill?.(at);
     const packed = await packContext(join(at, "Dockerfile"), undefined, 2 ** 20);
     this.later(() => packed.remove());
-    const build = { key, context: packed.file, dockerfile: packed.dockerfile };
+    const build = { key, owner, context: packed.file, dockerfile: packed.dockerfile };
     const spec = {
       ...(await podSpec(driver, this.#keys.host, this.#keys.user)),
       image: { build },

@@ -89,6 +89,7 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
     builtImages: {
       list: async () => [...built],
       remove: async (key) => void built.delete(key),
+      removeLeftovers: async () => undefined,
     },
     isolation: "namespaces",
     sshUser: "dev",

@@ -1,4 +1,5 @@
 /** Contexts and logins over the API: whose they are, and how much of them is taken. */
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ProblemDocument } from "../../src/api/errors.ts";
 import { engines } from "../helpers/engines.ts";
@@ -68,6 +69,43 @@ describe.each(engines)("images over the API on $engine", (engine) => {
     ]);
   });
 
+  /** One of three parts, announced, and what sends each. */
+  async function large() {
+    const bytes = await tarOf([
+      { name: "Dockerfile", text: "FROM x" },
+      { name: "data", text: "x".repeat(2 * PART) },
+    ]);
+    const { id } = await ann.api.createBuild({ body: announced(bytes) });
+    const upload = (offset: number) =>
+      ann.api.uploadContext({
+        params: { id },
+        query: { offset: String(offset) },
+        body: new Uint8Array(bytes.subarray(offset, offset + PART)),
+      });
+    return { bytes, id, upload };
+  }
+
+  test("a first part that comes again, and late, takes nothing away, also when all is there", async () => {
+    const { bytes, id, upload } = await large();
+    const contexts = rig.core.settings.images?.contexts;
+    for (let at = 0; at < bytes.length; at += PART) {
+      await upload(at);
+      // As of a request that had looked at the build before any part had come.
+      await contexts?.write(id, 0, bytes.subarray(0, PART));
+    }
+    await contexts?.write(id, 0, Buffer.alloc(PART, "other"));
+    expect(readFileSync(contexts?.path(id) ?? "").equals(bytes)).toBe(true);
+  });
+
+  test("a context that was taken away while it came is announced again, and sent anew", async () => {
+    const { bytes, id, upload } = await large();
+    await upload(0);
+    await rig.core.settings.images?.contexts.remove(id);
+    expect(await code(upload(PART))).toBe("conflict");
+    expect((await ann.api.createBuild({ body: announced(bytes) })).received).toBe(0);
+    expect(await send(ann, bytes)).toBe(id);
+  });
+
   test("A-02 X-08 somebody else's build is as unknown as none, also to who knows what is in it", async () => {
     const bytes = await tarOf([{ name: "Dockerfile", text: "FROM x" }]);
     const id = await send(ann, bytes);
@@ -90,6 +128,22 @@ describe.each(engines)("images over the API on $engine", (engine) => {
     ["is absolute", [{ name: "/etc/passwd", text: "x" }], /leads out of it/],
     ["is a device", [{ name: "null", type: "character-device" }], /not a file, directory or symbolic link/],
     ["is a hard link", [{ name: "link", type: "link", linkname: "/etc/passwd" }], /not a file/],
+    [
+      "is there twice",
+      [
+        { name: "Dockerfile", text: "FROM x" },
+        { name: "./Dockerfile", text: "FROM y" },
+      ],
+      /is in it twice/,
+    ],
+    [
+      "goes through a link",
+      [
+        { name: "there/Dockerfile", text: "FROM x" },
+        { name: "there", type: "symlink", linkname: "elsewhere" },
+      ],
+      /beneath what is no directory/,
+    ],
   ])(
     "X-08 a context with an entry that %s is refused, and nothing of it stays",
     async (_what, entries, words) => {

@@ -1,7 +1,7 @@
 /** What a build is sent: a directory as a tar file that is the same for the same contents, wherever and whenever it is made. */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, type Stats } from "node:fs";
-import { lstat, mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, readFile, readlink, realpath, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { Transform } from "node:stream";
@@ -40,7 +40,10 @@ export async function packContext(
   ]);
   if (!file.isFile()) throw new UsageError(`${dockerfile} is not a file`);
   if (!own.isDirectory()) throw new UsageError(`${root} is not a directory`);
-  const inside = relative(root, resolve(dockerfile)).split(sep).join("/");
+  // What a link leads to, by its own name: a server reads no link.
+  const inside = relative(await realpath(root), await realpath(dockerfile))
+    .split(sep)
+    .join("/");
   const name = inside.startsWith("../") || inside === "" ? OUTSIDE : inside;
   const workshop = await mkdtemp(join(tmpdir(), "gpu-dev-build-"));
   const remove = () => rm(workshop, { recursive: true, force: true });

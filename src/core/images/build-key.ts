@@ -8,4 +8,9 @@ export const buildKey = ({
   digest,
   dockerfile,
 }: Pick<BuildRow, "owner_id" | "digest" | "dockerfile">): string =>
-  createHash("sha256").update(`${owner_id}\n${digest}\n${dockerfile}`).digest("hex").slice(0, 40);
+  hashOf(`${owner_id}\n${digest}\n${dockerfile}`);
+
+/** By which the driver keeps the steps of its builds apart from those of others. */
+export const builderKey = ({ owner_id }: Pick<BuildRow, "owner_id">): string => hashOf(`builder ${owner_id}`);
+
+const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 40);

@@ -86,14 +86,13 @@ export async function receiveContext(
   const end = offset + part.byteLength;
   // Sent again, because its answer was lost.
   if (end <= row.received) return view(row);
-  if (row.stored === 0)
-    throw new Problem("conflict", `build ${id} is to be announced again before it is sent`);
+  if (row.stored === 0) throw unannounced(row);
   if (offset !== row.received)
     throw new Problem("conflict", `the next part begins at ${row.received}, not at ${offset}`);
   if (end > row.bytes)
     throw invalid(`the context has ${row.bytes} bytes, as it was announced, and this part ends at ${end}`);
-  await contexts.write(id, offset, part);
-  const fault = end === row.bytes ? await contexts.fault(id, row.digest) : undefined;
+  if (!(await contexts.write(id, offset, part))) throw await forgotten(core, row);
+  const fault = end === row.bytes ? await contexts.accept(id, row.digest) : undefined;
   const after = await core.store.write(async (tx) =>
     fault === undefined ? await receive(tx, caller, row, end) : await store.deleteBuild(tx, id),
   );
@@ -101,6 +100,15 @@ export async function receiveContext(
   await contexts.remove(id);
   throw invalid(`the context cannot be used: ${fault}`);
 }
+
+/** What had come was taken away meanwhile, since nobody had sent more for long. */
+async function forgotten(core: Core, row: BuildRow): Promise<Problem> {
+  await core.store.write((tx) => store.updateBuild(tx, row, { stored: 0 }));
+  return unannounced(row);
+}
+
+const unannounced = ({ id }: BuildRow): Problem =>
+  new Problem("conflict", `build ${id} is to be announced again before it is sent`, { hint: "try again" });
 
 async function receive(tx: Tx, caller: Caller, row: BuildRow, received: number): Promise<BuildRow> {
   const after = changed(row, await store.updateBuild(tx, row, { received, used_at: tx.at }));

@@ -4,7 +4,7 @@ import { LaunchRefused, type PodImage, type PodSpec } from "../../drivers/driver
 import { findBuild } from "../../store/builds.ts";
 import type { Db, ReservationRow } from "../../store/tables.ts";
 import type { ImageSettings } from "../core.ts";
-import { buildKey } from "./build-key.ts";
+import { builderKey, buildKey } from "./build-key.ts";
 import { openLogins } from "./registry-logins.ts";
 
 type Made = Pick<PodSpec, "image" | "keepEntrypoint" | "registryLogins">;
@@ -33,5 +33,6 @@ export async function podImage(
 async function buildOf(db: Db, { contexts }: ImageSettings, id: string): Promise<PodImage> {
   const row = await findBuild(db, id);
   if (!row) throw new LaunchRefused("what its image is built from is not here any more: reserve again");
-  return { build: { key: buildKey(row), context: contexts.path(id), dockerfile: row.dockerfile } };
+  const { dockerfile } = row;
+  return { build: { key: buildKey(row), owner: builderKey(row), context: contexts.path(id), dockerfile } };
 }

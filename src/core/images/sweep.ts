@@ -29,9 +29,10 @@ export function createImageSweep(core: Core, conditions: Conditions): () => Prom
     await conditions.watch("contexts", "contexts could not be taken away", () =>
       forgetContexts(core, images),
     );
-    await conditions.watch("built images", "built images could not be taken away", () =>
-      forgetImages(core, images, builtImages),
-    );
+    await conditions.watch("built images", "built images could not be taken away", async () => {
+      await forgetImages(core, images, builtImages);
+      await bounded("images", builtImages.removeLeftovers(), REMOVE_MS);
+    });
   };
 }
 

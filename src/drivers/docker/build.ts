@@ -1,15 +1,17 @@
-/** Building an image from a user's context: by the engine, without rights, within bounds of time, memory, size and network (X-08). */
-import { open } from "node:fs/promises";
+/** Building an image from a user's context: by the engine, without rights, within bounds of time, memory, processes, size and network (X-08). */
 import { exactDuration } from "../../api/duration.ts";
 import { parseImageReference } from "../../api/image-reference.ts";
 import { LaunchRefused, type PodImage, type RegistryLogin } from "../driver.ts";
-import { refuseUnbounded, requireAccessTo, requireBounds } from "./build-guard.ts";
+import { sentContext } from "./build-context.ts";
+import { refuseUnbounded, requireAccessTo } from "./build-guard.ts";
+import type { BuildSteps } from "./build-steps.ts";
+import type { Dockerfile } from "./dockerfile.ts";
 import { type Engine, EngineError } from "./engine.ts";
 import { imageFault } from "./image-faults.ts";
-import { type Message, messagesOf } from "./messages.ts";
+import { messagesOf } from "./messages.ts";
 import type { Preparing } from "./preparing.ts";
 import { authConfig } from "./registry-auth.ts";
-import { SizeWatch } from "./size-watch.ts";
+import { StepWatch } from "./step-watch.ts";
 
 export interface BuildBounds {
   /** The engine's network for its steps, or "none". */
@@ -17,74 +19,69 @@ export interface BuildBounds {
   readonly timeMaxS: number;
   readonly memory: number;
   readonly cpus: number;
+  /** Processes and threads of one step. */
+  readonly pids: number;
   readonly imageMax: number;
 }
 
 export interface BuildPlan {
   readonly build: Extract<PodImage, { build: unknown }>["build"];
+  readonly dockerfile: Dockerfile;
+  /** Of all that comes of it: its user's alone, so that the engine takes no step from what another user's build made. */
   readonly labels: Readonly<Record<string, string>>;
   readonly logins: Readonly<Record<string, RegistryLogin>>;
   readonly bounds: BuildBounds;
 }
 
 const PERIOD_US = 100_000;
-/** Of a line that is kept. */
-const LONGEST = 1000;
-/** Lines of a step that failed. */
-const TOLD = 5;
 
 /** Resolves with the id of the image, which has no name yet. Throws LaunchRefused when it cannot be built, DriverError when it could not be tried. */
-export async function buildImage(engine: Engine, plan: BuildPlan, preparing: Preparing): Promise<string> {
-  const { timeMaxS, imageMax } = plan.bounds;
-  const late = AbortSignal.timeout(timeMaxS * 1000);
-  const size = new SizeWatch(engine, imageMax);
-  const signal = AbortSignal.any([late, size.signal, preparing.signal]);
-  const steps = new Steps(preparing);
+export async function buildImage(
+  engine: Engine,
+  plan: BuildPlan,
+  preparing: Preparing,
+  steps: BuildSteps,
+): Promise<string> {
+  const { labels, bounds } = plan;
+  const late = AbortSignal.timeout(bounds.timeMaxS * 1000);
+  const isOwn = (found: Readonly<Record<string, string>>): boolean =>
+    Object.entries(labels).every(([name, value]) => found[name] === value);
+  const watch = new StepWatch(engine, bounds, isOwn);
+  const signal = AbortSignal.any([late, watch.signal, preparing.signal]);
   let made: string | undefined;
   preparing.say("building the image");
-  await requireBounds(engine);
   try {
     for await (const message of messagesOf(await begin(engine, plan, signal))) {
       // Nothing is noted any more for a pod that was told to end.
       signal.throwIfAborted();
-      if (message.error !== undefined) throw faultOf(message.error, steps);
+      if (message.error !== undefined) throw faultOf(message.error, plan, steps);
       refuseUnbounded(message);
       await requireAccessTo(message, engine, plan.logins, signal);
-      steps.add(message);
-      size.see(message);
+      const container = steps.add(message);
+      if (container !== undefined) await watch.begin(container);
       made = message.aux?.ID ?? made;
     }
   } catch (error) {
     if (late.aborted)
-      throw new LaunchRefused(`the build took longer than ${exactDuration(timeMaxS)}${steps.where}`);
-    if (size.signal.aborted)
+      throw new LaunchRefused(`the build took longer than ${exactDuration(bounds.timeMaxS)}${steps.where}`);
+    if (watch.signal.aborted)
       throw new LaunchRefused(`the build wrote more than an image may have${steps.where}`);
-    throw error instanceof EngineError ? faultOf(error.message, steps) : error;
+    throw error instanceof EngineError ? faultOf(error.message, plan, steps) : error;
   } finally {
-    size.close();
+    watch.close();
   }
   if (made === undefined) throw new LaunchRefused("the build made no image");
   return made;
 }
 
-async function begin(engine: Engine, { build, labels, logins, bounds }: BuildPlan, signal: AbortSignal) {
-  const file = await open(build.context).catch((cause) => {
-    throw new LaunchRefused(
-      "the image is not built, and what it was to be built from is not here any more: reserve again",
-      {
-        cause,
-      },
-    );
-  });
+function begin(engine: Engine, plan: BuildPlan, signal: AbortSignal) {
+  const { build, dockerfile, labels, logins, bounds } = plan;
   return engine.open("POST", "/build", {
     query: {
       version: 1,
       dockerfile: build.dockerfile,
-      labels: JSON.stringify(labels),
       // Each build asks the registries whether its user may have what it begins with.
       pull: true,
-      // What a step of somebody else made is not for everybody who has the same step.
-      nocache: true,
       rm: true,
       forcerm: true,
       networkmode: bounds.network,
@@ -94,53 +91,19 @@ async function begin(engine: Engine, { build, labels, logins, bounds }: BuildPla
       cpuquota: Math.round(bounds.cpus * PERIOD_US),
     },
     headers: authConfig(logins),
-    body: file.createReadStream(),
+    body: sentContext(build.context, build.dockerfile, dockerfile.labelled(labels)),
     patienceMs: 0,
     signal,
   });
 }
 
-/** What a build printed, by its steps. */
-class Steps {
-  readonly #preparing: Preparing;
-  #rest = "";
-  #step = "";
-  #last: string[] = [];
-
-  constructor(preparing: Preparing) {
-    this.#preparing = preparing;
-  }
-
-  add({ stream, status, id }: Message): void {
-    if (stream === undefined && id !== undefined) return;
-    const lines = (this.#rest + (stream ?? `${status ?? ""}\n`)).split(/\r?\n/);
-    this.#rest = (lines.pop() ?? "").slice(-4096);
-    for (const line of lines) if (line.trim() !== "") this.#line(line);
-  }
-
-  #line(line: string): void {
-    this.#preparing.note(line.slice(0, LONGEST));
-    if (/^Step \d+\/\d+ : /.test(line)) {
-      this.#step = line.slice(0, 120);
-      this.#last = [];
-      this.#preparing.say(`building the image: ${line.slice(0, 80)}`);
-    } else if (!/^ ---> |^Removing intermediate container /.test(line))
-      this.#last = [...this.#last, line.slice(0, 200)].slice(-TOLD);
-  }
-
-  get where(): string {
-    return this.#step === "" ? "" : `, at ${this.#step}`;
-  }
-
-  get told(): string {
-    return this.#last.length === 0 ? "" : `\n${this.#last.join("\n")}`;
-  }
-}
-
 /** A base image that cannot be had is told as any other; all else is the Dockerfile's. */
-function faultOf(said: string, steps: Steps): Error {
+function faultOf(said: string, { dockerfile }: BuildPlan, steps: BuildSteps): Error {
   const base = /^Step \d+\/\d+ : FROM (?:--\S+ )*(\S+)/i.exec(steps.where.slice(", at ".length));
   if (base?.[1] !== undefined && !/returned a non-zero code/.test(said))
     return imageFault(base[1], parseImageReference(base[1])?.host ?? base[1], said);
-  return new LaunchRefused(`the image cannot be built${steps.where}: ${said.slice(0, 300)}${steps.told}`);
+  const why = said
+    .slice(0, 300)
+    .replace(/\bline (\d+)/g, (_, line) => `line ${dockerfile.lineOf(Number(line))}`);
+  return new LaunchRefused(`the image cannot be built${steps.where}: ${why}${steps.told}`);
 }

@@ -3,7 +3,12 @@ import { fullName, type ImageReference, parseImageReference } from "../../api/im
 import { type BuiltImages, LaunchRefused, type PodSpec, type RegistryLogin } from "../driver.ts";
 import { Turns } from "../local/turns.ts";
 import { requireAccess } from "./access.ts";
-import { type BuildBounds, buildImage } from "./build.ts";
+import { type BuildBounds, type BuildPlan, buildImage } from "./build.ts";
+import { readDockerfileIn } from "./build-context.ts";
+import { requireBounds } from "./build-guard.ts";
+import { BUILT, removeLeftovers } from "./build-leftovers.ts";
+import { BuildSteps } from "./build-steps.ts";
+import { labelStep, readDockerfile } from "./dockerfile.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
 import { architecture } from "./machine.ts";
 import { LABEL, type Names } from "./names.ts";
@@ -24,7 +29,7 @@ export interface ImageRules {
 
 export const DEFAULT_RULES: ImageRules = {
   logins: async () => ({}),
-  build: { timeMaxS: 1800, memory: 8 * 2 ** 30, cpus: 2, imageMax: 32 * 2 ** 30 },
+  build: { timeMaxS: 1800, memory: 8 * 2 ** 30, cpus: 2, pids: 4096, imageMax: 32 * 2 ** 30 },
 };
 
 interface Image {
@@ -84,26 +89,45 @@ export class Images {
     return isOwn ? here : await pulled(engine, image, logins, preparing);
   }
 
-  /** One after the other on a host, which has work to do beside. */
-  #built(engine: Engine, build: BuildOf, logins: Logins, preparing: Preparing): Promise<Image> {
-    const tag = this.#tagOf(build.key);
+  async #built(engine: Engine, build: BuildOf, logins: Logins, preparing: Preparing): Promise<Image> {
+    const before = await find(engine, this.#tagOf(build.key));
+    if (before) return before;
+    await requireBounds(engine);
+    const dockerfile = readDockerfile(await readDockerfileIn(build.context, build.dockerfile));
+    // What it begins with comes as every image does; the build asks for it again, and has it.
+    for (const image of dockerfile.images) await pulled(engine, image, logins, preparing);
     preparing.say("waiting for another build on its host");
     const turns = this.#turns.get(engine) ?? new Turns();
     this.#turns.set(engine, turns);
-    const built = turns.take("build", async () => {
-      const before = await find(engine, tag);
-      if (before) return before;
-      preparing.signal.throwIfAborted();
-      const { build: bounds } = this.#rules;
-      const network = bounds.network ?? (await buildNetwork(engine, this.#names));
-      const labels = this.#names.part(BUILT);
-      const given = await logins();
-      const plan = { build, labels, logins: given, bounds: { ...bounds, network } };
-      const id = await buildImage(engine, plan, preparing);
-      return this.#accepted(engine, id, build.key);
-    });
+    const built = turns.take("build", () => this.#build(engine, { build, dockerfile }, logins, preparing));
     // Who is told to end need not wait for his turn.
     return Promise.race([built, rejected(preparing.signal)]);
+  }
+
+  /** One after the other on a host, which has work to do beside. */
+  async #build(
+    engine: Engine,
+    { build, dockerfile }: Pick<BuildPlan, "build" | "dockerfile">,
+    logins: Logins,
+    preparing: Preparing,
+  ): Promise<Image> {
+    const before = await find(engine, this.#tagOf(build.key));
+    if (before) return before;
+    preparing.signal.throwIfAborted();
+    const { build: bounds } = this.#rules;
+    const network = bounds.network ?? (await buildNetwork(engine, this.#names));
+    const labels = { ...this.#names.part(BUILT), [LABEL.builder]: build.owner };
+    const given = await logins();
+    const steps = new BuildSteps(preparing, labelStep(labels), dockerfile.stages);
+    try {
+      const plan = { build, dockerfile, labels, logins: given, bounds: { ...bounds, network } };
+      const id = await buildImage(engine, plan, preparing, steps);
+      return await this.#accepted(engine, id, build.key);
+    } finally {
+      // Its user goes on with the last one alone.
+      const { images: except } = steps;
+      await removeLeftovers(engine, this.#names, { owner: build.owner, except }).catch(ignored);
+    }
   }
 
   /** Whoever finds it by its name runs it: it has none before nothing is against it. */
@@ -131,6 +155,12 @@ export class Images {
       remove: async (key) => {
         for (const engine of engines) await remove(engine, this.#tagOf(key));
       },
+      removeLeftovers: async () => {
+        for (const engine of engines)
+          await removeLeftovers(engine, this.#names, {
+            olderThanS: Math.max(LEFT_S, this.#rules.build.timeMaxS),
+          });
+      },
     };
   }
 
@@ -146,14 +176,18 @@ export class Images {
 
 /** Asked for when a registry is. */
 type Logins = () => Promise<Readonly<Record<string, RegistryLogin>>>;
-type BuildOf = Parameters<typeof buildImage>[1]["build"];
+type BuildOf = BuildPlan["build"];
 
 const rejected = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
 
-const BUILT = "built";
+/** What a build that failed left is there for the next try, for so long; no build goes on with what is older than it may take. */
+const LEFT_S = 3600;
+
+/** The sweep looks again. */
+const ignored = (): void => undefined;
 
 const find = (engine: Engine, name: string) => engine.find<Image>(`/images/${name}/json`);
 

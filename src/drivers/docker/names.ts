@@ -15,6 +15,8 @@ export const LABEL = {
   network: "gpu-dev.network",
   /** Of what is no pod. */
   part: "gpu-dev.part",
+  /** Of what was built: for whom. */
+  builder: "gpu-dev.builder",
 } as const;
 
 /** Names within one engine, which other deployments may use as well. */

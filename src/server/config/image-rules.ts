@@ -7,6 +7,7 @@ interface Bounds {
   readonly timeMaxS: number;
   readonly memory: number;
   readonly cpus: number;
+  readonly pids: number;
   readonly imageMax: number;
 }
 
@@ -25,6 +26,7 @@ export function imageRules(usual: Bounds, { registries = {}, build = {} }: Image
       timeMaxS: build.time_max ?? usual.timeMaxS,
       memory: build.memory ?? usual.memory,
       cpus: build.cpus ?? usual.cpus,
+      pids: build.pids ?? usual.pids,
       imageMax: build.image_max ?? usual.imageMax,
     },
   };

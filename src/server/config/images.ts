@@ -42,6 +42,11 @@ const build = z
     image_max: size(2 ** 20).describe("How large a built image may get; default: 32Gi"),
     memory: size(2 ** 24).describe("Memory of a build; default: 8Gi"),
     cpus: z.number().min(0.1).max(1024).describe("Processors of a build; default: 2"),
+    pids: z
+      .int()
+      .min(64)
+      .max(4_194_304)
+      .describe("Processes and threads of one step of a build; default: 4096"),
     keep: duration(3600, 3660 * 86_400).describe(
       "How long a built image stays that nobody reserves with; default: 14d",
     ),
