@@ -387,8 +387,8 @@ _gpu_dev() {
       "admin quotas") COMPREPLY=($(compgen -W "--user --team --default --gpus --gpu-hours --time --gpu-types --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin nodes") COMPREPLY=($(compgen -W "--wait --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin users") COMPREPLY=($(compgen -W "--role --expires --cancel --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --keep-made --with-others --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "admin identities") COMPREPLY=($(compgen -W "--with-others --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --keep-made --with-others --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin identities") COMPREPLY=($(compgen -W "--with-others --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin audit") COMPREPLY=($(compgen -W "--user --action --reservation --outcome --since --until --limit --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
     esac
     return

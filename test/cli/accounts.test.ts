@@ -144,7 +144,7 @@ test.each(["token revoke ci", "admin tokens revoke ann ci"])(
     for (const [option, query] of [
       ["", {}],
       ["--keep-made", { made: "keep" }],
-      ["--with-others", { made: "all" }],
+      ["--with-others --yes", { made: "all" }],
     ] as const) {
       expect((await it.gpuDev(`${line} ${option}`)).code).toBe(0);
       expect(it.server.requests.at(-1)?.query).toEqual(query);
@@ -165,7 +165,7 @@ test("a token that was revoked is found to end the rest, a live one of the same 
     [gone.id, gone.id],
     ["ci", ci.id],
   ]) {
-    expect((await it.gpuDev(`token revoke ${word} --with-others`)).code).toBe(0);
+    expect((await it.gpuDev(`token revoke ${word} --with-others --yes`)).code).toBe(0);
     expect(it.server.requests.at(-1)).toMatchObject({ route: "revokeToken", params: { id } });
   }
 });
@@ -184,6 +184,10 @@ test("on a terminal revoking and ending somebody's reservations ask first", asyn
       "token revoke ci --keep-made",
       `Revoke ci (${ci.prefix}…), but not 2 tokens and a linked login, and 20 tokens of 20 other users made with it?`,
     ],
+    [
+      "admin tokens revoke ann ci --with-others",
+      `Revoke ci of ann (${ci.prefix}…), and 2 tokens and a linked login, and 20 tokens of 20 other users made with it?`,
+    ],
     ["admin users disable ann --cancel", "Disable ann and end 2 reservations?"],
   ] as const) {
     const it = world({ terminal: true, answers: [false] });
@@ -192,6 +196,18 @@ test("on a terminal revoking and ending somebody's reservations ask first", asyn
     expect((await it.gpuDev(`${line} --yes`)).code).toBe(0);
     expect(it.asked).toHaveLength(1);
   }
+});
+
+test.each([
+  ["token revoke ci --with-others", "Revoke ci (gd_"],
+  ["admin tokens revoke ann ci --with-others", "Revoke ci of ann (gd_"],
+])("%s is not done where nobody can be asked, and says how much it would be", async (line, words) => {
+  const it = world();
+  const { code, stderr } = await it.gpuDev(line);
+  expect([code, it.server.requests.filter(({ route }) => route === "revokeToken")]).toEqual([2, []]);
+  expect(stderr).toContain("--yes is missing");
+  expect(stderr).toContain(words);
+  expect(stderr).toContain("and 20 tokens of 20 other users made with it");
 });
 
 test.each([

@@ -110,7 +110,8 @@ test("unlinking says what went, what stays and what to do then, and ends that as
   expect(stderr).toContain("--with-others");
   expect(world.server.requests.at(-1)?.query).toEqual({});
   for (const line of ["identity unlink github --yes", "admin identities unlink ann github:583231"]) {
-    expect((await world.gpuDev(`${line} --with-others`)).code).toBe(0);
+    expect((await world.gpuDev(`${line} --with-others`)).code).toBe(line.includes("--yes") ? 0 : 2);
+    expect((await world.gpuDev(`${line.replace(" --yes", "")} --with-others --yes`)).code).toBe(0);
     expect(world.server.requests.at(-1)?.query).toEqual({ made: "all" });
   }
 });
@@ -135,7 +136,7 @@ test.each([
   ["admin identities link ann 583231", 2, "WITH:SUBJECT"],
   ["admin identities link ann ldap:583231", 2, "WITH:SUBJECT"],
   ["admin identities unlink ann", 2, "which one"],
-  ["admin identities list ann --with-others", 2, "goes with unlink"],
+  ["admin identities list ann --with-others", 2, "go with unlink"],
   ["admin identities drop ann", 2, "none of list"],
 ])("%s changes nothing", async (line, code, words) => {
   const world = open();

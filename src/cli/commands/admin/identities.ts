@@ -4,16 +4,17 @@ import { LOGIN_WAYS } from "../../../api/login-routes.ts";
 import { defineCommand, type Values } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
+import { flag } from "../../options.ts";
 import { identityTable, sayUnlinked } from "../../output/identity.ts";
 import type { Output } from "../../output/output.ts";
 import { findUser } from "../../people/find.ts";
-import { findIdentity } from "../../people/identities.ts";
+import { agreeToUnlink, findIdentity } from "../../people/identities.ts";
 import { withOthersOption } from "../../people/options.ts";
 
 const ACTIONS = ["list", "link", "unlink"] as const;
 const WAYS = LOGIN_WAYS.filter((way) => way !== "token");
 
-const options = { withOthers: withOthersOption };
+const options = { withOthers: withOthersOption, yes: flag("-y, --yes", "Do not ask") };
 
 export const command = defineCommand({
   arguments: [
@@ -23,7 +24,7 @@ export const command = defineCommand({
   ],
   options,
   details:
-    "A login is linked by what the provider never gives to another: the `sub` of OpenID Connect, the number of an account at GitHub, the unique id of AWS; names and addresses are nobody's for ever. `gpu-dev admin audit --action login.refuse` has it of those that were refused. Better, users link theirs: gpu-dev identity link. What is unlinked ends the tokens that came of it, and what was made with them for the same user; with --with-others for others, too. For administrators.",
+    "A login is linked by what the provider never gives to another: the `sub` of OpenID Connect, the number of an account at GitHub, the unique id of AWS; names and addresses are nobody's for ever. `gpu-dev admin audit --action login.refuse` has it of those that were refused. Better, users link theirs: gpu-dev identity link. What is unlinked ends the tokens that came of it, and what was made with them for the same user; with --with-others for others, too. On a terminal it asks first, unless --yes says so; --with-others needs --yes where nobody can be asked. For administrators.",
   examples: [
     {
       line: "gpu-dev admin identities list ann",
@@ -35,7 +36,8 @@ export const command = defineCommand({
   async run([action = "", name = "", word], given, ctx): Promise<Output> {
     const act = { list, link, unlink }[action];
     if (!act) throw new UsageError(`${JSON.stringify(action)} is none of ${ACTIONS.join(", ")}`);
-    if (action !== "unlink" && given.withOthers) throw new UsageError("--with-others goes with unlink");
+    if (action !== "unlink" && (given.withOthers || given.yes))
+      throw new UsageError("--with-others and --yes go with unlink");
     return await act(ctx, await findUser(ctx.api(), name), word, given);
   },
 });
@@ -65,11 +67,13 @@ async function unlink(
   ctx: Context,
   user: User,
   word: string | undefined,
-  { withOthers }: Values<typeof options>,
+  { withOthers, yes }: Values<typeof options>,
 ): Promise<Output> {
   if (word === undefined) throw new UsageError("missing required argument 'login': which one");
   const { items } = await listOf(ctx, user);
-  const { id: identity } = findIdentity(items, word.replace(/^(?:oidc|github|aws):/, ""));
+  const found = findIdentity(items, word.replace(/^(?:oidc|github|aws):/, ""));
+  const { id: identity, name, subject, provider } = found;
+  await agreeToUnlink(ctx, `${name ?? subject} of ${user.name} at ${provider}`, { withOthers, yes });
   const query = withOthers ? { made: "all" as const } : {};
   const gone = await ctx.api().unlinkUserIdentity({ params: { id: user.id, identity }, query });
   sayUnlinked(ctx, gone);

@@ -5,12 +5,12 @@ import { defineCommand, type Values } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
 import { allPages } from "../../http/all-pages.ts";
-import { choice } from "../../options.ts";
+import { choice, flag } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { secretOutput, tokenTable } from "../../output/token.ts";
 import { findAnyToken, findUser } from "../../people/find.ts";
 import { expiresOption, madeOf, madeOptions } from "../../people/options.ts";
-import { revoke } from "../token/revoke.ts";
+import { agreeToRevoke, revoke } from "../token/revoke.ts";
 
 const ACTIONS = ["list", "create", "revoke"] as const;
 /** One for a single reservation is only its user's to make. */
@@ -19,6 +19,7 @@ const options = {
   scope: choice("--scope <SCOPE>", "What it is good for (default: user)", SCOPES),
   expires: expiresOption,
   ...madeOptions,
+  yes: flag("-y, --yes", "Do not ask"),
 };
 
 export const command = defineCommand({
@@ -29,7 +30,7 @@ export const command = defineCommand({
   ],
   options,
   details:
-    "What is created is printed alone on stdout, this once; it is for a user who has lost theirs, or for a machine. What is revoked is good for nothing within 5 seconds, tunnels included, and so is what was made with it for the same user; --with-others ends also what was made with it for others, --keep-made nothing else. --scope and --expires go with create. For administrators.",
+    "What is created is printed alone on stdout, this once; it is for a user who has lost theirs, or for a machine. What is revoked is good for nothing within 5 seconds, tunnels included, and so is what was made with it for the same user; --with-others ends also what was made with it for others, --keep-made nothing else. On a terminal it says how much goes and asks first, unless --yes says so; --with-others needs --yes where nobody can be asked. --scope and --expires go with create. For administrators.",
   examples: [
     {
       line: "gpu-dev admin tokens list ann",
@@ -37,7 +38,7 @@ export const command = defineCommand({
     },
     { line: 'gpu-dev admin tokens revoke ann "old laptop"', meaning: "Out at once" },
     {
-      line: "gpu-dev admin tokens revoke ann gd_Zx81qA --with-others",
+      line: "gpu-dev admin tokens revoke ann gd_Zx81qA --with-others --yes",
       meaning: "By its first characters; it was stolen, and ann is an administrator",
     },
     { line: "gpu-dev admin tokens create ann laptop --expires 30d", meaning: "For ann, who has lost hers" },
@@ -51,8 +52,8 @@ export const command = defineCommand({
     if (!act) throw new UsageError(`${JSON.stringify(action)} is none of ${ACTIONS.join(", ")}`);
     if (action !== "create" && (given.scope ?? given.expires) !== undefined)
       throw new UsageError("--scope and --expires go with create");
-    if (action !== "revoke" && (given.keepMade || given.withOthers))
-      throw new UsageError("--keep-made and --with-others go with revoke");
+    if (action !== "revoke" && (given.keepMade || given.withOthers || given.yes))
+      throw new UsageError("--keep-made, --with-others and --yes go with revoke");
     return await act(ctx, await findUser(ctx.api(), name), word, given);
   },
 });
@@ -86,9 +87,15 @@ async function create(
   return secretOutput(ctx, issued);
 }
 
-async function revokeOne(ctx: Context, user: User, word: string | undefined, given: Given): Promise<Output> {
+async function revokeOne(
+  ctx: Context,
+  user: User,
+  word: string | undefined,
+  { yes, ...given }: Given,
+): Promise<Output> {
   if (word === undefined) throw new UsageError("missing required argument 'token': which one");
   const made = madeOf(given);
   const { id } = await findAnyToken((state) => listOf(ctx, user, state), word);
+  await agreeToRevoke(ctx, id, made, { yes, owner: user.name });
   return await revoke(ctx, id, made, `gpu-dev admin tokens revoke ${user.name} ${id}`);
 }

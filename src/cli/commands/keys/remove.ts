@@ -1,7 +1,8 @@
 /** `gpu-dev keys remove`: forgets a registered ssh key. */
 import { Problem } from "../../../api/errors.ts";
 import { defineCommand } from "../../command.ts";
-import { Declined, UsageError } from "../../errors.ts";
+import { agree } from "../../consent.ts";
+import { UsageError } from "../../errors.ts";
 import { flag } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { allKeys } from "../../ssh/keys.ts";
@@ -27,11 +28,7 @@ export const command = defineCommand({
         `${found.length} keys have the comment ${JSON.stringify(word)}`,
         "Give the fingerprint.",
       );
-    if (!yes) {
-      if (!ctx.interactive)
-        throw new UsageError("--yes is missing", `It agrees to forget ${key.fingerprint}.`);
-      if (!(await ctx.prompts.confirm(`Forget ${key.fingerprint} ${key.comment}?`))) throw new Declined();
-    }
+    await agree(ctx, yes, `Forget ${key.fingerprint} ${key.comment}?`, `forget ${key.fingerprint}.`);
     const gone = await ctx.api().deleteKey({ params: { id: key.id } });
     ctx.say(`${gone.fingerprint} opens your pods no more`);
     return { json: gone, rows: [] };

@@ -2,8 +2,8 @@
 import type { Token, TokenDetails } from "../../../api/accounts.ts";
 import type { MadeWith, RevokeMade } from "../../../api/made.ts";
 import { defineCommand } from "../../command.ts";
+import { agree } from "../../consent.ts";
 import type { Context } from "../../context.ts";
-import { Declined } from "../../errors.ts";
 import { allPages } from "../../http/all-pages.ts";
 import { flag } from "../../options.ts";
 import { goneWords, leftWords, madeWords } from "../../output/made.ts";
@@ -22,11 +22,11 @@ export const command = defineCommand({
   ],
   options: { ...madeOptions, yes: flag("-y, --yes", "Do not ask") },
   details:
-    "Within 5 seconds it is good for nothing on any server, nor is what was made with it for the same user: tokens, also the one that took its place, linked logins, and what came of these. What an administrator made with it for others stays good, and is counted; --with-others ends that as well, for when somebody else had the token. --keep-made leaves everything else alone. What they opened (tunnels, watches) ends. It cannot be undone; doing it again with other options ends the rest. On a terminal it asks first, unless --yes says so.",
+    "Within 5 seconds it is good for nothing on any server, nor is what was made with it for the same user: tokens, also the one that took its place, linked logins, and what came of these. What an administrator made with it for others stays good, and is counted; --with-others ends that as well, for when somebody else had the token. --keep-made leaves everything else alone. What they opened (tunnels, watches) ends. It cannot be undone; doing it again with other options ends the rest. On a terminal it says how much goes and asks first, unless --yes says so; --with-others needs --yes where nobody can be asked.",
   examples: [
     { line: 'gpu-dev token revoke "old laptop" --yes', meaning: "Of a machine that you have no more" },
     {
-      line: "gpu-dev token revoke laptop --with-others",
+      line: "gpu-dev token revoke laptop --with-others --yes",
       meaning: "An administrator's that was stolen: whom the thief has let in is out as well",
     },
     {
@@ -39,17 +39,30 @@ export const command = defineCommand({
     const list = (state: "live" | "all") =>
       allPages((query) => ctx.api().listTokens({ query: { ...query, state } }));
     const { id } = await findAnyToken(list, word);
-    if (!yes && ctx.interactive) {
-      const token = await ctx.api().getToken({ params: { id } });
-      if (!(await ctx.prompts.confirm(question(token, made)))) throw new Declined();
-    }
+    await agreeToRevoke(ctx, id, made, { yes });
     return await revoke(ctx, id, made, `gpu-dev token revoke ${id}`);
   },
 });
 
 const NOTHING: MadeWith = { own: { tokens: 0, logins: 0 }, others: { tokens: 0, logins: 0, users: 0 } };
 
-function question({ label, prefix, current, made }: TokenDetails, which: RevokeMade): string {
+/** Returns once the user agrees to how much is revoked, of `owner`, if that is another. A script is asked only where others lose something: then it needs --yes. */
+export async function agreeToRevoke(
+  ctx: Context,
+  id: Token["id"],
+  made: RevokeMade,
+  { yes, owner }: { readonly yes: boolean; readonly owner?: string },
+): Promise<void> {
+  if (yes || (!ctx.interactive && made !== "all")) return;
+  const question = questionOf(await ctx.api().getToken({ params: { id } }), made, owner);
+  await agree(ctx, yes, question, `this: ${question}`);
+}
+
+function questionOf(
+  { label, prefix, current, made }: TokenDetails,
+  which: RevokeMade,
+  owner: string | undefined,
+): string {
   const goes = madeWords({
     own: which === "keep" ? NOTHING.own : made.own,
     others: which === "all" ? made.others : NOTHING.others,
@@ -58,7 +71,7 @@ function question({ label, prefix, current, made }: TokenDetails, which: RevokeM
     own: which === "keep" ? made.own : NOTHING.own,
     others: which === "all" ? NOTHING.others : made.others,
   });
-  const token = `${label} (${prefix}…)${current ? ", which is the one in use here" : ""}`;
+  const token = `${label}${owner === undefined ? "" : ` of ${owner}`} (${prefix}…)${current ? ", which is the one in use here" : ""}`;
   const also = goes === undefined ? "" : `, and ${goes} made with it`;
   return `Revoke ${token}${also}${stays === undefined ? "" : `, but not ${stays} made with it`}?`;
 }
