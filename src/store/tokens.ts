@@ -192,11 +192,15 @@ export async function revokeMadeWith(tx: Tx, id: string, of?: string): Promise<T
   return rows.map(checked);
 }
 
-/** At most `limit` that are good for nothing since before `instant`, and with which nothing was made that is still there. */
-export async function overTokens(db: Db, instant: string, limit: number): Promise<string[]> {
-  const rows = await db
+/** At most `limit` that are good for nothing since before `instant`, and with which nothing was made that is still there, but for what took their own place. */
+export async function overTokens(
+  db: Db,
+  instant: string,
+  limit: number,
+): Promise<{ readonly id: string; readonly made_with: string | null }[]> {
+  return db
     .selectFrom("tokens")
-    .select("id")
+    .select(["id", "made_with"])
     .where((eb) =>
       eb.or([
         eb("expires_at", "<", instant),
@@ -205,16 +209,34 @@ export async function overTokens(db: Db, instant: string, limit: number): Promis
       ]),
     )
     .where(({ eb, exists, not, selectFrom }) => {
-      const made = selectFrom("tokens as made").whereRef("made.made_with", "=", "tokens.id");
+      const made = selectFrom("tokens as made")
+        .whereRef("made.made_with", "=", "tokens.id")
+        // In the transaction that made it the old one was marked.
+        .where((or) =>
+          or.or([
+            or("tokens.rotated_at", "is", null),
+            or("made.created_at", "<>", or.ref("tokens.rotated_at")),
+          ]),
+        );
       const linked = selectFrom("identities").whereRef("identities.made_with", "=", "tokens.id");
       return eb.and([not(exists(made.select("made.id"))), not(exists(linked.select("subject")))]);
     })
     .limit(limit)
     .execute();
-  return rows.map(({ id }) => id);
 }
 
+/** None of them was made with another of them. What took the place of one counts as made with what that was made with. */
 export async function deleteTokens(tx: Tx, ids: readonly string[]): Promise<void> {
+  await tx.db
+    .updateTable("tokens")
+    .set((eb) => ({
+      made_with: eb
+        .selectFrom("tokens as gone")
+        .select("gone.made_with")
+        .whereRef("gone.id", "=", "tokens.made_with"),
+    }))
+    .where("made_with", "in", ids)
+    .execute();
   await tx.db.deleteFrom("tokens").where("id", "in", ids).execute();
 }
 

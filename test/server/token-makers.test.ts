@@ -12,7 +12,8 @@ import { engines } from "../helpers/engines.ts";
 import { made } from "../helpers/made.ts";
 import { type ApiRig, openRig, type Person } from "./rig.ts";
 
-const DAY = 86_400_000;
+const DAY_S = 86_400;
+const DAY = DAY_S * 1000;
 
 describe.each(engines)("what tokens make on $engine", (engine) => {
   let rig: ApiRig;
@@ -36,6 +37,39 @@ describe.each(engines)("what tokens make on $engine", (engine) => {
       () => "ok",
       (error: { code?: string; problem?: { code: string } }) => error.code ?? error.problem?.code ?? "?",
     );
+
+  test("X-01 a token that rotates itself leaves 90 days of those before it, and stays one that its maker ends", async () => {
+    const maker = await make(root, { scope: "admin", expires_in_s: 366 * DAY_S });
+    const line = [await make(maker, { scope: "admin", expires_in_s: 40 * DAY_S })];
+    const rotate = async (old = line.at(-1) ?? maker) => {
+      rig.clock.tick(30 * DAY);
+      line.push(await rig.clientFor(old).rotateToken({ params: { id: old.id } }));
+    };
+    const idOf = (i: number) => line[i]?.id ?? "";
+    await rotate();
+    await rotate();
+    // That one is kept while this is there.
+    await make(line[2] ?? maker, { expires_in_s: 366 * DAY_S });
+    for (let i = 0; i < 6; i++) await rotate();
+    const left = async () => {
+      // The sweep comes at the minute, and takes one of a line at a time.
+      for (let i = 0; i < 5; i++) {
+        rig.clock.tick(61_000);
+        await rig.settle();
+      }
+      const { items } = await root.api.listTokens({ query: { state: "all" } });
+      return line.map(({ id }) => items.find((token) => token.id === id)?.made_with);
+    };
+    // 240 days are over: what ended in the first 150 is forgotten.
+    expect(await left()).toEqual([
+      ...[undefined, undefined, maker.id, undefined],
+      ...[2, 4, 5, 6, 7].map(idOf),
+    ]);
+    const live = (await root.api.listTokens({ query: {} })).items.map(({ id }) => id);
+    expect(line.filter(({ id }) => live.includes(id))).toHaveLength(2);
+    expect((await revoke(root, maker)).also_revoked.own.tokens).toBe(3);
+    expect(await works(...line)).toEqual(line.map(() => false));
+  });
 
   test("X-01 with a token goes what it made for its own user, and what that made; with `all` what it made for others", async () => {
     const laptop = await make(root, { scope: "admin" });

@@ -17,9 +17,11 @@ export const tokenTable = (
 
 function row(token: Token, now: Date): Cell[] {
   const { id, prefix, label, scope, state, current, expires_at, last_used_at, created_at } = token;
+  const replaced = token.rotated_at !== null && state === "live";
+  const note = current ? " (this one)" : replaced ? " (replaced)" : "";
   return [
     `${prefix === "" ? "gd_" : prefix}…`,
-    current ? { text: `${label} (this one)`, value: label } : label,
+    note === "" ? label : { text: `${label}${note}`, value: label },
     scope,
     toned(state, state === "live" ? "good" : "bad"),
     expires_at === null
