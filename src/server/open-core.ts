@@ -200,7 +200,8 @@ async function openDatabase(
   const migration = {
     begins: (migration: string) => logger.info({ migration }, "migrating the database"),
     done: (migration: string, ms: number) => logger.info({ migration, ms }, "migrated"),
-    waits: (migration: string) => logger.warn({ migration }, "waiting for others to let go of the database"),
+    waits: (migration: string, whose: string) =>
+      logger.warn({ migration, whose }, "waiting for others to let go of the database"),
   };
   try {
     return await openStore({ url, migration, ...(clock ? { clock } : {}) });

@@ -14,6 +14,7 @@ import {
   sql,
 } from "kysely";
 import pg from "pg";
+import { lockHolder } from "./lock-holder.ts";
 import { createNotices, type Notices } from "./notices.ts";
 import { Sockets } from "./sockets.ts";
 import { keepRoom } from "./sqlite-room.ts";
@@ -27,8 +28,10 @@ export interface Engine {
   readonly reader: Db;
   /** Type of a text column; compared byte by byte, so that both engines sort alike. */
   readonly textType: string;
-  /** For statements that may last. */
-  openPatient(): Patient;
+  /** For statements that may last; a lock that others keep is waited for so long. */
+  openPatient(lockMs: number): Patient;
+  /** Who holds the lock "migrate", in words. */
+  migrating(): Promise<string>;
   /** Held until the end of the transaction; SQLite's write transactions exclude each other anyway. */
   lock(tx: Db, name: LockName): Promise<void>;
   /** The rows of this subquery are this transaction's, and those that another one holds are passed over. */
@@ -54,7 +57,7 @@ export interface PoolUse {
   readonly waiting: number;
 }
 
-/** A connection of its own on which only a lock that others keep makes a statement fail, after 4 s. */
+/** A connection of its own on which only a lock that others keep makes a statement fail. */
 export interface Patient {
   transaction<T>(work: (tx: Db) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -71,8 +74,6 @@ const POOL_SIZE = 10;
 /** Also how long one may wait for a connection of the pool: a burst of hundreds of creates stands in line for the schedule. */
 const CONNECT_MS = 30_000;
 const STATEMENT_MS = 10_000;
-/** Shorter than STATEMENT_MS: whoever needs the table queues behind the one that waits for the lock. */
-const LOCK_MS = 4000;
 
 /** Opens `sqlite:/path` or `postgres://…`. Throws with words for a URL it cannot read, or a SQLite file that it cannot open. */
 export function openEngine(url: string): Engine {
@@ -133,6 +134,8 @@ function openSqlite(path: string): Engine {
       transaction: (work) => writer.transaction().execute(work),
       close: async () => undefined,
     }),
+    // Whoever keeps a process from writing is alive.
+    migrating: async () => "another process that writes to it",
     textType: "text",
     lock: async () => undefined,
     skipLocked: (query) => query,
@@ -185,7 +188,9 @@ function openPostgres(url: string): Engine {
     name: "postgres",
     writer,
     reader,
-    openPatient: () => openPatient(kyselyOn(openPool(url, sockets, { max: 1, query_timeout: 0 }))),
+    openPatient: (lockMs) =>
+      openPatient(kyselyOn(openPool(url, sockets, { max: 1, query_timeout: 0 })), lockMs),
+    migrating: () => lockHolder(reader, LOCKS.migrate),
     textType: `text collate "C"`,
     async lock(tx, name) {
       await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS[name])})`.execute(tx);
@@ -205,12 +210,12 @@ function openPostgres(url: string): Engine {
 }
 
 /** Set within each transaction: what the URL, the role or the database says goes before what a connection asks for. */
-function openPatient(db: Db): Patient {
+function openPatient(db: Db, lockMs: number): Patient {
   return {
     transaction: (work) =>
       db.transaction().execute(async (tx) => {
         await sql`set local statement_timeout = 0`.execute(tx);
-        await sql`set local lock_timeout = ${sql.lit(LOCK_MS)}`.execute(tx);
+        await sql`set local lock_timeout = ${sql.lit(lockMs)}`.execute(tx);
         return work(tx);
       }),
     close: () => db.destroy(),

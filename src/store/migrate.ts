@@ -84,40 +84,52 @@ export const MIGRATIONS: readonly Migration[] = [
 export interface Progress {
   begins(migration: string): void;
   done(migration: string, ms: number): void;
-  /** Others have locks that it needs: another server that migrates, or whoever works on the tables. */
-  waits(migration: string): void;
+  /** Others have locks that it needs, `whose` in words: another server that migrates, or whoever works on the tables. Told once of either. */
+  waits(migration: string, whose: string): void;
 }
 
 const SILENT: Progress = { begins: () => undefined, done: () => undefined, waits: () => undefined };
 
-/** How long a lock of others is waited for, and between two tries, when they get theirs. */
-const PATIENCE_MS = 10 * 60_000;
-const PAUSE_MS = 2000;
+interface Patience {
+  /** Shorter than what a statement may take: whoever needs the table queues behind the one that waits for its lock. */
+  readonly lockMs: number;
+  /** Between two tries, when others get their locks. */
+  readonly pauseMs: number;
+  /** How long those are waited for who use the tables; another server that migrates, for as long as it lives. */
+  readonly giveUpMs: number;
+}
+const PATIENCE: Patience = { lockMs: 4000, pauseMs: 2000, giveUpMs: 10 * 60_000 };
 
 /**
  * Applies what is missing. Safe against servers that start at the same time: whoever comes second finds it done.
  * Throws with the file's name when one fails, and for a schema that is newer than this server.
  */
-export async function migrate(engine: Engine, migrations = MIGRATIONS, told = SILENT): Promise<void> {
-  const patient = engine.openPatient();
+export async function migrate(
+  engine: Engine,
+  migrations = MIGRATIONS,
+  told = SILENT,
+  patience = PATIENCE,
+): Promise<void> {
+  const patient = engine.openPatient(patience.lockMs);
+  const insist: Insist = (work, onWait) => insistOn(engine, patience, work, onWait);
   try {
     const done = await insist(
-      engine,
-      () => patient.transaction((tx) => readApplied(engine, tx)),
-      () => told.waits("schema_migrations"),
+      (locked) => patient.transaction((tx) => readApplied(engine, tx, locked)),
+      (whose) => told.waits("schema_migrations", whose),
     );
     refuseForeign(done, migrations);
     const progress = done.length === 0 ? SILENT : told;
     for (const migration of migrations)
       if (!done.some(({ number }) => number === migration.number))
-        await applyOnce(engine, patient, migration, progress);
+        await applyOnce(insist, (work) => patient.transaction(work), { engine, migration, told: progress });
   } finally {
     await patient.close();
   }
 }
 
-async function readApplied(engine: Engine, tx: Db) {
+async function readApplied(engine: Engine, tx: Db, locked: () => void) {
   await engine.lock(tx, "migrate");
+  locked();
   await sql
     .raw(
       `create table if not exists schema_migrations
@@ -137,19 +149,38 @@ function refuseForeign(done: readonly { number: number; name: string }[], known:
   );
 }
 
+/** `locked` is called by the work once no other server migrates. */
+type Work<T> = (locked: () => void) => Promise<T>;
+type Insist = <T>(work: Work<T>, onWait: (whose: string) => void) => Promise<T>;
+
+interface Applying {
+  readonly engine: Engine;
+  readonly migration: Migration;
+  readonly told: Progress;
+}
+
 async function applyOnce(
-  engine: Engine,
-  patient: Patient,
-  migration: Migration,
-  told: Progress,
+  insist: Insist,
+  transaction: Patient["transaction"],
+  { engine, migration, told }: Applying,
 ): Promise<void> {
   const { name } = migration;
   const began = performance.now();
+  let begun = false;
+  const begins = () => {
+    // The same is tried again while others use the tables.
+    if (!begun) told.begins(name);
+    begun = true;
+  };
   try {
     const made = await insist(
-      engine,
-      () => patient.transaction((tx) => apply(engine, tx, migration, told)),
-      () => told.waits(name),
+      (locked) =>
+        transaction(async (tx) => {
+          await engine.lock(tx, "migrate");
+          locked();
+          return apply(engine, tx, migration, begins);
+        }),
+      (whose) => told.waits(name, whose),
     );
     if (made) told.done(name, Math.round(performance.now() - began));
   } catch (cause) {
@@ -159,11 +190,10 @@ async function applyOnce(
 }
 
 /** False when another server was faster. */
-async function apply(engine: Engine, tx: Db, migration: Migration, told: Progress): Promise<boolean> {
+async function apply(engine: Engine, tx: Db, migration: Migration, begins: () => void): Promise<boolean> {
   const { number, name } = migration;
-  await engine.lock(tx, "migrate");
   if ((await applied(tx)).some((one) => one.number === number)) return false;
-  told.begins(name);
+  begins();
   for (const statement of migration.statements(engine.textType, engine.name))
     await sql.raw(statement).execute(tx);
   const applied_at = (await engine.now(tx)).toISOString();
@@ -172,13 +202,27 @@ async function apply(engine: Engine, tx: Db, migration: Migration, told: Progres
 }
 
 /** `work`, again while others keep a lock. */
-async function insist<T>(engine: Engine, work: () => Promise<T>, onWait: () => void): Promise<T> {
-  for (const began = performance.now(); ; await pause(PAUSE_MS)) {
+async function insistOn<T>(
+  engine: Engine,
+  { pauseMs, giveUpMs }: Patience,
+  work: Work<T>,
+  onWait: (whose: string) => void,
+): Promise<T> {
+  /** Of those who use the tables, and of other servers. */
+  const told = new Set<boolean>();
+  for (let usedSince: number | undefined; ; await pause(pauseMs)) {
+    let mine = false;
     try {
-      return await work();
+      return await work(() => {
+        mine = true;
+      });
     } catch (error) {
-      if (engine.fault(error) !== "retry" || performance.now() - began > PATIENCE_MS) throw error;
-      onWait();
+      if (engine.fault(error) !== "retry") throw error;
+      if (mine) usedSince ??= performance.now();
+      if (usedSince !== undefined && performance.now() - usedSince > giveUpMs) throw error;
+      if (told.has(mine)) continue;
+      told.add(mine);
+      onWait(mine ? "those who use its tables" : `the server that migrates it: ${await engine.migrating()}`);
     }
   }
 }

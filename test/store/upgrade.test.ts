@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { sql } from "kysely";
 import pg from "pg";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Engine, openEngine } from "../../src/store/engine.ts";
 import { MIGRATIONS, migrate, type Progress } from "../../src/store/migrate.ts";
 import { engines } from "../helpers/engines.ts";
@@ -21,17 +21,23 @@ const MANY = {
     select 'e' || i, '2026-01-05T08:00:00.000Z', 'u' || (i % 50), 'x.y', 's' || i from generate_series(1, ${ENTRIES}) i`,
 };
 
+/** Of who waits for nobody for long. */
+const HASTE = { lockMs: 50, pauseMs: 10, giveUpMs: 60_000 };
+
 /** What was told, and a promise of the first that others are waited for. */
-function listener(): { told: string[]; waits: Promise<void>; progress: Progress } {
+function listener(): { told: string[]; waits: Promise<string>; progress: Progress } {
   const told: string[] = [];
-  const waiting = Promise.withResolvers<void>();
+  const waiting = Promise.withResolvers<string>();
   return {
     told,
     waits: waiting.promise,
     progress: {
       begins: (name) => void told.push(`begins ${name}`),
       done: (name) => void told.push(`done ${name}`),
-      waits: () => waiting.resolve(),
+      waits(name, whose) {
+        told.push(`waits ${name}`);
+        waiting.resolve(whose);
+      },
     },
   };
 }
@@ -99,27 +105,59 @@ describe.each(engines)("B-03 an upgrade on $engine", ({ create, engine: name }) 
   });
 });
 
-test("B-03 a table that others use is waited for, and nobody behind for long", async () => {
-  const postgres = engines.find((one) => one.engine === "postgres");
-  const database = await postgres?.create();
-  const url = database?.url ?? "";
-  const engine = openEngine(url);
-  const backup = new pg.Client({ connectionString: url });
-  onTestFinished(async () => {
-    await backup.end();
-    await engine.close();
-    await database?.drop();
+describe("B-03 an upgrade that others keep from its locks", () => {
+  async function open() {
+    const postgres = engines.find((one) => one.engine === "postgres");
+    const database = await postgres?.create();
+    const url = database?.url ?? "";
+    const engine = openEngine(url);
+    const other = new pg.Client({ connectionString: url });
+    onTestFinished(async () => {
+      await other.end();
+      await engine.close();
+      await database?.drop();
+    });
+    await migrate(engine, [table(1)]);
+    await other.connect();
+    const change = [table(1), table(2, "alter table t1 add column y integer")];
+    return { engine, other, change };
+  }
+
+  test("B-03 a table that others use is waited for, and nobody behind for long", async () => {
+    const { engine, other, change } = await open();
+    await other.query("begin; lock table t1 in access share mode");
+    const { told, waits, progress } = listener();
+    const migrated = migrate(engine, change, progress, HASTE);
+    expect(await waits).toBe("those who use its tables");
+    // Its lock is not even asked for now, so that others get theirs.
+    await sql`select x from t1`.execute(engine.reader);
+    await other.query("commit");
+    await migrated;
+    expect(told).toEqual(["begins 0002-test", "waits 0002-test", "done 0002-test"]);
   });
-  await migrate(engine, [table(1)]);
-  await backup.connect();
-  await backup.query("begin; lock table t1 in access share mode");
-  const { told, waits, progress } = listener();
-  const change = table(2, "alter table t1 add column y integer");
-  const migrated = migrate(engine, [table(1), change], progress);
-  await waits;
-  // Its lock is not even asked for now, so that others get theirs.
-  await sql`select x from t1`.execute(engine.reader);
-  await backup.query("commit");
-  await migrated;
-  expect(told.at(-1)).toBe("done 0002-test");
+
+  test("B-03 who uses a table for too long ends the start, and it is told why", async () => {
+    const { engine, other, change } = await open();
+    await other.query("begin; lock table t1 in access share mode");
+    await expect(migrate(engine, change, undefined, { ...HASTE, giveUpMs: 1 })).rejects.toThrow(
+      "migration 0002-test failed and was undone: canceling statement due to lock timeout",
+    );
+  });
+
+  test("B-03 another server that migrates is waited for as long as it lives, and it is told once which one", async () => {
+    const { engine, other, change } = await open();
+    await other.query("begin; select pg_advisory_xact_lock(7205001)");
+    const { rows } = await other.query("select pg_backend_pid() as pid");
+    const { told, waits, progress } = listener();
+    const tries = vi.spyOn(engine, "lock");
+    const migrated = migrate(engine, change, progress, { ...HASTE, giveUpMs: 0 });
+    expect(await waits).toMatch(
+      new RegExp(`^the server that migrates it: session ${rows[0].pid} of the database.*, since 2`),
+    );
+    await expect.poll(() => tries.mock.calls.length, { timeout: 60_000 }).toBeGreaterThan(3);
+    // A server that is killed lets go, too.
+    await other.query("rollback");
+    await migrated;
+    expect(told).toEqual(["waits schema_migrations", "begins 0002-test", "done 0002-test"]);
+  });
 });
