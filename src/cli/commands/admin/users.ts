@@ -106,7 +106,7 @@ async function changeRole(ctx: Context, name: string, _given: Given, role?: stri
   const user = await findUser(ctx.api(), name);
   if (role === "admin" && user.role !== "admin")
     ctx.say(
-      `Tokens that ${name} has are a user's; \`gpu-dev admin tokens create ${name} LABEL --scope admin\`.`,
+      `Tokens that ${name} has are a user's; \`gpu-dev admin tokens create ${name} LABEL --scope admin\`. Logins at providers give the new rights: \`gpu-dev admin identities list ${name}\`.`,
     );
   return await patch(ctx, user, { role });
 }
