@@ -7,6 +7,7 @@ export const INSPECTED = { NODE_OPTIONS: "--inspect=127.0.0.1:0" };
 export interface Heap {
   /** Bytes that are reached after a collection: objects, and buffers outside of V8's heap. */
   kept(): Promise<number>;
+  /** While it is open, the process does not end. */
   close(): void;
 }
 

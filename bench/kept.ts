@@ -113,8 +113,13 @@ async function active({ api }: ServerProcess): Promise<string> {
   }
 }
 
-async function main(): Promise<void> {
-  const home = mkdtempSync(join(tmpdir(), "gd-"));
+interface Receiver {
+  readonly url: string;
+  posts(): number;
+  close(): void;
+}
+
+async function openReceiver(): Promise<Receiver> {
   let posts = 0;
   const receiver = createServer((request, response) => {
     posts++;
@@ -122,44 +127,54 @@ async function main(): Promise<void> {
     response.end();
   }).listen(0, "127.0.0.1");
   await once(receiver, "listening");
-  const hook = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
-  const config = join(home, "server.yaml");
-  writeFileSync(
-    config,
-    "limits: {requests_per_token: 0, requests_per_address: 60}\nbehind_proxy: [127.0.0.1]\nwebhooks: {allow_hosts: [127.0.0.1]}\n",
-  );
-  const server = await startServerProcess({
-    home,
-    args: ["--config", config, "--simulate", "h100:1"],
-    env: INSPECTED,
-  });
+  const { port } = receiver.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/`, posts: () => posts, close: () => receiver.close() };
+}
+
+const CONFIG = `
+limits: {requests_per_token: 0, requests_per_address: 60}
+behind_proxy: [127.0.0.1]
+webhooks: {allow_hosts: [127.0.0.1]}
+`;
+
+const actsOn = (server: ServerProcess, pod: string, receiver: Receiver): Readonly<Record<string, Act>> => ({
+  streams: { warmUp: 500, count: 5000, once: () => stream(server) },
+  guesses: { warmUp: 25_000, count: 25_000, once: (i) => guess(server, i) },
+  keys: { warmUp: 500, count: 5000, once: (i) => change(server, `key-${i}`) },
+  webhooks: {
+    warmUp: 100,
+    count: 1000,
+    async once(i) {
+      const before = receiver.posts();
+      await change(server, `hooked-${i}`, receiver.url);
+      while (receiver.posts() === before) await pause(5);
+    },
+  },
+  tunnels: { warmUp: 500, count: 2000, once: () => tunnel(server, pod), laterMs: REMEMBERED_MS },
+});
+
+async function measureAll(server: ServerProcess, receiver: Receiver): Promise<void> {
+  await server.api.createKey({ body: { public_key: newKeyPair().publicKey } });
+  const acts = actsOn(server, await active(server), receiver);
+  const heap = await openHeap(server.log());
   try {
-    await server.api.createKey({ body: { public_key: newKeyPair().publicKey } });
-    const heap = await openHeap(server.log());
-    const pod = await active(server);
-    const acts: Readonly<Record<string, Act>> = {
-      streams: { warmUp: 500, count: 5000, once: () => stream(server) },
-      guesses: { warmUp: 25_000, count: 25_000, once: (i) => guess(server, i) },
-      keys: { warmUp: 500, count: 5000, once: (i) => change(server, `key-${i}`) },
-      webhooks: {
-        warmUp: 100,
-        count: 1000,
-        async once(i) {
-          const before = posts;
-          await change(server, `hooked-${i}`, hook);
-          while (posts === before) await pause(5);
-        },
-      },
-      tunnels: { warmUp: 500, count: 2000, once: () => tunnel(server, pod), laterMs: REMEMBERED_MS },
-    };
     for (const [name, act] of Object.entries(acts))
       if (name.startsWith(values.only)) await measure(heap, name, act);
-    heap.close();
   } finally {
-    await server.stop();
-    receiver.close();
-    rmSync(home, { recursive: true, force: true });
+    heap.close();
   }
 }
 
-await main();
+const home = mkdtempSync(join(tmpdir(), "gd-"));
+const config = join(home, "server.yaml");
+writeFileSync(config, CONFIG);
+const receiver = await openReceiver();
+const args = ["--config", config, "--simulate", "h100:8"];
+const server = await startServerProcess({ home, args, env: INSPECTED });
+try {
+  await measureAll(server, receiver);
+} finally {
+  await server.stop();
+  receiver.close();
+  rmSync(home, { recursive: true, force: true });
+}

@@ -29,14 +29,17 @@ export async function remember(
   seconds: number,
 ): Promise<void> {
   const heap = await openHeap(server.log());
-  await load(server, get, rate, seconds / 5);
   const looks: Look[] = [];
   let requests = 0;
-  while (looks.length < LOOKS) {
-    requests += await load(server, get, rate, (seconds * 4) / 5 / LOOKS);
-    looks.push({ requests, resident: residentBytes(server.pid), kept: await heap.kept() });
+  try {
+    await load(server, get, rate, seconds / 5);
+    while (looks.length < LOOKS) {
+      requests += await load(server, get, rate, (seconds * 4) / 5 / LOOKS);
+      looks.push({ requests, resident: residentBytes(server.pid), kept: await heap.kept() });
+    }
+  } finally {
+    heap.close();
   }
-  heap.close();
   report(looks, seconds);
 }
 
