@@ -109,6 +109,13 @@ test("L-12 L-13 what is not a pod of this deployment is told once and left alone
   await expect(driver.terminate(foreign)).rejects.toThrow(/is no pod of this deployment and is left alone/);
   expect(rig.logged.filter((line) => line.includes("left alone"))).toHaveLength(2);
   expect((await run("ls", [pods])).stdout.split("\n").sort()).toEqual(["", foreign, "notes.txt"].sort());
+
+  // What is gone is not remembered.
+  await rm(join(pods, "notes.txt"));
+  await driver.list();
+  await writeFile(join(pods, "notes.txt"), "new");
+  await driver.list();
+  expect(rig.logged.filter((line) => line.includes("left alone"))).toHaveLength(3);
 });
 
 test("L-13 a file or a link that is called like a pod is told once, and neither removed nor followed", async () => {

@@ -13,7 +13,8 @@ interface OursOptions {
 
 export class Ours {
   readonly #options: OursOptions;
-  readonly #reported = new Set<string>();
+  /** Those that are there. */
+  #reported: ReadonlySet<string> = new Set();
 
   constructor(options: OursOptions) {
     this.#options = options;
@@ -44,10 +45,8 @@ export class Ours {
   }
 
   #report(names: readonly string[]): void {
-    for (const name of names.filter((n) => !this.#reported.has(n))) {
-      this.#reported.add(name);
-      const message = "something in the directory of pods is not of this deployment; it is left alone";
-      this.#options.log({ name }, message);
-    }
+    const message = "something in the directory of pods is not of this deployment; it is left alone";
+    for (const name of names) if (!this.#reported.has(name)) this.#options.log({ name }, message);
+    this.#reported = new Set(names);
   }
 }
