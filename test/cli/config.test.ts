@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { queued } from "./helpers/fake-server.ts";
+import { reserving } from "./helpers/fake-server.ts";
 import { createWorld, type World } from "./helpers/world.ts";
 
 function writeFiles(world: World, files: Record<string, unknown>): void {
@@ -50,18 +50,7 @@ test("it works without any server configured", async () => {
 
 test("reserve takes type and time from config.json, and a flag beats both", async () => {
   const world = createWorld({
-    handlers: {
-      createKey: () => ({
-        id: "k",
-        type: "t",
-        fingerprint: "f",
-        comment: "",
-        created_at: "2026-01-01T11:00:00.000Z",
-      }),
-      createReservation: () => queued(),
-      listReservations: () => ({ items: [], next_cursor: null }),
-      getDeployment: () => ({ id: "d", version: "1.0.0", min_cli: "0.1.0", domain: "gpu-dev.internal" }),
-    },
+    handlers: reserving,
   });
   writeFiles(world, { "config.json": { gpu_type: "a100", time: "90m" } });
   await world.gpuDev("reserve --no-wait");

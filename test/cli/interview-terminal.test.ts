@@ -1,42 +1,20 @@
 /** The questions of `reserve` on a real terminal (tmux): arrow keys, widths, scrolling, colours, Ctrl-C. */
-import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { gpuType, page, queued } from "./helpers/fake-server.ts";
-import { createTerminals, type Terminal } from "./helpers/tmux.ts";
+import { createServedTerminals, type Terminal } from "./helpers/tmux.ts";
 
 const NAMES = Array.from({ length: 30 }, (_, i) => `type-${i + 1}`);
 const ended = { timeout: 60_000, interval: 50 };
 
-let home: string;
-let server: Server;
-let terminals: ReturnType<typeof createTerminals>;
+let terminals: Awaited<ReturnType<typeof createServedTerminals>>;
 /** What was sent to be reserved, and the free GPUs of the types. */
 let sent: unknown[] = [];
 let free = 0;
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "gd-ask-"));
-  terminals = createTerminals(home);
-  server = createServer(async (request, response) => {
-    const body = await text(request);
-    const answer = answerOf(`${request.method} ${request.url?.split("?")[0]}`, body);
-    response.setHeader("content-type", "application/json").end(JSON.stringify(answer));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  terminals = await createServedTerminals(answerOf);
 });
-afterAll(async () => {
-  await terminals.close();
-  server.closeAllConnections();
-  server.close();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => terminals.close());
 beforeEach(() => {
   sent = [];
 });
@@ -62,10 +40,8 @@ const available = (gpu_type: string) => ({
   ...{ isolation: "namespaces", max_duration_s: 172_800, latest_start_at: "2026-01-01T12:00:00.000Z" },
 });
 
-const open = (name: string, columns: number, env = "", flag = ""): Promise<Terminal> => {
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return terminals.open(name, columns, `reserve --no-wait ${flag}`, `GPU_DEV_URL=${url} ${env}`);
-};
+const open = (name: string, columns: number, env = "", flag = ""): Promise<Terminal> =>
+  terminals.open(name, columns, `reserve --no-wait ${flag}`, env);
 
 const lines = (screen: string): string[] => screen.split("\n").filter(Boolean);
 
@@ -158,14 +134,9 @@ test.each(["C-c", "C-d"])("C-17 %s on a dumb terminal changes nothing", async (k
 test.each(["xterm-256color", "dumb"])(
   "C-21 a token is not shown while it is typed, TERM=%s",
   async (term) => {
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const line = `login ${url}`;
-    const { screen, type, raw } = await terminals.open(
-      `secret-${term}`,
-      80,
-      line,
-      `TERM=${term} GPU_DEV_TOKEN=`,
-    );
+    const line = `login ${terminals.url}`;
+    const env = `TERM=${term} GPU_DEV_TOKEN= GPU_DEV_URL=`;
+    const { screen, type, raw } = await terminals.open(`secret-${term}`, 80, line, env);
     await expect.poll(screen, ended).toContain("Token for");
     await type("gd_hidden", "Enter");
     await expect.poll(screen, ended).toMatch(/exit \d/);

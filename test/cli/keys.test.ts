@@ -1,23 +1,12 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { queued } from "./helpers/fake-server.ts";
+import { reserving } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
 
 function createKeyWorld(options: WorldOptions = {}): World & { key: string; sent(): unknown[] } {
   const world = createWorld({
-    handlers: {
-      createKey: () => ({
-        id: "k",
-        type: "t",
-        fingerprint: "f",
-        comment: "",
-        created_at: "2026-01-01T11:00:00.000Z",
-      }),
-      createReservation: () => queued(),
-      listReservations: () => ({ items: [], next_cursor: null }),
-      getDeployment: () => ({ id: "d", version: "1.0.0", min_cli: "0.1.0", domain: "gpu-dev.internal" }),
-    },
+    handlers: reserving,
     ...options,
   });
   return Object.assign(world, {

@@ -1,45 +1,25 @@
 /** The built command on a real terminal (tmux): widths, colours and Ctrl-C. */
-import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { page, queued, reservation } from "./helpers/fake-server.ts";
-import { createTerminals, type Terminal } from "./helpers/tmux.ts";
+import { createServedTerminals, type Terminal } from "./helpers/tmux.ts";
 
 const GREEN = "38;5;28m";
-let home: string;
-let server: Server;
-let terminals: ReturnType<typeof createTerminals>;
+let terminals: Awaited<ReturnType<typeof createServedTerminals>>;
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "gd-term-"));
-  terminals = createTerminals(home);
   const items = [
     reservation({ name: "a-name-of-some-length", simulated: true }),
     queued({ id: "zbcdefghijklmnopqrst", name: "eval", reason: `waits for ${"GPUs and ".repeat(20)}` }),
   ];
-  server = createServer((request, response) => {
-    const json = request.url?.startsWith("/v1/deployment") ? { domain: "gpu-dev.internal" } : page(...items);
-    response.setHeader("content-type", "application/json").end(JSON.stringify(json));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  terminals = await createServedTerminals((route) =>
+    route === "GET /v1/deployment" ? { domain: "gpu-dev.internal" } : page(...items),
+  );
 });
-afterAll(async () => {
-  await terminals.close();
-  server.closeAllConnections();
-  server.close();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => terminals.close());
 
 /** A terminal so wide in which `gpu-dev LINE` runs. */
-function terminal(name: string, columns: number, line: string): Promise<Terminal> {
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return terminals.open(name, columns, line, `GPU_DEV_URL=${url}`);
-}
+const terminal = (name: string, columns: number, line: string): Promise<Terminal> =>
+  terminals.open(name, columns, line);
 
 const ended = { timeout: 60_000, interval: 50 };
 const lines = (screen: string): string[] => screen.split("\n").filter(Boolean);

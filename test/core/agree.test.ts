@@ -6,7 +6,7 @@ import { listReservations } from "../../src/core/listing.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { cpu, createFakeDriver, h100 } from "../helpers/fake-driver.ts";
 import { Dice } from "../helpers/random.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, type World } from "./world.ts";
 
 const NODES = ["a", "b"] as const;
 const STEPS = 60;
@@ -46,9 +46,7 @@ describe.each(engines)("counts on $engine", ({ create }) => {
 
   test("C-28 whatever happens, total = free + used + unavailable by type, and what is used is what reservations show", async () => {
     const driver = createFakeDriver([h100(4, "a"), h100(4, "b"), cpu(3, "a")]);
-    const world = await makeWorld(await fresh(), { driver });
-    world.reconciler.start();
-    await world.reconciler.idle();
+    const world = await makeRunningWorld(await fresh(), { driver });
     const dice = new Dice(28);
     for (let i = 0; i < STEPS; i++) {
       await step(world, dice);

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Step } from "../../src/core/lifecycle.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { h100 } from "../helpers/fake-driver.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, type World } from "./world.ts";
 
 const MIN = 60_000;
 
@@ -31,11 +31,9 @@ describe.each(engines)("O-03 what the reconciler does on $engine", ({ create }) 
   let world: World;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
-    world = await makeWorld(await fresh(), {
+    world = await makeRunningWorld(await fresh(), {
       parts: { settings: { domain: "gpu.test", idleAfterS: 3600 } },
     });
-    world.reconciler.start();
-    await world.reconciler.idle();
   });
 
   test("O-03 each change that it makes by itself is an entry of the system's, as is each of the history", async () => {

@@ -2,15 +2,13 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, type World } from "./world.ts";
 
 describe.each(engines)("cancelling in every state on $engine", ({ create }) => {
   let world: World;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
-    world = await makeWorld(await fresh());
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(await fresh());
   });
 
   const cancel = (id: string) => cancelReservation(world.core, world.ann, id);

@@ -10,7 +10,7 @@ import { registerKey, removeKey } from "../../src/core/people/keys.ts";
 import { createUser } from "../../src/core/people/users.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, type World } from "./world.ts";
 
 /** Well-formed, and too short. */
 const RSA_1024 = `ssh-rsa ${Buffer.concat(
@@ -29,9 +29,7 @@ describe.each(engines)("collaborators on $engine", ({ create }) => {
     const database = await fresh();
     accounts = {};
     const githubKeys = async (name: string) => accounts[name];
-    world = await makeWorld(database, { parts: { githubKeys } });
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(database, { parts: { githubKeys } });
   });
 
   const share = (id: string, add: string[], remove: string[] = [], caller = world.ann) =>

@@ -4,7 +4,7 @@ import { diagnose } from "../../src/core/diagnostics.ts";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, type World } from "./world.ts";
 
 const START = "2026-01-05T08:00:00.000Z";
 
@@ -12,9 +12,7 @@ describe.each(engines)("L-21 diagnostics on $engine", ({ create }) => {
   let world: World;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
-    world = await makeWorld(await fresh());
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(await fresh());
   });
 
   const why = (id: string, caller = world.ann) => diagnose(world.core, caller, id);

@@ -10,7 +10,7 @@ import { viewTogether } from "../../src/core/planning/gang.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
-import { makeWorld, type World, worldOn } from "./world.ts";
+import { makeRunningWorld, type World, worldOn } from "./world.ts";
 
 const GUARD = { timeout: 60_000, interval: 5 };
 
@@ -20,9 +20,7 @@ describe.each(engines)("a reservation on several nodes on $engine", ({ create })
   beforeEach(async () => {
     const database = await fresh();
     const nodes = ["node-1", "node-2", "node-3"].map((node) => h100(8, node));
-    world = await makeWorld(database, { driver: createFakeDriver(nodes) });
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(database, { driver: createFakeDriver(nodes) });
   });
 
   const gang = (nodes = 2, given = {}) => world.reserve({ gpu_count: 8 * nodes, multi_node: true, ...given });

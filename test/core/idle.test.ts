@@ -5,7 +5,7 @@ import { listEvents } from "../../src/core/listing.ts";
 import { idleAfterS, idleChange, idleEndMs, untilIdleChange } from "../../src/core/pods/idle.ts";
 import type { Activity } from "../../src/drivers/driver.ts";
 import { engines, type TestDatabase } from "../helpers/engines.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, makeWorld, type World } from "./world.ts";
 
 const MIN = 60_000;
 const IDLE: Activity = { sessions: 0, gpuBusy: false };
@@ -76,9 +76,9 @@ describe.each(engines)("the idle rule on $engine", ({ create }) => {
   beforeEach(async () => {
     const database = await create();
     databases.push(database);
-    world = await makeWorld(database, { parts: { settings: { domain: "gpu.test", idleAfterS: 3600 } } });
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(database, {
+      parts: { settings: { domain: "gpu.test", idleAfterS: 3600 } },
+    });
   });
   afterAll(() => Promise.all(databases.map((d) => d.drop())));
 

@@ -3,16 +3,14 @@ import { cancelReservation, patchReservation } from "../../src/core/edit.ts";
 import { listEvents } from "../../src/core/listing.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, type World } from "./world.ts";
 
 describe.each(engines)("life of a reservation on $engine", ({ create }) => {
   let world: World;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
     const database = await fresh();
-    world = await makeWorld(database);
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(database);
   });
 
   const history = async (id: string) =>

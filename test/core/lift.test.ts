@@ -4,7 +4,7 @@ import { liftMaximum } from "../../src/core/lift.ts";
 import { listEvents } from "../../src/core/listing.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, type World } from "./world.ts";
 
 const HOUR = 3600;
 const later = (hours: number) =>
@@ -15,9 +15,7 @@ describe.each(engines)("L-20 lifting a maximum on $engine", ({ create }) => {
   let id: string;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
-    world = await makeWorld(await fresh());
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(await fresh());
     id = await world.reserve({ gpu_count: 8, duration_s: 48 * HOUR }, world.bob);
     await world.after(0);
   });

@@ -3,15 +3,13 @@ import { listAvailability, syncCapacity } from "../../src/core/gpus/inventory.ts
 import { listHolders, listNodes, setCordon } from "../../src/core/gpus/nodes.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeRunningWorld, type World } from "./world.ts";
 
 describe.each(engines)("nodes on $engine", ({ create }) => {
   let world: World;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
-    world = await makeWorld(await fresh(), { driver: createFakeDriver([h100(2, "a"), h100(2, "b")]) });
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(await fresh(), { driver: createFakeDriver([h100(2, "a"), h100(2, "b")]) });
   });
 
   const cordon = (node: string, on = true) => setCordon(world.core, world.ann, node, on);

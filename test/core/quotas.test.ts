@@ -10,7 +10,7 @@ import { addMember, createTeam } from "../../src/core/teams.ts";
 import { openStore } from "../../src/store/db.ts";
 import { countedFor } from "../../src/store/quotas.ts";
 import { engines, freshDatabases, type TestDatabase } from "../helpers/engines.ts";
-import { makeWorld, type World, worldOn } from "./world.ts";
+import { makeRunningWorld, type World, worldOn } from "./world.ts";
 
 const HOUR = 3600;
 const later = (hours: number) =>
@@ -25,9 +25,7 @@ describe.each(engines)("quotas on $engine", ({ create }) => {
   let database: TestDatabase;
   beforeEach(async () => {
     database = await fresh();
-    world = await makeWorld(database);
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(database);
   });
 
   /** Another one on the same database, which reconciles nothing. */

@@ -3,15 +3,13 @@ import { Problem } from "../../src/api/errors.ts";
 import { cancelReservation } from "../../src/core/edit.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { makeWorld, type World, worldOn } from "./world.ts";
+import { makeRunningWorld, type World, worldOn } from "./world.ts";
 
 describe.each(engines)("trouble in the life of a reservation on $engine", ({ create }) => {
   let world: World;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
-    world = await makeWorld(await fresh());
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(await fresh());
   });
 
   test("L-06 a refused launch fails the reservation with the reason and leaves nothing", async () => {
@@ -236,7 +234,8 @@ describe.each(engines)("trouble in the life of a reservation on $engine", ({ cre
     expect([...world.driver.pods.keys()]).toEqual([`${id}-2`]);
   });
 
-  test("S-01 L-12 a node that is lost and comes back gets nothing new before what was given up there is gone", async () => {
+  /** One whose node was lost before its pod was there, and cannot be told to take that away. */
+  async function reserveAndLose() {
     world.driver.launched = { state: "starting", reason: "booting" };
     const id = await world.reserve({ gpu_count: 8 });
     await world.after(0);
@@ -247,9 +246,14 @@ describe.each(engines)("trouble in the life of a reservation on $engine", ({ cre
     world.driver.faults.set("terminate", new DriverError("no route to the node"));
     await world.after(61_000);
     await world.after(10_000);
+    return { id, comeBack: () => healthy(true) };
+  }
+
+  test("S-01 L-12 a node that is lost and comes back gets nothing new before what was given up there is gone", async () => {
+    const { id, comeBack } = await reserveAndLose();
     expect((await world.show(id)).state).toBe("queued");
     expect([...world.driver.pods.keys()]).toEqual([`${id}-1`]);
-    healthy(true);
+    comeBack();
     world.driver.faults.clear();
     const beside: string[] = [];
     world.driver.before = async (verb) => {
@@ -261,17 +265,8 @@ describe.each(engines)("trouble in the life of a reservation on $engine", ({ cre
   });
 
   test("S-01 L-12 neither does it while that cannot be taken away, nor at the start of a server", async () => {
-    world.driver.launched = { state: "starting", reason: "booting" };
-    const id = await world.reserve({ gpu_count: 8 });
-    await world.after(0);
-    const healthy = (is: boolean) => {
-      world.driver.nodes = world.driver.nodes.map((n) => ({ ...n, healthy: is }));
-    };
-    healthy(false);
-    world.driver.faults.set("terminate", new DriverError("no route to the node"));
-    await world.after(61_000);
-    await world.after(10_000);
-    healthy(true);
+    const { id, comeBack } = await reserveAndLose();
+    comeBack();
     await world.after(61_000);
     expect(await world.show(id)).toMatchObject({ state: "queued", attempt: 1 });
     await world.reconciler.stop();

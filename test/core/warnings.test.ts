@@ -5,7 +5,7 @@ import { localAndUtc } from "../../src/core/pods/notices.ts";
 import { dueWarning, passedWarning, untilWarning } from "../../src/core/pods/warnings.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { makeWorld, type World, worldOn } from "./world.ts";
+import { makeRunningWorld, type World, worldOn } from "./world.ts";
 
 const MIN = 60_000;
 
@@ -46,9 +46,7 @@ describe.each(engines)("warnings before the end on $engine", ({ create }) => {
   let world: World;
   const fresh = freshDatabases(create);
   beforeEach(async () => {
-    world = await makeWorld(await fresh());
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(await fresh());
   });
 
   /** First lines of what the pod was told, in order. */

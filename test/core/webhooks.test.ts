@@ -8,7 +8,7 @@ import { listEvents, listReservations } from "../../src/core/listing.ts";
 import { createCourier } from "../../src/core/webhooks/courier.ts";
 import type { Store } from "../../src/store/db.ts";
 import { engines, type TestDatabase } from "../helpers/engines.ts";
-import { makeWorld, type World, worldOn } from "./world.ts";
+import { makeRunningWorld, type World, worldOn } from "./world.ts";
 
 const MIN = 60_000;
 const OTHER = "https://other.test/";
@@ -35,9 +35,7 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     const database = await create();
     databases.push(database);
     receiver = new Receiver();
-    world = await makeWorld(database, { parts: { webhooks: receiver } });
-    world.reconciler.start();
-    await world.reconciler.idle();
+    world = await makeRunningWorld(database, { parts: { webhooks: receiver } });
   });
   afterAll(() => Promise.all(databases.map((d) => d.drop())));
 

@@ -59,6 +59,14 @@ export async function makeWorld(database: TestDatabase, given: Given = {}): Prom
   return world;
 }
 
+/** The same, with its reconciler at work. */
+export async function makeRunningWorld(database: TestDatabase, given?: Given): Promise<World> {
+  const world = await makeWorld(database, given);
+  world.reconciler.start();
+  await world.reconciler.idle();
+  return world;
+}
+
 /** Another server on the same store. */
 export async function worldOn<D extends Driver>(
   store: Store,

@@ -4,10 +4,8 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "no
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createClient } from "../../src/api/client.ts";
-import { homeOf } from "../../src/api/home.ts";
 import { newKeyPair } from "../../src/core/people/key-pair.ts";
-import { startServer } from "../../src/server/main.ts";
+import { startOwnServer } from "../helpers/own-server.ts";
 import { asSuperuser, createDatabase } from "../helpers/postgres.ts";
 import { processesNaming } from "../helpers/processes.ts";
 
@@ -63,20 +61,8 @@ test.each(["sqlite", "postgres"] as const)(
   async (engine) => {
     const parent = mkdtempSync(join(tmpdir(), "gd-backup-"));
     const database = engine === "sqlite" ? sqlite(parent) : await postgres(parent);
-    const start = async () => {
-      const server = await startServer({
-        dataDir: join(parent, "data"),
-        listen: "127.0.0.1:0",
-        simulate: [{ gpuType: "h100", count: 1 }],
-        logLevel: "silent",
-        isolation: "processes",
-        home: homeOf({ GPU_DEV_HOME: join(parent, "home") }, parent),
-        logTo: { write: () => undefined },
-        ...(database.url === undefined ? {} : { databaseUrl: database.url }),
-      });
-      const api = createClient({ url: server.url, token: server.token, fetch, version: "99.0.0-test" });
-      return { server, api };
-    };
+    const start = () =>
+      startOwnServer(parent, database.url === undefined ? {} : { databaseUrl: database.url });
     const first = await start();
     await first.api.createKey({ body: { public_key: newKeyPair().publicKey } });
     const body = { gpu_type: "h100", duration_s: 3600 } as const;

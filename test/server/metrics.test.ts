@@ -14,7 +14,7 @@ import { NOBODY, TUNNEL_ENDS } from "../../src/tunnel/observer.ts";
 import { engines } from "../helpers/engines.ts";
 import { type Family, readPage } from "../helpers/prometheus.ts";
 import { FakeClock } from "../tunnel/fake-clock.ts";
-import { type ApiRig, openRig, type Person, problemOf } from "./rig.ts";
+import { type ApiRig, openPeopledRig, type Person, problemOf } from "./rig.ts";
 
 describe.each(engines)("on $engine", (engine) => {
   let rig: ApiRig;
@@ -22,9 +22,7 @@ describe.each(engines)("on $engine", (engine) => {
   let root: Person;
   const sockets: WebSocket[] = [];
   beforeEach(async () => {
-    rig = await openRig(engine);
-    alice = await rig.person("alice");
-    root = await rig.person("root", "admin");
+    ({ rig, alice, root } = await openPeopledRig(engine));
   });
   afterEach(async () => {
     for (const ws of sockets.splice(0)) ws.terminate();

@@ -75,6 +75,12 @@ export async function openRig(engine: TestEngine, parts: Partial<CoreParts> = {}
   return rigOn(database, createClock(), createFakeDriver([h100(1)]), parts, () => database.drop());
 }
 
+/** The same, with a user and an administrator. */
+export async function openPeopledRig(engine: TestEngine) {
+  const rig = await openRig(engine);
+  return { rig, alice: await rig.person("alice"), root: await rig.person("root", "admin") };
+}
+
 export const engineNamed = (name: TestEngine["engine"]): TestEngine => {
   const engine = engines.find((e) => e.engine === name);
   if (!engine) throw new Error(`no engine ${name}`);

@@ -10,7 +10,7 @@ import { createToken } from "../../src/core/people/tokens.ts";
 import { changeUser } from "../../src/core/people/users.ts";
 import { engines } from "../helpers/engines.ts";
 import { made } from "../helpers/made.ts";
-import { type ApiRig, openRig, type Person } from "./rig.ts";
+import { type ApiRig, openPeopledRig, type Person } from "./rig.ts";
 
 const DAY_S = 86_400;
 const DAY = DAY_S * 1000;
@@ -20,9 +20,7 @@ describe.each(engines)("what tokens make on $engine", (engine) => {
   let alice: Person;
   let root: Person;
   beforeEach(async () => {
-    rig = await openRig(engine);
-    alice = await rig.person("alice");
-    root = await rig.person("root", "admin");
+    ({ rig, alice, root } = await openPeopledRig(engine));
   });
   afterEach(() => rig.close());
 

@@ -6,7 +6,7 @@ import type { Client } from "../../src/api/client.ts";
 import { type Route, routes } from "../../src/api/routes.ts";
 import { issueToken } from "../../src/core/people/issue.ts";
 import { engines } from "../helpers/engines.ts";
-import { type ApiRig, openRig, type Person, problemOf } from "./rig.ts";
+import { type ApiRig, openPeopledRig, type Person, problemOf } from "./rig.ts";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -16,9 +16,7 @@ describe.each(engines)("tokens on $engine", (engine) => {
   let alice: Person;
   let root: Person;
   beforeEach(async () => {
-    rig = await openRig(engine);
-    alice = await rig.person("alice");
-    root = await rig.person("root", "admin");
+    ({ rig, alice, root } = await openPeopledRig(engine));
   });
   afterEach(() => rig.close());
 

@@ -6,13 +6,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createClient } from "../../src/api/client.ts";
-import { homeOf } from "../../src/api/home.ts";
-import { VERSION } from "../../src/api/version.ts";
 import { newKeyPair } from "../../src/core/people/key-pair.ts";
 import { createLogger } from "../../src/server/log.ts";
-import { startServer } from "../../src/server/main.ts";
 import { openTracing } from "../../src/server/tracing.ts";
+import { startOwnServer } from "../helpers/own-server.ts";
 
 interface Span {
   readonly name: string;
@@ -107,18 +104,7 @@ test("O-04 a collector that takes nothing holds nobody up, and is logged when th
 
 test("requests, steps and calls of the driver are traced with their ids, and no secret", async () => {
   const parent = mkdtempSync(join(tmpdir(), "gd-trace-"));
-  const server = await startServer({
-    dataDir: join(parent, "data"),
-    listen: "127.0.0.1:0",
-    simulate: [{ gpuType: "h100", count: 1 }],
-    logLevel: "silent",
-    isolation: "processes",
-    home: homeOf({ GPU_DEV_HOME: join(parent, "home") }, parent),
-    logTo: { write: () => undefined },
-    takeOverMs: 100,
-    traces: url,
-  });
-  const api = createClient({ url: server.url, token: server.token, fetch, version: VERSION });
+  const { server, api } = await startOwnServer(parent, { takeOverMs: 100, traces: url });
   await api.createKey({ body: { public_key: newKeyPair().publicKey } });
   const { id } = await api.createReservation({ body: { gpu_type: "h100", duration_s: 3600 } });
   const state = async () => (await api.getReservation({ params: { id } })).state;

@@ -1,16 +1,14 @@
 /** Users as administrators have them, on both engines. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { engines } from "../helpers/engines.ts";
-import { type ApiRig, openRig, type Person } from "./rig.ts";
+import { type ApiRig, openPeopledRig, type Person } from "./rig.ts";
 
 describe.each(engines)("users on $engine", (engine) => {
   let rig: ApiRig;
   let alice: Person;
   let root: Person;
   beforeEach(async () => {
-    rig = await openRig(engine);
-    alice = await rig.person("alice");
-    root = await rig.person("root", "admin");
+    ({ rig, alice, root } = await openPeopledRig(engine));
   });
   afterEach(() => rig.close());
 

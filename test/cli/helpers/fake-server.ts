@@ -99,6 +99,14 @@ export const registeredKey: Key = {
   created_at: "2026-01-01T11:00:00.000Z",
 };
 
+/** What a server without anything answers to `reserve`. */
+export const reserving: Handlers = {
+  createKey: () => registeredKey,
+  createReservation: () => queued(),
+  listReservations: () => page(),
+  getDeployment: () => ({ id: "d", version: "1.0.0", min_cli: "0.1.0", domain: "gpu-dev.internal" }),
+};
+
 /** A disk called "home", which is ready, with what the test says differently. */
 export const disk = (given: Partial<Disk> = {}): Disk => ({
   id: "diskbcdefghijklmnopq",

@@ -1,7 +1,13 @@
 /** Real terminals (tmux) in which the built command runs. */
 import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 
 const bin = join(import.meta.dirname, "..", "..", "..", "bin", "gpu-dev.js");
@@ -40,5 +46,30 @@ export function createTerminals(home: string) {
       };
     },
     close: () => tmux("kill-server"),
+  };
+}
+
+/** Terminals whose commands talk to a server of the test's: `answer` has the JSON for a request, by "GET /v1/me" and its body. */
+export async function createServedTerminals(answer: (route: string, body: string) => unknown) {
+  const home = mkdtempSync(join(tmpdir(), "gd-term-"));
+  const terminals = createTerminals(home);
+  const server = createServer(async (request, response) => {
+    const body = await text(request);
+    const json = answer(`${request.method} ${request.url?.split("?")[0]}`, body);
+    response.setHeader("content-type", "application/json").end(JSON.stringify(json));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    /** As those of `createTerminals`. */
+    open: (name: string, columns: number, line: string, env = ""): Promise<Terminal> =>
+      terminals.open(name, columns, line, `GPU_DEV_URL=${url} ${env}`),
+    async close(): Promise<void> {
+      await terminals.close();
+      server.closeAllConnections();
+      server.close();
+      rmSync(home, { recursive: true, force: true });
+    },
   };
 }
