@@ -11,8 +11,11 @@ import { median } from "./median.ts";
 const LOOKS = 20;
 const QUARTER = LOOKS / 4;
 const CHANGES_PER_SECOND = 5;
-/** Bytes per 1,000 requests: the smallest thing that could be kept of each one has 12,000. */
-const FLAT = 4000;
+/**
+ * Bytes per 1,000 requests: half of the smallest object of each. V8's own lists, of which code depends on which shapes, grow by some
+ * 100 KB in ten minutes, at few requests a second too.
+ */
+const FLAT = 6000;
 
 interface Look {
   /** So far. */
