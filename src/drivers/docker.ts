@@ -112,7 +112,7 @@ export class DockerDriver implements Driver {
       host.place(),
     ]);
     if (before && !isUnborn(before)) return;
-    const image = await this.#parts.images.imageFor(engine, spec, preparing);
+    const image = await this.#parts.images.imageFor(host, spec, preparing);
     preparing.signal.throwIfAborted();
     checkImageUser(image.config);
     const mounts = spec.disk ? await homeMounts(host, names, spec.disk.volume) : [];

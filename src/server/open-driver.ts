@@ -55,6 +55,6 @@ function dockerOptions({ driver, docker = {}, images }: ServerOptions) {
   return {
     ...docker,
     hosts: hosts ?? [{ url: DEFAULT_ENGINE }],
-    images: imageRules(DEFAULT_RULES.build, images),
+    images: imageRules(DEFAULT_RULES, images),
   };
 }

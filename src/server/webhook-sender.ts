@@ -7,8 +7,8 @@ import { Resolver } from "node:dns/promises";
 import * as http from "node:http";
 import * as https from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { isPublic } from "../api/public-address.ts";
 import type { Post, WebhookSender } from "../core/core.ts";
-import { isPublic } from "./public-address.ts";
 
 export interface WebhookRules {
   readonly allowPrivate: boolean;

@@ -1,5 +1,9 @@
 /** Images and builds on a Docker Engine. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { LaunchRefused } from "../../src/drivers/driver.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
 import { INSECURE, noRegistry } from "../helpers/registry.ts";
 import { buildsContract } from "./builds-contract.ts";
@@ -20,6 +24,43 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("a Docker Engine", () => {
     const driver = await rig.driver();
     const spec = await rig.named(driver, await rig.engine.image("sshd"));
     expect(await rig.launch(driver, spec)).toBeUndefined();
+  });
+
+  /** The name of an image of 4 MB, of which the engine has nothing. */
+  async function large(kind: string): Promise<string> {
+    const { engine } = rig;
+    const name = `${rig.open.host}/team/large:${kind}`;
+    const write = ["dd", "if=/dev/urandom", "of=/large", "bs=1M", "count=4"];
+    await engine.docker("run", "--name", kind, await engine.image("busybox"), ...write);
+    await engine.docker("commit", kind, name);
+    await engine.docker("push", name);
+    await engine.docker("rm", kind);
+    await engine.docker("rmi", name);
+    return name;
+  }
+
+  test("X-08 an image that is too large, takes too long or fills the host's disk does not come", async () => {
+    const silent = createServer(() => undefined);
+    silent.listen(0, rig.open.host.split(":")[0]);
+    await once(silent, "listening");
+    rig.later(async () => void silent.close().closeAllConnections());
+    const { address, port } = silent.address() as AddressInfo;
+    const known = new Set([rig.open.host, `${address}:${port}`]);
+    for (const [ref, pull, words] of [
+      [await large("one"), { sizeMax: 2 ** 20 }, /larger than 1Mi, the most here/],
+      // Of the one before the engine may have all by then.
+      [
+        await large("two"),
+        { freeMin: 2 ** 60 },
+        /not enough space on the Docker host box: .* are to stay so/,
+      ],
+      [`${address}:${port}/a:1`, { timeMaxS: 1 }, /took longer than 1s/],
+    ] as const) {
+      const driver = await rig.ruled({ pull: { ...pull, known } });
+      const refused = await rig.launch(driver, await rig.named(driver, ref));
+      expect(refused).toBeInstanceOf(LaunchRefused);
+      expect(String(refused)).toMatch(words);
+    }
   });
 
   describe("builds", () => buildsContract(() => rig));

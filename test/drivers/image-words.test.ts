@@ -6,6 +6,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { BuildLog } from "../../src/drivers/docker/build-log.ts";
 import { imageFault } from "../../src/drivers/docker/image-faults.ts";
 import { progressOf } from "../../src/drivers/docker/pull.ts";
+import { requireOutside } from "../../src/drivers/docker/registry-guard.ts";
+import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 
 test.each([
   [
@@ -79,4 +81,25 @@ test("a build that is tried again and again is told of once", async () => {
   await expect
     .poll(async () => (await log.read("pod")).map(({ text }) => text))
     .toEqual(["Step 1/2 : FROM away", "Step 2/2 : RUN true"]);
+});
+
+test.each([
+  ["10.0.0.1:5000", [], "images.registries"],
+  ["169.254.169.254", [], "images.registries"],
+  ["localhost:5000", ["127.0.0.1"], "images.registries"],
+  ["metadata.test", ["169.254.169.254"], "images.registries"],
+  ["both.test", ["8.8.8.8", "::1"], "images.registries"],
+])("X-08 an engine is not sent to %s", async (host, addresses, words) => {
+  await expect(requireOutside(host, new Set(), async () => addresses)).rejects.toThrow(words);
+  await expect(requireOutside(host, new Set([host]), async () => addresses)).resolves.toBeUndefined();
+});
+
+test("a registry of the internet is asked, and one whose name nobody knows is none", async () => {
+  await expect(requireOutside("ghcr.test", new Set(), async () => ["8.8.8.8"])).resolves.toBeUndefined();
+  await expect(requireOutside("docker.io", new Set(), async () => ["10.0.0.1"])).resolves.toBeUndefined();
+  const failing = (code: string) => async () => Promise.reject(Object.assign(new Error(code), { code }));
+  await expect(requireOutside("a.test", new Set(), failing("ENOTFOUND"))).rejects.toBeInstanceOf(
+    LaunchRefused,
+  );
+  await expect(requireOutside("a.test", new Set(), failing("EAI_AGAIN"))).rejects.toBeInstanceOf(DriverError);
 });

@@ -64,11 +64,11 @@ export function imagesContract(rig: () => ImagesRig): void {
   });
 
   test("an image that is there by its id, or only on the host of somebody else, is no name", async () => {
-    const driver = await rig().driver();
+    const driver = await rig().ruled({ pull: { patienceS: 0 } });
     const id = (
       await rig().engine.docker("images", "--quiet", "--no-trunc", await rig().engine.image("busybox"))
     ).slice(7, 19);
-    expect(await rig().launch(driver, await rig().named(driver, id))).toBeInstanceOf(Error);
+    expect(await rig().launch(driver, await rig().named(driver, id))).toBeInstanceOf(LaunchRefused);
   });
 
   test("L-06 L-11 what is not there, and what cannot be reached, are told apart", async () => {
@@ -81,14 +81,34 @@ export function imagesContract(rig: () => ImagesRig): void {
     expect(String(unknown)).toContain(
       `there is no image ${rig().open.host}/team/busybox:2 at ${rig().open.host}`,
     );
+    const hasty = await rig().ruled({ pull: { patienceS: 0 } });
     const away = await rig().registry();
-    const spec = await rig().named(driver, `${away.host}/team/busybox:1`);
     await away.stop();
-    const unreachable = await rig().launch(driver, spec);
-    expect(unreachable).toMatchObject({ name: "DriverError" });
-    expect(String(unreachable)).toContain(`the registry ${away.host} cannot be reached`);
+    const unreachable = await rig().launch(hasty, await rig().named(hasty, `${away.host}/team/busybox:1`));
+    expect(unreachable).toBeInstanceOf(LaunchRefused);
+    expect(String(unreachable)).toMatch(/the registry \S+ cannot be reached .*; it was tried for 0s/);
     // It comes back, and what was asked for goes on.
+    const spec = await rig().named(driver, `${away.host}/team/busybox:1`);
+    const launching = rig().launch(driver, spec);
+    await expect
+      .poll(() => driver.inspect(spec.name))
+      .toMatchObject({
+        state: "starting",
+        reason: expect.stringMatching(/cannot be reached.*; it is tried again$/),
+      });
     await rig().registry();
-    expect(await rig().launch(driver, spec)).toBeUndefined();
+    expect(await launching).toBeUndefined();
+  });
+
+  test("X-08 no user has an engine ask within its own network, but for registries that the operator names", async () => {
+    const driver = await rig().ruled({ pull: { known: new Set() } });
+    for (const spec of [
+      await rig().named(driver, `${rig().open.host}/team/busybox:1`),
+      await rig().built(driver, ["ARG HOST=169.254.169.254", "FROM $HOST/latest/meta-data"]),
+    ]) {
+      const refused = await rig().launch(driver, spec);
+      expect(refused).toBeInstanceOf(LaunchRefused);
+      expect(String(refused)).toContain("images.registries");
+    }
   });
 }

@@ -17,7 +17,10 @@ import { newId, podSpec } from "./contract.ts";
 import { DockerRig } from "./docker-rig.ts";
 import { type KeyPair, makeKey, PodAccess, temporaryDirectory } from "./ssh.ts";
 
-type BuildRules = Partial<ImageRules["build"]>;
+type Ruled = Partial<Omit<ImageRules, "build" | "pull">> & {
+  readonly build?: Partial<ImageRules["build"]>;
+  readonly pull?: Partial<ImageRules["pull"]>;
+};
 
 export interface BuildAsk extends Partial<PodSpec> {
   /** What is beside the Dockerfile. */
@@ -127,13 +130,26 @@ export class ImagesRig {
 
   /** That of most tests. */
   driver(): Promise<Driver> {
-    this.#driver ??= this.#open({ ...DEFAULT_RULES, build: BOUNDS }, this.#drivers);
+    this.#driver ??= this.#open({ ...DEFAULT_RULES, pull: this.#pull, build: BOUNDS }, this.#drivers);
     return this.#driver;
   }
 
   /** One with rules of its own. */
-  ruled({ build, ...rules }: Partial<Omit<ImageRules, "build">> & { build?: BuildRules }): Promise<Driver> {
-    return this.#open({ ...DEFAULT_RULES, ...rules, build: { ...BOUNDS, ...build } }, this.#closing);
+  ruled({ build, pull, ...rules }: Ruled): Promise<Driver> {
+    const all = {
+      ...DEFAULT_RULES,
+      ...rules,
+      pull: { ...this.#pull, ...pull },
+      build: { ...BOUNDS, ...build },
+    };
+    return this.#open(all, this.#closing);
+  }
+
+  /** Users may name the registries, which are on this machine. */
+  get #pull(): ImageRules["pull"] {
+    const address = this.open.host.replace(/:.*/, "");
+    const known = new Set(Object.values(PORTS).map((port) => `${address}:${port}`));
+    return { ...DEFAULT_RULES.pull, known };
   }
 
   async #open(images: ImageRules, closing: (() => Promise<unknown>)[]): Promise<Driver> {

@@ -42,9 +42,9 @@ describe.skipIf(skipped || noRegistry() !== undefined)("podman's service", () =>
     });
 
     test("an image that is only on the machine has a digest as one of a registry, and is asked for there", async () => {
-      const driver = await rig.driver();
+      const driver = await rig.ruled({ pull: { patienceS: 0 } });
       const refused = await rig.launch(driver, await rig.named(driver, await engine.image("distroless")));
-      expect(refused).toBeInstanceOf(Error);
+      expect(refused).toBeInstanceOf(LaunchRefused);
     });
 
     test("GPUs that are asked for are not given, and nobody is told", async () => {

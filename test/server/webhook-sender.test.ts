@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { isPublic } from "../../src/server/public-address.ts";
+import { isPublic } from "../../src/api/public-address.ts";
 import { createWebhookSender, type WebhookRules } from "../../src/server/webhook-sender.ts";
 import { makeCertificates } from "../helpers/certificates.ts";
 

@@ -11,6 +11,7 @@ import type { Identities } from "./identities.ts";
 import { type EngineVersion, machineFault, versionFault } from "./machine.ts";
 import type { Names } from "./names.ts";
 import { smiIn } from "./probe.ts";
+import { bytesIn, ROOM_COMMAND } from "./room.ts";
 import { type EngineInfo, type Share, shareOf } from "./share.ts";
 import type { Tools } from "./tools.ts";
 import { isPlaced, placeTools, type ToolsPlace } from "./tools-volume.ts";
@@ -141,6 +142,15 @@ export class DockerHost {
       throw error;
     });
     return this.#place;
+  }
+
+  /** How many bytes are free where its engine keeps its images. Throws DriverError. */
+  async room(): Promise<number> {
+    const { image } = await this.place();
+    const helper = { image, command: ROOM_COMMAND };
+    const { code, stdout, stderr } = await runHelper(this.engine, this.#options.names, helper);
+    if (code === 0) return bytesIn(stdout);
+    throw new DriverError(`how much is free on ${this.node} cannot be found out: ${stderr.trim()}`);
   }
 
   async #makePlace(): Promise<ToolsPlace> {

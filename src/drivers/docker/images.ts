@@ -2,7 +2,6 @@
 import { fullName, type ImageReference, parseImageReference } from "../../api/image-reference.ts";
 import { type BuiltImages, LaunchRefused, type PodSpec, type RegistryLogin } from "../driver.ts";
 import { Turns } from "../local/turns.ts";
-import { requireAccess } from "./access.ts";
 import { type BuildBounds, type BuildPlan, buildImage } from "./build.ts";
 import { readDockerfileIn } from "./build-context.ts";
 import { requireBounds } from "./build-guard.ts";
@@ -10,12 +9,14 @@ import { BUILT, removeLeftovers } from "./build-leftovers.ts";
 import { BuildSteps } from "./build-steps.ts";
 import { labelStep, readDockerfile } from "./dockerfile.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
+import { haveImage, type PullRules } from "./have-image.ts";
 import { architecture } from "./machine.ts";
 import { LABEL, type Names } from "./names.ts";
 import { buildNetwork } from "./network.ts";
 import type { ImageConfig } from "./pod.ts";
 import type { Preparing } from "./preparing.ts";
-import { pullImage } from "./pull.ts";
+import type { ImageHost } from "./pull.ts";
+import { requireRoom } from "./room.ts";
 
 /** What pods are made of when nothing else is said. */
 export const DEFAULT_IMAGE = "ubuntu:24.04";
@@ -23,12 +24,14 @@ export const DEFAULT_IMAGE = "ubuntu:24.04";
 export interface ImageRules {
   /** The operator's logins, by host, for those who have none of their own there. */
   logins(): Promise<Readonly<Record<string, RegistryLogin>>>;
+  readonly pull: PullRules;
   /** Without a network, builds have one of their own. */
   readonly build: Omit<BuildBounds, "network"> & { readonly network?: string | undefined };
 }
 
 export const DEFAULT_RULES: ImageRules = {
   logins: async () => ({}),
+  pull: { timeMaxS: 1800, sizeMax: 50 * 2 ** 30, freeMin: 2 * 2 ** 30, patienceS: 180, known: new Set() },
   build: { timeMaxS: 1800, memory: 8 * 2 ** 30, cpus: 2, pids: 4096, imageMax: 32 * 2 ** 30 },
 };
 
@@ -54,48 +57,69 @@ export class Images {
   constructor(names: Names, ownImage: string, rules: ImageRules) {
     this.#names = names;
     this.#default = ownImage;
-    this.#rules = rules;
+    // The operator has chosen it.
+    const known = new Set([...rules.pull.known, parsed(ownImage).host]);
+    this.#rules = { ...rules, pull: { ...rules.pull, known } };
   }
 
   /** There when this resolves. Throws LaunchRefused for what will not be otherwise, DriverError for what may pass. */
-  async imageFor(engine: Engine, spec: PodSpec, preparing: Preparing): Promise<PodImageFound> {
+  async imageFor(host: ImageHost, spec: PodSpec, preparing: Preparing): Promise<PodImageFound> {
     const logins = async () => ({ ...(await this.#rules.logins()), ...spec.registryLogins });
-    const image = await this.#imageOf(engine, spec, logins, preparing);
+    const image = await this.#imageOf(host, spec, logins, preparing);
     const { Id: id, Architecture, Config } = image;
     if (architecture(Architecture) !== architecture(process.arch))
       throw new LaunchRefused(`the image is for ${Architecture}, another platform than the Docker host`);
     return { id, config: Config ?? {} };
   }
 
-  #imageOf(engine: Engine, { image }: PodSpec, logins: Logins, preparing: Preparing): Promise<Image> {
-    if (image === undefined) return this.#own(engine, logins, preparing);
-    if ("build" in image) return this.#built(engine, image.build, logins, preparing);
-    return this.#named(engine, image.ref, logins, preparing);
+  #imageOf(host: ImageHost, { image }: PodSpec, logins: Logins, preparing: Preparing): Promise<Image> {
+    if (image === undefined) return this.#own(host, logins, preparing);
+    if ("build" in image) return this.#built(host, image.build, logins, preparing);
+    return this.#named(host, image.ref, logins, preparing);
+  }
+
+  async #pulled(
+    host: ImageHost,
+    image: ImageReference,
+    logins: Logins,
+    preparing: Preparing,
+  ): Promise<Image> {
+    const { pull } = this.#rules;
+    await haveImage(host, image, (await logins())[image.host], pull, preparing);
+    const { tag, digest } = image;
+    const found = await find(
+      host.engine,
+      fullName(digest === undefined ? image : { ...image, tag: undefined }),
+    );
+    if (found) return found;
+    throw new LaunchRefused(`the engine pulled ${image.path}:${tag ?? digest}, and does not have it`);
   }
 
   /** The operator has chosen it: what is there is not asked for again. */
-  async #own(engine: Engine, logins: Logins, preparing: Preparing): Promise<Image> {
-    const found = await find(engine, this.#default);
-    return found ?? (await pulled(engine, parsed(this.#default), logins, preparing));
+  async #own(host: ImageHost, logins: Logins, preparing: Preparing): Promise<Image> {
+    const image = parsed(this.#default);
+    return (await find(host.engine, this.#default)) ?? (await this.#pulled(host, image, logins, preparing));
   }
 
   /** By its whole name, so that no engine takes it for an id. What others pulled with a login of theirs is nobody else's: the registry is asked. */
-  async #named(engine: Engine, ref: string, logins: Logins, preparing: Preparing): Promise<Image> {
+  async #named(host: ImageHost, ref: string, logins: Logins, preparing: Preparing): Promise<Image> {
     const image = parsed(ref);
-    const here = await find(engine, fullName(image));
+    const here = await find(host.engine, fullName(image));
     const isOwn = here && (here.RepoDigests ?? []).length === 0;
     if (isOwn && here.Config?.Labels?.[LABEL.part] === BUILT)
       throw new LaunchRefused(`${fullName(image)} was built for somebody`);
-    return isOwn ? here : await pulled(engine, image, logins, preparing);
+    return isOwn ? here : await this.#pulled(host, image, logins, preparing);
   }
 
-  async #built(engine: Engine, build: BuildOf, logins: Logins, preparing: Preparing): Promise<Image> {
+  async #built(host: ImageHost, build: BuildOf, logins: Logins, preparing: Preparing): Promise<Image> {
+    const { engine } = host;
     const before = await find(engine, this.#tagOf(build.key));
     if (before) return before;
     await requireBounds(engine);
     const dockerfile = readDockerfile(await readDockerfileIn(build.context, build.dockerfile));
     // What it begins with comes as every image does; the build asks for it again, and has it.
-    for (const image of dockerfile.images) await pulled(engine, image, logins, preparing);
+    for (const image of dockerfile.images) await this.#pulled(host, image, logins, preparing);
+    await requireRoom(host, this.#rules.pull.freeMin);
     preparing.say("waiting for another build on its host");
     const turns = this.#turns.get(engine) ?? new Turns();
     this.#turns.set(engine, turns);
@@ -192,21 +216,6 @@ const ignored = (): void => undefined;
 const find = (engine: Engine, name: string) => engine.find<Image>(`/images/${name}/json`);
 
 const remove = (engine: Engine, name: string) => unlessStatus(404, engine.ask("DELETE", `/images/${name}`));
-
-async function pulled(
-  engine: Engine,
-  image: ImageReference,
-  logins: Logins,
-  preparing: Preparing,
-): Promise<Image> {
-  const login = (await logins())[image.host];
-  if (image.digest !== undefined) await requireAccess(engine, image, login, preparing.signal);
-  await pullImage(engine, image, login, preparing);
-  const { tag, digest } = image;
-  const found = await find(engine, fullName(digest === undefined ? image : { ...image, tag: undefined }));
-  if (found) return found;
-  throw new LaunchRefused(`the engine pulled ${image.path}:${tag ?? digest}, and does not have it`);
-}
 
 function parsed(ref: string): ImageReference {
   const image = parseImageReference(ref);

@@ -1,39 +1,102 @@
-/** Pulling an image, with how far it is. */
+/** Pulling an image, with how far it is, within bounds of time and size, and with what is to stay free on its host. */
+import { exactDuration } from "../../api/duration.ts";
 import { fullName, type ImageReference } from "../../api/image-reference.ts";
-import type { RegistryLogin } from "../driver.ts";
-import { type Engine, EngineError } from "./engine.ts";
+import { exactSize } from "../../api/size.ts";
+import { LaunchRefused, type RegistryLogin } from "../driver.ts";
+import { EngineError } from "./engine.ts";
+import type { DockerHost } from "./host.ts";
 import { imageFault } from "./image-faults.ts";
 import { type Message, messagesOf } from "./messages.ts";
 import type { Preparing } from "./preparing.ts";
 import { authHeader } from "./registry-auth.ts";
+import { requireRoom } from "./room.ts";
+
+export interface PullBounds {
+  readonly timeMaxS: number;
+  /** Of what comes over the network, bytes. */
+  readonly sizeMax: number;
+  /** What stays free on the host, bytes. */
+  readonly freeMin: number;
+}
+
+export type ImageHost = Pick<DockerHost, "node" | "engine" | "room">;
+
+/** What is free is asked for by a container, and so not all the time. */
+const ROOM_EVERY_MS = 5000;
 
 /** Resolves when the engine has it as the registry has it now. Throws LaunchRefused, DriverError. */
 export async function pullImage(
-  engine: Engine,
+  host: ImageHost,
   image: ImageReference,
   login: RegistryLogin | undefined,
-  { say, signal }: Preparing,
+  bounds: PullBounds,
+  preparing: Preparing,
 ): Promise<void> {
-  const { host, path, tag, digest } = image;
   const name = fullName(image);
-  say(`pulling the image ${name}`);
-  const layers = new Map<string, Message>();
+  const late = AbortSignal.timeout(bounds.timeMaxS * 1000);
+  const watch = new PullWatch(host, name, bounds);
+  const signal = AbortSignal.any([preparing.signal, late]);
+  preparing.say(`pulling the image ${name}`);
   try {
-    const answer = await engine.open("POST", "/images/create", {
-      query: { fromImage: `${host}/${path}`, tag: digest ?? tag },
-      headers: authHeader(host, login),
+    const answer = await host.engine.open("POST", "/images/create", {
+      query: { fromImage: `${image.host}/${image.path}`, tag: image.digest ?? image.tag },
+      headers: authHeader(image.host, login),
       patienceMs: 0,
       signal,
     });
     for await (const message of messagesOf(answer)) {
-      if (message.error !== undefined) throw imageFault(name, host, message.error);
-      if (message.id === undefined) continue;
-      layers.set(message.id, message);
-      say(`pulling the image ${name}${progressOf([...layers.values()])}`);
+      if (message.error !== undefined) throw imageFault(name, image.host, message.error);
+      if (await watch.see(message)) preparing.say(`pulling the image ${name}${progressOf(watch.layers)}`);
     }
   } catch (error) {
+    if (late.aborted)
+      throw new LaunchRefused(`pulling the image ${name} took longer than ${exactDuration(bounds.timeMaxS)}`);
     // Before it says anything, an engine refuses with a status.
-    throw error instanceof EngineError ? imageFault(name, host, error.message) : error;
+    throw error instanceof EngineError ? imageFault(name, image.host, error.message) : error;
+  }
+}
+
+/** How much of it comes, and whether it fits. */
+class PullWatch {
+  readonly #host: ImageHost;
+  readonly #name: string;
+  readonly #bounds: PullBounds;
+  readonly #layers = new Map<string, Message>();
+  /** Of each layer, as soon as it is known. */
+  readonly #sizes = new Map<string, number>();
+  #looked = Number.NEGATIVE_INFINITY;
+
+  constructor(host: ImageHost, name: string, bounds: PullBounds) {
+    this.#host = host;
+    this.#name = name;
+    this.#bounds = bounds;
+  }
+
+  get layers(): readonly Message[] {
+    return [...this.#layers.values()];
+  }
+
+  /** Whether it is about a layer. Throws LaunchRefused when it is too much. */
+  async see(message: Message): Promise<boolean> {
+    const { id, status, progressDetail: { total } = {} } = message;
+    if (id === undefined) return false;
+    this.#layers.set(id, message);
+    if (total !== undefined) this.#sizes.set(id, total);
+    const { sizeMax } = this.#bounds;
+    if ([...this.#sizes.values()].reduce((sum, size) => sum + size, 0) > sizeMax)
+      throw new LaunchRefused(`the image ${this.#name} is larger than ${exactSize(sizeMax)}, the most here`);
+    if (status === "Downloading" && performance.now() - this.#looked > ROOM_EVERY_MS) await this.#look();
+    return true;
+  }
+
+  async #look(): Promise<void> {
+    this.#looked = performance.now();
+    try {
+      await requireRoom(this.#host, this.#bounds.freeMin);
+    } catch (fault) {
+      // A host that cannot be asked now is asked again.
+      if (fault instanceof LaunchRefused) throw fault;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the configuration says of images, as a driver needs it. */
 import { readFile } from "node:fs/promises";
 import { Problem } from "../../api/errors.ts";
+import { registryHost } from "../../api/image-reference.ts";
 import type { ImageFile } from "./images.ts";
 
 interface Bounds {
@@ -11,25 +12,49 @@ interface Bounds {
   readonly imageMax: number;
 }
 
+interface Pulls {
+  readonly timeMaxS: number;
+  readonly sizeMax: number;
+  readonly freeMin: number;
+  readonly patienceS: number;
+}
+
 /** Password files are read each time, so that they may be changed while the server runs. */
-export function imageRules(usual: Bounds, { registries = {}, build = {} }: ImageFile = {}) {
+export function imageRules(
+  usual: { readonly build: Bounds; readonly pull: Pulls },
+  { registries = {}, build = {}, pull = {}, allow = [] }: ImageFile = {},
+) {
   return {
     async logins() {
       const all = Object.entries(registries).map(async ([host, { username, password_file: file }]) => {
+        if (username === undefined || file === undefined) return [];
         const password = (await readFile(file, "utf8").catch((cause) => unreadable(host, cause))).trimEnd();
-        return [host, { username, password }] as const;
+        return [[host, { username, password }] as const];
       });
-      return Object.fromEntries(await Promise.all(all));
+      return Object.fromEntries((await Promise.all(all)).flat());
+    },
+    pull: {
+      timeMaxS: pull.time_max ?? usual.pull.timeMaxS,
+      sizeMax: pull.size_max ?? usual.pull.sizeMax,
+      freeMin: pull.free_min ?? usual.pull.freeMin,
+      patienceS: pull.patience ?? usual.pull.patienceS,
+      known: new Set([...Object.keys(registries), ...allow.flatMap(hostIn)]),
     },
     build: {
       network: build.network,
-      timeMaxS: build.time_max ?? usual.timeMaxS,
-      memory: build.memory ?? usual.memory,
-      cpus: build.cpus ?? usual.cpus,
-      pids: build.pids ?? usual.pids,
-      imageMax: build.image_max ?? usual.imageMax,
+      timeMaxS: build.time_max ?? usual.build.timeMaxS,
+      memory: build.memory ?? usual.build.memory,
+      cpus: build.cpus ?? usual.build.cpus,
+      pids: build.pids ?? usual.build.pids,
+      imageMax: build.image_max ?? usual.build.imageMax,
     },
   };
+}
+
+/** What a pattern of images says of their host; nothing where that may be anything. */
+function hostIn(pattern: string): string[] {
+  const host = registryHost(pattern.split("/")[0] ?? "");
+  return pattern.includes("/") && host !== undefined ? [host] : [];
 }
 
 /** Users read it, and need not know where the file is. */

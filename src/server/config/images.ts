@@ -21,13 +21,34 @@ const duration = (least: number, most: number) =>
     return z.NEVER;
   });
 
-const registry = z.strictObject({
-  username: z.string().min(1).max(255).describe("Who the server is there"),
-  password_file: z
-    .string()
-    .min(1)
-    .describe("File with the password or token; read for each image, so that it may be changed at any time"),
-});
+const registry = z
+  .strictObject({
+    username: z.string().min(1).max(255).describe("Who the server is there"),
+    password_file: z
+      .string()
+      .min(1)
+      .describe(
+        "File with the password or token; read for each image, so that it may be changed at any time",
+      ),
+  })
+  .partial()
+  .refine(
+    (login) => (login.username === undefined) === (login.password_file === undefined),
+    "give username and password_file, or neither",
+  );
+
+const pull = z
+  .strictObject({
+    time_max: duration(10, 24 * 3600).describe("How long an image may take to come; default: 30m"),
+    size_max: size(2 ** 20).describe("How much of one image may come, compressed as it is; default: 50Gi"),
+    free_min: size(0).describe(
+      "What stays free where the host's engine keeps its images; with less nothing is pulled or built. Default: 2Gi",
+    ),
+    patience: duration(1, 3600).describe(
+      "How long a registry that cannot be reached is asked again, while the reservation's GPUs wait; default: 3m",
+    ),
+  })
+  .partial();
 
 const build = z
   .strictObject({
@@ -69,8 +90,9 @@ export const imageSettings = z
         registry,
       )
       .describe(
-        "Logins by the registry's host, for the images of all users who have no login of their own there",
+        "By the registry's host: those that users may name also where they are within the hosts' own networks (`{}`), and logins for all who have none of their own there",
       ),
+    pull: pull.describe("Bounds of what comes from registries"),
     build: build.describe("Bounds of `reserve --dockerfile`"),
   })
   .partial();

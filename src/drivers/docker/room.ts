@@ -1,0 +1,26 @@
+/** What is free on the file system that a host's engine keeps its images on. */
+import { LaunchRefused } from "../driver.ts";
+import type { DockerHost } from "./host.ts";
+import { TOOLS } from "./tools.ts";
+
+/** The root of every container is on it. */
+export const ROOM_COMMAND = [`${TOOLS}/bin/stat`, "--file-system", "--format", "%a %S", "/"];
+
+/** Bytes, of what ROOM_COMMAND prints. */
+export const bytesIn = (printed: string): number =>
+  printed
+    .trim()
+    .split(" ")
+    .map(Number)
+    .reduce((blocks, size) => blocks * size);
+
+/** Throws LaunchRefused when so little is free that nothing more may come. */
+export async function requireRoom(host: Pick<DockerHost, "node" | "room">, freeMin: number): Promise<void> {
+  const free = await host.room();
+  if (free >= freeMin) return;
+  throw new LaunchRefused(
+    `there is not enough space on the Docker host ${host.node}: ${inGiB(free)} are free, and ${inGiB(freeMin)} are to stay so`,
+  );
+}
+
+const inGiB = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
