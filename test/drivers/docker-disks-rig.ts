@@ -1,5 +1,4 @@
 /** The disks of a Docker host under the contract; their volume is a directory of this machine, by way of the engine's processes. */
-import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import { parseEngineUrl } from "../../src/api/engine-url.ts";
 import { routeTo } from "../../src/drivers/docker/address.ts";
@@ -8,7 +7,6 @@ import { Names } from "../../src/drivers/docker/names.ts";
 import { disksOn } from "../../src/drivers/docker-disks/on-host.ts";
 import type { RemoteDisks } from "../../src/drivers/docker-disks/remote-disks.ts";
 import type { EngineProcess } from "../helpers/engine-process.ts";
-import { processesNaming } from "../helpers/processes.ts";
 import { newId } from "./contract.ts";
 import { LocalDiskRig } from "./disks-rig.ts";
 import { temporaryDirectory } from "./ssh.ts";
@@ -34,7 +32,7 @@ export class DockerDiskRig extends LocalDiskRig {
     await docker.docker("volume", "create", names.of("disks"));
     const format = ["--format", "{{.Mountpoint}}"];
     const place = await docker.docker("volume", "inspect", ...format, names.of("disks"));
-    const dataDir = asSeenBy(docker, place);
+    const dataDir = docker.inside(place);
     return new DockerDiskRig(docker, await temporaryDirectory(), dataDir, names);
   }
 
@@ -68,12 +66,4 @@ export class DockerDiskRig extends LocalDiskRig {
     await expect.poll(() => this.agents(), { timeout: 60_000 }).toEqual([]);
     return super.remains();
   }
-}
-
-/** The engine's data are mounted for itself alone. */
-function asSeenBy({ folder }: EngineProcess, place: string): string {
-  const seen = processesNaming(`${folder}/data`).map((pid) => `/proc/${pid}/root${place}`);
-  const there = seen.find((path) => existsSync(path));
-  if (there === undefined) throw new Error(`${place} cannot be reached`);
-  return there;
 }

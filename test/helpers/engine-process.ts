@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { run } from "../drivers/ssh.ts";
 import { type ImageKind, importImage } from "./docker-images.ts";
+import { processesNaming } from "./processes.ts";
 
 type Program = "dockerd" | "podman";
 
@@ -45,6 +46,14 @@ export class EngineProcess {
   /** Of the machine that it believes to be alone on, as seen from here, if it is reachable. */
   get address(): string {
     return readFileSync(join(this.folder, "address"), "utf8").trim();
+  }
+
+  /** A place of its own, as seen from here: what it has mounted is there for itself alone. */
+  inside(place: string): string {
+    const seen = processesNaming(`${this.folder}/data`).map((pid) => `/proc/${pid}/root${place}`);
+    const there = seen.find((path) => existsSync(path));
+    if (there === undefined) throw new Error(`${place} cannot be reached`);
+    return there;
   }
 
   /** First, after `kill`, or after its end; resolves when it answers. */

@@ -1,10 +1,11 @@
-/** A real image registry (the distribution project's) on an address that the engine of a test reaches; plain HTTP, with or without a login. */
+/** A real image registry (the distribution project's) on an address that the engine of a test reaches, with or without TLS and a login. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Certificates } from "./certificates.ts";
 
 /** Who may come in where a login is asked for: bcrypt of "right". */
 const HTPASSWD = "ann:$2b$04$dxZIryh9jhgy7BLgIDO8cOEAbO93u8NW.RAu/LFtansGq..V/QPzm\n";
@@ -27,6 +28,9 @@ export function registryFolder(): { folder: string; remove(): void } {
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
+/** The other end of the engine's cable is ours. */
+export const registryAddress = (engine: string): string => engine.replace(/\d+$/, "1");
+
 export interface Registry {
   /** With the port: what names of images begin with. */
   readonly host: string;
@@ -35,22 +39,32 @@ export interface Registry {
   stop(): Promise<void>;
 }
 
+export interface RegistryOptions {
+  /** Whether it asks for one; ANN's. */
+  readonly login?: boolean;
+  readonly port?: number;
+  /** Without them it speaks plain HTTP. */
+  readonly tls?: Pick<Certificates, "dir">;
+}
+
 /** One for the engine whose own address is `engine`; those of one folder have the same images. */
 export async function startRegistry(
   engine: string,
   folder: string,
-  { login = false, port = 0 } = {},
+  { login = false, port = 0, tls }: RegistryOptions = {},
 ): Promise<Registry> {
   const own = mkdtempSync(join(folder, "registry-"));
   mkdirSync(join(folder, "data"), { recursive: true });
   writeFileSync(join(own, "htpasswd"), HTPASSWD);
-  // The other end of the engine's cable is ours.
-  const address = engine.replace(/\d+$/, "1");
+  const address = registryAddress(engine);
   const config = {
     version: 0.1,
     log: { level: "info", formatter: "json" },
     storage: { filesystem: { rootdirectory: join(folder, "data") }, delete: { enabled: true } },
-    http: { addr: `${address}:${port}` },
+    http: {
+      addr: `${address}:${port}`,
+      ...(tls && { tls: { certificate: join(tls.dir, "server.pem"), key: join(tls.dir, "server.key") } }),
+    },
     ...(login ? { auth: { htpasswd: { realm: "test", path: join(own, "htpasswd") } } } : {}),
   };
   // JSON is YAML.
