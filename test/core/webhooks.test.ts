@@ -11,6 +11,8 @@ import { engines, type TestDatabase } from "../helpers/engines.ts";
 import { makeRunningWorld, type World, worldOn } from "./world.ts";
 
 const MIN = 60_000;
+/** Against hanging; beside the whole suite on one processor, two seconds become thirty. */
+const GUARD = { timeout: 150_000 };
 const OTHER = "https://other.test/";
 const URL = "https://user:pw@ci.test/hook?key=K_3_Y";
 
@@ -51,7 +53,7 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     const id = await active({});
     await patchReservation(world.core, world.ann, id, { webhook: URL });
     await cancelReservation(world.core, world.ann, id);
-    await vi.waitFor(() => expect(receiver.posts).toHaveLength(1), { timeout: 60_000 });
+    await vi.waitFor(() => expect(receiver.posts).toHaveLength(1), GUARD);
   };
 
   test("the turn, active, the warnings and the end are posted, signed with the owner's secret", async () => {
@@ -142,18 +144,18 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     receiver.answer = ({ headers }) =>
       headers["gpu-dev-event"] === "preparing" ? first.promise : Promise.resolve(undefined);
     const id = await world.reserve({ webhook: URL });
-    await vi.waitFor(() => expect(receiver.events()).toEqual(["preparing"]), { timeout: 20_000 });
+    await vi.waitFor(() => expect(receiver.events()).toEqual(["preparing"]), GUARD);
     const other = await worldOn(world.core.store, world.clock, world.driver, { webhooks: receiver });
     other.reconciler.start();
     const is = (state: string) =>
-      vi.waitFor(async () => expect((await world.show(id)).state).toBe(state), { timeout: 20_000 });
+      vi.waitFor(async () => expect((await world.show(id)).state).toBe(state), GUARD);
     await is("active");
     await cancelReservation(world.core, world.ann, id);
     await is("cancelled");
     await other.reconciler.idle();
     expect(receiver.events()).toEqual(["preparing"]);
     first.resolve(undefined);
-    await vi.waitFor(async () => expect(await world.rows("webhooks")).toEqual([]), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await world.rows("webhooks")).toEqual([]), GUARD);
     expect(receiver.events()).toEqual(["preparing", "active", "cancelled"]);
     await other.reconciler.stop();
   });
@@ -180,8 +182,8 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     const other = await world.reserve({ webhook: OTHER });
     await cancelReservation(world.core, world.ann, holders[0] ?? "");
     world.reconciler.start();
-    await vi.waitFor(async () => expect((await world.show(other)).state).toBe("active"), { timeout: 20_000 });
-    await vi.waitFor(() => expect(of(OTHER)).toBe(2), { timeout: 20_000 });
+    await vi.waitFor(async () => expect((await world.show(other)).state).toBe("active"), GUARD);
+    await vi.waitFor(() => expect(of(OTHER)).toBe(2), GUARD);
     expect(of(URL)).toBe(8);
     never.resolve(undefined);
     await world.after(0);
@@ -273,9 +275,9 @@ describe.each(engines)("webhooks on $engine", ({ create }) => {
     };
     world.core.signals.on("posted", (outcome) => told.push(outcome));
     const id = await world.reserve({ webhook: URL });
-    await vi.waitFor(() => expect(receiver.events()).toEqual(["preparing"]), { timeout: 20_000 });
+    await vi.waitFor(() => expect(receiver.events()).toEqual(["preparing"]), GUARD);
     await patchReservation(world.core, world.ann, id, { webhook: url });
-    if (url === OTHER) await vi.waitFor(() => expect(told).toHaveLength(2), { timeout: 20_000 });
+    if (url === OTHER) await vi.waitFor(() => expect(told).toHaveLength(2), GUARD);
     before.resolve("it answered with status 503");
     await world.after(0);
     expect((await world.show(id)).webhook).toMatchObject({ url, last_error: null });

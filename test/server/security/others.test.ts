@@ -2,9 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
 import { newKeyPair } from "../../../src/core/people/key-pair.ts";
+import { announced } from "../build-context.ts";
 import { createFakeProvider, type FakeProvider, known } from "../logins/fake-provider.ts";
 import { type ApiRig, engineNamed, openRig, type Person } from "../rig.ts";
 import { refusal } from "./refusal.ts";
+
+/** Of alice's build, of which nothing was sent yet. */
+const CONTEXT = Buffer.alloc(1024);
+const HOST = "registry.example.org";
 
 let rig: ApiRig;
 let mallory: Person;
@@ -25,10 +30,14 @@ const everything = async ({ api }: Person): Promise<unknown> => {
     (await api.listDisks({ query })).items,
     await api.listKeys({ query: {} }),
     (await api.listIdentities({})).items,
+    await api.listRegistries({}),
+    await api.getBuild({ params: { id: ids.builds ?? "" } }),
     (await api.listTokens({ query: {} })).items.map(({ id, label, state }) => [id, label, state]),
   ];
 };
 let alice: Person;
+/** Tokens of one reservation, and of the metrics. */
+const lesser: string[] = [];
 
 async function linkedTo(provider: FakeProvider): Promise<string> {
   const { login } = await alice.api.beginLogin({ body: { with: "oidc" } });
@@ -61,7 +70,15 @@ beforeAll(async () => {
     tokens: (await api.createToken({ body: { label: "laptop" } })).id,
     users: alice.id,
     identities: await linkedTo(provider),
+    builds: (await api.createBuild({ body: announced(CONTEXT) })).id,
   });
+  await api.setRegistry({ body: { host: HOST, username: "alice", password: "hers" } });
+  const root = await rig.person("root", "admin");
+  const scoped = [
+    await api.createToken({ body: { label: "watch", scope: "reservation", reservation_id: id } }),
+    await root.api.createToken({ body: { label: "scrape", scope: "metrics" } }),
+  ];
+  lesser.push(...scoped.map(({ token }) => token));
   before = await everything(alice);
 });
 afterAll(() => rig.close());
@@ -89,7 +106,7 @@ const send = (who: Person, name: RouteName, id: string) => {
   return rig.request(who, route.path.replace(/\{\w+\}/, id), {
     method: route.method,
     headers: { "content-type": route.bytes ?? "application/json" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: route.bytes ? new Uint8Array(CONTEXT) : JSON.stringify(body) }),
   });
 };
 
@@ -127,6 +144,18 @@ describe("A-02 somebody else's", () => {
       "404 not_found",
     ],
     [
+      "a build",
+      "createReservation",
+      () => ({ gpu_type: "h100", duration_s: 3600, build: ids.builds }),
+      "404 not_found",
+    ],
+    [
+      "a build, to be told what it would come to,",
+      "planReservation",
+      () => ({ gpu_type: "h100", duration_s: 3600, build: ids.builds }),
+      "404 not_found",
+    ],
+    [
       "the rights of an administrator",
       "createToken",
       () => ({ label: "x", scope: "admin" }),
@@ -157,6 +186,22 @@ describe("A-02 somebody else's", () => {
     const contents = await rig.request(mallory, `/v1/disks/${own}/contents?snapshot=${ids.snapshots}`, {});
     expect(await refusal(contents)).toBe("404 not_found");
   });
+});
+
+test("A-02 X-08 a login for a registry is its user's alone, also to who names its host", async () => {
+  expect(await refusal(await send(mallory, "removeRegistry", HOST))).toBe("404 not_found");
+  const { items } = await mallory.api.listRegistries({});
+  expect(items).toEqual([]);
+});
+
+/** What a token of one reservation, or of its pod, is good for is this one; the others' are unknown to it. */
+const gated = table.filter(([, route]) => !route.public && !route.pods);
+test.each(gated.map(([name]) => name))("A-15 %s with a token of less is 403", async (name) => {
+  const id = ids[kindOf(routes[name])] ?? NOBODYS;
+  for (const token of lesser) {
+    // It is told before anything of the request is looked at.
+    expect(await refusal(await send({ ...alice, token }, name, id))).toBe("403 not_allowed");
+  }
 });
 
 test.each(["patchReservation", "cancelReservation"] as const)(

@@ -13,6 +13,8 @@ let alice: Person;
 let mallory: Person;
 let root: Person;
 let id: string;
+let watch: string;
+let scrape: string;
 const sockets: WebSocket[] = [];
 
 beforeAll(async () => {
@@ -23,6 +25,9 @@ beforeAll(async () => {
   url = (await rig.listen()).replace("http", "ws");
   id = (await alice.api.createReservation({ body: { gpu_type: "h100", duration_s: 3600 } })).id;
   await rig.settle();
+  const forOne = { label: "watch", scope: "reservation", reservation_id: id } as const;
+  watch = (await alice.api.createToken({ body: forOne })).token;
+  scrape = (await root.api.createToken({ body: { label: "scrape", scope: "metrics" } })).token;
 });
 afterAll(async () => {
   for (const socket of sockets) socket.terminate();
@@ -69,6 +74,16 @@ test.each<[string, () => [path: string, headers: Headers, protocol?: string], st
   ["with a token in the URL", () => [`/v1/tunnel/${id}?token=${alice.token}`, {}], "400 invalid_input"],
   ["as another user", () => [`/v1/tunnel/${id}`, as(mallory)], "404 not_found"],
   ["as an administrator", () => [`/v1/tunnel/${id}`, as(root)], "404 not_found"],
+  [
+    "with a token for the metrics",
+    () => [`/v1/tunnel/${id}`, { authorization: `Bearer ${scrape}` }],
+    "403 not_allowed",
+  ],
+  [
+    "with a token that shows and cancels it",
+    () => [`/v1/tunnel/${id}`, { authorization: `Bearer ${watch}` }],
+    "403 not_allowed",
+  ],
   [
     "from a page of another origin",
     () => [`/v1/tunnel/${id}`, { origin: "https://evil.example" }],

@@ -31,6 +31,8 @@ const WORDS = [
   "ä",
 ];
 
+const BUILD = { digest: "0".repeat(64), bytes: 1024, dockerfile: "Dockerfile" };
+
 describe.each(engines)("on $engine", (engine) => {
   let rig: ApiRig;
   let alice: Person;
@@ -61,6 +63,11 @@ describe.each(engines)("on $engine", (engine) => {
     [send("GET", `/v1/reservations/${word}`), /^404 not_found$/],
     [send("DELETE", `/v1/disks/${word}`), /^404 not_found$/],
     [send("DELETE", `/v1/keys/${word}`), /^404 not_found$/],
+    [send("DELETE", `/v1/registries/${word}`), /^404 not_found$/],
+    [send("GET", `/v1/builds/${word}`), /^404 not_found$/],
+    [send("DELETE", `/v1/teams/${word}`), /^404 not_found$/],
+    [send("DELETE", `/v1/identities/${word}`), /^404 not_found$/],
+    [send("DELETE", `/v1/tokens/${word}`), /^404 not_found$/],
   ];
 
   test.each(WORDS)("X-03 the word %j is refused wherever a name, a type or an id belongs", async (word) => {
@@ -85,6 +92,25 @@ describe.each(engines)("on $engine", (engine) => {
       [send("POST", `/v1/disks/${disk}/restore`, { snapshot: "latest", as: word }), /^400 invalid_input$/],
       [send("POST", "/v1/users", { name: word }), /^400 invalid_input$/],
       [send("POST", "/v1/keys", { public_key: word }), /^400 invalid_input$/],
+      [reserve({ image: word }), /^400 invalid_input$/],
+      [reserve({ build: word }), /^400 invalid_input$/],
+      [reserve({ entrypoint: word }), /^400 invalid_input$/],
+      [send("POST", "/v1/registries", { host: word, username: "a", password: "b" }), /^400 invalid_input$/],
+      [send("POST", "/v1/builds", { ...BUILD, digest: word }), /^400 invalid_input$/],
+      [send("POST", "/v1/builds", { ...BUILD, dockerfile: `../${word}` }), /^400 invalid_input$/],
+      [send("POST", "/v1/teams", { name: word }), /^400 invalid_input$/],
+      [send("PATCH", "/v1/quotas", { team: word, gpus: 1 }), /^40[04] (?:invalid_input|not_found)$/],
+      [send("POST", "/v1/logins", { with: word }), /^400 invalid_input$/],
+      [
+        send("POST", `/v1/users/${alice.id}/identities`, { with: "github", subject: word }),
+        /^400 invalid_input$/,
+      ],
+      [send("POST", "/v1/tokens", { label: "x", scope: word }), /^400 invalid_input$/],
+      [send("GET", `/v1/audit?action=${inPath}`), /^400 invalid_input$/],
+      [send("GET", `/v1/audit?reservation=${inPath}`), /^40[04] (?:invalid_input|not_found)$/],
+      [send("GET", `/v1/reservations/${reservation}/logs?after=${inPath}`), /^400 invalid_input$/],
+      [send("GET", `/v1/reservations/${reservation}/logs?node=${inPath}`), /^400 invalid_input$/],
+      [send("GET", `/v1/reservations/${reservation}/logs?since=${inPath}`), /^400 invalid_input$/],
       // A URL takes two dots for a way up, not for a name.
       ...(word === ".." ? [] : inPaths(inPath)),
       [send("GET", `/v1/reservations?sort=${inPath}`), /^400 invalid_input$/],
