@@ -26,15 +26,24 @@ interface Block {
   until: number;
 }
 
-/** To one who never calls `keep` it is an ordinary socket: what it read stays as it is. */
+/** To one who calls neither `keep` nor `readBy` it is an ordinary socket: what it read stays as it is. */
 export class BlockSocket extends Socket implements Lender {
   readonly #blocks: Blocks;
+  #reader: ((piece: Buffer) => void) | undefined;
 
   constructor(options: SocketConstructorOpts = {}) {
     const blocks = new Blocks();
-    const callback = (length: number): boolean => this.push(blocks.take(length));
+    const callback = (length: number): boolean => this.#hand(length);
     super({ ...options, onread: { buffer: () => blocks.room(), callback } });
     this.#blocks = blocks;
+  }
+
+  /**
+   * From now on pieces go to `reader` instead of an event, while none waits in the stream. One that is not kept when `reader`
+   * returns is overwritten by the next: a short message needs no memory of its own. Without a reader they are emitted again.
+   */
+  readBy(reader: ((piece: Buffer) => void) | undefined): void {
+    this.#reader = reader;
   }
 
   keep(position: number): void {
@@ -44,10 +53,20 @@ export class BlockSocket extends Socket implements Lender {
   release(position: number): void {
     this.#blocks.release(position);
   }
+
+  #hand(length: number): boolean {
+    if (!this.#reader || this.readableLength > 0) return this.push(this.#blocks.take(length));
+    this.#reader(this.#blocks.lend(length));
+    return true;
+  }
 }
 
 class Blocks implements Lender {
   #current = newBlock();
+  /** Where the next read goes; undefined when that has to be found. */
+  #room: Buffer | undefined;
+  /** The last piece that was lent: when nobody kept it, and the next one is as long, it is at the same place. */
+  #lent: Buffer | undefined;
   /** In order of their positions. */
   readonly #full: Block[] = [];
   /** For their next use; the last one given back is the first to be used, while the processor has it at hand. */
@@ -55,20 +74,32 @@ class Blocks implements Lender {
 
   /** Where the next read goes; asked for as the last one is over. */
   room(): Buffer {
-    if (BLOCK - this.#current.used < ROOM) this.#change();
-    return this.#current.memory.subarray(this.#current.used);
+    this.#room ??= this.#findRoom();
+    return this.#room;
   }
 
-  /** What was read there. */
+  /** What was read there, for as long as the reader wants. */
   take(length: number): Buffer {
-    const { memory, used } = this.#current;
-    this.#current.used += length;
-    this.#current.until = Number.POSITIVE_INFINITY;
-    return memory.subarray(used, used + length);
+    const piece = this.lend(length);
+    this.keep(Number.POSITIVE_INFINITY);
+    return piece;
+  }
+
+  /** What was read there, until the next read unless it is kept. */
+  lend(length: number): Buffer {
+    if (this.#lent?.length !== length) {
+      const { memory, used } = this.#current;
+      this.#lent = memory.subarray(used, used + length);
+    }
+    return this.#lent;
   }
 
   keep(position: number): void {
     this.#current.until = position;
+    if (!this.#lent) return;
+    this.#current.used += this.#lent.length;
+    this.#lent = undefined;
+    this.#room = undefined;
   }
 
   release(position: number): void {
@@ -78,9 +109,12 @@ class Blocks implements Lender {
   }
 
   /** Whoever keeps the last piece as it comes has had all before it. Pieces that the stream holds back keep their block from being used again. */
-  #change(): void {
-    if (Number.isFinite(this.#current.until)) this.#full.push(this.#current);
-    this.#current = newBlock(this.#spare.pop());
+  #findRoom(): Buffer {
+    if (BLOCK - this.#current.used < ROOM) {
+      if (Number.isFinite(this.#current.until)) this.#full.push(this.#current);
+      this.#current = newBlock(this.#spare.pop());
+    }
+    return this.#current.memory.subarray(this.#current.used);
   }
 }
 

@@ -1,30 +1,30 @@
-/** From this size on, pieces wait as they are; smaller ones are joined: a window of one-byte pieces would cost a gigabyte. */
-const SMALL = 8 * 1024;
-const BLOCK = 64 * 1024;
+/** From this size on, pieces wait as they are; smaller ones are copied together: a window of one-byte pieces would cost a gigabyte. */
+const SMALL = 4 * 1024;
+const BLOCK = 16 * 1024;
 
 interface Part {
   readonly buffer: Buffer;
   start: number;
   end: number;
-  /** True for a block of our own, which has room behind `end`. */
-  readonly open: boolean;
 }
 
 /** Bytes that wait, first in first out, at a cost in memory close to their number. */
 export class ByteQueue {
   readonly #parts: Part[] = [];
   #length = 0;
+  /** Of our own, free from `#used` on. */
+  #block = Buffer.alloc(0);
+  #used = 0;
 
   get length(): number {
     return this.#length;
   }
 
-  /** Appends `data`, which must not change afterwards. */
+  /** Appends `data`, which must not change afterwards if it is not small. */
   push(data: Buffer): void {
-    const last = this.#parts.at(-1);
     this.#length += data.length;
-    if (last && data.length < SMALL) this.#join(last, data);
-    else this.#parts.push({ buffer: data, start: 0, end: data.length, open: false });
+    if (data.length < SMALL) this.#join(data);
+    else this.#parts.push({ buffer: data, start: 0, end: data.length });
   }
 
   /** The next bytes, at most `max` and in one piece; undefined when nothing waits. */
@@ -55,16 +55,16 @@ export class ByteQueue {
     this.#length = 0;
   }
 
-  #join(last: Part, data: Buffer): void {
-    const fits = last.open && last.buffer.length - last.end >= data.length;
-    const block = fits ? last : this.#openBlock();
-    data.copy(block.buffer, block.end);
-    block.end += data.length;
-  }
-
-  #openBlock(): Part {
-    const block: Part = { buffer: Buffer.allocUnsafeSlow(BLOCK), start: 0, end: 0, open: true };
-    this.#parts.push(block);
-    return block;
+  #join(data: Buffer): void {
+    if (this.#used + data.length > this.#block.length) {
+      this.#block = Buffer.allocUnsafeSlow(BLOCK);
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#block.set(data, start);
+    this.#used += data.length;
+    const last = this.#parts[this.#parts.length - 1];
+    if (last?.buffer === this.#block && last.end === start) last.end = this.#used;
+    else this.#parts.push({ buffer: this.#block, start, end: this.#used });
   }
 }

@@ -107,12 +107,7 @@ function openWebSocket(options: Dial, way: Way | undefined, signal: AbortSignal)
     const { window, ...opened } = opening;
     options.onOpen({
       ...opened,
-      wire: {
-        ws,
-        socket: way?.raw ?? socket,
-        lender: socket instanceof BlockSocket ? socket : undefined,
-        window,
-      },
+      wire: { ws, socket: way?.raw ?? socket, window },
       host: new URL(server.url).host,
     });
     resolve();

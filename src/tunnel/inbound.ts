@@ -2,11 +2,13 @@
  * One direction of a tunnel, the receiving half: bytes from the wire go to a sink. The wire is never paused (a paused
  * one answers no pings); the window bounds what waits here, and `ack` says what the sink has taken.
  */
+import { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { Lender } from "../api/block-socket.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import type { Clock } from "./clock.ts";
 import type { Stopwatch } from "./stopwatch.ts";
+import { SHORT } from "./websocket/link.ts";
 
 /**
  * A quarter of the smallest window, so that the sender never waits for it. Each one costs a system call at both ends and
@@ -28,6 +30,7 @@ export interface InboundEvents {
 
 export class Inbound {
   readonly #sink: Writable;
+  readonly #isSocket: boolean;
   readonly #window: number;
   readonly #clock: Clock;
   /** Undefined once stopped. */
@@ -35,6 +38,8 @@ export class Inbound {
   readonly #queue = new ByteQueue();
   #received = 0;
   #handed = 0;
+  /** The length of the piece that was handed on alone. */
+  #passed = 0;
   #consumed = 0;
   #acked = 0;
   #total: number | undefined;
@@ -47,6 +52,7 @@ export class Inbound {
 
   constructor(sink: Writable, window: number, clock: Clock, events: InboundEvents, watch?: Stopwatch) {
     this.#sink = sink;
+    this.#isSocket = sink instanceof Socket;
     this.#window = window;
     this.#clock = clock;
     this.#events = events;
@@ -65,12 +71,16 @@ export class Inbound {
   /** The next bytes of the stream; false when the peer may not send them. */
   accept(data: Buffer): boolean {
     if (this.#total !== undefined || this.#received + data.length - this.#acked > this.#window) return false;
-    if (this.waiting === 0) this.#watch?.start();
+    const isAlone = this.waiting === 0;
+    if (isAlone) this.#watch?.start();
     this.#received += data.length;
-    this.lender?.keep(this.#received);
     // Most messages are short and find nothing before them: they take no way round.
-    if (this.#queue.length === 0 && this.#handed - this.#consumed < HANDED) this.#give(data);
-    else this.#queue.push(data);
+    if (isAlone && data.length <= SHORT) this.#pass(data);
+    else {
+      this.lender?.keep(this.#received);
+      this.#queue.push(data);
+      this.#hand();
+    }
     this.#events?.onProgress();
     return true;
   }
@@ -122,6 +132,16 @@ export class Inbound {
     this.#handed += data.length;
     this.#sink.write(data, (error) => (error ? this.#fail() : this.#taken(data.length)));
   }
+
+  /** What the kernel has when `write` returns, as nearly always, need not be kept. Other sinks than sockets may only have passed it on. */
+  #pass(data: Buffer): void {
+    this.#handed += data.length;
+    this.#passed = data.length;
+    this.#sink.write(data, this.#onPassed);
+    if (!this.#isSocket || this.#sink.writableLength > 0) this.lender?.keep(this.#received);
+  }
+
+  readonly #onPassed = (error?: Error | null): void => (error ? this.#fail() : this.#taken(this.#passed));
 
   #taken(bytes: number): void {
     this.#watch?.stop();

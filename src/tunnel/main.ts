@@ -3,9 +3,11 @@
  * `--context NAME --domain DOMAIN [--home DIR] [--retry SECONDS] -- HOST PORT`; --retry bounds the wait for what may pass.
  * stdout carries the ssh stream and nothing else; stderr gets at most one line.
  */
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { homedir } from "node:os";
+import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
+import { BlockSocket } from "../api/block-socket.ts";
 import { type Endpoint, findEndpoint, type Home, homeOf, tunnelEndpoint } from "../api/home.ts";
 import { proxyFor } from "../api/proxy.ts";
 import { TunnelClient, type TunnelEnd } from "./client.ts";
@@ -72,7 +74,7 @@ async function run(
       server: () => withProxy(checked(tunnelEndpoint(process.env, found()))),
       pod: () => resolve(withProxy(checked(found())), home, asked.host, asked.target),
       port: asked.port,
-      stdin: process.stdin,
+      stdin: findStdin(),
       stdout: process.stdout,
       setUpMs: asked.retryMs,
       trace,
@@ -83,6 +85,14 @@ async function run(
   } catch (error) {
     return { exitCode: FAILED, message: lineOf(error) };
   }
+}
+
+/** From ssh it is a pipe or a socket, which gets by with the same memory; anything else is read as Node does it. */
+function findStdin(): Readable {
+  const stdin = fstatSync(0);
+  return stdin.isFIFO() || stdin.isSocket()
+    ? new BlockSocket({ fd: 0, readable: true, writable: false })
+    : process.stdin;
 }
 
 /** Says what is waited for, each thing once, to a person who watches. */

@@ -7,7 +7,7 @@ import { BlockSocket, type Lender } from "../api/block-socket.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { byeLine, endLine } from "./frames.ts";
 import type { Stopwatch } from "./stopwatch.ts";
-import type { Link } from "./websocket/link.ts";
+import { type Link, SHORT } from "./websocket/link.ts";
 
 /** More than this is never left in the socket's own buffer, so that a keystroke never waits behind megabytes. */
 const SOCKET_BUFFER = 256 * 1024;
@@ -48,6 +48,8 @@ export class Outbound {
     this.#events = events;
     this.#watch = watch;
     source.on("data", this.#onData);
+    // The first piece is an event for whoever waits for it.
+    if (source instanceof BlockSocket) source.once("data", () => source.readBy(this.#onData));
     source.on("end", this.#onEnd);
     source.on("close", this.#onEnd);
     source.on("error", this.#onError);
@@ -110,6 +112,7 @@ export class Outbound {
     this.#ws = undefined;
     this.#queue.clear();
     this.#replay.clear();
+    if (this.#source instanceof BlockSocket) this.#source.readBy(undefined);
     this.#source.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onEnd);
     this.#source.pause();
   }
@@ -125,12 +128,12 @@ export class Outbound {
 
   readonly #onData = (chunk: Buffer): void => {
     const ws = this.#ws;
-    this.#lender?.keep(this.#sent + this.#queue.length + chunk.length);
-    if (ws && this.#queue.length === 0 && ws.bufferedAmount === 0 && chunk.length <= this.#room) {
-      // Most messages are short and find nothing before them: they take no way round.
-      this.#watch?.start();
-      this.#put(ws, chunk);
-    } else {
+    const isAlone = this.#queue.length === 0 && ws?.bufferedAmount === 0;
+    // Most messages are short and find nothing before them: they take no way round.
+    if (isAlone && chunk.length <= SHORT && chunk.length <= this.#room)
+      this.#put(ws, chunk, this.#watch?.start() ? this.#onLeft : undefined);
+    else {
+      this.#lender?.keep(this.#sent + this.#queue.length + chunk.length);
       this.#queue.push(chunk);
       this.#flush();
     }
@@ -174,14 +177,14 @@ export class Outbound {
       const room = SOCKET_BUFFER - ws.bufferedAmount;
       const part = this.#queue.take(Math.min(this.#room, room));
       if (!part?.length) return;
-      this.#put(ws, part);
+      this.#put(ws, part, this.#onLeft);
     }
     if (this.#queue.length === 0) this.#sayLastLine(ws);
   }
 
-  #put(ws: Link, part: Buffer): void {
+  #put(ws: Link, part: Buffer, left: (() => void) | undefined): void {
     this.#sent += part.length;
-    ws.sendBytes(part, this.#onLeft);
+    ws.sendBytes(part, left);
     // Afterwards: what is copied here must not keep the other end waiting.
     this.#replay.push(part);
   }

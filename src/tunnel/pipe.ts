@@ -4,7 +4,6 @@
  * Words: *received* is what came off the wire, *consumed* is what the sink has taken, *delivered* is all of it.
  */
 import type { Readable, Writable } from "node:stream";
-import type { Lender } from "../api/block-socket.ts";
 import type { Clock } from "./clock.ts";
 import { ackLine, byeLine, type Control, parseControl } from "./frames.ts";
 import { Inbound } from "./inbound.ts";
@@ -30,8 +29,6 @@ export interface Wire {
   readonly ws: Link;
   /** The socket below it, to see slow bytes arrive before a whole message is there. */
   readonly socket: { readonly bytesRead?: number; readonly localAddress?: string };
-  /** Whose memory the bytes are in that come off it, if it wants it back. */
-  readonly lender?: Lender | undefined;
   /** Bytes in flight allowed each way. */
   readonly window: number;
 }
@@ -129,8 +126,8 @@ export class Pipe {
     }
     this.#wire = wire;
     this.#inbound ??= this.#receive(wire.window);
-    this.#inbound.lender = wire.lender;
-    wire.ws.on("bytes", this.#onBytes);
+    this.#inbound.lender = wire.ws;
+    wire.ws.hearBytes(this.#onBytes);
     wire.ws.on("text", this.#onText);
     // A peer that breaks the protocol is not asked again; a network that breaks is.
     wire.ws.on("fault", (error) => wire === this.#wire && this.bye("protocol", error.message));
@@ -211,7 +208,7 @@ export class Pipe {
 
   #unhook(): void {
     this.#stopPings?.();
-    this.#wire?.ws.off("bytes", this.#onBytes).off("text", this.#onText);
+    this.#wire?.ws.off("text", this.#onText).hearBytes(() => undefined);
   }
 
   readonly #onBytes = (bytes: Buffer): void => this.#allow(this.#inbound?.accept(bytes));

@@ -18,15 +18,16 @@ export class Stopwatch {
     this.#report = report;
   }
 
-  /** A byte came that found nothing waiting before it. What waits behind others tells of its reader, not of us. */
-  start(): void {
+  /** A byte came that found nothing waiting before it; true when it is measured. What waits behind others tells of its reader, not of us. */
+  start(): boolean {
     this.#skipped += 1;
-    if (this.#skipped < ONE_OF) return;
+    if (this.#skipped < ONE_OF) return false;
     this.#skipped = 0;
     const now = this.#clock.now();
-    if (this.#since !== undefined || now - this.#last < EVERY_MS) return;
+    if (this.#since !== undefined || now - this.#last < EVERY_MS) return false;
     this.#since = now;
     this.#last = now;
+    return true;
   }
 
   /** The kernel has it. */

@@ -94,3 +94,48 @@ test("T-09 what is kept is not overwritten, and what was given back is used agai
   expect(reader.wrong).toBeUndefined();
   expect(blocksOf(pieces)).toBeLessThanOrEqual(15);
 });
+
+/** Sends `pieces` one by one, each when the one before has arrived; what `take` makes of them. */
+async function oneByOne(
+  pieces: readonly string[],
+  take: (socket: BlockSocket) => () => number,
+): Promise<void> {
+  const accepted = Promise.withResolvers<Socket>();
+  const socket = await connected(accepted.resolve);
+  const [server, count] = [await accepted.promise, take(socket)];
+  ends.push(() => server.destroy());
+  for (const [i, piece] of pieces.entries()) {
+    server.write(piece);
+    await expect.poll(count).toBe(i + 1);
+  }
+}
+
+test("a piece that its reader does not keep is overwritten by the next", async () => {
+  const pieces: Buffer[] = [];
+  let position = 0;
+  await oneByOne(["aaa", "bbb", "cc", "dd", "eee"], (socket) => {
+    socket.resume();
+    socket.readBy((piece) => {
+      pieces.push(piece);
+      position += piece.length;
+      if (`${piece}` === "dd") socket.keep(position);
+    });
+    return () => pieces.length;
+  });
+  expect(pieces.map(String)).toEqual(["dde", "dde", "dd", "dd", "eee"]);
+});
+
+test("what came before a reader is emitted, in order, and so is what comes after it", async () => {
+  const seen: string[] = [];
+  await oneByOne(["first", "second", "third"], (socket) => {
+    socket.on("data", (piece) => seen.push(`event ${piece}`));
+    socket.once("data", () =>
+      socket.readBy((piece) => {
+        seen.push(`reader ${piece}`);
+        socket.readBy(undefined);
+      }),
+    );
+    return () => seen.length;
+  });
+  expect(seen).toEqual(["event first", "reader second", "event third"]);
+});

@@ -126,6 +126,17 @@ test("T-09 nothing is acknowledged that a stopped sink has not taken, and pings 
   pipe.bye("done", "x");
 });
 
+test("short messages of one length stay apart in a sink that only passes them on later", async () => {
+  const { pipe, sink } = start("gateway");
+  const letters = ["a", "b", "c"].map((letter) => letter.repeat(64));
+  for (const [i, text] of letters.entries()) {
+    peer.send(Buffer.from(text));
+    await expect.poll(() => pipe.received).toBe(64 * (i + 1));
+  }
+  expect((sink as PassThrough).read().toString()).toBe(letters.join(""));
+  pipe.bye("done", "x");
+});
+
 const ROLES = ["client", "forward", "gateway"] as const;
 
 test.each(ROLES)(

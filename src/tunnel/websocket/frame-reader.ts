@@ -17,6 +17,7 @@ const MAX_SHORT = 125;
 const MAX_HEADER = 14;
 
 export const OPCODES = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
+const NOTHING = Buffer.alloc(0);
 const KNOWN = new Set<number>(Object.values(OPCODES));
 
 /** The other end does not speak the protocol. */
@@ -25,7 +26,7 @@ export class FrameError extends Error {
 }
 
 export interface FrameEvents {
-  /** The next bytes of the stream; never empty. They are a part of what was read, and last as long as that. */
+  /** The next bytes of the stream, never empty. They may be overwritten by the next, unless `keep` is called meanwhile. */
   onBytes(bytes: Buffer): void;
   onText(text: string): void;
   onPing(payload: Buffer): void;
@@ -36,6 +37,11 @@ export interface FrameEvents {
 export class FrameReader {
   readonly #masked: boolean;
   readonly #events: FrameEvents;
+  /** What the second byte of a header has beside the length, and how long a short header is. */
+  readonly #maskBit: number;
+  readonly #shortHeader: number;
+  /** The last short message; the next one that is as long takes its place. */
+  #short = NOTHING;
   readonly #header = Buffer.alloc(MAX_HEADER);
   #headerLength = 0;
   #opcode: number = OPCODES.continuation;
@@ -54,13 +60,50 @@ export class FrameReader {
   /** `masked`: what a server reads has a mask, what a client reads has none. */
   constructor(masked: boolean, events: FrameEvents) {
     this.#masked = masked;
+    this.#maskBit = masked ? 0x80 : 0;
+    this.#shortHeader = masked ? 6 : 2;
     this.#events = events;
+  }
+
+  /** The bytes that are being told stay as they are. */
+  keep(): void {
+    this.#short = NOTHING;
   }
 
   /** Takes the next bytes off the wire, and undoes their mask in place. Throws FrameError. */
   push(chunk: Buffer): void {
+    if (this.#isShort(chunk)) this.#readShort(chunk);
+    else this.#readAny(chunk);
+  }
+
+  #readAny(chunk: Buffer): void {
     for (let at = 0; at < chunk.length; )
       at += this.#left > 0 ? this.#readPayload(chunk, at) : this.#readHeader(chunk, at);
+  }
+
+  /** True for one whole message in a short frame without a mask, as a key and its echo are: most reads bring no more. */
+  #isShort(chunk: Buffer): boolean {
+    const length = chunk.length - this.#shortHeader;
+    return (
+      chunk[0] === SHORT &&
+      chunk[1] === (this.#maskBit | length) &&
+      length > 0 &&
+      length <= MAX_SHORT &&
+      (this.#maskBit === 0 || isZero(chunk, 2, 6)) &&
+      this.#left === 0 &&
+      this.#headerLength === 0 &&
+      this.#message === undefined
+    );
+  }
+
+  /** Byte by byte into memory that is there: to make a view of the chunk costs more than all else here. */
+  #readShort(chunk: Buffer): void {
+    const start = this.#shortHeader;
+    const length = chunk.length - start;
+    if (this.#short.length !== length) this.#short = Buffer.allocUnsafeSlow(length);
+    const short = this.#short;
+    for (let i = 0; i < length; i++) short[i] = chunk[start + i] as number;
+    this.#events.onBytes(short);
   }
 
   /** The bytes read. */
@@ -81,25 +124,7 @@ export class FrameReader {
   #readHeader(chunk: Buffer, at: number): number {
     // Nearly all of them come whole.
     if (this.#headerLength > 0 || chunk.length - at < MAX_HEADER) return this.#gatherHeader(chunk, at);
-    return this.#readShort(chunk, at) || this.#beginFrame(chunk, at);
-  }
-
-  /** A whole message in one short frame without a mask, as echoes are: they wait for nothing else. Its bytes, 0 when it is another. */
-  #readShort(chunk: Buffer, at: number): number {
-    const second = chunk[at + 1] as number;
-    const start = at + (this.#masked ? 6 : 2);
-    const end = start + (second & 0x7f);
-    if (
-      chunk[at] !== SHORT ||
-      this.#message !== undefined ||
-      end > chunk.length ||
-      end - start > MAX_SHORT ||
-      start === end
-    )
-      return 0;
-    if (second >= 0x80 !== this.#masked || (this.#masked && chunk.readUInt32BE(start - 4) !== 0)) return 0;
-    this.#events.onBytes(chunk.subarray(start, end));
-    return end - at;
+    return this.#beginFrame(chunk, at);
   }
 
   #gatherHeader(chunk: Buffer, at: number): number {
@@ -180,6 +205,11 @@ export class FrameReader {
     this.#messageLength = 0;
     if (isText) this.#events.onText(Buffer.concat(this.#text.splice(0)).toString());
   }
+}
+
+function isZero(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] !== 0) return false;
+  return true;
 }
 
 /** Of a header whose second byte is `lengthByte`. */

@@ -5,20 +5,25 @@
  */
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
-import { FrameError, FrameReader, OPCODES } from "./frame-reader.ts";
+import { BlockSocket, type Lender } from "../../api/block-socket.ts";
+import { FrameError, type FrameEvents, FrameReader, OPCODES } from "./frame-reader.ts";
 import { masked, unmask } from "./mask.ts";
 
 /** Section 7.4.1: closed without a close frame. */
 const ABNORMAL = 1006;
-/** Up to here one copy costs less than a second piece in the system call. */
-const SMALL = 2048;
+/**
+ * Up to here one copy costs less than a second piece in the system call. So little never fills a socket's buffer: nobody need be
+ * told when it has left.
+ */
+export const SHORT = 2048;
+/** A payload whose length stands in the second byte of its header. */
+const SHORTEST = 125;
+const NO_FRAME = Buffer.alloc(0);
 
 /** How a client masks what it sends; a server does not. */
 export type Masking = "none" | "zero" | "random";
 
 export interface LinkEvents {
-  /** The next bytes of the stream. */
-  bytes: [Buffer];
   text: [string];
   /** The other end broke the WebSocket protocol; what it sends is not read any more. */
   fault: [Error];
@@ -27,11 +32,13 @@ export interface LinkEvents {
 }
 
 /** What the pump uses of a connection. */
-export interface Link extends EventEmitter<LinkEvents> {
+export interface Link extends EventEmitter<LinkEvents>, Lender {
   /** Bytes that have not left this process. */
   readonly bufferedAmount: number;
   readonly closed: boolean;
-  /** `left` is called once the bytes have left this process, or never will. They must not change before. */
+  /** Tells one listener the next bytes of the stream, which it keeps or has done with when it returns. An event would cost more. */
+  hearBytes(listener: (bytes: Buffer) => void): void;
+  /** `left` is called once the bytes have left this process, or never will. They must not change before, if they are more than SHORT. */
   sendBytes(bytes: Buffer, left?: () => void): void;
   sendText(text: string, left?: () => void): void;
   ping(): void;
@@ -45,6 +52,10 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
   readonly #socket: Duplex;
   readonly #masking: Masking;
   readonly #reader: FrameReader;
+  readonly #lender: Lender | undefined;
+  readonly #events: FrameEvents;
+  /** The frame of the last message, when it has left and may be used again. */
+  #frame = NO_FRAME;
   #closed = false;
   #saidClose = false;
   #ponging = false;
@@ -55,17 +66,35 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
     super();
     this.#socket = socket;
     this.#masking = masking;
-    this.#reader = new FrameReader(masking === "none", {
-      onBytes: (bytes) => this.emit("bytes", bytes),
+    this.#events = {
+      onBytes: () => undefined,
       onText: (text) => this.emit("text", text),
       onPing: (payload) => this.#pong(payload),
       onClose: (code) => this.#onCloseFrame(code),
-    });
+    };
+    this.#reader = new FrameReader(masking === "none", this.#events);
     if (head.length > 0) socket.unshift(head);
     socket.on("data", this.#onData);
+    if (socket instanceof BlockSocket) {
+      this.#lender = socket;
+      socket.readBy(this.#onData);
+    }
     socket.on("end", () => socket.end());
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#onClosed());
+  }
+
+  hearBytes(listener: (bytes: Buffer) => void): void {
+    this.#events.onBytes = listener;
+  }
+
+  keep(position: number): void {
+    this.#reader.keep();
+    this.#lender?.keep(position);
+  }
+
+  release(position: number): void {
+    this.#lender?.release(position);
   }
 
   get bufferedAmount(): number {
@@ -77,7 +106,17 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
   }
 
   sendBytes(bytes: Buffer, left?: () => void): void {
-    this.#send(OPCODES.binary, bytes, left);
+    const start = this.#masking === "none" ? 2 : 6;
+    if (this.#frame.length === start + bytes.length) this.#sendAgain(bytes, start, left);
+    else this.#send(OPCODES.binary, bytes, left);
+  }
+
+  /** In the frame of the last message, which was as long: its header stands. */
+  #sendAgain(bytes: Buffer, start: number, left?: () => void): void {
+    const frame = this.#frame;
+    frame.set(bytes, start);
+    this.#socket.write(frame, left);
+    if (this.#socket.writableLength > 0) this.#frame = NO_FRAME;
   }
 
   sendText(text: string, left?: () => void): void {
@@ -94,6 +133,7 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
     payload.writeUInt16BE(code);
     this.#send(OPCODES.close, payload);
     this.#saidClose = true;
+    this.#frame = NO_FRAME;
     if (this.#heardClose !== undefined) this.#socket.end();
   }
 
@@ -107,6 +147,7 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       // What comes after is unreadable; it is taken off the wire, so that its end is seen.
+      if (this.#socket instanceof BlockSocket) this.#socket.readBy(undefined);
       this.#socket.off("data", this.#onData).resume();
       this.emit("fault", error);
     }
@@ -138,12 +179,19 @@ export class SocketLink extends EventEmitter<LinkEvents> implements Link {
       if (left) process.nextTick(left);
       return;
     }
-    if (payload.length <= SMALL) this.#socket.write(this.#joined(opcode, payload), left);
+    if (payload.length <= SHORT) this.#writeJoined(opcode, payload, left);
     else this.#writeApart(opcode, payload, left);
   }
 
+  #writeJoined(opcode: number, payload: Buffer, left?: () => void): void {
+    const frame = this.#joined(opcode, payload);
+    this.#socket.write(frame, left);
+    const fitsAgain = opcode === OPCODES.binary && payload.length <= SHORTEST && this.#masking !== "random";
+    if (fitsAgain && this.#socket.writableLength === 0) this.#frame = frame;
+  }
+
   /** A whole frame in memory of its own. */
-  #joined(opcode: number, payload: Buffer): Buffer {
+  #joined(opcode: number, payload: Buffer): Buffer<ArrayBuffer> {
     const start = headerLength(payload.length, this.#masking !== "none");
     const frame = Buffer.allocUnsafe(start + payload.length);
     writeHeader(frame, opcode, payload.length, this.#masking !== "none");

@@ -33,7 +33,7 @@ function read(pieces: readonly Buffer[], isMasked = false) {
     closes: [] as number[],
   };
   const reader = new FrameReader(isMasked, {
-    onBytes: (bytes) => seen.bytes.push(bytes),
+    onBytes: (bytes) => seen.bytes.push(Buffer.from(bytes)),
     onText: (text) => seen.texts.push(text),
     onPing: (payload) => seen.pings.push(payload.toString()),
     onClose: (code) => seen.closes.push(code),
@@ -157,4 +157,20 @@ test("X-07 fragments are one message: together they may not be longer than one",
   ];
   expect(read(frames).stream).toHaveLength(MAX_PAYLOAD);
   expect(() => read([...frames, write({ opcode: 0, payload: bytes("x") })])).toThrow(FrameError);
+});
+
+test("a short message takes the place of the last one that was as long, unless that one is kept", () => {
+  const told: Buffer[] = [];
+  const ignore = (): void => undefined;
+  const reader = new FrameReader(false, {
+    onBytes: (piece) => {
+      told.push(piece);
+      if (piece[0] === "b".charCodeAt(0)) reader.keep();
+    },
+    onText: ignore,
+    onPing: ignore,
+    onClose: ignore,
+  });
+  for (const letter of ["a", "b", "c"]) reader.push(write({ opcode: 2, payload: bytes(letter.repeat(20)) }));
+  expect(told.map((piece) => piece.toString("latin1")[0])).toEqual(["b", "b", "c"]);
 });

@@ -55,7 +55,8 @@ describe.each(ends)("as %s", (_, open) => {
   beforeEach(async () => {
     pair = await open();
     [stream, texts] = [[], []];
-    pair.link.on("bytes", (bytes) => stream.push(bytes)).on("text", (text) => texts.push(text));
+    pair.link.hearBytes((bytes) => stream.push(Buffer.from(bytes)));
+    pair.link.on("text", (text) => texts.push(text));
   });
   afterEach(() => {
     pair.link.terminate();
@@ -75,6 +76,22 @@ describe.each(ends)("as %s", (_, open) => {
     pair.peer.send("the last line");
     await expect.poll(() => texts).toEqual(["the last line"]);
     expect(Buffer.concat(stream).equals(Buffer.concat(payloads))).toBe(true);
+  });
+
+  test("short messages of one length wait as they are while nobody reads", async () => {
+    const filler = Buffer.alloc(1_000_000);
+    const short = Array.from({ length: 100 }, (_, i) => Buffer.alloc(64, i + 1));
+    const heard: Buffer[] = [];
+    pair.peer.on("message", (data: Buffer) => heard.push(data));
+    for (const payload of short) pair.link.sendBytes(payload);
+    pair.peer.pause();
+    for (let i = 0; i < 20; i++) pair.link.sendBytes(filler);
+    expect(pair.link.bufferedAmount).toBeGreaterThan(0);
+    for (const payload of short) pair.link.sendBytes(payload);
+    pair.peer.resume();
+    await expect.poll(() => heard.length, { timeout: 30_000 }).toBe(220);
+    expect(Buffer.concat(heard.slice(0, 100)).equals(Buffer.concat(short))).toBe(true);
+    expect(Buffer.concat(heard.slice(120)).equals(Buffer.concat(short))).toBe(true);
   });
 
   test("what is sent is not changed, and is said to have left", async () => {
