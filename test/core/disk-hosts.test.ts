@@ -69,6 +69,15 @@ describe.each(engines)("disks on hosts, $engine", ({ create }) => {
     });
   });
 
+  test("a disk is made where nothing is known of the room yet, when there is no better place", async () => {
+    const never = new Promise<never>(() => undefined);
+    const silent = (verb: string) => (verb === "room" ? never : Promise.resolve());
+    boxes.box2.before = silent;
+    expect(await nodeOf(await make("known"))).toBe("box1");
+    boxes.box1.before = silent;
+    expect(await nodeOf(await make("wished", "box2"))).toBe("box2");
+  });
+
   test("clones and restored disks are beside their source, and all that is read is read there", async () => {
     const id = await make("work", "box1");
     const volume = [...boxes.box1.disks.values()][0];

@@ -1,4 +1,5 @@
 /** Where a disk is, and where a new one is made. A disk never moves: its clones, and what is restored from its snapshots, are beside it. */
+import { setTimeout as pause } from "node:timers/promises";
 import { Problem } from "../../api/errors.ts";
 import { nearest } from "../../api/nearest.ts";
 import type { DiskEngine } from "../../drivers/disks.ts";
@@ -8,10 +9,10 @@ import { listCordons } from "../../store/cordons.ts";
 import type { DiskRow } from "../../store/disk-tables.ts";
 import type { Db, ReservationRow } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
-import { bounded, wordsOf } from "../pods/pod.ts";
+import { wordsOf } from "../pods/pod.ts";
 
-/** Who creates a disk is waiting. */
-const ROOM_MS = 5000;
+/** Who creates a disk is waiting: longer for the best of several hosts than to hear that the only one is away. */
+const [CHOICE_MS, NO_CHOICE_MS] = [2000, 1000];
 
 /** What works on the disks of a host. Throws DriverError where there is none. */
 export function diskEngine({ disks }: Pick<Core, "disks">, host: string | null): DiskEngine {
@@ -19,7 +20,7 @@ export function diskEngine({ disks }: Pick<Core, "disks">, host: string | null):
   throw new DriverError("this server has no disks now");
 }
 
-/** Of what cannot be asked there is only why. */
+/** Of what cannot be asked there is only why; of what has not answered yet, neither: what works on disks may only be being put there. */
 interface Room {
   readonly host: string | null;
   readonly bytes?: number;
@@ -27,8 +28,8 @@ interface Room {
 }
 
 /**
- * The host of a new disk: the one that is wished for, else of those that take new reservations the one with the most room. Throws
- * Problem invalid_input for one that is not known, impossible_request without disks, unavailable when it cannot be asked.
+ * The host of a new disk: the one that is wished for, else of those that take new reservations the one with the most room, as far as they
+ * answer in time. Throws Problem invalid_input for one that is not known, impossible_request without disks, unavailable when none can be asked.
  */
 export async function chooseHost(core: Core, wish: string | undefined): Promise<string | null> {
   const { disks } = core;
@@ -36,14 +37,13 @@ export async function chooseHost(core: Core, wish: string | undefined): Promise<
   if (disks.names.includes(null)) return requireNone(wish);
   const names = disks.names.filter((name) => name !== null);
   if (wish !== undefined && !names.includes(wish)) throw unknownHost(wish, names);
-  const rooms = await Promise.all(
-    (wish === undefined ? await takingNew(core, names) : [wish]).map((host) => roomOn(core, host)),
-  );
-  const best = rooms.reduce<Room | undefined>(
-    (most, room) => ((room.bytes ?? -1) > (most?.bytes ?? -1) ? room : most),
-    undefined,
-  );
-  if (best?.bytes !== undefined) return best.host;
+  const hosts = wish === undefined ? await takingNew(core, names) : [wish];
+  const patienceMs = hosts.length > 1 ? CHOICE_MS : NO_CHOICE_MS;
+  const rooms = await Promise.all(hosts.map((host) => roomOn(core, host, patienceMs)));
+  const [best] = rooms
+    .filter(({ fault }) => fault === undefined)
+    .sort((one, other) => (other.bytes ?? -1) - (one.bytes ?? -1));
+  if (best) return best.host;
   const faults = rooms.map(({ host, fault }) => `${host}: ${fault}`).join("; ");
   throw new Problem("unavailable", `no disk can be created now; ${faults}`, { retryAfter: 5 });
 }
@@ -72,9 +72,11 @@ async function takingNew(core: Core, names: readonly string[]): Promise<readonly
   return taking.length === 0 ? names : taking;
 }
 
-async function roomOn(core: Core, host: string): Promise<Room> {
+async function roomOn(core: Core, host: string, patienceMs: number): Promise<Room> {
   try {
-    return { host, bytes: await bounded("room", diskEngine(core, host).room(), ROOM_MS) };
+    const asked = diskEngine(core, host).room();
+    const late = pause(patienceMs, { host }, { ref: false });
+    return await Promise.race([asked.then((bytes) => ({ host, bytes })), late]);
   } catch (error) {
     return { host, fault: wordsOf(error) };
   }
