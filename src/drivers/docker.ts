@@ -34,6 +34,7 @@ import {
   type Driver,
   DriverError,
   type InspectAsk,
+  type Later,
   LaunchRefused,
   type LogLine,
   type NodeCapacity,
@@ -91,12 +92,12 @@ export class DockerDriver implements Driver {
     return asking(async () => (await Promise.all(hosts.map((host) => host.nodes()))).flat());
   }
 
-  launch(spec: PodSpec): Promise<void> {
+  launch(spec: PodSpec, later?: Later): Promise<void> {
     const { name } = spec;
     const note = (line: string) => this.#buildLog.note(name, line);
-    return this.#launches.start(name, note, (preparing) =>
-      this.#turns.take(name, () => asking(() => this.#launch(spec, preparing))),
-    );
+    const work = (preparing: Preparing) =>
+      this.#turns.take(name, () => asking(() => this.#launch(spec, preparing)));
+    return this.#launches.start(name, { note, work, later });
   }
 
   async #launch(spec: PodSpec, preparing: Preparing): Promise<void> {

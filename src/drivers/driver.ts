@@ -185,6 +185,8 @@ export interface BuiltImages {
   removeLeftovers(): Promise<void>;
 }
 
+export type Later = (coming: Promise<void>) => void;
+
 export interface Driver {
   readonly name: string;
   /** Undefined for a driver whose pods are given no image. */
@@ -198,8 +200,11 @@ export interface Driver {
   /** What it asks, each behind a breaker of its own, as this process has found it. */
   readonly places?: readonly OutsideService[];
   capacity(): Promise<NodeCapacity[]>;
-  /** Resolves once the pod is accepted; again with the same name is the same pod. Throws LaunchRefused for good, DriverError to try again. */
-  launch(spec: PodSpec): Promise<void>;
+  /**
+   * Resolves once the pod is accepted; again with the same name is the same pod. One that is still to come then, since its image is,
+   * gives `later` what resolves when it is there, and rejects when it will not be. Throws LaunchRefused for good, DriverError to try again.
+   */
+  launch(spec: PodSpec, later?: Later): Promise<void>;
   inspect(name: string, ask?: InspectAsk): Promise<PodView>;
   update(name: string, change: PodUpdate): Promise<void>;
   /** Resolves when nothing of the pod is left; at once when there is none. `node` as in InspectAsk. */

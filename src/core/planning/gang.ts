@@ -2,6 +2,7 @@
 import {
   type Activity,
   type Driver,
+  type Later,
   LaunchRefused,
   type PodSpec,
   type PodUpdate,
@@ -59,9 +60,9 @@ export async function inspectPods(
   return together;
 }
 
-/** Launches all that is not there yet. Throws what is final (LaunchRefused) before what may pass. */
-export const launchPods = (driver: Driver, specs: readonly PodSpec[]): Promise<void> =>
-  allOrThrow(specs.map((spec) => driver.launch(spec)));
+/** Launches all that is not there yet; `later` is told of each that is still to come. Throws what is final (LaunchRefused) before what may pass. */
+export const launchPods = (driver: Driver, specs: readonly PodSpec[], later: Later): Promise<void> =>
+  allOrThrow(specs.map((spec) => driver.launch(spec, later)));
 
 export const updatePods = (driver: Driver, row: Pods, change: PodUpdate): Promise<void> =>
   allOrThrow(podNames(row).map((name) => driver.update(name, change)));

@@ -18,19 +18,20 @@ export async function launch(work: Work, row: ReservationRow): Promise<Progress>
   const { core } = work;
   const refused = await untrusted(core, row);
   if (refused !== undefined) return { row, facts: { refused } };
+  const late = () => takeBack(core, row);
   let launching: Promise<void> | undefined;
   try {
     const specs = await core.store.read((db, now) => podSpecs(core, db, row, now));
-    launching = launchPods(core.driver, specs);
+    // What never comes need not be taken back.
+    launching = launchPods(core.driver, specs, (coming) => void coming.then(late, () => undefined));
     await bounded("launch", launching);
   } catch (error) {
-    const late = () => takeBack(core, row);
     launching?.then(late, late);
     if (error instanceof LaunchRefused)
       return { row, facts: { refused: `the pod cannot be launched: ${error.message}` } };
     return { row, facts: { failure: `launching failed: ${wordsOf(error)}` } };
   }
-  await takeBack(core, row);
+  await late();
   // A server that takes over launches again, which is the same pod: the first time counts.
   const noted = row.launched_at ? row : await note(work, row, (tx) => ({ launched_at: tx.at }));
   return { row: noted, facts: { launched: true } };

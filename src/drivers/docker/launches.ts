@@ -1,10 +1,17 @@
 /** Launches that take longer than a caller waits: an image has to come. They go on by themselves, and are told of by the pod's state. */
 import { setTimeout as pause } from "node:timers/promises";
+import type { Later } from "../driver.ts";
 import type { Preparing } from "./preparing.ts";
 import { Recent } from "./recent.ts";
 
 /** A launch is told as accepted after this. */
 const ACCEPTED_MS = 3000;
+
+interface Launch {
+  note(line: string): void;
+  work(preparing: Preparing): Promise<void>;
+  readonly later?: Later | undefined;
+}
 
 interface Job {
   reason: string;
@@ -17,15 +24,11 @@ export class Launches {
   /** Of those whose caller had gone: told to the next one. */
   readonly #failures = new Recent<unknown>();
 
-  /** Resolves when it is done, or goes on; throws what this one, or the one that went on before, threw. */
-  async start(
-    pod: string,
-    note: (line: string) => void,
-    work: (preparing: Preparing) => Promise<void>,
-  ): Promise<void> {
+  /** Resolves when it is done, or goes on, which `later` is told; throws what this one, or the one that went on before, threw. */
+  async start(pod: string, launch: Launch): Promise<void> {
     const failure = this.#failures.get(pod);
     if (this.#failures.delete(pod)) throw failure;
-    const job = this.#jobs.get(pod) ?? this.#begin(pod, note, work);
+    const job = this.#jobs.get(pod) ?? this.#begin(pod, launch);
     const waiting = new AbortController();
     const outcome = await Promise.race([
       job.done.then(
@@ -35,12 +38,12 @@ export class Launches {
       pause(ACCEPTED_MS, { over: false }, { signal: waiting.signal, ref: false }),
     ]);
     waiting.abort();
-    if (!outcome.over) return;
+    if (!outcome.over) return launch.later?.(job.done);
     this.#failures.delete(pod);
     if ("error" in outcome) throw outcome.error;
   }
 
-  #begin(pod: string, note: (line: string) => void, work: (preparing: Preparing) => Promise<void>): Job {
+  #begin(pod: string, { note, work }: Launch): Job {
     const stop = new AbortController();
     const say = (reason: string): void => {
       job.reason = reason;
