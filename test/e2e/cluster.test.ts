@@ -6,42 +6,19 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createCore } from "../../src/core/core.ts";
-import { issueToken } from "../../src/core/people/issue.ts";
-import { createUser } from "../../src/core/people/users.ts";
 import { openStore, type Store } from "../../src/store/db.ts";
+import { type Acknowledged, allReservations, checkPromises, FINAL } from "../helpers/acknowledged.ts";
 import { type Cluster, runCluster, tolerated } from "../helpers/cluster.ts";
-import { createFakeDriver } from "../helpers/fake-driver.ts";
 import { temporaryHome } from "../helpers/gpu-dev.ts";
+import { makeUser } from "../helpers/made-user.ts";
 import { createDatabase } from "../helpers/postgres.ts";
 import { chosenSeed } from "../helpers/random.ts";
-import {
-  type Acknowledged,
-  allReservations,
-  checkPromises,
-  FINAL,
-  nothingLeft,
-  podsMatch,
-  until,
-} from "../helpers/soak.ts";
+import { nothingLeft, podsMatch, until } from "../helpers/soak.ts";
 
 const LONG = process.env.GPU_DEV_SOAK !== undefined;
 const [FOR_MS, BETWEEN_MS] = LONG ? [300_000, 6000] : [2500, 1200];
 /** A guard: leases end after 15 s. */
 const GUARD_MS = 150_000;
-
-/** A user whose token is no server's: it outlives them all. */
-async function makeUser(store: Store): Promise<string> {
-  const core = createCore({
-    store,
-    driver: createFakeDriver(),
-    settings: { domain: "soak.test" },
-    log: () => undefined,
-    probe: async () => ({ ok: true }),
-  });
-  const { id } = await createUser(core, "soak", "admin");
-  return (await issueToken(core, id, { label: "soak" })).token;
-}
 
 test("L-05 L-16 S-01 A-13 three servers on one PostgreSQL, killed at random, keep every promise", {
   timeout: 600_000,
@@ -51,7 +28,7 @@ test("L-05 L-16 S-01 A-13 three servers on one PostgreSQL, killed at random, kee
   const store = await openStore({ url: database.url });
   const seed = chosenSeed();
   console.log(`cluster seed ${seed}`);
-  const token = await makeUser(store);
+  const token = await makeUser(store, "soak", "admin");
   const seen: Acknowledged = { created: new Set(), cancelled: new Set() };
   const key = join(home, "key");
   expect(spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]).status).toBe(0);

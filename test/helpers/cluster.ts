@@ -5,9 +5,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { BadReply, type Client, createClient, RefusedRequest } from "../../src/api/client.ts";
+import type { Acknowledged } from "./acknowledged.ts";
 import { randomFrom } from "./random.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
-import type { Acknowledged } from "./soak.ts";
 
 export interface ClusterOptions {
   readonly home: string;

@@ -1,84 +1,171 @@
 /** The ground of a soak whose pods are containers: what lives there, and what hits it beside the kills of the server. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Reservation } from "../../src/api/reservations.ts";
+import { DiskCrowd } from "./disk-crowd.ts";
 import type { DockerEngine } from "./docker-engine.ts";
+import { Dice } from "./random.ts";
 import type { Ground } from "./soak.ts";
 
-const LABEL = "gpu-dev.pod";
+const POD = "gpu-dev.pod";
+const DISK = "gpu-dev.disk";
+const POLL_MS = 50;
+const AGENT = "label=gpu-dev.part=disk-agent";
+
+export interface DockerGroundOptions {
+  readonly engine: DockerEngine;
+  /** Of pods. */
+  readonly image: string;
+  readonly home: string;
+  readonly publicKey: string;
+  /** Of the soak's second user. */
+  readonly token: string;
+}
+
+/** In ten rounds each comes as often as it is here, at any instant of its round; a pod is hit in two ways. */
+const STRIKES = [
+  "engine",
+  "engine",
+  "kill",
+  "kill",
+  "rm",
+  "rm",
+  "agent",
+  "agent",
+  "engine at work",
+  "none",
+] as const;
+type Strike = (typeof STRIKES)[number];
 
 export class DockerGround implements Ground {
   readonly args: readonly string[];
+  readonly crowd: DiskCrowd;
   readonly #engine: DockerEngine;
   /** Pods whose container we ended. */
-  readonly #hit = new Set<string>();
+  readonly #ended = new Set<string>();
   /** What hit what, for who reads the log. */
-  readonly strikes = { engine: 0, killed: 0, removed: 0, none: 0 };
+  readonly strikes: Record<Strike, number> = {
+    engine: 0,
+    kill: 0,
+    rm: 0,
+    agent: 0,
+    "engine at work": 0,
+    none: 0,
+  };
+  readonly #deck: Strike[] = [];
 
   /** The engine keeps containers over its own end (`--live-restore`): what fails then, and was not hit itself, is a finding. */
-  constructor(engine: DockerEngine, image: string) {
+  constructor(options: DockerGroundOptions) {
+    const { engine, image } = options;
     this.#engine = engine;
-    this.args = ["--docker", engine.url, "--image", image];
+    this.crowd = new DiskCrowd(options, (...given) => this.#runIn(...given));
+    this.args = ["--docker", engine.url, "--image", image, "--simulate", this.crowd.gpus];
   }
 
-  /** The engine, or a container of a pod, or nothing more: at any instant of the round. */
-  async strike(random: () => number): Promise<void> {
-    const [what, after, which] = [random(), random(), random()];
-    await pause(after * 2000);
-    if (what < 0.3) await this.#hitEngine(which);
-    else if (what < 0.9) await this.#hitContainer(which, what < 0.6 ? "kill" : "rm");
+  /** The engine, a container of a pod, or in the middle of what is done with a disk its agent or the engine. */
+  async strike(random: () => number, roundMs: number): Promise<void> {
+    const dice = new Dice(random() * 2 ** 32);
+    if (this.#deck.length === 0) this.#deck.push(...STRIKES);
+    const [drawn = "none"] = this.#deck.splice(dice.upTo(this.#deck.length), 1);
+    const [after, which] = [dice.random() * roundMs, dice.random()];
+    const what = await this.#hit(drawn, after, which);
+    this.strikes[what] += 1;
+  }
+
+  /** What became of it. */
+  async #hit(what: Strike, afterMs: number, which: number): Promise<Strike> {
+    if (what === "none") return what;
+    if (what === "agent" || what === "engine at work") {
+      const agent = await this.#agentComes(2 * afterMs);
+      if (agent === undefined) return "none";
+      await pause(afterMs / 2);
+      if (what === "agent") await this.#unlessGone("kill", agent);
+      else await this.#hitEngine(which);
+      return what;
+    }
+    await pause(afterMs);
+    if (what !== "engine") return this.#hitContainer(which, what);
+    await this.#hitEngine(which);
+    return what;
+  }
+
+  async #agentComes(withinMs: number): Promise<string | undefined> {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      const [agent] = await this.#list("ps", "--filter", AGENT, "--quiet");
+      if (agent !== undefined || performance.now() > until) return agent;
+      await pause(POLL_MS);
+    }
   }
 
   async #hitEngine(which: number): Promise<void> {
-    this.strikes.engine += 1;
     await this.#engine.kill();
     await pause(which * 300);
     await this.#engine.start();
   }
 
-  async #hitContainer(which: number, how: "kill" | "rm"): Promise<void> {
+  async #hitContainer(which: number, how: "kill" | "rm"): Promise<Strike> {
     const pods = (await this.#pods()).filter(({ state }) => state === "running");
     const pod = pods[Math.floor(which * pods.length)];
-    if (!pod) {
-      this.strikes.none += 1;
-      return;
-    }
-    this.#hit.add(pod.name);
-    this.strikes[how === "kill" ? "killed" : "removed"] += 1;
-    // It may have ended meanwhile.
-    await this.#engine.docker(how, ...(how === "rm" ? ["--force"] : []), pod.id).catch(() => undefined);
+    if (!pod) return "none";
+    this.#ended.add(pod.name);
+    await this.#unlessGone(how, ...(how === "rm" ? ["--force"] : []), pod.id);
+    return how;
   }
 
-  mayFail = ({ id, attempt }: Reservation): boolean => this.#hit.has(`${id}-${attempt}`);
+  /** It may have ended meanwhile. */
+  async #unlessGone(...words: string[]): Promise<string | undefined> {
+    return this.#engine.docker(...words).catch(() => undefined);
+  }
 
+  async #runIn(pod: string, script: string, word: string): Promise<string | undefined> {
+    const found = await this.#unlessGone("ps", "--filter", `label=${POD}=${pod}`, "--quiet");
+    return found ? this.#unlessGone("exec", found, "sh", "-ec", script, word) : undefined;
+  }
+
+  mayFail = ({ id, attempt }: Reservation): boolean => this.#ended.has(`${id}-${attempt}`);
+
+  /** And no disk is in two of them. */
   async podsMatch(all: Reservation[]): Promise<boolean> {
     const expected = all.filter((r) => r.state === "active").map((r) => `${r.id}-${r.attempt} running`);
-    const found = (await this.#pods()).map(({ name, state }) => `${name} ${state}`);
+    const pods = await this.#pods();
+    const disks = pods.flatMap(({ disk }) => (disk === "" ? [] : [disk]));
+    if (new Set(disks).size < disks.length) throw new Error(`a disk is in two pods: ${disks.join(", ")}`);
+    const found = pods.map(({ name, state }) => `${name} ${state}`);
     return expected.sort().join() === found.sort().join();
   }
 
   /**
-   * Nothing in the engine but what the next pod needs: the network and the volumes of the deployment. Of its parts (agents, probes) whose
-   * server was killed, those that never ran may be there: the next server takes them away when they are ten minutes old.
+   * Nothing in the engine but what the next pod needs: the image that pods are made of, and of the deployment its parts' images, the
+   * network and the volumes, that of the disks empty. Of its parts (agents, probes) whose server was killed, those that never ran, and
+   * helpers that have, may be there: a later server takes them away when they are old.
    */
   async nothingLeft(): Promise<boolean> {
-    const [containers, volumes, networks] = await Promise.all([
+    const [containers, volumes, networks, images] = await Promise.all([
       this.#list("ps", "--all", "--format", `{{.Label "gpu-dev.part"}} {{.State}}`),
       this.#list("volume", "ls", "--format", "{{.Name}}"),
       this.#list("network", "ls", "--filter", "type=custom", "--quiet"),
+      this.#list("images", "--all", "--format", "{{.Repository}}"),
     ]);
-    const left = containers.filter((line) => !/^[a-z-]+ (?:created|exited|dead)$/.test(line));
-    const strange = volumes.filter(
-      (name) => !/^gpu-dev-[a-z2-7]{8}-(?:tools-[0-9a-f]{16}|disks)$/.test(name),
+    const left = containers.filter((line) => !/^(?:[a-z-]+ created|helper exited)$/.test(line));
+    const strange = [
+      ...volumes.filter((name) => !/^gpu-dev-[a-z2-7]{8}-(?:tools-[0-9a-f]{16}|disks)$/.test(name)),
+      ...images.filter((name) => !/^gpu-dev-(?:test\/busybox|[a-z2-7]{8}-(?:tools|disk-agent))$/.test(name)),
+    ];
+    return (
+      left.length + strange.length === 0 &&
+      volumes.length <= 2 &&
+      networks.length <= 1 &&
+      images.length <= 3 &&
+      this.#engine.mounts().every((at) => !at.includes("/overlay"))
     );
-    return left.length + strange.length === 0 && volumes.length <= 2 && networks.length <= 1;
   }
 
-  async #pods(): Promise<{ id: string; name: string; state: string }[]> {
-    const format = `{{.ID}} {{.Label "${LABEL}"}} {{.State}}`;
-    const lines = await this.#list("ps", "--all", "--filter", `label=${LABEL}`, "--format", format);
+  async #pods(): Promise<{ id: string; name: string; state: string; disk: string }[]> {
+    const format = `{{.ID}} {{.Label "${POD}"}} {{.State}} {{.Label "${DISK}"}}`;
+    const lines = await this.#list("ps", "--all", "--filter", `label=${POD}`, "--format", format);
     return lines.map((line) => {
-      const [id = "", name = "", state = ""] = line.split(" ");
-      return { id, name, state };
+      const [id = "", name = "", state = "", disk = ""] = line.split(" ");
+      return { id, name, state, disk };
     });
   }
 

@@ -115,6 +115,12 @@ export class EngineProcess {
     return existsSync(file) ? readFileSync(file, "utf8") : "";
   }
 
+  /** Where it has mounted something, which is not what is mounted in its containers alone. */
+  mounts(): string[] {
+    const lines = readFileSync(this.inside("/proc/1/mounts"), "utf8").trim().split("\n");
+    return lines.map((line) => line.split(" ")[1] ?? "");
+  }
+
   async #order(order: string): Promise<void> {
     if (this.#keeper === undefined) this.#open();
     this.#keeper?.stdin?.write(`${order}\n`);

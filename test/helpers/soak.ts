@@ -8,9 +8,10 @@ import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { RefusedRequest } from "../../src/api/client.ts";
+import { type Client, RefusedRequest } from "../../src/api/client.ts";
 import type { Reservation } from "../../src/api/reservations.ts";
-import { PREPARING_MS } from "../../src/core/lifecycle.ts";
+import { type Acknowledged, allReservations, checkPromises, FINAL } from "./acknowledged.ts";
+import { Finding } from "./disk-book.ts";
 import { mountsBelow, processesNaming } from "./processes.ts";
 import { randomFrom } from "./random.ts";
 import { launchServer, type ServerProcess, startServerProcess } from "./server-process.ts";
@@ -29,13 +30,30 @@ export interface SoakOptions {
 export interface Ground {
   /** More of the server's flags. */
   readonly args: readonly string[];
-  /** What else is hit in the time that a server lives. */
-  strike(random: () => number): Promise<void>;
+  /** What else is hit in the time that a server lives, which is about that long. */
+  strike(random: () => number, roundMs: number): Promise<void>;
   /** Whether a reservation may have failed by that. */
   mayFail(reservation: Reservation): boolean;
   /** Whether there is a pod for each active reservation, and none beside. */
   podsMatch(all: Reservation[]): Promise<boolean>;
   nothingLeft(): Promise<boolean>;
+  readonly crowd?: Crowd;
+}
+
+/** More users, with more wishes. */
+export interface Crowd {
+  /** All who reserve, the soak's own user among them. */
+  clients(server: ServerProcess): Client[];
+  /** Gives them what they begin with. */
+  begin(server: ServerProcess): Promise<void>;
+  /** What they do as long as the server lives; a Finding is one, anything else is that it does not live. */
+  act(server: ServerProcess, random: () => number): Promise<unknown>;
+  /** Throws when something is not as they were told, on a server that lives on. */
+  check(server: ServerProcess): Promise<void>;
+  /** Gives up what they have, without reservations by now; ms by which the clock has to go on until it is gone. */
+  leave(server: ServerProcess): Promise<number>;
+  /** Whether all that is gone. */
+  gone(): Promise<boolean>;
 }
 
 const dataDirectory = (home: string): Ground => ({
@@ -47,28 +65,26 @@ const dataDirectory = (home: string): Ground => ({
 });
 
 /** One for each who chooses. */
-type Dices = Readonly<Record<"kills" | "users" | "strikes", () => number>>;
-type Soak = SoakOptions & { readonly ground: Ground };
+type Dices = Readonly<Record<"kills" | "users" | "strikes" | "crowd", () => number>>;
+type Soak = SoakOptions & { readonly ground: Ground; startMs: number };
 
-/** What the server said yes to. */
-export interface Acknowledged {
-  readonly created: Set<string>;
-  readonly cancelled: Set<string>;
-}
-
-export const FINAL: ReadonlySet<string> = new Set(["expired", "cancelled", "failed"]);
+/** As long as none has been seen. */
+const FIRST_START_MS = 800;
+const LONGEST_LIFE_MS = 6000;
 const SIMULATED = { gpuType: "h100", count: 3 };
 
 /** Runs it all; throws with the seed's story when a promise is broken. */
 export async function soak(given: SoakOptions): Promise<void> {
-  const options: Soak = { ground: dataDirectory(given.home), ...given };
+  const options: Soak = { ground: dataDirectory(given.home), ...given, startMs: FIRST_START_MS };
   const random = randomFrom(options.seed);
   const seen: Acknowledged = { created: new Set(), cancelled: new Set() };
   let aheadMs = 0;
+  await begin(options);
   for (let round = 1; round <= options.kills; round += 1) {
     // Choices and instants come from generators of their own, so that none shifts the others in a replay.
     const [users, strikes] = [randomFrom(options.seed + round), randomFrom(options.seed - round)];
-    await killedRound(options, seen, aheadMs, { kills: random, users, strikes });
+    const crowd = randomFrom(options.seed ^ round);
+    await killedRound(options, seen, aheadMs, { kills: random, users, strikes, crowd });
     // Reservations last at least a minute: a jump makes some of them expire during the next round.
     if (random() < 0.3) aheadMs += 50_000 + Math.floor(random() * 20_000);
     if (round % 10 === 0) {
@@ -81,26 +97,65 @@ export async function soak(given: SoakOptions): Promise<void> {
   await finish(options, seen, aheadMs);
 }
 
+/** What takes long the first time only is not what is killed each time. */
+async function begin(options: Soak): Promise<void> {
+  const server = await startServerProcess(serverOptions(options, 0));
+  try {
+    await options.ground.crowd?.begin(server);
+  } finally {
+    await server.stop();
+  }
+}
+
 async function killedRound(options: Soak, seen: Acknowledged, aheadMs: number, random: Dices): Promise<void> {
+  const { ground, startMs } = options;
+  const began = performance.now();
   const { child, ready } = launchServer(serverOptions(options, aheadMs));
-  const users = ready.then((server) => act(server, options, seen, random.users)).catch(whyItStopped);
-  await Promise.all([killServer(child, ready, random.kills), options.ground.strike(random.strikes)]);
+  const started = ready.then(() => {
+    options.startMs = performance.now() - began;
+  });
+  // Whoever waits for it hears of it.
+  started.catch(() => undefined);
+  const users = ready.then((server) => actTogether(server, options, seen, random)).catch(whyItStopped);
+  await Promise.all([
+    killServer(child, started, random.kills, startMs),
+    ground.strike(random.strikes, startMs + lifeMs(startMs)),
+  ]);
   const cause = await users;
   if (child.signalCode === null) throw new Error("the server ended by itself", { cause });
 }
 
-async function killServer(child: ChildProcess, ready: Promise<unknown>, random: () => number): Promise<void> {
+/** Waits for all, so that nothing of them goes on beside the next server. Throws a finding before what is none. */
+async function actTogether(server: ServerProcess, options: Soak, seen: Acknowledged, random: Dices) {
+  const all = await Promise.allSettled([
+    act(server, options, seen, random.users),
+    options.ground.crowd?.act(server, random.crowd),
+  ]);
+  const why = all.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  throw why.find((error) => error instanceof Finding) ?? why[0];
+}
+
+async function killServer(
+  child: ChildProcess,
+  ready: Promise<unknown>,
+  random: () => number,
+  startMs: number,
+): Promise<void> {
   // A quarter of the kills falls into the start, the others into what users do then.
   const [early, after] = [random() < 0.25, random()];
-  if (early) await pause(after * 800);
-  else await ready.then(() => pause(after * 1500)).catch(whyItStopped);
+  if (early) await pause(after * startMs);
+  else await ready.then(() => pause(after * lifeMs(startMs))).catch(whyItStopped);
   const exited = child.exitCode === null ? once(child, "exit") : undefined;
   child.kill("SIGKILL");
   await exited;
 }
 
+/** A machine that starts a server slowly does all else slowly too. */
+const lifeMs = (startMs: number): number => Math.min(3 * startMs, LONGEST_LIFE_MS);
+
 /** A killed server breaks off what its users do; anything else is a finding. */
 function whyItStopped(error: unknown): unknown {
+  if (error instanceof Finding) throw error;
   if (error instanceof RefusedRequest && error.problem.status === 500) throw error;
   return error;
 }
@@ -108,6 +163,8 @@ function whyItStopped(error: unknown): unknown {
 const serverOptions = (options: Soak, aheadMs: number) => ({
   home: options.home,
   aheadMs,
+  // What a killed one did not write there, those that are stopped do.
+  env: { NODE_COMPILE_CACHE: join(options.home, "compiled") },
   args: ["--simulate", `${SIMULATED.gpuType}:${SIMULATED.count}`, ...options.ground.args],
 });
 
@@ -147,7 +204,7 @@ async function cancelOne(
 }
 
 /** It may expire first: that is an end too. */
-async function cancel(server: ServerProcess, id: string): Promise<void> {
+async function cancel(server: Pick<ServerProcess, "api">, id: string): Promise<void> {
   try {
     await server.api.cancelReservation({ params: { id } });
   } catch (error) {
@@ -155,19 +212,10 @@ async function cancel(server: ServerProcess, id: string): Promise<void> {
   }
 }
 
-/** All that its user ever had. */
-export async function allReservations(server: Pick<ServerProcess, "api">): Promise<Reservation[]> {
-  const all: Reservation[] = [];
-  let cursor: string | null = null;
-  do {
-    const query = { state: "all", limit: "500", ...(cursor === null ? {} : { cursor }) } as const;
-    const page: { items: Reservation[]; next_cursor: string | null } = await server.api.listReservations({
-      query,
-    });
-    all.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor !== null);
-  return all;
+/** Of all users. */
+async function everything({ ground }: Soak, server: ServerProcess): Promise<Reservation[]> {
+  const clients = ground.crowd?.clients(server) ?? [server.api];
+  return (await Promise.all(clients.map((api) => allReservations({ api })))).flat();
 }
 
 /** Starts the server, lets it recover, checks every promise, and stops it. */
@@ -175,43 +223,19 @@ async function settled(options: Soak, seen: Acknowledged, aheadMs: number): Prom
   const server = await startServerProcess(serverOptions(options, aheadMs));
   try {
     await until("nothing is under way", async () =>
-      (await allReservations(server)).every((r) => r.state !== "preparing" && r.state !== "ending"),
+      (await everything(options, server)).every((r) => r.state !== "preparing" && r.state !== "ending"),
     );
     await until("the pods are those of the active ones", async () =>
-      options.ground.podsMatch(await allReservations(server)),
+      options.ground.podsMatch(await everything(options, server)),
     );
-    checkPromises(seen, await allReservations(server), options.ground.mayFail);
+    await options.ground.crowd?.check(server);
+    checkPromises(seen, await everything(options, server), options.ground.mayFail);
   } catch (error) {
     throw new Error(`seed ${options.seed}: ${(error as Error).message}\n${server.log()}`, { cause: error });
   } finally {
     await server.stop();
   }
 }
-
-/** What was acknowledged is so, nothing failed but what may, and no GPU is given twice. */
-export function checkPromises(
-  seen: Acknowledged,
-  all: Reservation[],
-  mayFail: (reservation: Reservation) => boolean = () => false,
-): void {
-  const byId = new Map(all.map((r) => [r.id, r]));
-  for (const id of seen.created) if (!byId.has(id)) throw new Error(`${id} was acknowledged and is lost`);
-  for (const id of seen.cancelled)
-    if (!FINAL.has(byId.get(id)?.state ?? ""))
-      throw new Error(`${id} was cancelled and is ${byId.get(id)?.state}`);
-  const failed = all.filter((r) => r.state === "failed" && !hadItsTime(r) && !mayFail(r));
-  if (failed.length > 0)
-    throw new Error(`a kill made a reservation fail: ${failed[0]?.id} ${failed[0]?.reason}`);
-  const gpus = all
-    .filter((r) => !FINAL.has(r.state))
-    .flatMap((r) => r.gpus.map((g) => `${r.node} ${r.gpu_type} ${g}`));
-  if (new Set(gpus).size !== gpus.length) throw new Error(`a GPU was given twice: ${gpus.join(", ")}`);
-}
-
-/** A clock that jumps may use up what a pod has to start in, and a slow machine too, when no server lives long enough to start it. */
-const hadItsTime = ({ reason, created_at, ended_at }: Reservation): boolean =>
-  reason?.startsWith("not ready in time") === true &&
-  Date.parse(ended_at ?? "") - Date.parse(created_at) >= PREPARING_MS;
 
 /** One pod directory and at least one process for each active reservation, and none beside. */
 export function podsMatch(options: { readonly home: string }, all: Reservation[]): boolean {
@@ -224,18 +248,29 @@ export function podsMatch(options: { readonly home: string }, all: Reservation[]
   );
 }
 
-/** Cancels what is left, and proves that nothing remains. */
+/** Ends what is left, and proves that nothing remains. */
 async function finish(options: Soak, seen: Acknowledged, aheadMs: number): Promise<void> {
   await settled(options, seen, aheadMs);
   const server = await startServerProcess(serverOptions(options, aheadMs));
-  for (const r of await allReservations(server)) if (!FINAL.has(r.state)) await cancel(server, r.id);
+  const { crowd } = options.ground;
+  for (const api of crowd?.clients(server) ?? [server.api])
+    for (const r of await allReservations({ api })) if (!FINAL.has(r.state)) await cancel({ api }, r.id);
   await until("everything ended", async () =>
-    (await allReservations(server)).every((r) => FINAL.has(r.state)),
+    (await everything(options, server)).every((r) => FINAL.has(r.state)),
   );
   const used = (await server.api.listAvailability({ query: {} })).items.filter((a) => a.used > 0);
   if (used.length > 0) throw new Error(`still allocated: ${JSON.stringify(used)}`);
+  const moreMs = await crowd?.leave(server);
   await server.stop();
+  if (moreMs !== undefined) await forgotten(options, aheadMs + moreMs);
   await until("nothing is left", () => options.ground.nothingLeft());
+}
+
+/** What its users gave up goes when its time is over. */
+async function forgotten(options: Soak, aheadMs: number): Promise<void> {
+  const server = await startServerProcess(serverOptions(options, aheadMs));
+  await until("what was given up is gone", async () => options.ground.crowd?.gone() ?? true);
+  await server.stop();
 }
 
 /** Neither a pod nor a process nor a mount is there. */
@@ -246,7 +281,7 @@ export function nothingLeft(home: string): boolean {
 }
 
 /** Polls a real condition of the outside; the limit is a guard against hanging. */
-export async function until(what: string, holds: () => Promise<boolean>, limitMs = 120_000): Promise<void> {
+export async function until(what: string, holds: () => Promise<boolean>, limitMs = 300_000): Promise<void> {
   const limit = Date.now() + limitMs;
   while (!(await holds())) {
     if (Date.now() > limit) throw new Error(`waited ${limitMs / 1000} s in vain: ${what}`);
