@@ -30,7 +30,7 @@ export async function diagnose(
     const last = await listEvents(db, id, Math.max(0, found.version - MOST_EVENTS), MOST_EVENTS);
     return { row: found, seen: view, around: await surroundingsOf(core, db, found), events: last, now: at };
   });
-  const facts = row.attempt === 0 ? {} : await inspect({ core }, row, patienceMs);
+  const facts = row.attempt === 0 ? {} : await inspect({ core }, row, { remark: true, patienceMs });
   return {
     id,
     name: row.name,
@@ -80,7 +80,8 @@ function lastAttempt(row: ReservationRow): Diagnostics["ssh"]["last"] {
 function viewPod(row: ReservationRow, view: Facts["pod"]): Diagnostics["pod"] {
   const { attempt } = row;
   if (!view) return { name: null, attempt, state: "none", detail: null };
-  return { name: podName(row), attempt, state: view.state, detail: "reason" in view ? view.reason : null };
+  const detail = view.state === "running" ? view.remark : "reason" in view ? view.reason : undefined;
+  return { name: podName(row), attempt, state: view.state, detail: detail ?? null };
 }
 
 function viewStep(row: ReservationRow, step: Step): Diagnostics["next"] {

@@ -49,7 +49,8 @@ async function look(
 ): Promise<Rest | undefined> {
   try {
     let step = nextStep(row, {}, around, now);
-    if (step.do === "inspect") step = nextStep(row, await inspect(work, row, PATIENCE_MS), around, now);
+    if (step.do === "inspect")
+      step = nextStep(row, await inspect(work, row, { patienceMs: PATIENCE_MS }), around, now);
     if (!onlyWaits(row, step)) return undefined;
     return { id: row.id, version: row.version, nextStepAt: onGrid(now.getTime() + step.ms, step.ms) };
   } catch (error) {

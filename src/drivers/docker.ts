@@ -18,7 +18,7 @@ import type { DockerHost } from "./docker/host.ts";
 import type { Images } from "./docker/images.ts";
 import { launchContainer } from "./docker/launch.ts";
 import { Launches } from "./docker/launches.ts";
-import { saidBy } from "./docker/logs.ts";
+import { entrypointOver, saidBy } from "./docker/logs.ts";
 import type { Names } from "./docker/names.ts";
 import { gangNetwork, hasGang, leaveGang, podNetwork } from "./docker/network.ts";
 import { CONTROL, SSH_USER } from "./docker/places.ts";
@@ -136,14 +136,18 @@ export class DockerDriver implements Driver {
     );
   }
 
-  async inspect(name: string, { activity = false, node }: InspectAsk = {}): Promise<PodView> {
+  async inspect(name: string, { activity = false, remark = false, node }: InspectAsk = {}): Promise<PodView> {
     const reason = this.#launches.reason(name);
     const found = await asking(() => this.#where.find(name, node));
     const view = await asking(() => this.#view(found));
     if (view.state === "absent" && reason !== undefined) return { state: "starting", reason };
-    if (view.state !== "running" || !activity || !found) return view;
+    if (view.state !== "running" || !found) return view;
     const { engine } = found.host;
-    return { ...view, activity: await asking(() => activityOf(engine, found.container)) };
+    return {
+      ...view,
+      ...(activity && { activity: await asking(() => activityOf(engine, found.container)) }),
+      ...(remark && { remark: await asking(() => entrypointOver(engine, found.container.Id)) }),
+    };
   }
 
   async #view(found: Found | undefined): Promise<PodView> {

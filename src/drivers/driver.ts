@@ -166,12 +166,18 @@ export interface LogLine {
 export type PodView =
   | { readonly state: "absent" }
   | { readonly state: "starting"; readonly reason: string }
-  | { readonly state: "running"; readonly activity?: Activity | undefined }
+  | {
+      readonly state: "running";
+      readonly activity?: Activity | undefined;
+      readonly remark?: string | undefined;
+    }
   | { readonly state: "dead"; readonly reason: string };
 
 export interface InspectAsk {
   /** Also what goes on in it, where the driver can tell; that takes longer. */
   readonly activity?: boolean | undefined;
+  /** Also what its user may miss in it, though it runs; for a moment at which somebody wonders. */
+  readonly remark?: boolean | undefined;
   /** Where it was placed: it is there or nowhere, so that other nodes need not be asked. */
   readonly node?: string | undefined;
 }

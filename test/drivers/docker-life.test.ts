@@ -75,8 +75,9 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
   }
   const inPod = (id: string, ...words: string[]) => engine.docker("exec", rig.container(`${id}-1`), ...words);
 
-  test("L-11 the clock stands still: pods that were killed or ran out of memory are noticed, each with its reason", async () => {
-    const [killed, starved, well] = [await active(), await active(), await active()];
+  test("L-11 the clock stands still: pods that were killed, ran out of memory, were stopped or lost their sshd are noticed, each with its reason", async () => {
+    const [killed, starved, stopped, shut] = [await active(), await active(), await active(), await active()];
+    const well = await active();
     await rig.kill(`${killed}-1`);
     // The kernel takes the init first, as it does when nothing else is left to take.
     await inPod(starved, "sh", "-c", "echo 1000 >/proc/1/oom_score_adj");
@@ -84,12 +85,40 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
     await inPod(starved, "sh", "-c", "head -c 300000000 /dev/zero | tr '\\0' x | sort").catch(
       () => undefined,
     );
-    await expect.poll(async () => (await show(killed)).state, PATIENCE).toBe("failed");
-    expect((await show(killed)).reason).toContain("its first process was killed, and not for want of memory");
-    await expect.poll(async () => (await show(starved)).state, PATIENCE).toBe("failed");
-    expect((await show(starved)).reason).toContain("out of memory");
+    await engine.docker("stop", rig.container(`${stopped}-1`));
+    await inPod(shut, "sh", "-c", "kill $(cat /run/gpu-dev/sshd.pid)");
+    const words = {
+      [killed]: "its first process was killed, and not for want of memory",
+      [starved]: "out of memory",
+      [stopped]: "it was told to end, or its Docker Engine was",
+      [shut]: "its sshd ended",
+    };
+    for (const [id, reason] of Object.entries(words)) {
+      await expect.poll(async () => (await show(id)).state, PATIENCE).toBe("failed");
+      expect((await show(id)).reason).toContain(reason);
+    }
     expect((await show(well)).state).toBe("active");
     expect(await held()).toEqual(new Set([well]));
+  });
+
+  test("L-11 L-12 a pod whose container somebody took away is gone after a grace, and told so", async () => {
+    const [id, well] = [await active(), await active()];
+    await engine.docker("rm", "--force", rig.container(`${id}-1`));
+    await until(id, "failed", 1000);
+    expect((await show(id)).reason).toBe("the pod is gone");
+    expect(await held()).toEqual(new Set([well]));
+  });
+
+  test.each([
+    ["is restarted", () => engine.restart()],
+    ["crashes", () => engine.kill().then(() => engine.start())],
+  ])("L-11 an engine that %s takes its pods with it, which is told as what it is", async (_, act) => {
+    const id = await active();
+    await act();
+    await until(id, "failed");
+    expect((await show(id)).reason).toContain("Docker Engine");
+    expect(await held()).toEqual(new Set());
+    await active();
   });
 
   test("L-11 L-14 an engine that is away is said: nothing of a reservation ends, and its GPUs stay held, until it is back", async () => {

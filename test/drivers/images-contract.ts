@@ -36,6 +36,17 @@ export function imagesContract(rig: () => ImagesRig): void {
     }
   });
 
+  test("L-11 with which status an entrypoint ended is told, and the pod goes on", async () => {
+    const driver = await rig().driver();
+    // A shell that finds nothing to read.
+    const spec = await rig().named(driver, await rig().pushed("busybox"), { keepEntrypoint: true });
+    expect(await rig().launch(driver, spec)).toBeUndefined();
+    const remark = "the image's entrypoint ended with status 0";
+    const told = () => driver.inspect(spec.name, { remark: true });
+    await expect.poll(told).toEqual({ state: "running", remark });
+    expect((await driver.logs(spec.name)).map(({ text }) => text)).toContain(remark);
+  });
+
   test("with a login it comes, and who has none does not get it from the host that has it by now", async () => {
     const driver = await rig().driver();
     const ref = `${rig().closed.host}/team/busybox:1`;

@@ -2,6 +2,7 @@
 import {
   type Activity,
   type Driver,
+  type InspectAsk,
   type Later,
   LaunchRefused,
   type PodSpec,
@@ -31,7 +32,8 @@ export function viewTogether(views: readonly PodView[]): PodView {
         ? view
         : { ...view, reason: `node ${rank}: ${view.reason}` };
   }
-  return { state: "running", activity: activityOfAll(views) };
+  const remark = views.map((view) => (view.state === "running" ? view.remark : undefined)).find(Boolean);
+  return { state: "running", activity: activityOfAll(views), remark };
 }
 
 /** One that cannot tell leaves it open for all. */
@@ -49,7 +51,7 @@ function activityOfAll(views: readonly PodView[]): Activity | undefined {
 export async function inspectPods(
   driver: Driver,
   row: Pods,
-  ask: { readonly activity: boolean },
+  ask: Omit<InspectAsk, "node">,
 ): Promise<PodView> {
   const where = { ...ask, node: nodeOfPod(row) };
   const asked = await Promise.allSettled(podNames(row).map((name) => driver.inspect(name, where)));

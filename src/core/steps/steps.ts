@@ -60,11 +60,11 @@ export async function takeStep(work: Work, row: ReservationRow, facts: Facts, st
 export async function inspect(
   { core }: Pick<Work, "core">,
   row: ReservationRow,
-  patienceMs?: number,
+  { remark, patienceMs }: { readonly remark?: true; readonly patienceMs?: number } = {},
 ): Promise<Facts> {
   const activity = row.state === "active" && idleAfterS(core, row.gpu_type) !== undefined;
   try {
-    return { pod: await bounded("inspect", inspectPods(core.driver, row, { activity }), patienceMs) };
+    return { pod: await bounded("inspect", inspectPods(core.driver, row, { activity, remark }), patienceMs) };
   } catch (error) {
     return { pod: { state: "unknown", reason: `the driver could not be asked: ${wordsOf(error)}` } };
   }

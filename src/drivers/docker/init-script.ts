@@ -7,6 +7,7 @@
 import { NOTICE_FILE } from "../driver.ts";
 import { LOCK_FUNCTION } from "../local-disks/lock.ts";
 import { EXIT } from "./death.ts";
+import { ENTRYPOINT_ENDED } from "./entrypoint.ts";
 import { CONTROL, DISK, GRACE_S, HOME } from "./places.ts";
 import { BASH, TOOLS } from "./tools.ts";
 
@@ -113,13 +114,19 @@ printf -v now '%(%s)T' -1
 echo "$((now + seconds))" >"$control/deadline"
 sshd -D -e -f "$control/sshd_config" 2>&5 5<&- 6<&- &
 sshd=$!
-[ ! -e "$control/entrypoint" ] || bash "$control/entrypoint" "$uid" "$gid" 5<&- &
+entrypoint=
+[ ! -e "$control/entrypoint" ] || { bash "$control/entrypoint" "$uid" "$gid" 5<&- & entrypoint=$!; }
 mkfifo -m 600 "$control/tick"
 exec 4<>"$control/tick"
 while kill -0 "$sshd" 2>/dev/null; do
   read -r deadline <"$control/deadline"
   printf -v now '%(%s)T' -1
   [ "$now" -lt "$((deadline + ${GRACE_S}))" ] || end ${EXIT.deadline} "its deadline passed"
+  if [ -n "$entrypoint" ] && ! kill -0 "$entrypoint" 2>/dev/null; then
+    wait "$entrypoint"
+    echo "${ENTRYPOINT_ENDED} $?" >&5
+    entrypoint=
+  fi
   # Reading from this pipe is a way to wait that starts no process.
   read -r -t 1 -u 4
 done

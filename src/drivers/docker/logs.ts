@@ -2,10 +2,17 @@
 import type { LogLine } from "../driver.ts";
 import { parseLines } from "../kept-logs.ts";
 import type { Engine } from "./engine.ts";
+import { ENTRYPOINT_ENDED } from "./entrypoint.ts";
 import { allSaid } from "./frames.ts";
 
 const MOST_LINES = 1000;
 const MOST_BYTES = 512 * 1024;
+
+/** What was said of the image's entrypoint, when that has ended. */
+export async function entrypointOver(engine: Engine, container: string): Promise<string | undefined> {
+  const lines = await saidBy(engine, container);
+  return lines.find(({ text }) => text.startsWith(ENTRYPOINT_ENDED))?.text;
+}
 
 /** The last of it, oldest first. */
 export async function saidBy(engine: Engine, container: string): Promise<LogLine[]> {
