@@ -58,7 +58,8 @@ export class Images {
     this.#names = names;
     this.#default = ownImage;
     // The operator has chosen it.
-    const known = new Set([...rules.pull.known, parsed(ownImage).host]);
+    const own = parseImageReference(ownImage)?.host ?? [];
+    const known = new Set([...rules.pull.known].concat(own));
     this.#rules = { ...rules, pull: { ...rules.pull, known } };
   }
 
@@ -97,8 +98,8 @@ export class Images {
 
   /** The operator has chosen it: what is there is not asked for again. */
   async #own(host: ImageHost, logins: Logins, preparing: Preparing): Promise<Image> {
-    const image = parsed(this.#default);
-    return (await find(host.engine, this.#default)) ?? (await this.#pulled(host, image, logins, preparing));
+    const found = await find(host.engine, this.#default);
+    return found ?? (await this.#pulled(host, parsed(this.#default), logins, preparing));
   }
 
   /** By its whole name, so that no engine takes it for an id. What others pulled with a login of theirs is nobody else's: the registry is asked. */
