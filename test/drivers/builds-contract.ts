@@ -163,6 +163,14 @@ export function buildsContract(rig: () => ImagesRig): void {
     expect(await leftOf(owner)).toEqual([]);
   });
 
+  test("X-08 a build has no engine ask within its own network", async () => {
+    const driver = await rig().driver();
+    const lines = ["ARG HOST=169.254.169.254", "FROM $HOST/latest/meta-data"];
+    const refused = await rig().launch(driver, await rig().built(driver, lines));
+    expect(refused).toBeInstanceOf(LaunchRefused);
+    expect(String(refused)).toContain("images.registries");
+  });
+
   test("X-08 steps that a base image brings are refused", async () => {
     const driver = await rig().driver();
     const name = `${rig().open.host}/trigger:1`;
