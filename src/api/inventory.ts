@@ -33,6 +33,14 @@ export const gpuType = z.object({
 });
 export type GpuType = z.infer<typeof gpuType>;
 
+/** Of those that give nothing of a type. */
+const closedNode = z.object({
+  name: z.string(),
+  why: z.string().describe('In words, such as "it is cordoned"'),
+  since: instant.nullable(),
+});
+export type ClosedNode = z.infer<typeof closedNode>;
+
 /** By type: total = free + used + unavailable, in GPUs (in places for a type without GPUs). */
 export const availability = z.object({
   gpu_type: z.string(),
@@ -41,6 +49,9 @@ export const availability = z.object({
   free: z.int(),
   used: z.int(),
   unavailable: z.int(),
+  closed_nodes: z
+    .array(closedNode)
+    .describe("Why some are unavailable: the first 20 nodes, by name, that give nothing"),
   queued: z.int(),
   simulated: z.boolean(),
   node_labels: z
@@ -66,6 +77,7 @@ export const node = z.object({
     .string()
     .nullable()
     .describe("Why it is not healthy, in words; null while it is, and where nobody knows"),
+  unhealthy_since: instant.nullable().describe("Null while it is healthy, and where nobody knows"),
   cordoned_at: instant.nullable().describe("Since when it gets nothing new; null while it does"),
   gpu_types: z.array(z.object({ name: z.string(), places: z.int(), simulated: z.boolean() })),
   reservations: z.int().describe("How many hold something there"),

@@ -17,6 +17,7 @@ export const logPage = z.object({
   items: z.array(logLine).describe("Oldest first"),
   position: z.string().describe("What comes later is asked for with `after`"),
   ended: z.boolean().describe("Nothing will follow"),
+  missing: z.string().nullable().describe("Why lines of the pod are missing, in words; null when none are"),
 });
 export type LogPage = z.infer<typeof logPage>;
 

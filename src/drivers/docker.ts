@@ -38,6 +38,7 @@ import {
   LaunchRefused,
   type LogLine,
   type NodeCapacity,
+  type PodList,
   type PodSpec,
   type PodUpdate,
   type PodUsage,
@@ -228,7 +229,7 @@ export class DockerDriver implements Driver {
     }
   }
 
-  list(): Promise<string[]> {
+  list(): Promise<PodList> {
     return asking(() => this.#where.list());
   }
 
@@ -249,18 +250,27 @@ export class DockerDriver implements Driver {
     });
   }
 
-  logs(name: string, after = 0): Promise<LogLine[]> {
+  logs(name: string, after = 0, node?: string): Promise<LogLine[]> {
     return asking(async () => {
-      const found = await this.#where.find(name);
-      const lines = found ? await saidBy(found.host.engine, found.container.Id) : [];
-      const kept = lines.length > 0 ? "" : ((await keptText(this.#parts.dataDir, name)) ?? "");
+      const said = await this.#said(name, node);
       const built = await this.#buildLog.read(name);
-      const said = [...lines, ...parseLines(kept)].map((line) => ({
-        ...line,
-        number: built.length + line.number,
-      }));
-      return [...built, ...said].filter(({ number }) => number > after);
+      const later = said.map((line) => ({ ...line, number: built.length + line.number }));
+      return [...built, ...later].filter(({ number }) => number > after);
     });
+  }
+
+  /** By its container; by what was kept when that was taken away, which needs no host that may be gone. */
+  async #said(name: string, node: string | undefined): Promise<LogLine[]> {
+    const kept = await keptText(this.#parts.dataDir, name);
+    const ended = kept === undefined ? undefined : parseLines(kept);
+    try {
+      const found = await this.#where.find(name, node);
+      const lines = found ? await saidBy(found.host.engine, found.container.Id) : [];
+      return lines.length > 0 ? lines : (ended ?? []);
+    } catch (error) {
+      if (ended) return ended;
+      throw error;
+    }
   }
 
   watch(changed: (pod: string) => void): () => void {

@@ -182,6 +182,19 @@ export interface InspectAsk {
   readonly node?: string | undefined;
 }
 
+/** What is not in it is nowhere, but for the hosts that could not be asked. */
+export interface PodList {
+  readonly pods: readonly string[];
+  readonly unasked: readonly UnaskedHost[];
+}
+
+export interface UnaskedHost {
+  /** As `host` of its nodes. */
+  readonly host: string;
+  /** In words for users. */
+  readonly why: string;
+}
+
 /** The images that a driver built, by the key of PodImage. */
 export interface BuiltImages {
   list(): Promise<string[]>;
@@ -215,15 +228,15 @@ export interface Driver {
   update(name: string, change: PodUpdate): Promise<void>;
   /** Resolves when nothing of the pod is left; at once when there is none. `node` as in InspectAsk. */
   terminate(name: string, node?: string): Promise<void>;
-  /** Names of all pods of this deployment, dead ones included; of several machines, those on the ones that can be asked. */
-  list(): Promise<string[]>;
+  /** All pods of this deployment, dead ones included. Throws DriverError when nobody could be asked. */
+  list(): Promise<PodList>;
   /** A byte stream to a TCP port of the pod (22 is its sshd). Rejects with DriverError when nothing answers. */
   dial(name: string, port: number): Promise<Duplex>;
   /**
    * The last of what the pod's own parts said, oldest first and bounded, without secrets: those with a number above `after`. Of a pod that is
-   * gone the end of it, as far as it is kept; none of one that nobody knows.
+   * gone the end of it, as far as it is kept; none of one that nobody knows. `node` as in InspectAsk.
    */
-  logs(name: string, after?: number): Promise<LogLine[]>;
+  logs(name: string, after?: number, node?: string): Promise<LogLine[]>;
   /** What a pod that runs uses. Throws DriverError for one that does not run. */
   usage(name: string): Promise<PodUsage>;
   /**

@@ -5,7 +5,7 @@
 import { mkdir, readdir, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { OutsideService } from "../api/breaker.ts";
-import type { Driver, PodSpec, PodUpdate, PodView, StatedTypes } from "./driver.ts";
+import type { Driver, PodList, PodSpec, PodUpdate, PodView, StatedTypes } from "./driver.ts";
 import { ActivityWatch } from "./local/activity.ts";
 import { blockOf, releaseBlock } from "./local/addresses.ts";
 import { wordsOf } from "./local/asking.ts";
@@ -235,8 +235,8 @@ class LocalDriver implements Driver {
     await removeTree(dir);
   }
 
-  list(): Promise<string[]> {
-    return this.#machine.ask(() => this.#ours.list());
+  list(): Promise<PodList> {
+    return this.#machine.ask(async () => ({ pods: await this.#ours.list(), unasked: [] }));
   }
 
   dial(name: string, port: number) {

@@ -39,7 +39,11 @@ export async function saveCapacity(tx: Tx, row: CapacityRow): Promise<void> {
 export async function dropUnseen(tx: Tx): Promise<void> {
   const gone = tx.db
     .updateTable("capacity")
-    .set({ healthy: 0, fault: "its driver does not report it any more" })
+    .set(({ fn, ref, val }) => ({
+      healthy: 0,
+      fault: "its driver does not report it any more",
+      unhealthy_since: fn.coalesce(ref("unhealthy_since"), val(tx.at)),
+    }))
     .where("seen_at", "<", tx.at);
   await gone.execute();
   await tx.db

@@ -15,6 +15,8 @@ export const capacityShape = {
   healthy: flag,
   /** While it is not healthy: why, in words. */
   fault: nullable(text),
+  /** Since when it is not. */
+  unhealthy_since: nullable(instant),
   simulated: flag,
   max_duration_s: int,
   /** The machine whose disks can be had there; null where all nodes have the same. */

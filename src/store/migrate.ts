@@ -34,6 +34,7 @@ import { identityMakers } from "./migrations/0029-identity-makers.ts";
 import { diskRetention } from "./migrations/0030-disk-retention.ts";
 import { nodeLabels } from "./migrations/0031-node-labels.ts";
 import { nodeFaults } from "./migrations/0032-node-faults.ts";
+import { unhealthySince } from "./migrations/0033-unhealthy-since.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -78,6 +79,7 @@ export const MIGRATIONS: readonly Migration[] = [
   diskRetention,
   nodeLabels,
   nodeFaults,
+  unhealthySince,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

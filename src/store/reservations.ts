@@ -202,9 +202,14 @@ export async function livePods(db: Db, ids: readonly string[]): Promise<Set<stri
   return new Set(rows.flatMap(podsOf));
 }
 
-/** Those of all that are active: they should be there. */
-export async function activePods(db: Db): Promise<Set<string>> {
-  return new Set((await withPods(db).where("state", "=", "active").execute()).flatMap(podsOf));
+/** Those of all that are active: they should be there, each on its node; of several nodes each has its own, which is not told. */
+export async function activePods(db: Db): Promise<Map<string, string | undefined>> {
+  const rows = await withPods(db).select("node").where("state", "=", "active").execute();
+  return new Map(
+    rows.flatMap((row) =>
+      podsOf(row).map((pod) => [pod, row.node_count === 1 ? (row.node ?? undefined) : undefined]),
+    ),
+  );
 }
 
 const podsOf = ({ id, attempt, node_count: nodes }: Pick<ReservationRow, "id" | "attempt" | "node_count">) =>

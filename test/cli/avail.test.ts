@@ -10,6 +10,7 @@ const h100 = (free: number, latest_start_at: string): Availability => ({
   free,
   used: 8 - free,
   unavailable: 0,
+  closed_nodes: [],
   queued: 0,
   simulated: false,
   node_labels: {},

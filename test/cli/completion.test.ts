@@ -139,6 +139,8 @@ describe("C-23 live names come from the cache alone and are never an error", () 
             free: 1,
             used: 0,
             unavailable: 0,
+            closed_nodes: [],
+            node_labels: {},
             queued: 0,
             simulated: false,
             isolation: "namespaces",

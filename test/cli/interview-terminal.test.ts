@@ -36,7 +36,18 @@ function answerOf(route: string, body: string): unknown {
 }
 
 const available = (gpu_type: string) => ({
-  ...{ gpu_type, unit: "gpu", total: 32, free: ++free, used: 0, unavailable: 0, queued: 0, simulated: true },
+  ...{
+    gpu_type,
+    unit: "gpu",
+    total: 32,
+    free: ++free,
+    used: 0,
+    unavailable: 0,
+    closed_nodes: [],
+    node_labels: {},
+    queued: 0,
+    simulated: true,
+  },
   ...{ isolation: "namespaces", max_duration_s: 172_800, latest_start_at: "2026-01-01T12:00:00.000Z" },
 });
 

@@ -14,6 +14,7 @@ const available = (given: Partial<Availability> = {}): Availability => ({
   free: 3,
   used: 13,
   unavailable: 0,
+  closed_nodes: [],
   queued: 0,
   simulated: false,
   node_labels: {},

@@ -10,8 +10,13 @@ const line = (text: string, source: LogLine["source"] = "pod"): LogLine => ({
   source,
   text,
 });
-const logs = (position: string, ...items: LogLine[]): LogPage => ({ items, position, ended: false });
-const over: LogPage = { items: [], position: "9.1.9", ended: true };
+const logs = (position: string, ...items: LogLine[]): LogPage => ({
+  items,
+  position,
+  ended: false,
+  missing: null,
+});
+const over: LogPage = { items: [], position: "9.1.9", ended: true, missing: null };
 
 function worldWith(answer: () => LogPage, options: WorldOptions = {}, ...scripts: Script[]) {
   const world = createWorld({
@@ -44,6 +49,16 @@ test("C-13 a pipe gets tab-separated lines with ISO times, a terminal the user's
     "2026-01-01 12:30:05  life  active: ssh works\n2026-01-01 12:30:05  pod   Server listening [2J\n",
   );
   expect(shown.stderr).toContain("is the only one");
+});
+
+test("C-04 what its pod said and cannot be read now is said beside the rest", async () => {
+  const missing = "what the pod said cannot be read now: box-2: no answer in time";
+  const partly = await worldWith(() => ({ ...two(), missing })).gpuDev("logs hello");
+  expect(partly.code).toBe(0);
+  expect(partly.stdout).toContain("active: ssh works");
+  expect(partly.stderr).toContain(`Not all of it is here: ${missing}`);
+  const nothing = await worldWith(() => ({ ...logs("3.1.1"), missing })).gpuDev("logs hello");
+  expect(nothing.stderr).not.toContain("Nothing was said");
 });
 
 test("C-01 with --json each line is one document, of the fields that are asked for", async () => {

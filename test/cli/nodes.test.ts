@@ -7,6 +7,7 @@ const node: Node = {
   name: "a",
   labels: {},
   fault: null,
+  unhealthy_since: null,
   healthy: true,
   cordoned_at: null,
   gpu_types: [{ name: "h100", places: 8, simulated: true }],

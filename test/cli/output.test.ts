@@ -133,6 +133,8 @@ test("C-08 C-28 avail and status show the same counts, types without GPUs in pla
   const base = {
     used: 1,
     unavailable: 1,
+    closed_nodes: [],
+    node_labels: {},
     queued: 0,
     isolation: "namespaces",
     max_duration_s: 172_800,

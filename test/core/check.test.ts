@@ -116,6 +116,35 @@ describe.each(engines)("B-11 the check on $engine", ({ create }) => {
     await expect(checkDeployment(world.core, world.bob)).rejects.toMatchObject({ code: "not_allowed" });
   });
 
+  test("B-11 a host that could not be asked is named: what may be there is unknown, and what is elsewhere is told", async () => {
+    const [away, here] = [await world.reserve(), await world.reserve()];
+    await world.after(0);
+    await world.reconciler.stop();
+    const pod = world.driver.pods.get(`${here}-1`);
+    for (const id of [away, here]) world.driver.pods.delete(`${id}-1`);
+    world.driver.unasked = [{ host: "box-2", why: "no answer in time" }];
+    world.driver.before = async (verb, name) => {
+      if (verb === "inspect" && name === `${away}-1`) throw new DriverError("box-2: no answer in time");
+    };
+    const words = "host box-2 could not be asked: no answer in time";
+    expect((await check()).parts[1]).toMatchObject({
+      status: "differences",
+      error: words,
+      differences: [{ kind: "missing_pod", id: `${here}-1` }],
+    });
+    if (pod) world.driver.pods.set(`${here}-1`, pod);
+    const partly = await check();
+    expect(partly.parts[1]).toMatchObject({ status: "unknown", error: words, differences: [] });
+    expect(partly.status).toBe("unknown");
+    // What such a host has is not known either.
+    world.driver.nodes = [{ ...h100(1), healthy: false, fault: "no answer in time" }, cpu(2)];
+    expect((await check()).parts[0]).toMatchObject({
+      status: "unknown",
+      error: "host node-1 could not be asked: no answer in time",
+      differences: [],
+    });
+  });
+
   test("B-11 what nothing names and nobody can read is told all the same", async () => {
     const stray = newId();
     world.disks.disks.set(stray, new Map());

@@ -96,6 +96,57 @@ describe.each(engines)("nodes on $engine", ({ create }) => {
     expect(await node("b")).toMatchObject({ healthy: true, fault: null });
   });
 
+  test("since when a node gives nothing is told, to whom it concerns: over other words for it, and until it is well", async () => {
+    const sync = async (why: string | undefined) => {
+      world.driver.nodes = [
+        h100(2, "a"),
+        { ...h100(2, "b"), healthy: why === undefined, ...(why && { fault: why }) },
+      ];
+      await syncCapacity(world.core);
+    };
+    const closed = async () => (await listAvailability(world.core)).items[0]?.closed_nodes;
+    expect(await closed()).toEqual([]);
+    const began = world.clock.now().toISOString();
+    await cordon("a");
+    await reserve(1);
+    // Its own looks at the nodes would come between.
+    await world.reconciler.stop();
+    await sync("no answer in time");
+    world.clock.tick(60_000);
+    await sync("nothing listens there");
+    expect(await node("b")).toMatchObject({ unhealthy_since: began });
+    expect(await closed()).toEqual([
+      { name: "a", why: "it is cordoned", since: began },
+      { name: "b", why: "nothing listens there", since: began },
+    ]);
+    await sync(undefined);
+    expect(await node("b")).toMatchObject({ unhealthy_since: null });
+    world.clock.tick(1000);
+    world.driver.nodes = [h100(2, "a")];
+    await syncCapacity(world.core);
+    expect(await node("b")).toMatchObject({ unhealthy_since: world.clock.now().toISOString() });
+    expect((await closed())?.[1]).toMatchObject({ why: "its driver does not report it any more" });
+  });
+
+  test("S-01 a node whose host could not be asked for its pods stays as it was: well, or not well yet", async () => {
+    const sync = async (healthy: boolean) => {
+      world.driver.nodes = ["a", "b"].map((name) => ({ ...h100(2, name), healthy: name === "a" || healthy }));
+      await syncCapacity(world.core);
+      return (await node("b"))?.healthy;
+    };
+    world.driver.unasked = [{ host: "b", why: "no answer in time" }];
+    expect(await sync(true)).toBe(true);
+    expect(await sync(false)).toBe(false);
+    // It says how it is, and does not say what is there.
+    expect(await sync(true)).toBe(false);
+    expect(await node("b")).toMatchObject({
+      fault: "pods that were left there are not known to be gone yet",
+    });
+    expect((await node("a"))?.healthy).toBe(true);
+    world.driver.unasked = [];
+    expect(await sync(true)).toBe(true);
+  });
+
   test("S-07 who is on a node is told, with how much and until when at the latest", async () => {
     world.driver.launched = { state: "starting", reason: "booting" };
     const late = await world.reserve({ duration_s: 7200, name: "late" }, world.bob);

@@ -86,7 +86,7 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
 
     afterEach(async () => {
       await Promise.all(accesses.splice(0).map((access) => access.close()));
-      for (const name of await driver.list()) await driver.terminate(name);
+      for (const name of (await driver.list()).pods) await driver.terminate(name);
       expect(await rig.remains(spec.name)).toEqual([]);
       await driver.close();
       await rig.close();
@@ -108,7 +108,7 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
     test("a pod that nobody launched is absent, and ending it is done at once", async () => {
       expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
       await driver.terminate(spec.name);
-      expect(await driver.list()).toEqual([]);
+      expect((await driver.list()).pods).toEqual([]);
     });
 
     test("T-14 a pod answers under the host key that it was given, and not under another", async () => {
@@ -144,7 +144,7 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
     test("X-03 a hostile spec is refused, and nothing is made of it", async () => {
       for (const [what, hostile] of Object.entries(HOSTILE))
         await expect(driver.launch({ ...spec, ...hostile }), what).rejects.toThrow(LaunchRefused);
-      expect(await driver.list()).toEqual([]);
+      expect((await driver.list()).pods).toEqual([]);
     });
 
     test("files go in and out by scp and sftp, and a git repository is cloned", async () => {
@@ -193,7 +193,7 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       await Promise.all([driver.launch(spec), other.launch(spec), other.launch(spec)]);
       expect((await access.ssh(user, "cat mark")).stdout).toBe("mine\n");
       expect(await rig.running(spec.name)).toBe(1);
-      expect(await other.list()).toEqual([spec.name]);
+      expect((await other.list()).pods).toEqual([spec.name]);
       await other.close();
     });
 
@@ -201,7 +201,7 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       await driver.launch(spec);
       await driver.close();
       driver = await rig.open();
-      expect(await driver.list()).toEqual([spec.name]);
+      expect((await driver.list()).pods).toEqual([spec.name]);
       expect((await (await enter()).ssh(user, "echo still")).stdout).toBe("still\n");
     });
 
@@ -213,7 +213,7 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       await Promise.all([driver.terminate(spec.name), driver.terminate(spec.name)]);
       expect(await rig.remains(spec.name)).toEqual([]);
       expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
-      expect(await driver.list()).toEqual([]);
+      expect((await driver.list()).pods).toEqual([]);
       await expect(driver.dial(spec.name, 22)).rejects.toThrow(DriverError);
     });
 
@@ -230,7 +230,7 @@ export function driverContract(title: string, makeRig: () => Promise<Rig>): void
       stop?.();
       await driver.launch(spec);
       expect(await driver.inspect(spec.name)).toMatchObject({ state: "dead" });
-      expect(await driver.list()).toEqual([spec.name]);
+      expect((await driver.list()).pods).toEqual([spec.name]);
     });
 
     test("L-11 a pod that cannot be asked about is an error, never absent or dead", async () => {

@@ -51,7 +51,7 @@ describe.skipIf(noDockerEngine())("servers of a Docker Engine", () => {
         expect(await rig.remains(name), `round ${round}`).toEqual([]);
       }
       await driver.terminate(first.name);
-      expect(await driver.list()).toEqual([]);
+      expect((await driver.list()).pods).toEqual([]);
       await driver.close();
       await rig.close();
       await engine.stop();

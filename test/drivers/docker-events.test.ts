@@ -34,7 +34,7 @@ describe.skipIf(noDockerEngine())("events of a Docker Engine", () => {
   });
   afterEach(async () => {
     stop?.();
-    for (const name of await driver.list()) await driver.terminate(name);
+    for (const name of (await driver.list()).pods) await driver.terminate(name);
     await driver.close();
     await rig.close();
   });

@@ -111,7 +111,7 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
       { gpuType: "a100", healthy: false },
     ]);
     await expect(driver.inspect(`${newId()}-1`)).rejects.toThrow("no answer in time");
-    expect(await driver.list()).toEqual([spec.name]);
+    expect((await driver.list()).pods).toEqual([spec.name]);
   });
 
   test("B-10 L-11 O-04 a host that is stopped, or frozen, is soon not asked any more: at once it says why and until when; the other goes on", async () => {
@@ -127,6 +127,11 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     await driver.launch(spec);
     closing.push(() => driver.terminate(spec.name));
     await untilRunning(driver, spec.name);
+    const reservationId = newId();
+    const ended = { ...spec, reservationId, name: `${reservationId}-1` };
+    await driver.launch(ended);
+    await untilRunning(driver, ended.name);
+    await driver.terminate(ended.name);
     const look = () =>
       driver.inspect(there.name, { node: "other" }).then(
         ({ state }) => state,
@@ -151,6 +156,14 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
       await expect.poll(look, LONG).toMatch(refused);
       expect(down()).toEqual({ "docker-host:box": false, "docker-host:other": true });
       expect(await driver.inspect(spec.name)).toEqual({ state: "running" });
+      expect(await driver.list()).toEqual({
+        pods: [spec.name],
+        unasked: [{ host: "other", why: `the Docker Engine cannot be asked: ${words}` }],
+      });
+      // Where it was is known, or all of it was kept when it ended.
+      expect((await driver.logs(spec.name, 0, "box")).length).toBeGreaterThan(0);
+      expect((await driver.logs(ended.name)).length).toBeGreaterThan(0);
+      await expect(driver.logs(there.name)).rejects.toThrow(words);
       await mend();
       await expect.poll(look, LONG).toBe("absent");
       expect(down()).toEqual({ "docker-host:box": false, "docker-host:other": false });
@@ -159,6 +172,10 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
         'a Docker host can be asked again {"node":"other"}',
       ]);
     }
+    // One that is gone for good is taken out of the configuration: then nothing is there.
+    const { driver: without } = await open([{ name: "box", url: engine.url }]);
+    expect(await without.inspect(there.name, { node: "other" })).toEqual({ state: "absent" });
+    await without.terminate(there.name, "other");
   });
 
   test("one that answers no more is not looked for GPUs either, which would take longer than anybody waits", async () => {

@@ -92,7 +92,7 @@ describe.skipIf(noDockerEngine())("a Docker Engine in a network of its own", () 
     const driver = await rig.open();
     const spec = { ...(await podSpec(driver, host, user)), gpuType: "h200", gpus: [1], simulated: false };
     await expect(driver.launch(spec)).rejects.toThrow("is NVIDIA's container toolkit installed there?");
-    expect(await driver.list()).toEqual([]);
+    expect((await driver.list()).pods).toEqual([]);
     expect(await rig.remains(spec.name)).toEqual([]);
     await driver.close();
     await rig.close();

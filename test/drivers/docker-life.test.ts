@@ -45,7 +45,7 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
   afterEach(async () => {
     for (const repair of repairs.splice(0)) await repair();
     await world.reconciler.stop();
-    for (const name of await world.driver.list()) await world.driver.terminate(name);
+    for (const name of (await world.driver.list()).pods) await world.driver.terminate(name);
     await world.driver.close();
     await world.core.tokenUses.written();
     await store.close();
@@ -163,10 +163,10 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
     const foreign = rig.container(`${newId()}-1`);
     await run(foreign, "gpu-dev.deployment=other", `gpu-dev.pod=${newId()}-1`);
     await world.after(61_000);
-    expect(await world.driver.list()).toContain(orphan.name);
+    expect((await world.driver.list()).pods).toContain(orphan.name);
     await world.after(61_000);
     await world.after(61_000);
-    expect(await world.driver.list()).toEqual(["strange"]);
+    expect((await world.driver.list()).pods).toEqual(["strange"]);
     const messages = world.logs.map(({ message }) => message);
     expect(messages.filter((m) => m === "a pod has an unexpected name; it is left alone")).toHaveLength(1);
     expect((await engine.docker("ps", "--format", "{{.Names}}")).split("\n").sort()).toEqual(

@@ -42,7 +42,7 @@ describe.skipIf(noDockerEngine())("a Docker host reached by ssh", () => {
     expect(String(first)).toMatch(/^SSH-2\.0-OpenSSH/);
     stream.destroy();
     await driver.terminate(spec.name);
-    expect(await driver.list()).toEqual([]);
+    expect((await driver.list()).pods).toEqual([]);
     await driver.close();
     const [asked] = (await readFile(join(dir, "asked"), "utf8")).split("\n");
     expect(asked).toMatch(/ -p 2222 -- ops@gpu-1 docker system dial-stdio$/);

@@ -131,7 +131,7 @@ for (const isolation of ["namespaces", "processes"] as const)
         );
         const { gang: _gang, ...alone } = first;
         await expect(driver.launch(alone)).rejects.toThrow(/does not say its rank/);
-        expect(await driver.list()).toEqual([]);
+        expect((await driver.list()).pods).toEqual([]);
       });
     },
   );

@@ -36,7 +36,7 @@ for (const isolation of ["namespaces", "processes"] as const)
           await driver.terminate(name);
           expect(await rig.remains(name), `round ${round}`).toEqual([]);
         }
-        expect(await driver.list()).toEqual([]);
+        expect((await driver.list()).pods).toEqual([]);
         await driver.close();
         await rig.close();
         await rm(dir, { recursive: true });

@@ -104,8 +104,8 @@ test("L-12 L-13 what is not a pod of this deployment is told once and left alone
   await mkdir(join(pods, foreign));
   await writeFile(join(pods, foreign, "deployment"), "another");
   await writeFile(join(pods, "notes.txt"), "keep me");
-  expect(await driver.list()).toEqual([]);
-  expect(await driver.list()).toEqual([]);
+  expect((await driver.list()).pods).toEqual([]);
+  expect((await driver.list()).pods).toEqual([]);
   await expect(driver.terminate(foreign)).rejects.toThrow(/is no pod of this deployment and is left alone/);
   expect(rig.logged.filter((line) => line.includes("left alone"))).toHaveLength(2);
   expect((await run("ls", [pods])).stdout.split("\n").sort()).toEqual(["", foreign, "notes.txt"].sort());
@@ -126,7 +126,7 @@ test("L-13 a file or a link that is called like a pod is told once, and neither 
   await writeFile(join(elsewhere, "mine"), "keep me");
   await writeFile(join(pods, file), "keep me");
   await symlink(elsewhere, join(pods, link));
-  for (let i = 0; i < 2; i++) expect(await driver.list()).toEqual([]);
+  for (let i = 0; i < 2; i++) expect((await driver.list()).pods).toEqual([]);
   for (const name of [file, link]) {
     await expect(driver.terminate(name)).rejects.toThrow(/left alone/);
     await expect(driver.launch({ ...spec, name, reservationId: name.slice(0, 20) })).rejects.toThrow(
@@ -152,7 +152,7 @@ test("L-04 a directory that a launch left half made is listed, is no pod, and is
   const control = join(rig.dir(spec.name), "control");
   await mkdir(control, { recursive: true });
   await writeFile(join(control, "host_key"), "half a k");
-  expect(await driver.list()).toEqual([spec.name]);
+  expect((await driver.list()).pods).toEqual([spec.name]);
   expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
   await driver.launch(spec);
   await untilRunning(driver, spec.name);
@@ -164,7 +164,7 @@ test("L-05 a server that was killed while it took away an interrupted launch lea
   await abandon(rig.dir(spec.name));
   await rig.kill(spec.name);
   expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
-  expect(await driver.list()).toEqual([spec.name]);
+  expect((await driver.list()).pods).toEqual([spec.name]);
   await driver.launch(spec);
   await untilRunning(driver, spec.name);
 });

@@ -141,8 +141,8 @@ describe.each(WAYS)("pods in %s, disks for %s: %s", (isolation, disksFor) => {
       const refused = launched.flatMap((l) => (l.status === "rejected" ? [l.reason] : []));
       expect(refused).toEqual([expect.any(LaunchRefused)]);
       expect(refused[0].message).toBe("another pod has the disk, or it is being copied");
-      const [winner = ""] = await driver.list();
-      expect(await driver.list()).toEqual([winner]);
+      const [winner = ""] = (await driver.list()).pods;
+      expect((await driver.list()).pods).toEqual([winner]);
       await untilRunning(driver, winner);
       const late = await specWithDisk();
       await expect(driver.launch(late)).rejects.toThrow(LaunchRefused);
@@ -190,7 +190,7 @@ describe.each(WAYS)("pods in %s, disks for %s: %s", (isolation, disksFor) => {
           await writeFile(join(rig.options.dataDir, "disks", volume, "home"), "");
           await expect(driver.launch(await specWithDisk())).rejects.toThrow(LaunchRefused);
         }
-        expect(await driver.list()).toEqual([]);
+        expect((await driver.list()).pods).toEqual([]);
       },
     );
   });

@@ -93,7 +93,7 @@ export class LocalRig implements Rig {
 
   /** Ends all pods that are left, and says what still remains of them. */
   async sweep(driver: Driver): Promise<string[]> {
-    const names = await driver.list();
+    const names = (await driver.list()).pods;
     for (const name of names) await driver.terminate(name);
     await driver.close();
     return (await Promise.all(names.map((name) => this.remains(name)))).flat();

@@ -9,6 +9,7 @@ import type {
   PodUpdate,
   PodUsage,
   PodView,
+  UnaskedHost,
 } from "../../src/drivers/driver.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 
@@ -29,6 +30,8 @@ export interface FakeDriver extends Driver {
   /** Verbs in the order in which they came, "launch <pod>". */
   readonly calls: string[];
   nodes: NodeCapacity[];
+  /** What its lists leave out. */
+  unasked: UnaskedHost[];
   isolation: "namespaces" | "processes";
   /** What a pod is after its launch; "running" by default. */
   launched: PodView;
@@ -98,6 +101,7 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
     calls,
     faults,
     nodes,
+    unasked: [],
     launched: { state: "running" },
     before: undefined,
     activity: { sessions: 1, gpuBusy: false },
@@ -127,7 +131,7 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
     },
     async list() {
       await enter("list");
-      return [...pods.keys()];
+      return { pods: [...pods.keys()], unasked: fake.unasked };
     },
     async dial(name, port) {
       await enter("dial", `${name}:${port}`);

@@ -127,13 +127,23 @@ describe.each(engines)("logs on $engine", (engine) => {
 
   test("C-04 a driver that cannot be asked is said, never an empty log; the history goes without it", async () => {
     rig.driver.faults.set("logs", new DriverError("the node is away"));
-    const refused = await problemOf(await rig.request(alice, `/v1/reservations/${id}/logs`, {}));
+    const partly = await logs();
+    expect(heads(partly)).toEqual(LIFE);
+    expect(partly.missing).toBe("what the pod said cannot be read now: the node is away");
+    const refused = await problemOf(await rig.request(alice, `/v1/reservations/${id}/logs?source=pod`, {}));
     expect(refused).toMatchObject({ code: "unavailable", retryable: true });
     expect(refused.detail).toContain("the node is away");
     expect(heads(await logs({ source: "life" }))).toEqual(LIFE);
-    const client = await follow();
+    const client = await follow("?source=pod");
     expect((await client.until<ProblemDocument>("problem")).code).toBe("unavailable");
     await client.over;
+    say("one");
+    const both = await follow();
+    expect((await both.until<LogPage>("lines")).missing).toContain("the node is away");
+    rig.driver.faults.clear();
+    // What it said meanwhile comes as soon as it can be read.
+    await both.until<LogPage>("lines", (page) => words(page).includes("pod one"));
+    both.cut();
   });
 
   test("A-13 who follows gets each line once, as it comes, and the end", async () => {

@@ -6,7 +6,7 @@ import { rememberNames } from "../completion/cache.ts";
 import type { Context } from "../context.ts";
 import { allPages } from "../http/all-pages.ts";
 import { checkWatching, watching } from "../options.ts";
-import { availabilityTable } from "../output/availability.ts";
+import { availabilityTable, closedWords } from "../output/availability.ts";
 import type { Output } from "../output/output.ts";
 
 export const command = defineCommand({
@@ -23,7 +23,9 @@ export const command = defineCommand({
     if (given.watch) return await watchAvailability(ctx, given.timeout);
     const page = await allPages((query) => ctx.api().listAvailability({ query }));
     rememberNames(ctx, { gpuTypes: page.items.map((item) => item.gpu_type) });
-    return output(page, ctx.clock.now());
+    const now = ctx.clock.now();
+    for (const line of closedWords(page.items, now)) ctx.say(line);
+    return output(page, now);
   },
 });
 

@@ -44,7 +44,8 @@ export const command = defineCommand({
     if (given.follow) return await follow(ctx, found.id, query, given.timeout);
     const page = await ctx.api().listLogs({ params: { id: found.id }, query });
     write(ctx, page);
-    if (page.items.length === 0) ctx.say("Nothing was said, as far as it was asked for.");
+    sayMissing(ctx, page.missing);
+    if (page.items.length === 0 && !page.missing) ctx.say("Nothing was said, as far as it was asked for.");
     return undefined;
   },
 });
@@ -59,7 +60,13 @@ async function follow(
     import("../watching/watch.ts"),
     import("../watching/feed.ts"),
   ]);
-  return await watchEach(ctx, logFeed(id, query), (page) => page && write(ctx, page), { timeoutS });
+  let missing: string | null = null;
+  const show = (page: LogPage): void => {
+    write(ctx, page);
+    if (page.missing !== missing) sayMissing(ctx, page.missing);
+    missing = page.missing;
+  };
+  return await watchEach(ctx, logFeed(id, query), (page) => page && show(page), { timeoutS });
 }
 
 function queryOf(given: Values<typeof options>, now: Date): LogsQuery {
@@ -77,6 +84,11 @@ function write(ctx: Context, { items }: LogPage): void {
   for (const line of items)
     if (ctx.global.json) printLine(ctx, pick(line, ctx.global.fields));
     else ctx.io.stdout.write(`${ctx.io.stdout.isTTY ? forPeople(ctx, line) : forPipes(line)}\n`);
+}
+
+/** A server of before says nothing of it. */
+function sayMissing(ctx: Context, missing: string | null | undefined): void {
+  if (missing) ctx.say(`Not all of it is here: ${missing}`);
 }
 
 const forPipes = ({ at, source, text }: LogLine): string => [at, source, plain(text)].join("\t");

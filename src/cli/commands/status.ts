@@ -4,7 +4,7 @@ import { EXIT } from "../../api/errors.ts";
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { allPages } from "../http/all-pages.ts";
-import { availabilityTable } from "../output/availability.ts";
+import { availabilityTable, closedWords } from "../output/availability.ts";
 import type { Output } from "../output/output.ts";
 
 export const command = defineCommand({
@@ -21,6 +21,7 @@ export const command = defineCommand({
     const { url, origin } = ctx.endpoint();
     ctx.say(`Server ${deployment.version} at ${url} (set by ${origin}): ${health.words}`);
     for (const name of health.down) ctx.say(`${name} does not answer the server; what needs it has to wait.`);
+    for (const line of closedWords(items, ctx.clock.now())) ctx.say(line);
     return {
       json: { url, health: health.json, deployment, availability: items },
       ...availabilityTable(items, ctx.clock.now()),

@@ -28,6 +28,17 @@ export const availabilityTable = (
   rows: items.map((item) => row(item, now)),
 });
 
+/** Why some are unavailable: a line for each node. */
+export function closedWords(items: readonly Availability[], now: Date): string[] {
+  // A server of before has none.
+  const closed = new Map(items.flatMap((item) => (item.closed_nodes ?? []).map((node) => [node.name, node])));
+  return [...closed.values()].map(({ name, why, since }) => {
+    const seconds = since === null ? 0 : (now.getTime() - Date.parse(since)) / 1000;
+    const long = seconds < 1 ? "" : `, for ${formatDuration(seconds, "down")} now`;
+    return `Node ${name} gives nothing new${long}: ${why}`;
+  });
+}
+
 /** A pipe gets the instant. */
 const nowOf = ({ latest_start_at }: Availability): Cell => ({ text: "now", value: latest_start_at ?? "now" });
 

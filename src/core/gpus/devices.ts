@@ -1,4 +1,5 @@
 /** Places, their indices, and the GPUs behind them: a place is a GPU, a slice of one, or a slot of a type without GPUs. */
+import type { ClosedNode } from "../../api/inventory.ts";
 import type { NodeCapacity } from "../../drivers/driver.ts";
 import { listTaken, type Taken, takenDevices } from "../../store/allocations.ts";
 import { listCapacity } from "../../store/capacity.ts";
@@ -18,6 +19,7 @@ export const capacityRow = (n: NodeCapacity, at: string): CapacityRow => ({
   indices: n.indices === undefined ? null : JSON.stringify(n.indices),
   healthy: n.healthy ? 1 : 0,
   fault: n.healthy ? null : (n.fault ?? null),
+  unhealthy_since: n.healthy ? null : at,
   simulated: n.simulated ? 1 : 0,
   max_duration_s: n.maxDurationS,
   host: n.host ?? null,
@@ -106,6 +108,19 @@ export async function openNodes(db: Db, offers: readonly CapacityRow[]): Promise
   return new Set(
     offers.filter((offer) => offer.healthy === 1 && !cordoned.has(offer.node)).map(({ node }) => node),
   );
+}
+
+const MOST_TOLD = 20;
+
+/** Those of the nodes of one type that may not, with the reason; some, where they are many. */
+export async function closedNodes(db: Db, offers: readonly CapacityRow[]): Promise<ClosedNode[]> {
+  const cordons = new Map((await listCordons(db)).map((cordon) => [cordon.node, cordon]));
+  const closed = offers.flatMap(({ node, healthy, fault, unhealthy_since }): ClosedNode[] => {
+    if (healthy === 0) return [{ name: node, why: fault ?? "it is not healthy", since: unhealthy_since }];
+    const cordon = cordons.get(node);
+    return cordon ? [{ name: node, why: "it is cordoned", since: cordon.since }] : [];
+  });
+  return closed.slice(0, MOST_TOLD);
 }
 
 /** How many places of a type there are: total = free + used + unavailable. */

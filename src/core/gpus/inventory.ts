@@ -13,19 +13,20 @@ import { newId } from "../ids.ts";
 import { newcomerStart } from "../planning/newcomer.ts";
 import { strayPods } from "../pods/compare.ts";
 import { bounded, driverWords } from "../pods/pod.ts";
-import { capacityRow, countPlaces } from "./devices.ts";
+import { capacityRow, closedNodes, countPlaces } from "./devices.ts";
 import { labelValues } from "./labels.ts";
 
 /** Asks the driver and stores the answer. A driver that cannot be asked (DriverError) leaves what is known. */
 export async function syncCapacity(core: Core): Promise<void> {
   const nodes = await bounded("capacity", core.driver.capacity());
-  const left = await somethingIsLeft(core);
+  const left = await whereSomethingIsLeft(core);
   await core.store.write(
     async (tx) => {
       const before = await listCapacity(tx.db);
       for (const n of nodes) {
         const row = capacityRow(n, tx.at);
-        await saveCapacity(tx, left && !wasHealthy(before, row) ? notYet(row) : row);
+        const old = before.find((one) => one.node === row.node && one.gpu_type === row.gpu_type);
+        await saveCapacity(tx, since(old, old?.healthy !== 1 && left(row) ? notYet(row) : row));
       }
       await dropUnseen(tx);
       await markChanges(tx, before, await listCapacity(tx.db));
@@ -34,13 +35,15 @@ export async function syncCapacity(core: Core): Promise<void> {
   );
 }
 
-/** Whether pods may be there that were given up with their node: until they are gone, a node that comes back counts as lost (S-01). */
-async function somethingIsLeft(core: Core): Promise<boolean> {
+/** On which nodes there may be pods that were given up with them: until those are gone, one that comes back counts as lost (S-01). */
+async function whereSomethingIsLeft(core: Core): Promise<(row: CapacityRow) => boolean> {
   try {
-    return (await strayPods(core)).givenUp.length > 0;
+    const { givenUp, unasked } = await strayPods(core);
+    const hosts = new Set(unasked.map(({ host }) => host));
+    return ({ host, node }) => givenUp.length > 0 || hosts.has(host ?? node);
   } catch (error) {
     if (driverWords(error) === undefined) throw error;
-    return true;
+    return () => true;
   }
 }
 
@@ -50,8 +53,11 @@ const notYet = (row: CapacityRow): CapacityRow => ({
   fault: row.fault ?? "pods that were left there are not known to be gone yet",
 });
 
-const wasHealthy = (before: readonly CapacityRow[], { node, gpu_type }: CapacityRow): boolean =>
-  before.some((row) => row.node === node && row.gpu_type === gpu_type && row.healthy === 1);
+/** With since when it is not healthy. */
+const since = (old: CapacityRow | undefined, row: CapacityRow): CapacityRow => ({
+  ...row,
+  unhealthy_since: row.healthy === 1 ? null : (old?.unhealthy_since ?? row.seen_at),
+});
 
 /** Types of which something else is offered than before: their plans are out of date. */
 async function markChanges(tx: Tx, before: readonly CapacityRow[], after: readonly CapacityRow[]) {
@@ -62,7 +68,7 @@ async function markChanges(tx: Tx, before: readonly CapacityRow[], after: readon
 }
 
 const offerText = (rows: readonly CapacityRow[] = []): string =>
-  JSON.stringify(rows.map(({ seen_at: _, fault: _why, ...offer }) => offer));
+  JSON.stringify(rows.map(({ seen_at: _, fault: _why, unhealthy_since: _when, ...offer }) => offer));
 
 /** All types by name: what nodes offer, and what the operator describes, be it offered at present or not. */
 export async function listGpuTypes(core: Core, query: PageQuery = {}): Promise<Page<GpuType>> {
@@ -125,6 +131,7 @@ export function listAvailability(core: Core, query: PageQuery = {}): Promise<Pag
       items.push({
         gpu_type: name,
         ...(await countPlaces(db, nodes)),
+        closed_nodes: await closedNodes(db, nodes),
         unit: type.gpus_per_slot === 0 ? "place" : "gpu",
         queued: queued.get(name) ?? 0,
         simulated: type.simulated,

@@ -91,6 +91,7 @@ async function viewNodes(db: Db): Promise<Node[]> {
         own.length === 0
           ? "its driver does not report it"
           : (own.find((offer) => offer.fault !== null)?.fault ?? null),
+      unhealthy_since: own.flatMap((offer) => offer.unhealthy_since ?? []).sort()[0] ?? null,
       cordoned_at: cordons.get(name)?.since ?? null,
       gpu_types: own.map(({ gpu_type, places, simulated }) => ({
         name: gpu_type,

@@ -8,6 +8,7 @@ import { isFinal } from "../change.ts";
 import type { Core } from "../core.ts";
 import type { Caller } from "../people/access.ts";
 import { visibleReservation } from "../people/ownership.ts";
+import { nodeOfPod } from "../planning/gang.ts";
 import { bounded, driverWords, podName } from "./pod.ts";
 
 const DEFAULT_TAIL = 100;
@@ -38,7 +39,10 @@ export interface LifeSeen {
   readonly entries: readonly EventRow[];
 }
 
-/** Throws Problem not_found, invalid_input for a node that it does not have, and unavailable when the pod's lines cannot be read now. */
+/**
+ * Without the pod's lines where those cannot be read now, which is said. Throws Problem not_found, invalid_input for a node that it does
+ * not have, and unavailable when nothing but those lines is asked for.
+ */
 export async function readLogs(core: Core, caller: Caller, id: string, query: LogQuery): Promise<LogPage> {
   const seen = await core.store.read((db) => readLife(db, caller, id, query));
   return await withPods(core, seen, query);
@@ -57,8 +61,9 @@ export async function readLife(db: Db, caller: Caller, id: string, query: LogQue
 export async function withPods(core: Core, { row, entries }: LifeSeen, query: LogQuery): Promise<LogPage> {
   const { tail = query.after === undefined ? DEFAULT_TAIL : MOST_LINES, since = "", source } = query;
   const seen = positionOf(query.after);
-  const pod =
+  const pod: PodLines =
     source === "life" ? { lines: [], last: seen } : await podLines(core, row, query.node ?? 0, seen);
+  if (pod.fault && source === "pod") throw unreadable(pod.fault);
   const life = source === "pod" ? [] : entries.map(lifeLine);
   // Both are in order already; at the same instant the history goes first.
   const lines = [...life, ...pod.lines]
@@ -69,6 +74,7 @@ export async function withPods(core: Core, { row, entries }: LifeSeen, query: Lo
     items: lines.slice(Math.max(0, lines.length - tail)),
     position: `${version}.${pod.last.attempt}.${pod.last.number}`,
     ended: isFinal(row) && version === row.version,
+    missing: pod.fault ? unreadable(pod.fault).message : null,
   };
 }
 
@@ -80,12 +86,14 @@ const lifeLine = ({ at, type, detail }: EventRow): LogLine => ({
   text: detail === null ? type : `${type}: ${detail}`,
 });
 
-async function podLines(
-  core: Core,
-  row: ReservationRow,
-  rank: number,
-  seen: Position,
-): Promise<{ lines: LogLine[]; last: Position }> {
+interface PodLines {
+  readonly lines: LogLine[];
+  readonly last: Position;
+  /** Why some are missing. */
+  readonly fault?: Error;
+}
+
+async function podLines(core: Core, row: ReservationRow, rank: number, seen: Position): Promise<PodLines> {
   const lines: LogLine[] = [];
   let last = seen;
   for (
@@ -94,22 +102,29 @@ async function podLines(
     attempt++
   ) {
     const after = attempt === seen.attempt ? seen.number : 0;
-    const said = await ask(core, podName({ ...row, attempt }, rank), after);
+    // Where others were is not known any more.
+    const node = attempt === row.attempt ? nodeOfPod(row) : undefined;
+    const said = await ask(core, podName({ ...row, attempt }, rank), after, node);
+    if (said instanceof Error) return { lines, last, fault: said };
     lines.push(...said.map(({ at, text }): LogLine => ({ at, source: "pod", text })));
     last = { ...last, attempt, number: said.at(-1)?.number ?? after };
   }
   return { lines, last };
 }
 
-async function ask(core: Core, pod: string, after: number) {
+/** Its lines, or the driver's error. */
+async function ask(core: Core, pod: string, after: number, node: string | undefined) {
   try {
-    return await bounded("logs", core.driver.logs(pod, after));
-  } catch (cause) {
-    const words = driverWords(cause);
-    if (words === undefined) throw cause;
-    const detail = `what the pod said cannot be read now: ${words}`;
-    throw new Problem("unavailable", detail, { hint: "without it: source=life", retryAfter: 5, cause });
+    return await bounded("logs", core.driver.logs(pod, after, node));
+  } catch (error) {
+    if (driverWords(error) === undefined) throw error;
+    return error as Error;
   }
+}
+
+function unreadable(cause: Error): Problem {
+  const detail = `what the pod said cannot be read now: ${cause.message}`;
+  return new Problem("unavailable", detail, { hint: "without it: source=life", retryAfter: 5, cause });
 }
 
 function positionOf(after = "0.0.0"): Position {

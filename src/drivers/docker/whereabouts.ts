@@ -1,5 +1,6 @@
 /** Where the pods of several hosts are: asked of their engines, each time. */
-import { DriverError } from "../driver.ts";
+import { DriverError, type PodList } from "../driver.ts";
+import { wordsOf } from "../local/asking.ts";
 import { type Container, findContainer, isAlive, listPods } from "./container.ts";
 import type { DockerHost } from "./host.ts";
 import type { Names } from "./names.ts";
@@ -52,12 +53,19 @@ export class Whereabouts {
     throw new DriverError(`the pod ${pod} does not run`);
   }
 
-  /** All of the hosts that can be asked. Throws when none can. */
-  async list(): Promise<string[]> {
+  /** Throws when no host can be asked. */
+  async list(): Promise<PodList> {
     const asked = await Promise.allSettled(this.#hosts.map((host) => this.#listOn(host)));
-    const lists = asked.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
-    if (lists.length === 0) throw (asked[0] as PromiseRejectedResult).reason;
-    return lists.flat();
+    if (asked.every(({ status }) => status === "rejected")) throw (asked[0] as PromiseRejectedResult).reason;
+    return {
+      pods: asked.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : [])),
+      unasked: this.#hosts.flatMap(({ node, engine }, i) => {
+        const answer = asked[i];
+        return answer?.status === "rejected"
+          ? [{ host: node, why: engine.fault ?? wordsOf(answer.reason) }]
+          : [];
+      }),
+    };
   }
 
   async #listOn(host: DockerHost): Promise<string[]> {

@@ -78,7 +78,7 @@ function stateOf(node: Node): Cell {
 const row = (node: Node, now: Date): Cell[] => [
   node.name,
   stateOf(node),
-  ago(node.cordoned_at, now),
+  ago(node.cordoned_at ?? node.unhealthy_since ?? null, now),
   node.gpu_types
     .map(({ name, places, simulated }) => `${places} × ${name}${simulated ? " (simulated)" : ""}`)
     .join(", "),
