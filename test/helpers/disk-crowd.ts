@@ -1,6 +1,7 @@
 /** Two users of a soak with named disks on a Docker host, and what is on its volume beside what the rows name. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Client, createClient } from "../../src/api/client.ts";
 import { openStore } from "../../src/store/db.ts";
 import { DiskUser, type RunIn } from "./disk-user.ts";
@@ -11,7 +12,16 @@ import { type Crowd, until } from "./soak.ts";
 
 /** The time in which a disk can be undeleted, and a day. */
 const UNTIL_PURGED_MS = 31 * 86_400_000;
+const TOO_MANY = 429;
 const GPU = "a100";
+
+/** Who asks too often, because he waits for a busy machine, asks again when he may. */
+const patient: typeof fetch = async (...request) => {
+  const answer = await fetch(...request);
+  if (answer.status !== TOO_MANY) return answer;
+  await pause(1000 * Number(answer.headers.get("retry-after") ?? 1));
+  return patient(...request);
+};
 
 export interface DiskCrowdOptions {
   readonly engine: DockerEngine;
@@ -32,9 +42,9 @@ export class DiskCrowd implements Crowd {
     this.#users = ["ann", "bea"].map((name) => new DiskUser({ name, gpuType: GPU, publicKey, runIn }));
   }
 
-  clients({ url, api }: ServerProcess): Client[] {
-    const { token } = this.#options;
-    return [api, createClient({ url, token, fetch, version: "99.0.0-test" })];
+  clients({ url, token: own }: ServerProcess): Client[] {
+    const tokens = [own, this.#options.token];
+    return tokens.map((token) => createClient({ url, token, fetch: patient, version: "99.0.0-test" }));
   }
 
   async begin(server: ServerProcess): Promise<void> {
