@@ -2,30 +2,29 @@
  * The Docker driver: each pod is a container of its own, on one of some hosts, through the Docker Engine API. What is known of a pod is
  * with its engine, under a name and labels of this deployment (docker/names.ts), so that a restarted server finds all of it again.
  */
-import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { OutsideService } from "../api/breaker.ts";
 import type { DiskHosts } from "./disks.ts";
 import { activityOf } from "./docker/activity.ts";
 import { BuildLog } from "./docker/build-log.ts";
-import { addressOf, findContainer, hasDisk, isAlive, isUnborn } from "./docker/container.ts";
+import { addressOf, findContainer, hasDisk, isAlive, isUnborn, removeContainer } from "./docker/container.ts";
 import { deathOf } from "./docker/death.ts";
 import { Doors, listens } from "./docker/dial.ts";
-import { unlessStatus } from "./docker/engine.ts";
 import { listenToEvents } from "./docker/events.ts";
 import { runIn } from "./docker/exec.ts";
 import type { DockerHost } from "./docker/host.ts";
 import type { Images } from "./docker/images.ts";
-import { launchContainer } from "./docker/launch.ts";
+import { isBegun, launchContainer } from "./docker/launch.ts";
 import { Launches } from "./docker/launches.ts";
 import { entrypointOver, saidBy } from "./docker/logs.ts";
 import type { Names } from "./docker/names.ts";
 import { gangNetwork, hasGang, leaveGang, podNetwork } from "./docker/network.ts";
-import { CONTROL, SSH_USER } from "./docker/places.ts";
+import { SSH_USER } from "./docker/places.ts";
 import { checkImageUser } from "./docker/pod.ts";
 import type { Preparing } from "./docker/preparing.ts";
-import { tarOf } from "./docker/tar.ts";
-import { BASH, type Tools } from "./docker/tools.ts";
+import { listenerCalled, telling } from "./docker/script.ts";
+import type { Tools } from "./docker/tools.ts";
+import { updateScript } from "./docker/update-script.ts";
 import { usageOf } from "./docker/usage.ts";
 import { type Found, Whereabouts } from "./docker/whereabouts.ts";
 import { disksOf, homeMounts } from "./docker-disks/on-host.ts";
@@ -48,7 +47,6 @@ import { keepLines, keptText, parseLines } from "./kept-logs.ts";
 import { asking, wordsOf } from "./local/asking.ts";
 import { gangOf } from "./local/peers.ts";
 import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.ts";
-import { keysText } from "./local/sshd-config.ts";
 import { Turns } from "./local/turns.ts";
 
 export interface DockerDriverParts {
@@ -63,6 +61,8 @@ export interface DockerDriverParts {
 
 /** How the script that updates a pod ends. */
 const NOT_IN_HOME = 1;
+/** Of the last words of a program, in errors. */
+const MOST_SAID = 500;
 
 export class DockerDriver implements Driver {
   readonly name = "docker";
@@ -107,13 +107,13 @@ export class DockerDriver implements Driver {
     if (!host) throw new LaunchRefused(`there is no Docker host ${spec.node}`);
     const { names } = this.#parts;
     const { engine } = host;
-    const [before, share, tools, place] = await Promise.all([
-      findContainer(engine, names, spec.name),
+    const [isThere, share, tools, place] = await Promise.all([
+      isBegun(engine, names, spec.name),
       host.share(spec),
       this.#parts.tools(),
       host.place(),
     ]);
-    if (before && !isUnborn(before)) return;
+    if (isThere) return;
     const image = await this.#parts.images.imageFor(host, spec, preparing);
     preparing.signal.throwIfAborted();
     checkImageUser(image.config);
@@ -169,24 +169,11 @@ export class DockerDriver implements Driver {
     if (authorizedKeys !== undefined) checkKeys(authorizedKeys);
     for (const notice of [endNotice, idleNotice]) if (notice !== undefined) checkNotice(notice);
     const { host, container } = await this.#where.alive(name);
-    const keys = authorizedKeys && (await this.#sendKeys(host, container.Id, authorizedKeys));
-    const command = [BASH, `${CONTROL}/update`, String(deadlineS ?? ""), keys ?? ""];
-    const environment = [
-      ...(endNotice === undefined ? [] : [`END_NOTICE=${endNotice}`]),
-      ...(idleNotice === undefined ? [] : [`IDLE_NOTICE=${idleNotice}`]),
-    ];
-    const { code, stderr } = await runIn(host.engine, container.Id, { command, environment });
-    const fault = stderr.trim();
+    const exec = { command: listenerCalled("update"), input: telling(updateScript(change)) };
+    const { code, stderr } = await runIn(host.engine, container.Id, exec);
+    const fault = stderr.trim().slice(-MOST_SAID);
     if (code === NOT_IN_HOME) this.#parts.log({ pod: name, fault }, "a notice is not in the pod's home");
     else if (code !== 0) throw new DriverError(`the pod could not be changed: ${fault}`);
-  }
-
-  /** Under a name of their own first: what sshd reads is always whole. */
-  async #sendKeys({ engine }: DockerHost, container: string, keys: readonly string[]): Promise<string> {
-    const path = `keys.${randomUUID()}`;
-    const body = tarOf([{ path, mode: 0o644, data: keysText(keys, undefined) }]);
-    await engine.ask("PUT", `/containers/${container}/archive`, { query: { path: CONTROL }, body });
-    return path;
   }
 
   async terminate(name: string, node?: string): Promise<void> {
@@ -209,12 +196,7 @@ export class DockerDriver implements Driver {
     if (isAlive(container) && hasDisk(container)) await this.#takeNoticesAway(name);
     const fault = await keepLines(dataDir, name, () => saidBy(host.engine, container.Id));
     if (fault !== undefined) log({ pod: name, fault }, "what the pod said is not kept");
-    const query = { force: true, v: true };
-    // 409: somebody else is at it.
-    await unlessStatus(
-      404,
-      unlessStatus(409, host.engine.ask("DELETE", `/containers/${container.Id}`, { query })),
-    );
+    await removeContainer(host.engine, container.Id);
     if (await findContainer(host.engine, names, name))
       throw new DriverError(`the Docker Engine has not taken the pod ${name} away yet`);
     this.#where.forget(name);

@@ -66,6 +66,7 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
         }
         const behind = connect(engine.socket).on("error", () => socket.destroy());
         behind.write(bytes);
+        socket.on("close", () => behind.destroy());
         socket.pipe(behind).pipe(socket);
       });
     });
@@ -195,6 +196,37 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     closing.push(async () => later.mockRestore());
     expect(await health()).toEqual(new Set([false]));
     expect(asked).toEqual([expect.stringMatching(/^GET \/info /)]);
+  });
+
+  test("L-05 a pod that was started and never told what to do, because its server ended, is launched again", async () => {
+    let [cut, kept] = [0, false];
+    const { url, sockets } = await door((request) => {
+      // Nor does it clear up.
+      if (cut > 0 && !kept && request.startsWith("DELETE ")) {
+        kept = true;
+        return { status: 500, body: { message: "not now" } };
+      }
+      if (cut > 0 || !/^POST .containers.[0-9a-f]{64}.start /.test(request)) return undefined;
+      // All but the one that asks: what the pod is told would come on another.
+      for (const socket of [...sockets].filter(({ destroyed }) => !destroyed).slice(0, -1)) {
+        socket.destroy();
+        cut += 1;
+      }
+      return undefined;
+    });
+    const { rig, driver } = await open([{ name: "box", url }]);
+    const spec = await podSpec(driver, host, user);
+    // Whether the launch learns of it depends on what happens first.
+    await driver.launch(spec).catch((error) => expect(error).toMatchObject({ message: "not now" }));
+    kept = true;
+    expect(cut).toBeGreaterThan(0);
+    await expect.poll(() => driver.inspect(spec.name), { timeout: 60_000 }).toEqual({ state: "absent" });
+    expect(await rig.remains(spec.name)).toHaveLength(1);
+    await driver.launch(spec);
+    await untilRunning(driver, spec.name);
+    expect(await rig.running(spec.name)).toBe(1);
+    await driver.terminate(spec.name);
+    expect(await rig.remains(spec.name)).toEqual([]);
   });
 
   test("S-01 two hosts that are one engine are refused at the start, by the names of both", async () => {

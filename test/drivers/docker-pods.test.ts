@@ -100,11 +100,14 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     const spec = await newSpec({ gpus: [0] });
     await driver.launch(spec);
     const ssh = await enter(spec);
-    await ssh("echo 'exec /.gpu-dev/t/bin/sleep 100000' >/run/gpu-dev/update");
+    // Read by the program that changes a pod; nobody ever writes into it.
+    await ssh("mkfifo /run/gpu-dev/notice-end");
     const timeout = AbortSignal.timeout.bind(AbortSignal);
     const hurried = vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => timeout(ms / 20));
     onTestFinished(() => hurried.mockRestore());
-    const told = expect(driver.update(spec.name, { deadlineS: 7200 })).rejects.toThrow(DriverError);
+    const told = expect(driver.update(spec.name, { endNotice: "soon" })).rejects.toThrow(
+      "a program in the pod does not end",
+    );
     await driver.terminate(spec.name);
     await told;
     expect((await driver.list()).pods).toEqual([]);

@@ -1,7 +1,7 @@
 /** A pod's container, as the engine describes it. */
 import { DriverError } from "../driver.ts";
-import type { ContainerState } from "./death.ts";
-import type { Engine } from "./engine.ts";
+import { type ContainerState, EXIT } from "./death.ts";
+import { type Engine, unlessStatus } from "./engine.ts";
 import { LABEL, type Names } from "./names.ts";
 
 export interface Container {
@@ -36,8 +36,15 @@ export async function listPods(engine: Engine, names: Names, status?: "exited"):
   return containers.map(({ Labels }) => Labels[LABEL.pod] ?? "");
 }
 
-/** A launch that did not get as far as its first process: free to happen again. */
-export const isUnborn = ({ State }: Container): boolean => State.Status === "created";
+/** It was never started. */
+export const isCreated = ({ State }: Container): boolean => State.Status === "created";
+
+/** Its first process has ended, because who started it did so before that was told what to do. */
+export const isUntold = ({ State }: Container): boolean =>
+  State.Status === "exited" && State.ExitCode === EXIT.untold;
+
+/** A launch that did not get as far as the pod's own first process: free to happen again. */
+export const isUnborn = (container: Container): boolean => isCreated(container) || isUntold(container);
 
 export const isAlive = ({ State }: Container): boolean => ["running", "paused"].includes(State.Status);
 
@@ -49,3 +56,9 @@ export const addressOf = ({ NetworkSettings }: Container): string =>
 
 /** Whether it was given real GPUs. */
 export const hasGpus = ({ HostConfig }: Container): boolean => (HostConfig.DeviceRequests ?? []).length > 0;
+
+/** With what it made for itself; at once when it is gone, or somebody else is at it. */
+export async function removeContainer(engine: Engine, id: string): Promise<void> {
+  const query = { force: true, v: true };
+  await unlessStatus(404, unlessStatus(409, engine.ask("DELETE", `/containers/${id}`, { query })));
+}

@@ -1,7 +1,7 @@
 /** Why a pod is dead, from how its container ended (L-11). */
 
 /** How the pod's init ends; none of them is what a signal or a shell's own fault makes of it. */
-export const EXIT = { deadline: 60, sshd: 61, told: 62, user: 63, disk: 64 } as const;
+export const EXIT = { deadline: 60, sshd: 61, told: 62, user: 63, disk: 64, untold: 65 } as const;
 
 /** As the engine tells it. */
 export interface ContainerState {

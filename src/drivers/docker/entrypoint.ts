@@ -1,12 +1,11 @@
 /** The image's own entrypoint, run beside sshd where that is asked for: as the image's user, in its directory, with the environment of a session. */
 import { HOME } from "./places.ts";
 import type { ImageConfig } from "./pod.ts";
+import { quoted } from "./script.ts";
 import { TOOLS } from "./tools.ts";
 
 /** How the pod's log tells that it is over; the pod goes on. */
 export const ENTRYPOINT_ENDED = "the image's entrypoint ended with status";
-
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** A script for the tools' bash, which init gives the numbers of user and group; undefined for an image that has nothing to run. */
 export function entrypointScript(

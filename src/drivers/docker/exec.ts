@@ -6,8 +6,6 @@ import { allSaid, ProcessStream } from "./frames.ts";
 
 export interface Exec {
   readonly command: readonly string[];
-  /** NAME=value. */
-  readonly environment?: readonly string[];
 }
 
 export interface Ended {
@@ -20,11 +18,18 @@ export interface Ended {
 const LONGEST_MS = 20_000;
 
 /** What a program in the container says, and how it ends. It runs as root of the container, in its limits. */
-export async function runIn(engine: Engine, container: string, exec: Exec): Promise<Ended> {
-  const id = await create(engine, container, exec, false);
-  const signal = AbortSignal.timeout(LONGEST_MS);
-  const said = await allSaid(await engine.open("POST", `/exec/${id}/start`, { body: START, signal }));
-  if (signal.aborted) throw new DriverError("a program in the pod does not end");
+export async function runIn(
+  engine: Engine,
+  container: string,
+  { input, ...exec }: Exec & { readonly input?: Buffer },
+): Promise<Ended> {
+  const id = await create(engine, container, exec, input !== undefined);
+  const late = AbortSignal.timeout(LONGEST_MS);
+  const stream = await engine.upgrade(`/exec/${id}/start`, START);
+  late.addEventListener("abort", () => stream.destroy());
+  if (input !== undefined) stream.write(input);
+  const said = await allSaid(stream);
+  if (late.aborted) throw new DriverError("a program in the pod does not end");
   const { ExitCode } = await engine.ask<{ ExitCode: number | null }>("GET", `/exec/${id}/json`);
   if (ExitCode === null) throw new DriverError("a program in the pod was cut off");
   return { code: ExitCode, ...said };
@@ -38,15 +43,9 @@ export async function streamTo(engine: Engine, container: string, exec: Exec): P
 
 const START = { Detach: false, Tty: false };
 
-async function create(
-  engine: Engine,
-  container: string,
-  { command, environment = [] }: Exec,
-  input: boolean,
-): Promise<string> {
+async function create(engine: Engine, container: string, { command }: Exec, input: boolean): Promise<string> {
   const body = {
     Cmd: command,
-    Env: environment,
     User: "0:0",
     WorkingDir: "/",
     AttachStdin: input,

@@ -87,6 +87,8 @@ export async function allSaid(raw: Readable, most = 64 * 1024): Promise<{ stdout
     stderr = Buffer.concat([stderr, part]).subarray(-most);
   });
   raw.on("error", (error) => output.destroy(error));
+  // It may close without an end when the connection is cut.
+  raw.on("close", () => raw.readableEnded || output.end());
   for await (const part of raw.pipe(output)) stdout = Buffer.concat([stdout, part as Buffer]).subarray(-most);
   return { stdout: stdout.toString(), stderr: stderr.toString() };
 }

@@ -1,17 +1,17 @@
-/** What a pod's container is made of: its configuration, and the files that it begins with. */
+/** What a pod's container is made of: its configuration, and what its init is told. */
 import { LaunchRefused, type PodSpec } from "../driver.ts";
 import { hostName } from "../local/peers.ts";
 import { keysText, sshdConfig, word } from "../local/sshd-config.ts";
+import { EXIT } from "./death.ts";
 import { entrypointScript } from "./entrypoint.ts";
 import { environmentOf, gangHosts, nameOf } from "./environment.ts";
 import { INIT_SCRIPT } from "./init-script.ts";
 import { LABEL, type Names } from "./names.ts";
 import { CONTROL, SSH_USER } from "./places.ts";
+import { listenerCalled, quoted } from "./script.ts";
 import type { Share } from "./share.ts";
-import { type TarEntry, tarOf } from "./tar.ts";
-import { BASH, type Tools } from "./tools.ts";
+import { TOOLS, type Tools } from "./tools.ts";
 import { type ToolsPlace, toolsMount } from "./tools-volume.ts";
-import { UPDATE_SCRIPT } from "./update-script.ts";
 
 /** What an image says of how it is run; see the OCI image configuration. */
 export interface ImageConfig {
@@ -51,8 +51,11 @@ export function containerOf({ names, spec, image, place, network, share, mounts 
   return {
     Image: image.id,
     Hostname: alias,
-    Entrypoint: [BASH, `${CONTROL}/init`],
+    Entrypoint: listenerCalled("init"),
     Cmd: [image.config.User ?? ""],
+    // It sees the end of whoever begins to tell it what to do, and ends then.
+    OpenStdin: true,
+    StdinOnce: true,
     User: "0:0",
     WorkingDir: "/",
     // A name without a value takes the image's away.
@@ -86,32 +89,43 @@ export function containerOf({ names, spec, image, place, network, share, mounts 
   };
 }
 
-/** The files that its init begins with, as an archive for the root of the container. */
-export function controlFiles(plan: PodPlan): Buffer {
+/** What its init is told: its files, and what to do with them. */
+export function initScript(plan: PodPlan): string {
   const { spec, share } = plan;
   const environment = environmentOf(plan);
-  const files: TarEntry[] = [
-    { path: "init", mode: 0o600, data: INIT_SCRIPT },
-    { path: "update", mode: 0o600, data: UPDATE_SCRIPT },
-    { path: "host_key", mode: 0o600, data: line(spec.hostKey) },
-    { path: "authorized_keys", mode: 0o644, data: keysText(spec.authorizedKeys, undefined) },
-    { path: "seconds", mode: 0o600, data: line(String(spec.deadlineS)) },
-    { path: "profile", mode: 0o600, data: profileOf(environment.PATH ?? "") },
-    { path: "sshd_config", mode: 0o600, data: configOf(plan, environment) },
-    { path: "gpus", mode: 0o600, data: line(share.ids.join(",")) },
+  const files: ControlFile[] = [
+    { name: "host_key", text: line(spec.hostKey) },
+    { name: "authorized_keys", text: keysText(spec.authorizedKeys, undefined), isPublic: true },
+    { name: "seconds", text: line(String(spec.deadlineS)) },
+    { name: "profile", text: `export PATH=${quoted(environment.PATH ?? "")}\n` },
+    { name: "sshd_config", text: configOf(plan, environment) },
+    { name: "gpus", text: line(share.ids.join(",")) },
     ...peerFiles(spec),
     ...(spec.keepEntrypoint ? entrypointFile(plan, environment) : []),
   ];
-  const place = CONTROL.slice(1);
-  return tarOf([
-    { path: `${place}/`, mode: 0o711 },
-    ...files.map((file) => ({ ...file, path: `${place}/${file.path}` })),
-  ]);
+  return [
+    `file() { { printf %s "$2" >"${CONTROL}/$1"; } 2>&1 || exit ${EXIT.untold}; }`,
+    `${TOOLS}/bin/mkdir -p -m 711 ${CONTROL}`,
+    "umask 077",
+    ...files.filter(({ isPublic }) => !isPublic).map(writing),
+    "umask 022",
+    ...files.filter(({ isPublic }) => isPublic).map(writing),
+    INIT_SCRIPT,
+  ].join("\n");
 }
 
-function entrypointFile({ image }: PodPlan, environment: Record<string, string>): TarEntry[] {
-  const data = entrypointScript(image.config, environment);
-  return data === undefined ? [] : [{ path: "entrypoint", mode: 0o600, data }];
+/** Only root reads those that are not public. */
+interface ControlFile {
+  readonly name: string;
+  readonly text: string;
+  readonly isPublic?: true;
+}
+
+const writing = ({ name, text }: ControlFile): string => `file ${name} ${quoted(text)}`;
+
+function entrypointFile({ image }: PodPlan, environment: Record<string, string>): ControlFile[] {
+  const text = entrypointScript(image.config, environment);
+  return text === undefined ? [] : [{ name: "entrypoint", text }];
 }
 
 const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
@@ -140,11 +154,8 @@ function configOf({ spec, tools }: PodPlan, environment: Record<string, string>)
   });
 }
 
-/** Quoted as a shell reads it. */
-const profileOf = (path: string): string => `export PATH='${path.replaceAll("'", `'\\''`)}'\n`;
-
 /** What the ssh client of a pod of several reads: the engine resolves the names of the others. */
-function peerFiles({ gang, reservationId }: PodSpec): TarEntry[] {
+function peerFiles({ gang, reservationId }: PodSpec): ControlFile[] {
   if (!gang) return [];
   const config = [
     `Host ${gangHosts(reservationId, gang.size).join(" ")}`,
@@ -159,9 +170,9 @@ function peerFiles({ gang, reservationId }: PodSpec): TarEntry[] {
     "",
   ];
   return [
-    { path: "peer_key", mode: 0o600, data: line(gang.privateKey) },
-    { path: "peer_hosts", mode: 0o644, data: `gpu-dev-peer ${gang.hostKey}\n` },
-    { path: "ssh_config", mode: 0o644, data: config.join("\n") },
+    { name: "peer_key", text: line(gang.privateKey) },
+    { name: "peer_hosts", text: `gpu-dev-peer ${gang.hostKey}\n`, isPublic: true },
+    { name: "ssh_config", text: config.join("\n"), isPublic: true },
   ];
 }
 

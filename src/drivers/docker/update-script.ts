@@ -1,21 +1,25 @@
 /**
- * Changes a pod that runs: `update SECONDS KEYS`, either empty, with what users are told in END_NOTICE and IDLE_NOTICE, where those are
- * set. Terminals that nobody reads are not waited for; what is in the home belongs to the user, who may have put a link there, so that
+ * Changes a pod that runs: what is not set of `seconds`, `keys`, `end_notice` and `idle_notice` stays as it is. Terminals that nobody reads are not waited for; what is in the home belongs to the user, who may have put a link there, so that
  * the file is made under another name and renamed. Ends with 1 when the file of the notices is not there.
  */
-import { NOTICE_FILE } from "../driver.ts";
+import { NOTICE_FILE, type PodUpdate } from "../driver.ts";
+import { keysText } from "../local/sshd-config.ts";
 import { CONTROL, HOME } from "./places.ts";
+import { quoted } from "./script.ts";
 import { TOOLS } from "./tools.ts";
 
-export const UPDATE_SCRIPT = `set -u
+const UPDATE_SCRIPT = `set -u
 PATH=${TOOLS}/bin
 cd ${CONTROL}
 umask 022
-if [ -n "$1" ]; then
+# Under a name of its own first: what others read is always whole.
+if [ -n "\${seconds+x}" ]; then
   printf -v now '%(%s)T' -1
-  echo "$((now + $1))" >"deadline.$$" && mv "deadline.$$" deadline || exit 2
+  echo "$((now + seconds))" >"deadline.$$" && mv "deadline.$$" deadline || exit 2
 fi
-if [ -n "$2" ]; then mv "$2" authorized_keys || exit 2; fi
+if [ -n "\${keys+x}" ]; then
+  printf %s "$keys" >"keys.$$" && mv "keys.$$" authorized_keys || exit 2
+fi
 
 said() { [ ! -e "$1" ] || cat "$1"; }
 tell() {
@@ -31,8 +35,8 @@ tell() {
   changed=1
 }
 changed=
-[ -z "\${END_NOTICE+x}" ] || tell notice-end "$END_NOTICE"
-[ -z "\${IDLE_NOTICE+x}" ] || tell notice-idle "$IDLE_NOTICE"
+[ -z "\${end_notice+x}" ] || tell notice-end "$end_notice"
+[ -z "\${idle_notice+x}" ] || tell notice-idle "$idle_notice"
 [ -n "$changed" ] || exit 0
 text=$(said notice-end)
 idle=$(said notice-idle)
@@ -49,3 +53,16 @@ printf '%s\\n' "$text" >"$made" || exit 1
 chown --no-dereference --reference=${HOME} "$made"
 mv -T "$made" "$notice" || { rm -f "$made"; exit 1; }
 `;
+
+export function updateScript({ deadlineS, authorizedKeys, endNotice, idleNotice }: PodUpdate): string {
+  const values = {
+    seconds: deadlineS?.toString(),
+    keys: authorizedKeys && keysText(authorizedKeys, undefined),
+    end_notice: endNotice,
+    idle_notice: idleNotice,
+  };
+  const given = Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${quoted(value)}`],
+  );
+  return ["unset seconds keys end_notice idle_notice", ...given, UPDATE_SCRIPT].join("\n");
+}
