@@ -18,7 +18,7 @@ import { isBegun, launchContainer } from "./docker/launch.ts";
 import { Launches } from "./docker/launches.ts";
 import { entrypointOver, saidBy } from "./docker/logs.ts";
 import type { Names } from "./docker/names.ts";
-import { gangNetwork, hasGang, leaveGang, podNetwork } from "./docker/network.ts";
+import { gangNetwork, leaveGang, podNetwork } from "./docker/network.ts";
 import { SSH_USER } from "./docker/places.ts";
 import { checkImageUser } from "./docker/pod.ts";
 import type { Preparing } from "./docker/preparing.ts";
@@ -105,6 +105,10 @@ export class DockerDriver implements Driver {
     checkSpec(spec);
     const host = this.#parts.hosts.find((one) => one.has(spec.node));
     if (!host) throw new LaunchRefused(`there is no Docker host ${spec.node}`);
+    if (spec.gang?.nodes.some((node) => !host.has(node)))
+      throw new LaunchRefused(
+        "the nodes of one reservation cannot be on several Docker hosts: they would not reach each other",
+      );
     const { names } = this.#parts;
     const { engine } = host;
     const [isThere, share, tools, place] = await Promise.all([
@@ -124,17 +128,9 @@ export class DockerDriver implements Driver {
   }
 
   async #networkOf(host: DockerHost, { name }: PodSpec): Promise<string> {
-    const { names, hosts } = this.#parts;
+    const { names } = this.#parts;
     const gang = gangOf(name);
-    if (gang === undefined) return podNetwork(host.engine, names);
-    const network = await gangNetwork(host.engine, names, gang);
-    const others = hosts.filter((other) => other !== host);
-    const elsewhere = await Promise.all(others.map(({ engine }) => hasGang(engine, names, gang)));
-    if (!elsewhere.includes(true)) return network;
-    await leaveGang(host.engine, names, gang);
-    throw new LaunchRefused(
-      "the nodes of one reservation cannot be on several Docker hosts: they would not reach each other",
-    );
+    return gang === undefined ? podNetwork(host.engine, names) : gangNetwork(host.engine, names, gang);
   }
 
   async inspect(name: string, { activity = false, remark = false, node }: InspectAsk = {}): Promise<PodView> {

@@ -50,6 +50,8 @@ export interface Gang {
   /** 0 to size - 1. */
   readonly rank: number;
   readonly size: number;
+  /** Where each is, by rank. */
+  readonly nodes: readonly string[];
   /** With this key (OpenSSH's private key format) each may log in to each; it is among the authorized keys. */
   readonly privateKey: string;
   /** All have the same host key, as in known_hosts: "ssh-ed25519 AAAA…". */

@@ -78,6 +78,19 @@ describe.each(engines)("disks on hosts, $engine", ({ create }) => {
     expect(await nodeOf(await make("wished", "box2"))).toBe("box2");
   });
 
+  test("A-08 a request that comes again has its first answer, though its host does not answer any more", async () => {
+    const ask = () =>
+      createDisk(
+        world.core,
+        world.ann,
+        { name: "once", node: "box1" },
+        { key: "key-of-once", requestHash: "same" },
+      );
+    const first = await ask();
+    boxes.box1.faults.set("room", new DriverError("it does not answer"));
+    expect(await ask()).toEqual({ body: first.body, replayed: true });
+  });
+
   test("clones and restored disks are beside their source, and all that is read is read there", async () => {
     const id = await make("work", "box1");
     const volume = [...boxes.box1.disks.values()][0];

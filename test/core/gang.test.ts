@@ -56,7 +56,7 @@ describe.each(engines)("a reservation on several nodes on $engine", ({ create })
     for (const [rank, spec] of specs.entries())
       expect(spec).toMatchObject({
         node: nodes[rank],
-        gang: { rank, size: 2, hostKey: shown.host_key },
+        gang: { rank, size: 2, nodes, hostKey: shown.host_key },
         environment: {
           GPU_DEV_RANK: String(rank),
           GPU_DEV_WORLD_SIZE: "2",

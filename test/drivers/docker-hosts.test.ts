@@ -229,6 +229,26 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     expect(await rig.remains(spec.name)).toEqual([]);
   });
 
+  test("L-15 the nodes of one reservation on several hosts are refused; on one, no other host is asked", async () => {
+    const gpus = [{ type: "a100", count: 2 }];
+    const away = { name: "away", url: `unix://${dir}/away.sock`, gpus };
+    const { rig, driver } = await open([{ name: "box", url: engine.url, gpus }, away]);
+    const one = { ...(await podSpec(driver, host, user)), simulated: true };
+    const [privateKey, hostKey] = [user.privateKey, host.publicKey.split(" ").slice(0, 2).join(" ")];
+    const onNodes = (...nodes: string[]) => ({
+      ...one,
+      name: `${one.reservationId}-1-0`,
+      gang: { rank: 0, size: 2, nodes, privateKey, hostKey },
+    });
+    const refused = "the nodes of one reservation cannot be on several Docker hosts";
+    await expect(driver.launch(onNodes("box", "away"))).rejects.toThrow(refused);
+    expect(await rig.remains("")).toEqual([]);
+    const { name, ...spec } = onNodes("box", "box");
+    await driver.launch({ name, ...spec });
+    await driver.terminate(name);
+    expect(await rig.remains("")).toEqual([]);
+  });
+
   test("S-01 two hosts that are one engine are refused at the start, by the names of both", async () => {
     const { url } = await door(() => undefined);
     const hosts = [

@@ -223,6 +223,7 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
       gang: {
         rank,
         size: 2,
+        nodes: ["box-1", "box-2"],
         privateKey: peer.privateKey,
         hostKey: host.publicKey.split(" ").slice(0, 2).join(" "),
       },

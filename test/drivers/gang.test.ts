@@ -39,7 +39,8 @@ for (const isolation of ["namespaces", "processes"] as const)
       async function specs(size = 2): Promise<PodSpec[]> {
         if (!user || !host || !peer) throw new Error("no keys");
         const one = await podSpec(driver, host, user);
-        const gang = { size, privateKey: peer.privateKey, hostKey: host.publicKey };
+        const nodes = Array.from({ length: size }, () => one.node);
+        const gang = { size, nodes, privateKey: peer.privateKey, hostKey: host.publicKey };
         return Array.from({ length: size }, (_, rank) => ({
           ...one,
           name: `${one.reservationId}-1-${rank}`,

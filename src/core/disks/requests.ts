@@ -27,8 +27,13 @@ export async function createDisk(
   { name, node, size_bytes = DEFAULT_SIZE, snapshot_policy = "on_end", snapshot_every_s = null }: CreateDisk,
   idempotency?: Idempotency,
 ): Answering {
-  const host = await chooseHost(core, node);
+  // A request that comes again has its answer, whatever is the matter with the hosts by now.
+  const host = await chooseHost(core, node).catch((error: unknown) => {
+    if (error instanceof Problem) return error;
+    throw error;
+  });
   return request(core, caller, idempotency, async (tx) => {
+    if (host instanceof Problem) throw host;
     const disk = await newDisk(tx, caller.id, { name, host, size_bytes, snapshot_policy, snapshot_every_s });
     return openNew(tx, caller.id, { kind: "create", disk, newDisk: disk });
   });

@@ -95,12 +95,13 @@ export async function podSpecs(core: Core, db: Db, row: ReservationRow, now: Dat
   };
   const token = await podTokenEnvironment(db, secrets);
   const disk = await homeOf(db, row);
+  const nodes = Array.from({ length: row.node_count }, (_, rank) => held.get(rank)?.[0]?.node ?? "");
   return [...held].map(([rank, places]) => {
     const gpus = row.gpu_count === 0 ? [] : places.map((a) => a.gpu_index);
     return {
       ...common,
       name: podName(row, rank),
-      node: places[0]?.node ?? "",
+      node: nodes[rank] ?? "",
       gpus,
       environment: {
         GPU_DEV_RESERVATION_ID: row.id,
@@ -110,7 +111,7 @@ export async function podSpecs(core: Core, db: Db, row: ReservationRow, now: Dat
         ...token,
         ...(row.node_count === 1 ? {} : rankEnvironment(row, rank)),
       },
-      ...gangOf(row, secrets, rank),
+      ...gangOf(row, secrets, { rank, nodes }),
       ...(disk ? { disk } : {}),
     };
   });
@@ -128,10 +129,14 @@ function rankEnvironment(row: ReservationRow, rank: number): Record<string, stri
   };
 }
 
-function gangOf(row: ReservationRow, secrets: SecretRow, rank: number): { gang?: Gang } {
+function gangOf(
+  row: ReservationRow,
+  secrets: SecretRow,
+  place: Pick<Gang, "rank" | "nodes">,
+): { gang?: Gang } {
   if (row.node_count === 1) return {};
   const [privateKey, hostKey] = [secrets.peer_key ?? "", row.host_key ?? ""];
-  return { gang: { rank, size: row.node_count, privateKey, hostKey } };
+  return { gang: { ...place, size: row.node_count, privateKey, hostKey } };
 }
 
 /** The private keys of a reservation that has been placed. */

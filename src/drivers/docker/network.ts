@@ -26,10 +26,6 @@ export const buildNetwork = (engine: Engine, names: Names): Promise<string> =>
 export const gangNetwork = (engine: Engine, names: Names, gang: string): Promise<string> =>
   ensure(engine, names, gang, {});
 
-/** Whether a gang has a network there, and so a pod or soon one. */
-export const hasGang = async (engine: Engine, names: Names, gang: string): Promise<boolean> =>
-  (await find(engine, names, gang)).length > 0;
-
 /** Its last pod takes it away; at once when it is gone, or has somebody in it again. */
 export async function leaveGang(engine: Engine, names: Names, gang: string): Promise<void> {
   for (const { Id } of await find(engine, names, gang)) await removeUnused(engine, Id);
