@@ -116,6 +116,7 @@ async function bundle(outdir: string): Promise<void> {
         "ssh-proxy": "src/tunnel/main.ts",
         "disk-worker": "src/drivers/local-disks/worker.ts",
         "disk-agent": "src/drivers/docker-disks/agent.ts",
+        "take-tools": "src/drivers/docker/take-tools.ts",
       },
     }),
   ]);

@@ -55,7 +55,6 @@ export interface DockerDriverParts {
   readonly names: Names;
   readonly hosts: readonly DockerHost[];
   readonly images: Images;
-  readonly tools: () => Promise<Tools>;
   log(fields: Record<string, unknown>, message: string): void;
 }
 
@@ -114,7 +113,7 @@ export class DockerDriver implements Driver {
     const [isThere, share, tools, place] = await Promise.all([
       isBegun(engine, names, spec.name),
       host.share(spec),
-      this.#parts.tools(),
+      host.tools(),
       host.place(),
     ]);
     if (isThere) return;

@@ -52,8 +52,10 @@ export function openDriver(
 /** A URL that is given with the driver goes before the hosts of the configuration file. */
 function dockerOptions({ driver, docker = {}, images }: ServerOptions) {
   const hosts = driver?.url === undefined ? docker.hosts : [{ url: driver.url }];
+  const { helper_image: helperImage, ...rest } = docker;
   return {
-    ...docker,
+    ...rest,
+    helperImage,
     hosts: hosts ?? [{ url: DEFAULT_ENGINE }],
     images: imageRules(DEFAULT_RULES, images),
   };

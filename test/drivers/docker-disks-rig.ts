@@ -4,6 +4,7 @@ import { parseEngineUrl } from "../../src/api/engine-url.ts";
 import { routeTo } from "../../src/drivers/docker/address.ts";
 import { Engine } from "../../src/drivers/docker/engine.ts";
 import { Names } from "../../src/drivers/docker/names.ts";
+import { ownAgent } from "../../src/drivers/docker-disks/agent-image.ts";
 import { disksOn } from "../../src/drivers/docker-disks/on-host.ts";
 import type { RemoteDisks } from "../../src/drivers/docker-disks/remote-disks.ts";
 import type { EngineProcess } from "../helpers/engine-process.ts";
@@ -39,7 +40,7 @@ export class DockerDiskRig extends LocalDiskRig {
   override async open(): Promise<RemoteDisks> {
     const address = parseEngineUrl(this.docker.url);
     if (!address) throw new Error(`${this.docker.url} is no engine's`);
-    const engine = disksOn(new Engine(await routeTo(address, undefined)), this.names, async () => undefined);
+    const engine = disksOn(new Engine(await routeTo(address, undefined)), this.names, ownAgent);
     this.#engines.push(engine);
     return engine;
   }

@@ -3,6 +3,7 @@ import { parseEngineUrl } from "../../src/api/engine-url.ts";
 import { routeTo } from "../../src/drivers/docker/address.ts";
 import { Engine } from "../../src/drivers/docker/engine.ts";
 import { Names } from "../../src/drivers/docker/names.ts";
+import { ownAgent } from "../../src/drivers/docker-disks/agent-image.ts";
 import { disksOn } from "../../src/drivers/docker-disks/on-host.ts";
 import type { RemoteDisks } from "../../src/drivers/docker-disks/remote-disks.ts";
 
@@ -17,7 +18,7 @@ if (!address) throw new Error(`${url} is no engine's`);
 const disks: RemoteDisks = disksOn(
   new Engine(await routeTo(address, undefined)),
   new Names(deployment),
-  async () => undefined,
+  ownAgent,
 );
 await disks.room();
 console.log("ready");

@@ -294,13 +294,13 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     const nodes = await driver.capacity();
     const its = architecture(other ?? "");
     const fault = expect.stringContaining(
-      `it has linux on ${its}, and pods get their sshd from the server's machine, which has linux on ${architecture(process.arch)}`,
+      `it has processors of ${its}, and pods get their sshd from the server's machine, which has ${architecture(process.arch)}: name a docker.helper_image`,
     );
     expect(nodes.length).toBeGreaterThan(0);
     for (const node of nodes) expect(node).toMatchObject({ healthy: false, fault });
     const launch = driver.launch(await podSpec(driver, host, user));
     await expect(launch).rejects.toThrow(LaunchRefused);
-    await expect(launch).rejects.toThrow("the Docker host box cannot have pods: it has linux on");
+    await expect(launch).rejects.toThrow("the Docker host box cannot have pods: it has processors of");
   });
 
   test("an engine that is too old, and a disk that is full, are said; the one for good, the other is tried again", async () => {

@@ -19,12 +19,15 @@ import type { EngineProcess } from "./engine-process.ts";
 /**
  * - `sshd`: as most images for people: sshd, bash, git, and busybox for the rest; root.
  * - `busybox`: a static busybox, no bash, no sshd; root.
+ * - `helper`: sshd with Node, and what pods and disks need besides; root.
  * - `distroless`: one static program, no shell; user 65532, who has no home directory.
  */
-export type ImageKind = "sshd" | "busybox" | "distroless";
+export type ImageKind = "sshd" | "helper" | "busybox" | "distroless";
 
 const KINDS: Record<ImageKind, { fill(root: string): void; changes: readonly string[] }> = {
   sshd: { fill: withSshd, changes: ['CMD ["/bin/bash"]', "ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin"] },
+  // As an image that is made for something else.
+  helper: { fill: withHelpers, changes: ['ENTRYPOINT ["/bin/false"]', "USER 65532:65532", "VOLUME /data"] },
   busybox: { fill: withBusybox, changes: ['CMD ["sh"]'] },
   distroless: {
     fill: withOneProgram,
@@ -111,6 +114,18 @@ function withSshd(root: string): void {
   for (const name of ["git-upload-pack", "git-receive-pack"]) symlinkSync("git", join(root, "usr/bin", name));
   rmSync(join(root, "bin/bash"), { force: true });
   symlinkSync("../usr/bin/bash", join(root, "bin/bash"));
+}
+
+const HELPERS =
+  "cat chmod chown chroot cp dd find flock ls mkdir mkfifo mv nice rm sleep ssh stat sync /usr/bin/true";
+
+function withHelpers(root: string): void {
+  withSshd(root);
+  for (const program of HELPERS.split(" ")) withLibraries(root, which(program));
+  cpSync(which("ldd"), join(root, "usr/bin/ldd"));
+  withLibraries(root, process.execPath);
+  cpSync(process.execPath, join(root, "usr/bin/node"));
+  rmSync(join(root, process.execPath));
 }
 
 /** At its own path, and what it is linked with at theirs. */

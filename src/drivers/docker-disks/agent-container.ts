@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { type Engine, unlessStatus } from "../docker/engine.ts";
 import { ProcessStream } from "../docker/frames.ts";
 import { LABEL, type Names } from "../docker/names.ts";
-import { placeImage } from "../docker/tools-volume.ts";
-import { agentImage, COMMAND, DISKS } from "./agent-image.ts";
+import { type OwnImage, placeImage } from "../docker/own-image.ts";
+import { COMMAND, DISKS } from "./agent-image.ts";
 import { AgentLink } from "./link.ts";
 
 const PART = "disk-agent";
@@ -15,10 +15,15 @@ const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"];
 /** It copies two trees at a time. */
 const MOST_PROCESSES = 200;
 
-/** An agent for the volume, which is made if it is missing. Throws DriverError. */
-export async function startAgent(engine: Engine, names: Names, volume: string): Promise<AgentLink> {
+/** An agent of `own` for the volume, which is made if it is missing. Throws DriverError. */
+export async function startAgent(
+  engine: Engine,
+  names: Names,
+  volume: string,
+  own: OwnImage,
+): Promise<AgentLink> {
   await removeOldAgents(engine, names);
-  const image = await placeImage(engine, names, PART, await agentImage());
+  const image = await placeImage(engine, names, PART, own);
   await engine.ask("POST", "/volumes/create", { body: { Name: volume, Labels: names.part("disks") } });
   const name = names.of(`${PART}-${randomUUID()}`);
   await engine.ask("POST", "/containers/create", { query: { name }, body: bodyOf(names, image, volume) });

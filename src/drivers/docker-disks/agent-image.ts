@@ -1,10 +1,10 @@
 /** What the agent's container is made of: our own two programs, Node, and what they run, taken from this machine (docker/tools.ts). */
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { once } from "../docker/once.ts";
-import { type TarEntry, tarOf } from "../docker/tar.ts";
-import { collect, program, TOOLS, type Tools } from "../docker/tools.ts";
+import { imageOfFiles, type OwnImage } from "../docker/own-image.ts";
+import type { TarEntry } from "../docker/tar.ts";
+import { collect, program, TOOLS } from "../docker/tools.ts";
 
 const PROGRAMS = "bash chmod cp flock nice rm sleep sync true".split(" ");
 const AGENT = "disk-agent.js";
@@ -14,22 +14,38 @@ const BUNDLED = new URL(import.meta.url.endsWith(".ts") ? "../../../dist/" : "./
 
 /** In the container: the agent with its directory of disks. */
 export const DISKS = "/disks";
-export const COMMAND = [`/bin/${basename(process.execPath)}`, `/agent/${AGENT}`, DISKS];
+export const COMMAND = ["node", `/agent/${AGENT}`, DISKS];
 
-/** Named by what is in it: a server has no other agent than its own. Made once in the life of a process. */
-export const agentImage = once(async (): Promise<Pick<Tools, "hash" | "archive">> => {
-  const programs = await Promise.all(PROGRAMS.map(program));
-  const files = await collect([process.execPath, ...programs]);
+/** Made once in the life of a process: a server has no other agent than its own. */
+export const ownAgent = once(
+  (): Promise<OwnImage> =>
+    imageOfFiles(async () => {
+      const programs = await Promise.all(PROGRAMS.map((name) => program(name)));
+      const files = await collect([process.execPath, ...programs]);
+      return [
+        ...["bin/", `${TOOLS.slice(1)}/lib/`].map((path) => ({ path, mode: 0o755 })),
+        ...[...files].map(([path, data]) => ({ path: placeOf(path), mode: 0o755, data })),
+        ...(await agentFiles()),
+      ];
+    }),
+);
+
+/** What is not taken from a machine. */
+export async function agentFiles(): Promise<TarEntry[]> {
   const bundles = await Promise.all(BUNDLES.map((name) => readFile(new URL(name, BUNDLED))));
-  const entries: TarEntry[] = [
-    ...["agent/", "bin/", "disks/", `${TOOLS.slice(1)}/lib/`].map((path) => ({ path, mode: 0o755 })),
-    ...[...files].map(([path, data]) => ({ path: placeOf(path), mode: 0o755, data })),
+  return [
+    ...["agent/", "disks/"].map((path) => ({ path, mode: 0o755 })),
     ...bundles.map((data, i) => ({ path: `agent/${BUNDLES[i]}`, mode: 0o644, data })),
     { path: "agent/package.json", mode: 0o644, data: '{"type":"module"}' },
   ];
-  const archive = tarOf(entries);
-  return { hash: createHash("sha256").update(archive).digest("hex").slice(0, 16), archive };
-});
+}
+
+/** Throws LaunchRefused where the agent would lack a program. */
+export const requireAgentPrograms = (where: string) =>
+  Promise.all(PROGRAMS.map((name) => program(name, where)));
 
 /** Programs are where they are looked for; libraries are where the programs look for them. */
-const placeOf = (path: string): string => (path.startsWith("bin/") ? path : `${TOOLS.slice(1)}/${path}`);
+function placeOf(path: string): string {
+  if (path === `bin/${basename(process.execPath)}`) return "bin/node";
+  return path.startsWith("bin/") ? path : `${TOOLS.slice(1)}/${path}`;
+}

@@ -10,18 +10,16 @@ import { findContainer, isAlive } from "../docker/container.ts";
 import type { Engine } from "../docker/engine.ts";
 import type { DockerHost } from "../docker/host.ts";
 import { LABEL, type Names } from "../docker/names.ts";
+import type { OwnImage } from "../docker/own-image.ts";
 import { DISK, HOME } from "../docker/places.ts";
 import { DriverError } from "../driver.ts";
 import { startAgent } from "./agent-container.ts";
 import { RemoteDisks } from "./remote-disks.ts";
 
-/** Nothing is begun where `allow` throws. */
-export const disksOn = (engine: Engine, names: Names, allow: () => Promise<unknown>): RemoteDisks =>
+/** `agent` is what they are worked on by; nothing is begun where it throws. */
+export const disksOn = (engine: Engine, names: Names, agent: () => Promise<OwnImage>): RemoteDisks =>
   new RemoteDisks({
-    start: async () => {
-      await allow();
-      return startAgent(engine, names, volumeOf(names));
-    },
+    start: async () => startAgent(engine, names, volumeOf(names), await agent()),
     requirePod: async (pod, disk) => {
       const container = await findContainer(engine, names, pod);
       if (container && isAlive(container) && container.Config.Labels?.[LABEL.disk] === disk) return;

@@ -203,6 +203,10 @@ export async function unlessStatus<T>(status: number, asking: Promise<T>): Promi
   }
 }
 
+/** Takes something away; not what somebody uses, and not again. */
+export const unlessUsed = (engine: Engine, path: string) =>
+  unlessStatus(404, unlessStatus(409, engine.ask("DELETE", path)));
+
 /** What has begun to answer may still hang. */
 async function inTime<T>(reading: Promise<T>, response: IncomingMessage): Promise<T> {
   const late = () => response.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));

@@ -8,6 +8,8 @@ import { LABEL, type Names } from "./names.ts";
 
 export interface Helper {
   readonly image: string;
+  /** An archive of what it finds beside what is in the image. */
+  readonly files?: Buffer;
   readonly command: readonly string[];
   readonly mounts?: readonly object[];
   readonly devices?: readonly object[];
@@ -17,11 +19,18 @@ const LONGEST_MS = 60_000;
 /** One that is older is nobody's: its server was killed. */
 const OLD_S = 120;
 
-/** Runs a container to its end, without a network, and takes it away. */
-export async function runHelper(engine: Engine, names: Names, helper: Helper): Promise<Ended> {
+/** Runs a container to its end, without a network, and takes it away; before that, when it ended well, something is done with it. */
+export async function runHelper(
+  engine: Engine,
+  names: Names,
+  helper: Helper,
+  after?: (container: string) => Promise<void>,
+): Promise<Ended> {
   const name = names.of(`helper-${randomUUID()}`);
   try {
     await engine.ask("POST", "/containers/create", { query: { name }, body: bodyOf(names, helper) });
+    if (helper.files)
+      await engine.ask("PUT", `/containers/${name}/archive`, { query: { path: "/" }, body: helper.files });
     await engine.ask("POST", `/containers/${name}/start`);
     const query = { stdout: true, stderr: true, follow: true };
     const said = await allSaid(
@@ -31,15 +40,18 @@ export async function runHelper(engine: Engine, names: Names, helper: Helper): P
       }),
     );
     const { StatusCode } = await engine.ask<{ StatusCode: number }>("POST", `/containers/${name}/wait`);
+    if (StatusCode === 0) await after?.(name);
     return { code: StatusCode, ...said };
   } finally {
-    await unlessStatus(404, engine.ask("DELETE", `/containers/${name}`, { query: { force: true } }));
+    await unlessStatus(404, engine.ask("DELETE", `/containers/${name}`, { query: { force: true, v: true } }));
   }
 }
 
 const bodyOf = (names: Names, { image, command, mounts = [], devices = [] }: Helper) => ({
   Image: image,
-  Cmd: command,
+  // Not as its command: an image that the operator chose may have an entrypoint of its own.
+  Entrypoint: command,
+  User: "0:0",
   Labels: names.part("helper"),
   NetworkDisabled: true,
   HostConfig: {

@@ -1,8 +1,10 @@
 /** One Docker Engine: a node, what it has, and what our pods need there before they can be. */
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { disksOn } from "../docker-disks/on-host.ts";
 import type { RemoteDisks } from "../docker-disks/remote-disks.ts";
 import { DriverError, LaunchRefused, type NodeCapacity, type PodSpec, type StatedTypes } from "../driver.ts";
+import { wordsOf } from "../local/asking.ts";
 import { Capacity } from "../local/capacity.ts";
 import { type Simulated, simulatedNodes } from "../local/simulated.ts";
 import type { Engine } from "./engine.ts";
@@ -11,6 +13,7 @@ import type { Identities } from "./identities.ts";
 import { type EngineVersion, machineFault, versionFault } from "./machine.ts";
 import type { Names } from "./names.ts";
 import { smiIn } from "./probe.ts";
+import type { Programs } from "./programs.ts";
 import { bytesIn, ROOM_COMMAND } from "./room.ts";
 import { type EngineInfo, type Share, shareOf } from "./share.ts";
 import type { Tools } from "./tools.ts";
@@ -28,7 +31,7 @@ export interface HostOptions {
   readonly gpus?: readonly { readonly type: string; readonly count: number }[];
   /** What the operator says of it. */
   readonly labels?: Readonly<Record<string, string>>;
-  readonly tools: () => Promise<Tools>;
+  readonly programs: Programs;
   /** Of all hosts. */
   readonly identities: Identities;
   log(fields: Record<string, unknown>, message: string): void;
@@ -56,7 +59,10 @@ export class DockerHost {
     this.#options = options;
     this.node = options.node;
     this.engine = options.engine;
-    this.disks = disksOn(options.engine, options.names, () => this.info());
+    this.disks = disksOn(options.engine, options.names, async () => {
+      await this.info();
+      return options.programs.agent();
+    });
     const dataDir = join(options.dataDir, "hosts", options.node);
     const smi = { run: (args: readonly string[]) => this.#smi(args) };
     const cpus = () => this.#info?.answer.NCPU ?? 1;
@@ -111,11 +117,33 @@ export class DockerHost {
     return shareOf(spec, await this.#capacity.share(spec), info);
   }
 
+  /** The programs that its pods have. Throws LaunchRefused, DriverError. */
+  get tools(): () => Promise<Tools> {
+    return this.#options.programs.tools;
+  }
+
   /** Why no pod can be there, though it answers. */
   async #unfit(): Promise<string | undefined> {
-    const fault = machineFault(await this.info());
+    return (await this.#unfitEngine()) ?? (await this.#unfitPrograms());
+  }
+
+  async #unfitEngine(): Promise<string | undefined> {
+    const fault = machineFault(await this.info(), this.#options.programs.own);
     const patience = { patienceMs: INFO_PATIENCE_MS };
     return fault ?? versionFault(await this.engine.ask<EngineVersion>("GET", "/version", patience));
+  }
+
+  /** A helper image may have to come from a registry first. */
+  async #unfitPrograms(): Promise<string | undefined> {
+    const waiting = new AbortController();
+    const late = pause(INFO_PATIENCE_MS, "what its pods need is not there yet", { signal: waiting.signal });
+    const tools = this.tools().then(() => undefined, wordsOf);
+    try {
+      return await Promise.race([tools, late]);
+    } finally {
+      late.catch(() => undefined);
+      waiting.abort();
+    }
   }
 
   /** What it says of itself, at most 3 s old. Throws SameEngine when it is another host, too. */
@@ -154,17 +182,18 @@ export class DockerHost {
   }
 
   async #makePlace(): Promise<ToolsPlace> {
-    const { names, tools } = this.#options;
-    const fault = await this.#unfit();
+    const { names } = this.#options;
+    const fault = await this.#unfitEngine();
     if (fault !== undefined)
       throw new LaunchRefused(`the Docker host ${this.node} cannot have pods: ${fault}`);
     await removeOldHelpers(this.engine, names);
-    return placeTools(this.engine, names, await tools());
+    return placeTools(this.engine, names, await this.tools());
   }
 
   async #smi(args: readonly string[]): Promise<string> {
     // One that does not answer is not asked for more: nobody waits for that as long as it takes.
-    await this.info();
+    const fault = await this.#unfit();
+    if (fault !== undefined) throw new DriverError(fault);
     const { image } = await this.place();
     return smiIn((helper) => runHelper(this.engine, this.#options.names, { ...helper, image }), args);
   }

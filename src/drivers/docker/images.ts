@@ -10,6 +10,7 @@ import { BuildSteps } from "./build-steps.ts";
 import { labelStep, readDockerfile } from "./dockerfile.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
 import { haveImage, type PullRules } from "./have-image.ts";
+import type { DockerHost } from "./host.ts";
 import { architecture } from "./machine.ts";
 import { LABEL, type Names } from "./names.ts";
 import { buildNetwork } from "./network.ts";
@@ -54,27 +55,31 @@ export class Images {
   readonly #rules: ImageRules;
   readonly #turns = new WeakMap<Engine, Turns>();
 
-  constructor(names: Names, ownImage: string, rules: ImageRules) {
+  /** The images that the operator has chosen: pods' own, and perhaps others. */
+  constructor(names: Names, ownImage: string, rules: ImageRules, others: readonly string[] = []) {
     this.#names = names;
     this.#default = ownImage;
-    // The operator has chosen it.
-    const own = parseImageReference(ownImage)?.host ?? [];
-    const known = new Set([...rules.pull.known].concat(own));
+    const chosen = [ownImage, ...others].flatMap((ref) => parseImageReference(ref)?.host ?? []);
+    const known = new Set([...rules.pull.known, ...chosen]);
     this.#rules = { ...rules, pull: { ...rules.pull, known } };
   }
 
   /** There when this resolves. Throws LaunchRefused for what will not be otherwise, DriverError for what may pass. */
-  async imageFor(host: ImageHost, spec: PodSpec, preparing: Preparing): Promise<PodImageFound> {
+  async imageFor(
+    host: ImageHost & Pick<DockerHost, "info">,
+    spec: PodSpec,
+    preparing: Preparing,
+  ): Promise<PodImageFound> {
     const logins = async () => ({ ...(await this.#rules.logins()), ...spec.registryLogins });
     const image = await this.#imageOf(host, spec, logins, preparing);
     const { Id: id, Architecture, Config } = image;
-    if (architecture(Architecture) !== architecture(process.arch))
+    if (architecture(Architecture) !== architecture((await host.info()).Architecture))
       throw new LaunchRefused(`the image is for ${Architecture}, another platform than the Docker host`);
     return { id, config: Config ?? {} };
   }
 
   #imageOf(host: ImageHost, { image }: PodSpec, logins: Logins, preparing: Preparing): Promise<Image> {
-    if (image === undefined) return this.#own(host, logins, preparing);
+    if (image === undefined) return this.#chosen(host, this.#default, logins, preparing);
     if ("build" in image) return this.#built(host, image.build, logins, preparing);
     return this.#named(host, image.ref, logins, preparing);
   }
@@ -96,10 +101,16 @@ export class Images {
     throw new LaunchRefused(`the engine pulled ${image.path}:${tag ?? digest}, and does not have it`);
   }
 
+  /** One that the operator has chosen, for no pod. Throws LaunchRefused, DriverError. */
+  chosen(host: ImageHost, ref: string, say: Preparing["say"]): Promise<Pick<Image, "Id" | "Architecture">> {
+    const preparing = { say, note: () => undefined, signal: new AbortController().signal };
+    return this.#chosen(host, ref, () => this.#rules.logins(), preparing);
+  }
+
   /** The operator has chosen it: what is there is not asked for again. */
-  async #own(host: ImageHost, logins: Logins, preparing: Preparing): Promise<Image> {
-    const found = await find(host.engine, this.#default);
-    return found ?? (await this.#pulled(host, parsed(this.#default), logins, preparing));
+  async #chosen(host: ImageHost, ref: string, logins: Logins, preparing: Preparing): Promise<Image> {
+    const found = await find(host.engine, ref);
+    return found ?? (await this.#pulled(host, parsed(ref), logins, preparing));
   }
 
   /** By its whole name, so that no engine takes it for an id. What others pulled with a login of theirs is nobody else's: the registry is asked. */

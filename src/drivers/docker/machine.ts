@@ -7,11 +7,18 @@ const ALSO: Readonly<Record<string, string>> = { x86_64: "amd64", x64: "amd64", 
 /** The kind of a machine's processors, as images name it. */
 export const architecture = (name: string): string => ALSO[name] ?? name;
 
-/** Why no pod can be there, in words: what they need is taken from the server's machine. */
-export function machineFault({ OSType, Architecture }: Pick<EngineInfo, "OSType" | "Architecture">) {
-  const [own, its] = [architecture(process.arch), architecture(Architecture)];
-  if (OSType === "linux" && own === its) return undefined;
-  return `it has ${OSType} on ${its}, and pods get their sshd from the server's machine, which has ${process.platform} on ${own}`;
+/** Why no pod can be there, in words; `own` tells that what they need is taken from the server's machine. */
+export function machineFault(
+  { OSType, Architecture }: Pick<EngineInfo, "OSType" | "Architecture">,
+  own: boolean,
+): string | undefined {
+  const [here, its] = [architecture(process.arch), architecture(Architecture)];
+  if (OSType !== "linux") return `its containers are of ${OSType}, and pods are Linux`;
+  if (!own || here === its) return undefined;
+  return (
+    `it has processors of ${its}, and pods get their sshd from the server's machine, which has ${here}: ` +
+    "name a docker.helper_image that there is for both"
+  );
 }
 
 /** By what Docker and podman call them. */

@@ -7,13 +7,13 @@ import { nodeName } from "../local/capacity.ts";
 import type { Simulated } from "../local/simulated.ts";
 import { type EngineTls, routeTo } from "./address.ts";
 import { Engine, EngineUnreachable, isTls } from "./engine.ts";
+import { helperPrograms } from "./helper-image.ts";
 import { DockerHost } from "./host.ts";
 import { Identities, SameEngine } from "./identities.ts";
 import { DEFAULT_IMAGE, DEFAULT_RULES, type ImageRules, Images } from "./images.ts";
 import { Names } from "./names.ts";
-import { once } from "./once.ts";
+import { ownPrograms, type Programs } from "./programs.ts";
 import type { EngineInfo } from "./share.ts";
-import { makeTools, type Tools } from "./tools.ts";
 
 interface DockerHostConfig {
   /** The node's; default: what the engine calls itself. */
@@ -32,6 +32,8 @@ export interface DockerDriverOptions {
   /** Of pods that ask for none. */
   readonly image?: string | undefined;
   readonly images?: ImageRules | undefined;
+  /** What pods' sshd and the disks' agents are taken from; default: the server's machine. */
+  readonly helperImage?: string | undefined;
   /** GPUs that only exist for demonstrations and tests; on the first host. */
   readonly simulate: readonly Simulated[];
   readonly stated?: () => StatedTypes;
@@ -41,35 +43,38 @@ export interface DockerDriverOptions {
   log(fields: Record<string, unknown>, message: string): void;
 }
 
-/** This machine's programs are taken once in the life of a process. */
-const tools = once(makeTools);
-
 /** A driver for these hosts. Throws Problem for what must be mended first: a wrong URL, a host that does not answer and has no name. */
 export async function createDockerDriver(options: DockerDriverOptions): Promise<Driver> {
   const { dataDir, hosts, image = DEFAULT_IMAGE, images = DEFAULT_RULES, log } = options;
   const names = new Names(options.deploymentId);
-  const common = { names, tools, identities: new Identities() };
+  const found = new Images(
+    names,
+    image,
+    images,
+    options.helperImage === undefined ? [] : [options.helperImage],
+  );
+  const common = { names, images: found, identities: new Identities() };
   const opened: DockerHost[] = [];
   for (const [i, host] of hosts.entries())
     opened.push(await openHost(options, host, { ...common, simulate: i === 0 ? options.simulate : [] }));
   const twice = opened.find((host, i) => opened.findIndex((other) => other.node === host.node) !== i);
   if (twice) throw invalid(`two Docker hosts are called ${twice.node}; give each a name of its own`);
-  if (!options.dialsOnly) await prepare(opened);
+  if (!options.dialsOnly) await prepare(opened, options);
   return new DockerDriver({
     dataDir,
     names,
     hosts: opened,
-    images: new Images(names, image, images),
-    tools,
+    images: found,
     log,
   });
 }
 
 /** What no host can do without is said at once. */
-async function prepare(hosts: readonly DockerHost[]): Promise<void> {
-  await tools().catch((cause: unknown) => {
-    throw cause instanceof LaunchRefused ? invalid(cause.message) : cause;
-  });
+async function prepare(hosts: readonly DockerHost[], { helperImage }: DockerDriverOptions): Promise<void> {
+  if (helperImage === undefined)
+    await ownPrograms.tools().catch((cause: unknown) => {
+      throw cause instanceof LaunchRefused ? invalid(cause.message) : cause;
+    });
   const [same] = (await Promise.allSettled(hosts.map((host) => host.info()))).flatMap((asked) =>
     asked.status === "rejected" && asked.reason instanceof SameEngine ? [asked.reason] : [],
   );
@@ -79,7 +84,7 @@ async function prepare(hosts: readonly DockerHost[]): Promise<void> {
 
 interface Common {
   readonly names: Names;
-  readonly tools: () => Promise<Tools>;
+  readonly images: Images;
   readonly identities: Identities;
   readonly simulate: readonly Simulated[];
 }
@@ -92,12 +97,14 @@ async function openHost(options: DockerDriverOptions, host: DockerHostConfig, co
   const node =
     host.name ?? (options.dialsOnly ? host.url : nodeName((await whoIs(new Engine(route), host.url)).Name));
   const engine = new Engine(route, { host: node, changed: (fault) => tellReach(options, node, fault) });
+  const programs = programsFor(options, engine, node, common);
   const { gpus, labels } = host;
   return new DockerHost({
     ...options,
     ...common,
     engine,
     node,
+    programs,
     ...(gpus && { gpus }),
     ...(labels && { labels }),
   });
@@ -110,6 +117,25 @@ function tellReach({ log }: DockerDriverOptions, node: string, fault: Error | un
       { node, fault: fault.message },
       "a Docker host cannot be asked; nothing new is placed on it meanwhile",
     );
+}
+
+function programsFor(
+  { helperImage: ref, log }: DockerDriverOptions,
+  engine: Engine,
+  node: string,
+  { names, images }: Common,
+): Programs {
+  if (ref === undefined) return ownPrograms;
+  // It is what room would be measured with.
+  const room = async () => Number.POSITIVE_INFINITY;
+  let said = "";
+  const find = () =>
+    images.chosen({ node, engine, room }, ref, (words) => {
+      // How far it is is for who waits for a pod.
+      if (said === "") log({ node }, words);
+      said = words;
+    });
+  return helperPrograms({ engine, names, ref, find });
 }
 
 async function whoIs(engine: Engine, url: string): Promise<EngineInfo> {

@@ -147,7 +147,7 @@ function configOf({ spec, tools }: PodPlan, environment: Record<string, string>)
       // It is the image's user, who may be root in the container.
       "PermitRootLogin prohibit-password",
       ...Object.entries(parts).flatMap(([name, keyword]) => {
-        const path = tools.sshdParts.get(name);
+        const path = tools.sshdParts[name];
         return path === undefined ? [] : [`${keyword} ${path}`];
       }),
     ],

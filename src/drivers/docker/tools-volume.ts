@@ -1,9 +1,10 @@
 /** The tools (tools.ts) on a host: an image of them, made once, and a volume that pods have read-only. */
 import { randomUUID } from "node:crypto";
 import { DriverError } from "../driver.ts";
-import { type Engine, unlessStatus } from "./engine.ts";
+import { type Engine, unlessUsed } from "./engine.ts";
 import { runHelper } from "./helper.ts";
 import { LABEL, type Names } from "./names.ts";
+import { placeImage } from "./own-image.ts";
 import { BASH, TOOLS, TOOLS_MOUNT, type Tools } from "./tools.ts";
 
 export interface ToolsPlace {
@@ -48,38 +49,6 @@ export const toolsMount = ({ volume }: ToolsPlace) => ({
   VolumeOptions: { NoCopy: true },
 });
 
-/** Makes an image of these files where it is missing, in the place of those of servers of other versions; its name. */
-export async function placeImage(
-  engine: Engine,
-  names: Names,
-  part: string,
-  { hash, archive }: Pick<Tools, "hash" | "archive">,
-): Promise<string> {
-  const image = `${names.of(part)}:${hash}`;
-  await removeOtherImages(engine, names, part, image);
-  if (await engine.find(`/images/${image}/json`)) return image;
-  const changes = Object.entries(names.part(part)).map(([name, value]) => `LABEL ${name}=${value}`);
-  await engine.ask("POST", "/images/create", {
-    // Its tag is part of "repo", as docker's own client sends it: podman reads no other.
-    query: { fromSrc: "-", repo: image, changes: changes.join("\n") },
-    body: archive,
-    patienceMs: IMPORT_MS,
-  });
-  return image;
-}
-
-async function removeOtherImages(engine: Engine, names: Names, part: string, keep: string): Promise<void> {
-  const query = { filters: names.filter(`${LABEL.part}=${part}`) };
-  const images = await engine.ask<{ Id: string; RepoTags: string[] | null }[]>("GET", "/images/json", {
-    query,
-  });
-  for (const { Id, RepoTags } of images)
-    if (!RepoTags?.includes(keep)) await unlessUsed(engine, `/images/${Id}`);
-}
-
-/** Over a slow line; an engine that stalls keeps its disks' agent from being tried again for so long. */
-const IMPORT_MS = 30 * 60_000;
-
 /** Those of servers of other versions, which no pod has any more. */
 async function removeOtherVolumes(engine: Engine, names: Names, keep: string): Promise<void> {
   const filters = names.filter(`${LABEL.part}=tools`);
@@ -88,6 +57,3 @@ async function removeOtherVolumes(engine: Engine, names: Names, keep: string): P
   });
   for (const { Name } of Volumes ?? []) if (Name !== keep) await unlessUsed(engine, `/volumes/${Name}`);
 }
-
-const unlessUsed = (engine: Engine, path: string) =>
-  unlessStatus(404, unlessStatus(409, engine.ask("DELETE", path)));

@@ -5,13 +5,13 @@
  * nothing of the image is used, and nothing of ours is seen by what the image's own programs load. See ld.so(8) and elf(5), PT_INTERP.
  */
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { access, readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { LaunchRefused } from "../driver.ts";
 import { findOpenSsh, type OpenSsh } from "../local/openssh.ts";
-import { type TarEntry, tarOf } from "./tar.ts";
+import { imageOfFiles, type OwnImage } from "./own-image.ts";
+import type { TarEntry } from "./tar.ts";
 
 /** Where the volume is mounted, and in it the directory that appears when all of it is there. */
 export const TOOLS_MOUNT = "/.gpu-dev";
@@ -29,43 +29,53 @@ const PLUGINS = ["libnss_files.so.2", "libnss_compat.so.2"];
 const SSHD_PARTS = ["sshd-session", "sshd-auth"];
 const SSHD_PART_PLACES = ["/usr/lib/openssh", "/usr/libexec/openssh", "/usr/libexec", "/usr/lib/ssh"];
 
-export interface Tools {
-  /** Of all that is in it: names the image and the volume. */
-  readonly hash: string;
-  readonly archive: Buffer;
+export interface Tools extends OwnImage, SshdFacts {}
+
+/** What a pod's configuration of sshd depends on. */
+export interface SshdFacts {
   readonly openSsh: OpenSsh;
-  /** Paths in a pod of programs that sshd has to be told of. */
-  readonly sshdParts: ReadonlyMap<string, string>;
+  /** Paths in a pod of programs that sshd has to be told of, by their names. */
+  readonly sshdParts: Readonly<Record<string, string>>;
 }
 
-/** Throws LaunchRefused with what to do where this machine's programs cannot be taken along. */
+/** Of this machine. Throws LaunchRefused with what to do where its programs cannot be taken along. */
 export async function makeTools(): Promise<Tools> {
   if (process.platform !== "linux")
     throw new LaunchRefused(
-      "pods get sshd from the server's machine, which must be Linux: run the server on the Docker host",
+      "pods get sshd from the server's machine, which must be Linux: run the server on a Docker host, or name a docker.helper_image",
     );
+  const { facts, programs } = await findTools();
+  return { ...facts, ...(await imageOfFiles(() => toolFiles(programs))) };
+}
+
+/** Where they are on this machine; `where` is what the machine is called in errors. Throws LaunchRefused. */
+export async function findTools(where?: string): Promise<{ facts: SshdFacts; programs: string[] }> {
   const openSsh = await findOpenSsh();
   const parts = (await Promise.all(SSHD_PARTS.map((name) => findIn(SSHD_PART_PLACES, name)))).filter(isPath);
-  const programs = await Promise.all(PROGRAMS.map(program));
-  const files = await collect([openSsh.sshd, ...parts, ...programs]);
-  const entries = [
+  const programs = await Promise.all(PROGRAMS.map((name) => program(name, where)));
+  const sshdParts = Object.fromEntries(
+    parts.map((path) => [basename(path), `${TOOLS}/bin/${basename(path)}`]),
+  );
+  return { facts: { openSsh, sshdParts }, programs: [openSsh.sshd, ...parts, ...programs] };
+}
+
+/** As they are in a pod. */
+export async function toolFiles(programs: readonly string[]): Promise<TarEntry[]> {
+  const files = await collect(programs);
+  return [
     ...["bin/", "lib/"].map((path): TarEntry => ({ path: entryPath(path), mode: 0o755 })),
     ...[...files].map(([path, data]): TarEntry => ({ path: entryPath(path), mode: 0o755, data })),
   ];
-  const archive = tarOf(entries);
-  const hash = createHash("sha256").update(archive).digest("hex").slice(0, 16);
-  const sshdParts = new Map(parts.map((path) => [basename(path), `${TOOLS}/bin/${basename(path)}`]));
-  return { hash, archive, openSsh, sshdParts };
 }
 
 const entryPath = (path: string): string => `${TOOLS.slice(1)}/${path}`;
 const isPath = (path: string | undefined): path is string => path !== undefined;
 
 /** Where it is on this machine. Throws LaunchRefused where it is not. */
-export async function program(name: string): Promise<string> {
+export async function program(name: string, where = "on the server's machine"): Promise<string> {
   const path = await findIn(PLACES, name);
   if (path !== undefined) return path;
-  throw new LaunchRefused(`pods and disks need ${name}, which is not installed on the server's machine`);
+  throw new LaunchRefused(`pods and disks need ${name}, which is not installed ${where}`);
 }
 
 async function findIn(places: readonly string[], name: string): Promise<string | undefined> {
@@ -110,37 +120,33 @@ async function linkedWith(path: string) {
   };
 }
 
+/** The file itself is changed, as all that follow: some are a hundred megabytes. */
 function withLoader(file: Buffer, loader: string | undefined): Buffer {
-  if (loader === undefined) return file;
-  const [changed] = replaced(file, loader, LOADER.padEnd(loader.length, "\0"));
-  return changed;
+  if (loader !== undefined) replace(file, loader, LOADER.padEnd(loader.length, "\0"));
+  return file;
 }
 
 /** The directories of Debian and its kin are long enough for ours; a trailing "/" more or less does not matter. */
 function relocated(loader: Buffer): Buffer {
-  let [file] = replaced(loader, "/etc/ld.so.cache", `${TOOLS}/none`);
-  [file] = replaced(file, "/etc/ld.so.preload", `${TOOLS}/no-pre`);
-  const triple = /\/usr\/lib\/([a-z0-9_]+-linux-gnu[a-z0-9]*)\//.exec(file.toString("latin1"))?.[1];
+  replace(loader, "/etc/ld.so.cache", `${TOOLS}/none`);
+  replace(loader, "/etc/ld.so.preload", `${TOOLS}/no-pre`);
+  const triple = /\/usr\/lib\/([a-z0-9_]+-linux-gnu[a-z0-9]*)\//.exec(loader.toString("latin1"))?.[1];
   let found = 0;
-  for (const dir of triple ? [`/usr/lib/${triple}/`, `/lib/${triple}/`] : []) {
-    const [changed, count] = replaced(file, dir, LIBRARIES.padEnd(dir.length, "/"));
-    file = changed;
-    found += count;
-  }
-  if (found > 0) return file;
+  for (const dir of triple ? [`/usr/lib/${triple}/`, `/lib/${triple}/`] : [])
+    found += replace(loader, dir, LIBRARIES.padEnd(dir.length, "/"));
+  if (found > 0) return loader;
   throw new LaunchRefused(
     "the programs of the server's machine cannot be taken into containers: they can on Debian, Ubuntu and what derives from them",
   );
 }
 
-/** Every text `from` that ends in NUL becomes `to`, which is as long; with how many. */
-function replaced(file: Buffer, from: string, to: string): [Buffer, number] {
+/** Every text `from` that ends in NUL becomes `to`, which is as long; how many were found. */
+function replace(file: Buffer, from: string, to: string): number {
   if (to.length !== from.length) throw new RangeError(`${to} does not fit in the place of ${from}`);
-  const changed = Buffer.from(file);
   let count = 0;
-  for (let at = changed.indexOf(`${from}\0`); at >= 0; at = changed.indexOf(`${from}\0`, at + 1)) {
-    changed.write(to, at, "latin1");
+  for (let at = file.indexOf(`${from}\0`); at >= 0; at = file.indexOf(`${from}\0`, at + 1)) {
+    file.write(to, at, "latin1");
     count += 1;
   }
-  return [changed, count];
+  return count;
 }

@@ -80,6 +80,8 @@ function noneTwice(
         });
 }
 
+const image = z.string().regex(/^[a-z0-9][\w./:@-]{0,299}$/i, "is not the name of an image");
+
 export const dockerSettings = z
   .strictObject({
     hosts: z
@@ -87,10 +89,10 @@ export const dockerSettings = z
       .min(1)
       .superRefine(noneTwice)
       .describe("Each is a node; default: this machine's Docker Engine"),
-    image: z
-      .string()
-      .regex(/^[a-z0-9][\w./:@-]{0,299}$/i, "is not the name of an image")
-      .describe("What pods are made of; default: `ubuntu:24.04`"),
+    image: image.describe("What pods are made of; default: `ubuntu:24.04`"),
+    helper_image: image.describe(
+      "What the sshd of pods and the agents of disks are taken from, for hosts with other processors than the server's, or a server that is not on Linux; default: the server's machine ([docker](docker.md#several-machines))",
+    ),
   })
   .partial();
 
