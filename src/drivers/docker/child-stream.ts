@@ -1,4 +1,4 @@
-/** What a program reads and writes as one stream, which node:http takes for a socket. It ends with the program, whose own words say why. */
+/** What a program reads and writes as one stream, which node:http takes for a socket. It emits `open` when the program says something first. It ends with the program, whose own words say why. */
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { Duplex } from "node:stream";
 
@@ -12,6 +12,7 @@ export class ChildStream extends Duplex {
     super();
     this.#child = child;
     child.stdout.on("data", (bytes: Buffer) => this.push(bytes) || child.stdout.pause());
+    child.stdout.once("data", () => this.emit("open"));
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#said = (this.#said + text).slice(-MAX_SAID);
     });

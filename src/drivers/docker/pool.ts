@@ -11,6 +11,10 @@ import type { EngineTls } from "./address.ts";
 
 /** How many may lie idle. */
 const MOST_IDLE = 4;
+/** Each is a login of its own: sshd turns others away while ten have not come in yet (MaxStartups), whoever they are. */
+const MOST_OPENING = 6;
+/** What has not said anything by then has come in, and is slow to answer. */
+const OPENING_MS = 5000;
 const IDLE_MS = 60_000;
 /** One that is never idle for long is not taken up again when it is older. */
 const OLD_MS = 10 * 60_000;
@@ -41,10 +45,12 @@ class Ages {
   }
 }
 
-/** Connections that `connect` makes. */
+/** Connections that `connect` makes, a few at a time; each emits `open` when it is there. */
 export class Pool extends Agent {
   readonly #connect: () => Duplex;
   readonly #ages: Ages;
+  readonly #waiting: (() => void)[] = [];
+  #opening = 0;
 
   constructor(connect: () => Duplex, now = monotonic) {
     super({ keepAlive: true, maxFreeSockets: MOST_IDLE });
@@ -52,8 +58,27 @@ export class Pool extends Agent {
     this.#ages = new Ages(this, now);
   }
 
-  override createConnection(): Duplex {
-    return this.#connect();
+  override createConnection(
+    _options: RequestOptions,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    const open = () => callback?.(null, this.#open());
+    if (this.#opening < MOST_OPENING) open();
+    else this.#waiting.push(open);
+  }
+
+  #open(): Duplex {
+    this.#opening += 1;
+    const opened = new AbortController();
+    const over = () => {
+      if (opened.signal.aborted) return;
+      opened.abort();
+      clearTimeout(late);
+      this.#opening -= 1;
+      this.#waiting.shift()?.();
+    };
+    const late = setTimeout(over, OPENING_MS).unref();
+    return this.#connect().once("open", over).once("close", over);
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
@@ -83,10 +108,13 @@ export class TlsPool extends TlsAgent {
     const servername = isIP(host ?? "") ? "" : host;
     const connect = (credentials: object) =>
       super.createConnection({ ...options, ...credentials, servername } as RequestOptions) as Duplex;
-    readCredentials(this.#tls).then(
-      (credentials) => callback?.(null, connect(credentials)),
-      (error: Error) => callback?.(error, undefined as never),
-    );
+    // A certificate and a key that do not belong together are found out by connecting.
+    readCredentials(this.#tls)
+      .then(connect)
+      .then(
+        (socket) => callback?.(null, socket),
+        (error: Error) => callback?.(error, undefined as never),
+      );
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
