@@ -38,6 +38,14 @@ const forecast = (given: Partial<Forecast>): Forecast => ({
   ...given,
 });
 
+const deployment = (images: { context_max_bytes: number } | null) => ({
+  id: "d",
+  version: "1.0.0",
+  min_cli: "0.1.0",
+  domain: "gpu-dev.internal",
+  images,
+});
+
 const HANDLERS: Handlers = {
   listAvailability: () => page(available(), available({ gpu_type: "cpu", unit: "place" })),
   listGpuTypes: () =>
@@ -47,6 +55,7 @@ const HANDLERS: Handlers = {
   createKey: () => registeredKey,
   createReservation: () => queued(),
   listReservations: () => page(),
+  getDeployment: () => deployment(null),
 };
 
 const asking = (options: WorldOptions): World =>
@@ -64,6 +73,21 @@ test("what is missing is asked for, sent, and printed as the line that asks noth
   expect(done.stderr).toContain(
     "\n  gpu-dev reserve --gpu-type h100 --gpus 2 --time 1h30m --name train --no-wait\n",
   );
+});
+
+test("an image is asked for where the server has images, unless it is known; none is the server's own", async () => {
+  const handlers = { getDeployment: () => deployment({ context_max_bytes: 1e9 }) };
+  const given = (...image: string[]) => asking({ answers: ["h100", "2", "1h", "", ...image], handlers });
+  const world = given(" busybox ");
+  const done = await world.gpuDev("reserve --no-wait");
+  expect(sent(world)).toMatchObject({ image: "busybox" });
+  expect(done.stderr).toContain(" --image busybox ");
+  const own = given("");
+  expect((await own.gpuDev("reserve --no-wait")).stderr).not.toContain("--image");
+  expect(sent(own)).not.toHaveProperty("image");
+  const known = given();
+  await known.gpuDev("reserve --no-wait --image alpine");
+  expect(sent(known)).toMatchObject({ image: "alpine" });
 });
 
 test("the printed line asks nothing, and asks the server for the same", async () => {

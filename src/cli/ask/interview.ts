@@ -4,6 +4,7 @@ import type { GpuType } from "../../api/inventory.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { allPages } from "../http/all-pages.ts";
+import { type ImageWish, imageName } from "../images/options.ts";
 import { duration, name } from "../options.ts";
 import { askGpuCount } from "./gpu-count.ts";
 import { askGpuType } from "./gpu-type.ts";
@@ -16,13 +17,18 @@ interface Asked {
   /** Seconds. */
   readonly time: number | undefined;
   readonly name: string | undefined;
+  readonly image: string | undefined;
 }
 
 /**
  * Those of `known`, and answers for the rest of them; undefined when the server has no such type, and says so itself. Changes nothing
  * anywhere; throws Declined on Ctrl-C (C-17).
  */
-export async function interview(ctx: Context, known: Asked, suggestedS: number): Promise<Asked | undefined> {
+export async function interview(
+  ctx: Context,
+  known: Asked & Pick<ImageWish, "dockerfile">,
+  suggestedS: number,
+): Promise<Asked | undefined> {
   const gpuType = known.gpuType ?? (await askGpuType(ctx));
   const { items } = await allPages((query) => ctx.api().listGpuTypes({ query }));
   const type = items.find((item) => item.name === gpuType);
@@ -31,7 +37,8 @@ export async function interview(ctx: Context, known: Asked, suggestedS: number):
   const count = known.gpus === undefined ? await askGpuCount(ctx, type, known.time ?? suggestion) : known;
   const time = known.time ?? (await askTime(ctx, type, suggestion));
   const called = known.name ?? (await ctx.prompts.text("Name (may be left empty):", optionalName));
-  return { gpuType, ...count, multiNode: count.multiNode || known.multiNode, time, name: called };
+  const image = known.image ?? (known.dockerfile === undefined ? await askImage(ctx) : undefined);
+  return { gpuType, ...count, multiNode: count.multiNode || known.multiNode, time, name: called, image };
 }
 
 function askTime(ctx: Context, { max_duration_s: longest }: GpuType, suggestion: number): Promise<number> {
@@ -42,6 +49,14 @@ function askTime(ctx: Context, { max_duration_s: longest }: GpuType, suggestion:
   };
   const question = `How long, such as 90m, 4h or 2d (at most ${exactDuration(longest)})?`;
   return ctx.prompts.text(question, read, exactDuration(suggestion));
+}
+
+/** Where the server's driver has images; none is the server's own. */
+async function askImage(ctx: Context): Promise<string | undefined> {
+  const { images } = await ctx.api().getDeployment({});
+  if (!images) return undefined;
+  const read = (text: string) => (text.trim() === "" ? undefined : imageName(text.trim()));
+  return ctx.prompts.text("Image, such as ubuntu:24.04 (may be left empty: the server's own):", read);
 }
 
 const optionalName = (text: string): string | undefined =>

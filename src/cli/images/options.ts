@@ -7,7 +7,7 @@ export const imageOptions = {
   image: parsed(
     "--image <REF>",
     "What it runs: any image, such as ubuntu:24.04 (default: the server's)",
-    image,
+    imageName,
   ),
   dockerfile: text(
     "--dockerfile <PATH>",
@@ -33,7 +33,8 @@ export function checkImageWish({ image, dockerfile, buildContext }: ImageWish): 
     throw new UsageError("--build-context needs --dockerfile: what is to be done with it");
 }
 
-function image(given: string): string {
+/** Throws UsageError for what is no image's. */
+export function imageName(given: string): string {
   if (parseImageReference(given)) return given;
   throw new UsageError(
     `${JSON.stringify(given)} is no image`,
