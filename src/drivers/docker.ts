@@ -14,7 +14,7 @@ import { listenToEvents } from "./docker/events.ts";
 import { runIn } from "./docker/exec.ts";
 import type { DockerHost } from "./docker/host.ts";
 import type { Images } from "./docker/images.ts";
-import { isBegun, launchContainer } from "./docker/launch.ts";
+import { isBegun, launchContainer, ToolsMissing } from "./docker/launch.ts";
 import { Launches } from "./docker/launches.ts";
 import { entrypointOver, saidBy } from "./docker/logs.ts";
 import type { Names } from "./docker/names.ts";
@@ -122,7 +122,11 @@ export class DockerDriver implements Driver {
     checkImageUser(image.config);
     const mounts = spec.disk ? await homeMounts(host, names, spec.disk.volume) : [];
     const network = await this.#turns.take(`network of ${host.node}`, () => this.#networkOf(host, spec));
-    await launchContainer(engine, { names, spec, image, tools, place, network, share, mounts });
+    const plan = { names, spec, image, tools, place, network, share, mounts };
+    await launchContainer(engine, plan).catch((error: unknown) => {
+      if (error instanceof ToolsMissing) host.forgetPlace();
+      throw error;
+    });
     this.#where.see(spec.name, host);
   }
 

@@ -72,7 +72,7 @@ describe.skipIf(noDockerEngine())("a helper image", () => {
     const again = await rig.open();
     await again.launch({ ...(await podSpec(again, host, user)), image });
     expect(await images()).toBe(before);
-    await Promise.all((await again.list()).map((pod) => again.terminate(pod)));
+    await Promise.all((await again.list()).pods.map((pod) => again.terminate(pod)));
     await Promise.all([again.close(), driver.close()]);
     // The volumes that it declares go with their containers.
     await expect.poll(() => engine.docker("volume", "ls", "--quiet")).not.toMatch(/^[0-9a-f]{64}$/m);

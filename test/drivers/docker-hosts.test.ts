@@ -303,6 +303,32 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     await expect(launch).rejects.toThrow("the Docker host box cannot have pods: it has processors of");
   });
 
+  test("tools that somebody emptied are put there anew, and the pod is tried again", async () => {
+    const { driver } = await open([{ name: "box", url: engine.url }]);
+    const spec = await podSpec(driver, host, user);
+    await driver.launch(spec);
+    await driver.terminate(spec.name);
+    const [volume = ""] = (await engine.docker("volume", "ls", "--quiet", "--filter", "name=-tools-")).split(
+      "\n",
+    );
+    await engine.docker("volume", "rm", volume);
+    await engine.docker("volume", "create", volume);
+    const emptied = driver.launch(spec);
+    await expect(emptied).rejects.toThrow(DriverError);
+    await expect(emptied).rejects.toThrow("what pods need is not on the host any more");
+    await driver.launch(spec);
+    closing.push(() => driver.terminate(spec.name));
+    await untilRunning(driver, spec.name);
+  });
+
+  test("what is no engine says of no pod that it is absent", async () => {
+    const { url } = await door((request) =>
+      request.includes("/containers/") ? { status: 404, body: ["<html>not found</html>"] } : undefined,
+    );
+    const { driver } = await open([{ name: "box", url }]);
+    await expect(driver.inspect(`${newId()}-1`)).rejects.toThrow("what answers there is no Docker Engine");
+  });
+
   test("an engine that is too old, and a disk that is full, are said; the one for good, the other is tried again", async () => {
     const old = await door((request) =>
       request.startsWith("GET /version ")

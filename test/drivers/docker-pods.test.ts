@@ -68,10 +68,12 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     expect(engine.devicesAsked().at(-1)?.devices).toEqual([UUIDS[1]]);
     expect(await ssh("echo $CUDA_VISIBLE_DEVICES")).toBe(UUIDS[1]);
     const { NCPU, MemTotal } = JSON.parse(await engine.docker("info", "--format", "{{json .}}"));
+    // The machine keeps a twentieth, and at most 4 GiB.
+    const quarter = Math.floor((MemTotal - Math.min(4 * 2 ** 30, Math.floor(MemTotal / 20))) / 4);
     expect((await inspected(spec)).HostConfig).toMatchObject({
       NanoCpus: Math.max(0.25, NCPU / 4) * 1e9,
-      Memory: Math.floor(MemTotal / 4),
-      ShmSize: Math.floor(Math.floor(MemTotal / 4) / 2),
+      Memory: quarter,
+      ShmSize: Math.floor(quarter / 2),
     });
     const view = await driver.inspect(spec.name, { activity: true });
     expect(view).toMatchObject({ state: "running", activity: { gpuBusy: true } });

@@ -70,9 +70,9 @@ describe.skipIf(noDockerEngine())("a Docker Engine on another machine", () => {
     const disk = newId();
     await driver.disks?.on("gpu-1").create(disk, 1e9);
     await driver.disks?.on("gpu-1").remove({ disk });
-    expect(await driver.list()).toEqual([spec.name]);
+    expect((await driver.list()).pods).toEqual([spec.name]);
     await driver.terminate(spec.name);
-    expect(await driver.list()).toEqual([]);
+    expect((await driver.list()).pods).toEqual([]);
     expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
     await expect.poll(() => heard).toContain(spec.name);
     deaf?.();

@@ -7,6 +7,7 @@ import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Progress } from "../../src/drivers/disks.ts";
 import { AgentLink } from "../../src/drivers/docker-disks/link.ts";
+import { RemoteDisks } from "../../src/drivers/docker-disks/remote-disks.ts";
 import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { AGENT, AgentRig } from "./agent-rig.ts";
 import { newId } from "./contract.ts";
@@ -40,6 +41,19 @@ function waiting(): { progress: Progress; made: Promise<void>; agree: () => void
   };
   return { progress: Object.assign(() => undefined, { confirm }), made: made.promise, agree: agreed.resolve };
 }
+
+test("who closes does not wait for an agent that is being started, and ends it when it is there", async () => {
+  const [started, ended] = [Promise.withResolvers<AgentLink>(), Promise.withResolvers<void>()];
+  const start = () => started.promise;
+  const disks = new RemoteDisks({ start, requirePod: async () => undefined });
+  const asked = disks.room().catch((error: unknown) => error);
+  await disks.close();
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  input.on("finish", () => ended.resolve());
+  started.resolve(new AgentLink({ input, output, said: () => "" }));
+  await ended.promise;
+  expect(await asked).toBeInstanceOf(DriverError);
+});
 
 test("L-05 an agent that is killed in the middle leaves nothing that counts, and the next one goes on", async () => {
   const engine = rig.remote();

@@ -95,12 +95,12 @@ export class RemoteDisks implements DiskEngine {
     return this.#ask("attach", [disk]);
   }
 
-  /** Ends the agent, if there is one. */
+  /** Ends the agent, if there is one; one that is being started ends when it is there, which is not waited for. */
   async close(): Promise<void> {
     clearTimeout(this.#idle);
     const link = this.#link;
     this.#link = undefined;
-    if (link) await link.then((open) => open.end(), noLink);
+    void link?.then((open) => open.end(), noLink);
   }
 
   async #ask<V extends Verb>(verb: V, args: Arguments<V>, progress?: Progress): Promise<Answer<V>> {

@@ -22,14 +22,17 @@ export interface Target {
   readonly address: string;
 }
 
-/** Whether the addresses of a host's containers are reached from here: found out once, beside the first dial, which does not wait for it. */
+/** Whether the addresses of a host's containers are reached from here: found out beside the first dial, which does not wait for it. */
 export class Doors {
   #direct: Promise<boolean> | boolean | undefined;
 
   /** Throws DriverError when nothing answers. */
   async dial(target: Target, port: number): Promise<Duplex> {
     if (port !== SSH_PORT) return relay(target, port);
-    if (this.#direct === true) return connect(target);
+    const straight = this.#direct === true ? await connect(target).catch(() => undefined) : undefined;
+    if (straight) return straight;
+    // A way that was there may be gone: who finds none goes inside, and it is found out anew.
+    if (this.#direct === true) this.#direct = undefined;
     const stream = await sshd(target);
     this.#direct ??= isReached(target).then((direct) => {
       this.#direct = direct;
@@ -40,6 +43,8 @@ export class Doors {
 }
 
 async function connect({ address }: Target): Promise<BlockSocket> {
+  // A container without a network has no address, and to node:net that is this machine.
+  if (address === "") throw new DriverError("the pod has no address");
   const socket = new BlockSocket({ allowHalfOpen: true, noDelay: true }).connect(SSH_PORT, address);
   try {
     await once(socket, "connect", { signal: AbortSignal.timeout(CONNECT_MS) });

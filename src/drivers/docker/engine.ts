@@ -222,7 +222,11 @@ async function inTime<T>(reading: Promise<T>, response: IncomingMessage): Promis
 
 async function errorOf(response: IncomingMessage): Promise<EngineError> {
   const said = (await inTime(text(response), response)).slice(0, 2000);
-  return new EngineError(response.statusCode ?? 500, messageIn(said).slice(0, 500));
+  const status = response.statusCode ?? 500;
+  // An engine's "there is no such thing" is JSON, or without a body where none may be: a proxy's is no answer of an engine.
+  if (status === 404 && said !== "" && !said.startsWith("{"))
+    return new EngineError(502, `what answers there is no Docker Engine: ${messageIn(said).slice(0, 200)}`);
+  return new EngineError(status, messageIn(said).slice(0, 500));
 }
 
 function messageIn(said: string): string {

@@ -181,6 +181,11 @@ export class DockerHost {
     throw new DriverError(`how much is free on ${this.node} cannot be found out: ${stderr.trim()}`);
   }
 
+  /** The next pod finds them put there anew. */
+  forgetPlace(): void {
+    this.#place = undefined;
+  }
+
   async #makePlace(): Promise<ToolsPlace> {
     const { names } = this.#options;
     const fault = await this.#unfitEngine();

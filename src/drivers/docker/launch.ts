@@ -18,6 +18,7 @@ import { requireFreeGpus } from "./gpu-guard.ts";
 import type { Names } from "./names.ts";
 import { containerOf, initScript, type PodPlan } from "./pod.ts";
 import { telling } from "./script.ts";
+import { TOOLS_MOUNT } from "./tools.ts";
 
 /** Another server that has begun with this pod needs less; one that was killed in the middle takes as long as that. */
 const OTHERS_MS = 3000;
@@ -25,6 +26,9 @@ const POLL_MS = 50;
 /** For its sshd to listen; one that takes longer is looked at again and again. */
 const LISTENS_MS = 3000;
 const MOST_SAID = 500;
+
+/** Somebody took them away, or emptied their volume, after it was looked at. */
+export class ToolsMissing extends DriverError {}
 
 /** Resolves once the pod's first process runs, whoever started it. Throws LaunchRefused for what will not be otherwise. */
 export async function launchContainer(engine: Engine, plan: PodPlan): Promise<void> {
@@ -128,6 +132,8 @@ const NO_GPUS = /could not select device driver|unknown runtime|nvidia-container
 
 function refused(error: unknown): unknown {
   if (!(error instanceof EngineError)) return error;
+  if (error.message.includes(TOOLS_MOUNT))
+    return new ToolsMissing(`what pods need is not on the host any more: ${error.message}`, { cause: error });
   if (error.status === BAD_REQUEST) return new LaunchRefused(error.message, { cause: error });
   if (FULL.test(error.message))
     return new DriverError(

@@ -30,6 +30,9 @@ const NODE_PIDS = 32_768;
 const LEAST_PIDS = 2048;
 const LEAST_MEMORY = 256 * 1024 * 1024;
 const LEAST_CPUS = 0.25;
+/** One of so many parts the machine itself keeps of its memory, for its engine and what else runs there. */
+const KEPT_OF = 20;
+const MOST_KEPT = 4 * 1024 ** 3;
 
 /** `gpus` is what the node's capacity gives for the spec. */
 export function shareOf(spec: PodSpec, gpus: GpuShare, info: EngineInfo): Share {
@@ -44,7 +47,7 @@ export function shareOf(spec: PodSpec, gpus: GpuShare, info: EngineInfo): Share 
 }
 
 function limitsOf(part: number, info: EngineInfo): Record<string, number> {
-  const memory = Math.max(LEAST_MEMORY, Math.floor(info.MemTotal * part));
+  const memory = Math.max(LEAST_MEMORY, Math.floor(forPods(info.MemTotal) * part));
   return {
     ...(info.CpuCfsQuota && { NanoCpus: Math.floor(Math.max(LEAST_CPUS, info.NCPU * part) * 1e9) }),
     ...(info.MemoryLimit && { Memory: memory }),
@@ -55,6 +58,8 @@ function limitsOf(part: number, info: EngineInfo): Record<string, number> {
     ShmSize: Math.floor(memory / 2),
   };
 }
+
+const forPods = (memory: number): number => memory - Math.min(MOST_KEPT, Math.floor(memory / KEPT_OF));
 
 /** A container sees only its own GPUs: stated indices, which count those of the machine, mean nothing inside. */
 function visible({ simulated, gpus }: PodSpec, { visible: all, ids }: GpuShare): Record<string, string> {
