@@ -32,14 +32,13 @@ export async function runHelper(
     if (helper.files)
       await engine.ask("PUT", `/containers/${name}/archive`, { query: { path: "/" }, body: helper.files });
     await engine.ask("POST", `/containers/${name}/start`);
-    const query = { stdout: true, stderr: true, follow: true };
-    const said = await allSaid(
-      await engine.open("GET", `/containers/${name}/logs`, {
-        query,
-        signal: AbortSignal.timeout(LONGEST_MS),
-      }),
-    );
-    const { StatusCode } = await engine.ask<{ StatusCode: number }>("POST", `/containers/${name}/wait`);
+    const { StatusCode } = await engine.ask<{ StatusCode: number }>("POST", `/containers/${name}/wait`, {
+      signal: AbortSignal.timeout(LONGEST_MS),
+      patienceMs: LONGEST_MS,
+    });
+    // Not while it runs: of one that ends at that moment an engine may give nothing, as if it had said nothing.
+    const query = { stdout: true, stderr: true };
+    const said = await allSaid(await engine.open("GET", `/containers/${name}/logs`, { query }));
     if (StatusCode === 0) await after?.(name);
     return { code: StatusCode, ...said };
   } finally {
