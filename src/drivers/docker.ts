@@ -23,7 +23,6 @@ import { SSH_USER } from "./docker/places.ts";
 import { checkImageUser } from "./docker/pod.ts";
 import type { Preparing } from "./docker/preparing.ts";
 import { listenerCalled, telling } from "./docker/script.ts";
-import type { Tools } from "./docker/tools.ts";
 import { updateScript } from "./docker/update-script.ts";
 import { usageOf } from "./docker/usage.ts";
 import { type Found, Whereabouts } from "./docker/whereabouts.ts";

@@ -1,6 +1,7 @@
 /** What the containers of pods are, and what is left alone. */
 import { rm } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { DEFAULT_RULES } from "../../src/drivers/docker/images.ts";
 import { type Driver, DriverError, type PodSpec } from "../../src/drivers/driver.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
 import { newId, podSpec, untilRunning } from "./contract.ts";
@@ -182,7 +183,8 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
   });
 
   test("L-06 an image that cannot be had leaves nothing, and it is said why", async () => {
-    const without = await DockerRig.make(engine, { image: "127.0.0.1:1/no-such:1", simulate: [] });
+    const images = { ...DEFAULT_RULES, pull: { ...DEFAULT_RULES.pull, patienceS: 0 } };
+    const without = await DockerRig.make(engine, { image: "127.0.0.1:1/no-such:1", images, simulate: [] });
     const other = await without.open();
     const spec = await newSpec({ gpus: [0] });
     // What takes longer than a caller waits is told to the next one.
