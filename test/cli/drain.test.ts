@@ -1,11 +1,14 @@
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
-import type { NodeHolder } from "../../src/api/inventory.ts";
+import type { Node, NodeHolder } from "../../src/api/inventory.ts";
 import { page } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
-const node = {
+const node: Node = {
   name: "a",
+  labels: {},
+  fault: null,
+  unhealthy_since: null,
   healthy: true,
   cordoned_at: "2026-01-01T12:00:00.000Z",
   gpu_types: [],
