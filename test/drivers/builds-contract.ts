@@ -55,6 +55,8 @@ export function buildsContract(rig: () => ImagesRig): void {
       driver,
       [
         `FROM ${rig().closed.host}/team/busybox:1`,
+        // By its labels a step's container is known, and held to them.
+        "LABEL gpu-dev.part=mine gpu-dev.builder=mine",
         [
           "RUN echo env=$(env | tr '\\n' ' ')",
           "echo net=$(ls /sys/class/net | tr '\\n' ' ')",

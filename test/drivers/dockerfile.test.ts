@@ -57,12 +57,16 @@ describe("a Dockerfile, read ahead", () => {
     },
   );
 
-  test("each stage begins with a label, and the lines are still those of its writer", () => {
-    const read = readDockerfile("FROM a\nRUN x\nFROM \\\n b\nRUNS y");
+  test("each stage begins with our label, which no other comes after, and the lines are still those of its writer", () => {
+    const read = readDockerfile("FROM a\nlabel x=\\\n  y\nRUN x\nFROM \\\n b\nRUNS y");
     const labelled = read.labelled({ "gpu-dev.part": "built" }).split("\n");
     const label = "LABEL gpu-dev.part=built";
-    expect(labelled).toEqual(["FROM a", label, "RUN x", "FROM \\", " b", label, "RUNS y"]);
-    expect([1, 3, 4, 5, 7].map(read.lineOf)).toEqual([1, 2, 3, 4, 5]);
+    expect(labelled).toEqual([
+      ...["FROM a", label, "label x=\\", "  y", label, "RUN x"],
+      ...["FROM \\", " b", label, "RUNS y"],
+    ]);
+    expect([1, 3, 4, 6, 7, 8, 10].map(read.lineOf)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(read.ownSteps).toBe(3);
   });
 
   test.each(["Step 2/3 : ADD x /x", "step 2/3 : add x /x", "# Executing 1 build trigger"])(
@@ -70,14 +74,17 @@ describe("a Dockerfile, read ahead", () => {
     (stream) => expect(() => refuseUnbounded({ stream })).toThrow(LaunchRefused),
   );
 
-  test("X-08 a stage that the engine alone has seen ends the build", () => {
-    const preparing = { say: () => undefined, note: () => undefined, signal: new AbortController().signal };
-    const steps = new BuildSteps(preparing, "LABEL gpu-dev.builder=ann", 2);
-    const add = (text: string) => steps.add({ stream: `Step 1/9 : ${text}\n` });
-    add("FROM a");
-    add("LABEL gpu-dev.builder=ann");
-    add("RUN x");
-    add("FROM b");
-    expect(() => add("LABEL gpu-dev.builder=bob")).toThrow(LaunchRefused);
-  });
+  test.each(["FROM b", "LABEL gpu-dev.part=mine"])(
+    "X-08 a step that the engine alone has seen ends the build: %s",
+    (step) => {
+      const preparing = { say: () => undefined, note: () => undefined, signal: new AbortController().signal };
+      const steps = new BuildSteps(preparing, "LABEL gpu-dev.builder=ann", 2);
+      const add = (text: string) => steps.add({ stream: `Step 1/9 : ${text}\n` });
+      add("FROM a");
+      add("LABEL gpu-dev.builder=ann");
+      add("RUN x");
+      add(step);
+      expect(() => add("LABEL gpu-dev.builder=bob")).toThrow(LaunchRefused);
+    },
+  );
 });

@@ -15,21 +15,22 @@ export class BuildSteps {
   readonly images = new Set<string>();
   readonly #preparing: Preparing;
   readonly #label: string;
-  readonly #stages: number;
+  readonly #ownSteps: number;
   #labels = 0;
   #rest = "";
   #step = "";
   #last: string[] = [];
   #begins = false;
+  #needsLabel = false;
 
-  /** `label` is the step that each of the `stages` begins with; it is not told of, nor counted. */
-  constructor(preparing: Preparing, label: string, stages: number) {
+  /** `label` is the step that the Dockerfile was given `ownSteps` times; it is not told of, nor counted. */
+  constructor(preparing: Preparing, label: string, ownSteps: number) {
     this.#preparing = preparing;
     this.#label = label;
-    this.#stages = stages;
+    this.#ownSteps = ownSteps;
   }
 
-  /** The container that a step says to run in, if this is where it does. Throws LaunchRefused for a stage that is not ours to build. */
+  /** The container that a step says to run in, if this is where it does. Throws LaunchRefused for a step that nobody saw in the Dockerfile. */
   add({ stream, status, id }: Message): string | undefined {
     if (stream === undefined && id !== undefined) return undefined;
     const step = STEP.exec(stream ?? "")?.[1];
@@ -45,13 +46,15 @@ export class BuildSteps {
     return /^ ---> Running in ([0-9a-f]{12,64})\n?$/.exec(stream ?? "")?.[1];
   }
 
-  /** What others made in the same steps is in none of this one's, since theirs begin with another. */
+  /** By our label nothing that others made is in a step of this one, and its containers are known for what they are. */
   #check(step: string): void {
-    if (this.#begins && step !== this.#label)
+    const isOwn = step === this.#label;
+    if (this.#needsLabel && !isOwn)
       throw new LaunchRefused(
-        `the image cannot be built: the engine found a stage that is not to be seen in the Dockerfile${this.where}`,
+        `the image cannot be built: the engine found a step that is not to be seen in the Dockerfile${this.where}`,
       );
     this.#begins = /^FROM\s/i.test(step);
+    this.#needsLabel = this.#begins || (!isOwn && /^LABEL\s/i.test(step));
   }
 
   #end(): void {
@@ -78,7 +81,7 @@ export class BuildSteps {
 
   #counted(line: string): string {
     const own = (_: string, step: string, all: string): string =>
-      `Step ${Number(step) - this.#labels}/${Number(all) - this.#stages} : `;
+      `Step ${Number(step) - this.#labels}/${Number(all) - this.#ownSteps} : `;
     return line.replace(/^Step (\d+)\/(\d+) : /, own);
   }
 

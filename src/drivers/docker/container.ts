@@ -33,7 +33,8 @@ export async function listPods(engine: Engine, names: Names, status?: "exited"):
   const containers = await engine.ask<{ Labels: Record<string, string> }[]>("GET", "/containers/json", {
     query: { all: true, filters },
   });
-  return containers.map(({ Labels }) => Labels[LABEL.pod] ?? "");
+  // Those of builds have this label, too, and nothing in it.
+  return containers.flatMap(({ Labels }) => Labels[LABEL.pod] || []);
 }
 
 /** It was never started. */
@@ -48,7 +49,7 @@ export const isUnborn = (container: Container): boolean => isCreated(container) 
 
 export const isAlive = ({ State }: Container): boolean => ["running", "paused"].includes(State.Status);
 
-export const hasDisk = ({ Config }: Container): boolean => Config.Labels?.[LABEL.disk] !== undefined;
+export const hasDisk = ({ Config }: Container): boolean => (Config.Labels?.[LABEL.disk] ?? "") !== "";
 
 /** In the network of the pod; empty where it has none any more. */
 export const addressOf = ({ NetworkSettings }: Container): string =>

@@ -8,8 +8,9 @@ import { LaunchRefused } from "../driver.ts";
 export interface Dockerfile {
   /** All images that it names, each once or more. */
   readonly images: readonly ImageReference[];
-  readonly stages: number;
-  /** The same with a step LABEL at the beginning of each stage. */
+  /** How many steps `labelled` adds. */
+  readonly ownSteps: number;
+  /** The same with our step LABEL at the beginning of each stage, and after each LABEL of the user's, so that it is ours that counts. */
   labelled(labels: Readonly<Record<string, string>>): string;
   /** The line, from 1, that is this one of the labelled. */
   lineOf(labelled: number): number;
@@ -31,14 +32,17 @@ export function readDockerfile(text: string): Dockerfile {
   if (ODD.test(text)) throw refused("the Dockerfile has control characters, or blanks that are no spaces");
   const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
   const instructions = [...instructionsOf(lines)];
-  const begins = instructions.filter(({ keyword }) => keyword === "FROM").map(({ line }) => line);
+  const before = instructions.filter(({ keyword }) => NEEDS_LABEL.includes(keyword)).map(({ line }) => line);
   return {
     images: imagesOf(instructions),
-    stages: begins.length,
-    labelled: (labels) => withLabels(lines, begins, labelStep(labels)),
-    lineOf: (labelled) => labelled - begins.filter((begin, i) => begin + i + 2 <= labelled).length,
+    ownSteps: before.length,
+    labelled: (labels) => withLabels(lines, before, labelStep(labels)),
+    lineOf: (labelled) => labelled - before.filter((line, i) => line + i + 2 <= labelled).length,
   };
 }
+
+/** The steps that our own follows. */
+const NEEDS_LABEL = ["FROM", "LABEL"];
 
 /** The text of our step. */
 export const labelStep = (labels: Readonly<Record<string, string>>): string =>
@@ -46,8 +50,8 @@ export const labelStep = (labels: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `${name}=${value}`)
     .join(" ")}`;
 
-const withLabels = (lines: readonly string[], begins: readonly number[], step: string): string =>
-  lines.flatMap((line, i) => (begins.includes(i) ? [line, step] : [line])).join("\n");
+const withLabels = (lines: readonly string[], before: readonly number[], step: string): string =>
+  lines.flatMap((line, i) => (before.includes(i) ? [line, step] : [line])).join("\n");
 
 function* instructionsOf(lines: readonly string[]): Generator<Instruction> {
   let whole = "";

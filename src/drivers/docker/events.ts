@@ -83,5 +83,5 @@ async function tellEvents(events: Readable, changed: (pod: string) => void): Pro
 /** The labels of a container are among the attributes of its events. */
 function podIn(line: string): string | undefined {
   const { Actor } = JSON.parse(line) as { Actor?: { Attributes?: Readonly<Record<string, string>> } };
-  return Actor?.Attributes?.[LABEL.pod];
+  return Actor?.Attributes?.[LABEL.pod] || undefined;
 }

@@ -12,7 +12,7 @@ import { type Engine, unlessStatus } from "./engine.ts";
 import { haveImage, type PullRules } from "./have-image.ts";
 import type { DockerHost } from "./host.ts";
 import { architecture } from "./machine.ts";
-import { LABEL, type Names } from "./names.ts";
+import { allLabels, LABEL, type Names } from "./names.ts";
 import { buildNetwork } from "./network.ts";
 import type { ImageConfig } from "./pod.ts";
 import type { Preparing } from "./preparing.ts";
@@ -152,9 +152,9 @@ export class Images {
     preparing.signal.throwIfAborted();
     const { build: bounds } = this.#rules;
     const network = bounds.network ?? (await buildNetwork(engine, this.#names));
-    const labels = { ...this.#names.part(BUILT), [LABEL.builder]: build.owner };
+    const labels = allLabels({ ...this.#names.part(BUILT), [LABEL.builder]: build.owner });
     const given = await logins();
-    const steps = new BuildSteps(preparing, labelStep(labels), dockerfile.stages);
+    const steps = new BuildSteps(preparing, labelStep(labels), dockerfile.ownSteps);
     try {
       const plan = { build, dockerfile, labels, logins: given, bounds: { ...bounds, network } };
       const id = await buildImage(engine, plan, preparing, steps);

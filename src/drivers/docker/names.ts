@@ -19,6 +19,12 @@ export const LABEL = {
   builder: "gpu-dev.builder",
 } as const;
 
+/** Every label of ours, empty where `given` has none: else a container had those of its image, which anybody may have made. */
+export const allLabels = (given: Readonly<Record<string, string>>): Record<string, string> => ({
+  ...Object.fromEntries(Object.values(LABEL).map((name) => [name, ""])),
+  ...given,
+});
+
 /** Names within one engine, which other deployments may use as well. */
 export class Names {
   readonly deployment: string;
