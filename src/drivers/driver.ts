@@ -199,8 +199,11 @@ export interface UnaskedHost {
 
 /** The images that a driver built, by the key of PodImage. */
 export interface BuiltImages {
+  /** Whether every host that can be asked has it. */
+  has(key: string): Promise<boolean>;
+  /** All that any host has that can be asked. */
   list(): Promise<string[]>;
-  /** Resolves when it is gone from everywhere; at once when it is nowhere. */
+  /** From every host that can be asked, but for where a pod has it; at once when it is nowhere. */
   remove(key: string): Promise<void>;
   /** What builds that failed, or that nobody waited for any more, left behind a while ago. */
   removeLeftovers(): Promise<void>;

@@ -3,10 +3,15 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { LaunchRefused } from "../../src/drivers/driver.ts";
+import { routeTo } from "../../src/drivers/docker/address.ts";
+import { BUILT } from "../../src/drivers/docker/build-leftovers.ts";
+import { builtName, builtOn } from "../../src/drivers/docker/built-images.ts";
+import { Engine } from "../../src/drivers/docker/engine.ts";
+import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
 import { INSECURE, noRegistry } from "../helpers/registry.ts";
 import { buildsContract } from "./builds-contract.ts";
+import { newId } from "./contract.ts";
 import { imagesContract } from "./images-contract.ts";
 import { ImagesRig } from "./images-rig.ts";
 
@@ -24,6 +29,29 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("a Docker Engine", () => {
     const driver = await rig.driver();
     const spec = await rig.named(driver, await rig.engine.image("sshd"));
     expect(await rig.launch(driver, spec)).toBeUndefined();
+  });
+
+  test("L-11 of several hosts one that is away keeps no built image on another, nor does one that has not got it", async () => {
+    const [second, here] = [await DockerEngine.start({ gpus: false }), await rig.client()];
+    rig.later(() => second.stop());
+    const reached = async (path: string) => new Engine(await routeTo({ kind: "unix", path }, undefined));
+    const [there, away] = [await reached(second.socket), await reached(`${second.folder}/away.sock`)];
+    const images = (...engines: Engine[]) => builtOn(engines, rig.names, 0);
+    const key = newId();
+    const labels = `LABEL ${Object.entries(rig.names.part(BUILT))
+      .map((label) => label.join("="))
+      .join(" ")}`;
+    const container = await rig.engine.docker("create", await rig.engine.image("busybox"));
+    await rig.engine.docker("commit", "--change", labels, container, builtName(rig.names, key));
+    await rig.engine.docker("rm", container);
+    expect(await images(here, away).has(key)).toBe(true);
+    expect(await images(here, there).has(key)).toBe(false);
+    const all = images(away, there, here);
+    expect(await all.list()).toContain(key);
+    await all.remove(key);
+    await all.removeLeftovers();
+    expect(await all.list()).not.toContain(key);
+    await expect(images(away).list()).rejects.toThrow(DriverError);
   });
 
   /** The name of an image of 4 MB, of which the engine has nothing. */

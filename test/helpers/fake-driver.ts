@@ -90,6 +90,7 @@ export function createFakeDriver(nodes: NodeCapacity[] = [h100(8), cpu(2)]): Fak
     name: "fake",
     built,
     builtImages: {
+      has: async (key) => built.has(key),
       list: async () => [...built],
       remove: async (key) => void built.delete(key),
       removeLeftovers: async () => undefined,

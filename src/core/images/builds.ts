@@ -25,7 +25,7 @@ export async function announceBuild(core: Core, caller: Caller, input: CreateBui
 
 async function isBuilt({ driver }: Core, key: string): Promise<boolean> {
   const { builtImages } = driver;
-  return builtImages !== undefined && (await bounded("images", builtImages.list())).includes(key);
+  return builtImages !== undefined && (await bounded("images", builtImages.has(key)));
 }
 
 async function announce(

@@ -7,6 +7,7 @@ import { readDockerfileIn } from "./build-context.ts";
 import { requireBounds } from "./build-guard.ts";
 import { BUILT, removeLeftovers } from "./build-leftovers.ts";
 import { BuildSteps } from "./build-steps.ts";
+import { builtName, builtOn } from "./built-images.ts";
 import { labelStep, readDockerfile } from "./dockerfile.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
 import { haveImage, type PullRules } from "./have-image.ts";
@@ -125,7 +126,7 @@ export class Images {
 
   async #built(host: ImageHost, build: BuildOf, logins: Logins, preparing: Preparing): Promise<Image> {
     const { engine } = host;
-    const before = await find(engine, this.#tagOf(build.key));
+    const before = await find(engine, builtName(this.#names, build.key));
     if (before) return before;
     await requireBounds(engine);
     const dockerfile = readDockerfile(await readDockerfileIn(build.context, build.dockerfile));
@@ -147,7 +148,7 @@ export class Images {
     logins: Logins,
     preparing: Preparing,
   ): Promise<Image> {
-    const before = await find(engine, this.#tagOf(build.key));
+    const before = await find(engine, builtName(this.#names, build.key));
     if (before) return before;
     preparing.signal.throwIfAborted();
     const { build: bounds } = this.#rules;
@@ -179,34 +180,9 @@ export class Images {
     return image;
   }
 
-  #tagOf = (key: string): string => `${this.#names.of(BUILT)}:${key}`;
-
-  /** Those of all hosts that can be asked; listed are those that each of them has. */
+  /** Those that were built, on all hosts. */
   onAll(engines: readonly Engine[]): BuiltImages {
-    return {
-      list: async () => {
-        const [first = [], ...others] = await Promise.all(engines.map((engine) => this.#keys(engine)));
-        return first.filter((key) => others.every((keys) => keys.includes(key)));
-      },
-      remove: async (key) => {
-        for (const engine of engines) await remove(engine, this.#tagOf(key));
-      },
-      removeLeftovers: async () => {
-        for (const engine of engines)
-          await removeLeftovers(engine, this.#names, {
-            olderThanS: Math.max(LEFT_S, this.#rules.build.timeMaxS),
-          });
-      },
-    };
-  }
-
-  async #keys(engine: Engine): Promise<string[]> {
-    const query = { filters: this.#names.filter(`${LABEL.part}=${BUILT}`) };
-    const images = await engine.ask<{ RepoTags: string[] | null }[]>("GET", "/images/json", { query });
-    const prefix = this.#tagOf("");
-    return images.flatMap(({ RepoTags }) =>
-      (RepoTags ?? []).flatMap((tag) => (tag.startsWith(prefix) ? [tag.slice(prefix.length)] : [])),
-    );
+    return builtOn(engines, this.#names, this.#rules.build.timeMaxS);
   }
 }
 
@@ -218,9 +194,6 @@ const rejected = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
-
-/** What a build that failed left is there for the next try, for so long; no build goes on with what is older than it may take. */
-const LEFT_S = 3600;
 
 /** The sweep looks again. */
 const ignored = (): void => undefined;
