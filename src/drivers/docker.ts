@@ -11,9 +11,10 @@ import { addressOf, findContainer, hasDisk, isAlive, isUnborn, removeContainer }
 import { deathOf } from "./docker/death.ts";
 import { Doors, listens } from "./docker/dial.ts";
 import { listenToEvents } from "./docker/events.ts";
-import { runIn } from "./docker/exec.ts";
+import { type Ended, runIn } from "./docker/exec.ts";
 import type { DockerHost } from "./docker/host.ts";
 import type { Images } from "./docker/images.ts";
+import { InitLines } from "./docker/init-line.ts";
 import { isBegun, launchContainer, ToolsMissing } from "./docker/launch.ts";
 import { Launches } from "./docker/launches.ts";
 import { entrypointOver, saidBy } from "./docker/logs.ts";
@@ -74,6 +75,7 @@ export class DockerDriver implements Driver {
   readonly #buildLog: BuildLog;
   readonly #where: Whereabouts;
   readonly #doors = new Map<DockerHost, Doors>();
+  readonly #lines = new InitLines();
 
   readonly builtImages: BuiltImages;
 
@@ -122,10 +124,11 @@ export class DockerDriver implements Driver {
     const mounts = spec.disk ? await homeMounts(host, names, spec.disk.volume) : [];
     const network = await this.#turns.take(`network of ${host.node}`, () => this.#networkOf(host, spec));
     const plan = { names, spec, image, tools, place, network, share, mounts };
-    await launchContainer(engine, plan).catch((error: unknown) => {
+    const line = await launchContainer(engine, plan).catch((error: unknown) => {
       if (error instanceof ToolsMissing) host.forgetPlace();
       throw error;
     });
+    if (line) this.#lines.hold(spec.name, line);
     this.#where.see(spec.name, host);
   }
 
@@ -166,16 +169,34 @@ export class DockerDriver implements Driver {
     if (deadlineS !== undefined) checkDeadline(deadlineS);
     if (authorizedKeys !== undefined) checkKeys(authorizedKeys);
     for (const notice of [endNotice, idleNotice]) if (notice !== undefined) checkNotice(notice);
-    const { host, container } = await this.#where.alive(name);
-    const exec = { command: listenerCalled("update"), input: telling(updateScript(change)) };
-    const { code, stderr } = await runIn(host.engine, container.Id, exec);
+    const hasNotice = (endNotice ?? idleNotice) !== undefined;
+    const ended = hasNotice ? undefined : await this.#tellInit(name, change);
+    const { code, stderr } = ended ?? (await this.#run(name, change));
     const fault = stderr.trim().slice(-MOST_SAID);
     if (code === NOT_IN_HOME) this.#parts.log({ pod: name, fault }, "a notice is not in the pod's home");
     else if (code !== 0) throw new DriverError(`the pod could not be changed: ${fault}`);
   }
 
+  /** How its first process has done it; undefined where there is no line to that. Notices are not for it: files of the user's can hold them up. */
+  async #tellInit(name: string, change: PodUpdate): Promise<Ended | undefined> {
+    const line = this.#lines.take(name);
+    try {
+      return await line?.tell(updateScript(change));
+    } finally {
+      line?.cut();
+    }
+  }
+
+  /** The same by a process of its own. */
+  async #run(name: string, change: PodUpdate): Promise<Ended> {
+    const { host, container } = await this.#where.alive(name);
+    const exec = { command: listenerCalled("update"), input: telling(updateScript(change)) };
+    return runIn(host.engine, container.Id, exec);
+  }
+
   async terminate(name: string, node?: string): Promise<void> {
     await this.#launches.stop(name);
+    this.#lines.take(name)?.cut();
     return this.#turns.take(name, () => asking(() => this.#terminate(name, node)));
   }
 
@@ -272,6 +293,7 @@ export class DockerDriver implements Driver {
   /** Pods go on; only what is in hand is waited for. */
   async close(): Promise<void> {
     await this.#launches.stopAll();
+    this.#lines.cutAll();
     await this.#buildLog.rest();
     await this.#turns.rest();
     for (const { disks, engine } of this.#parts.hosts) {

@@ -76,7 +76,8 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     // The machine keeps a twentieth, and at most 4 GiB.
     const quarter = Math.floor((MemTotal - Math.min(4 * 2 ** 30, Math.floor(MemTotal / 20))) / 4);
     expect((await inspected(spec)).HostConfig).toMatchObject({
-      NanoCpus: Math.max(0.25, NCPU / 4) * 1e9,
+      NanoCpus: Math.max(1, NCPU / 4) * 1e9,
+      CpuShares: Math.round((NCPU / 4) * 1024),
       Memory: quarter,
       ShmSize: Math.floor(quarter / 2),
     });
@@ -140,6 +141,46 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     await driver.terminate(spec.name);
     await told;
     expect((await driver.list()).pods).toEqual([]);
+  });
+
+  test("S-01 an image whose labels and variables speak of GPUs brings its pod none, and keeps none from others", async () => {
+    const made = await engine.docker("create", await engine.image("sshd"));
+    const says = [`LABEL gpu-dev.gpus=${UUIDS.join(",")} gpu-dev.disk=x`, "ENV NVIDIA_VISIBLE_DEVICES=all"];
+    await engine.docker("commit", ...says.flatMap((word) => ["--change", word]), made, "greedy");
+    await engine.docker("rm", made);
+    const { node = "" } = (await driver.capacity()).find(({ simulated }) => simulated) ?? {};
+    const none = { simulated: true, gpuType: "h200", node };
+    const greedy = await newSpec({ ...none, image: { ref: "greedy" } });
+    await driver.launch(greedy);
+    const { Labels, Env } = (await inspected(greedy)).Config;
+    expect(Labels).toMatchObject({ "gpu-dev.gpus": "", "gpu-dev.disk": "", "gpu-dev.pod": greedy.name });
+    // As NVIDIA's runtime has it: none.
+    expect(Env).toContain("NVIDIA_VISIBLE_DEVICES=void");
+    await driver.launch(await newSpec({ gpus: [0, 1, 2, 3] }));
+  });
+
+  test("the first change of a pod is made by its first process, which who launched it still speaks to; later ones by others", async () => {
+    const spec = await newSpec({ gpus: [0] });
+    await driver.launch(spec);
+    const container = rig.container(spec.name);
+    const read = (file: string) => engine.docker("exec", container, "cat", `/run/gpu-dev/${file}`);
+    const programs = async () => {
+      const filter = ["--filter", `container=${container}`, "--filter", "event=exec_create"];
+      const now = String(Math.ceil(Date.now() / 1000) + 1);
+      const events = await engine.docker("events", "--since", "0", "--until", now, ...filter);
+      return events.split("\n").filter((line) => line.includes("update")).length;
+    };
+    const deadlineS = 7200;
+    await driver.update(spec.name, { deadlineS, authorizedKeys: [user.publicKey, host.publicKey] });
+    expect(await programs()).toBe(0);
+    expect(await read("authorized_keys")).toContain(host.publicKey.trim());
+    const left = Number(await read("deadline")) - Date.now() / 1000;
+    expect(left).toBeGreaterThan(deadlineS - 600);
+    await driver.update(spec.name, { authorizedKeys: [user.publicKey] });
+    expect(await programs()).toBe(1);
+    expect(await read("authorized_keys")).not.toContain(host.publicKey.trim());
+    // Nothing of it is in what the pod says.
+    expect((await driver.logs(spec.name)).map(({ text }) => text).join("\n")).not.toMatch(/told/);
   });
 
   test("what pods need of the server is put on the host again when somebody took it away", async () => {

@@ -58,6 +58,14 @@ export const addressOf = ({ NetworkSettings }: Container): string =>
 /** Whether it was given real GPUs. */
 export const hasGpus = ({ HostConfig }: Container): boolean => (HostConfig.DeviceRequests ?? []).length > 0;
 
+/** One that was to be a pod, unless it runs by now: whoever started it has told it what to do, or it ends by itself. */
+export async function removeUnborn(engine: Engine, id: string): Promise<void> {
+  await unlessStatus(
+    404,
+    unlessStatus(409, engine.ask("DELETE", `/containers/${id}`, { query: { v: true } })),
+  );
+}
+
 /** With what it made for itself; at once when it is gone, or somebody else is at it. */
 export async function removeContainer(engine: Engine, id: string): Promise<void> {
   const query = { force: true, v: true };

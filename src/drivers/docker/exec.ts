@@ -24,8 +24,8 @@ export async function runIn(
   { input, ...exec }: Exec & { readonly input?: Buffer },
 ): Promise<Ended> {
   const id = await create(engine, container, exec, input !== undefined);
-  const late = AbortSignal.timeout(LONGEST_MS);
   const stream = await engine.upgrade(`/exec/${id}/start`, START);
+  const late = AbortSignal.timeout(LONGEST_MS);
   late.addEventListener("abort", () => stream.destroy());
   if (input !== undefined) stream.write(input);
   const said = await allSaid(stream);

@@ -112,9 +112,12 @@ export class DockerHost {
 
   /** The pod's GPUs and limits. Throws LaunchRefused when it has no such GPUs. */
   async share(spec: PodSpec): Promise<Share> {
-    // Its size is that of a machine: what it said last will do, and asking costs it the start of programs.
-    const info = this.#info?.answer ?? (await this.info());
-    return shareOf(spec, await this.#capacity.share(spec), info);
+    return shareOf(spec, await this.#capacity.share(spec), await this.machine());
+  }
+
+  /** What it is, which does not change: asking anew would cost the engine the start of programs. */
+  async machine(): Promise<EngineInfo> {
+    return this.#info?.answer ?? (await this.info());
   }
 
   /** The programs that its pods have. Throws LaunchRefused, DriverError. */

@@ -67,14 +67,14 @@ export class Images {
 
   /** There when this resolves. Throws LaunchRefused for what will not be otherwise, DriverError for what may pass. */
   async imageFor(
-    host: ImageHost & Pick<DockerHost, "info">,
+    host: ImageHost & Pick<DockerHost, "machine">,
     spec: PodSpec,
     preparing: Preparing,
   ): Promise<PodImageFound> {
     const logins = async () => ({ ...(await this.#rules.logins()), ...spec.registryLogins });
     const image = await this.#imageOf(host, spec, logins, preparing);
     const { Id: id, Architecture, Config } = image;
-    if (architecture(Architecture) !== architecture((await host.info()).Architecture))
+    if (architecture(Architecture) !== architecture((await host.machine()).Architecture))
       throw new LaunchRefused(`the image is for ${Architecture}, another platform than the Docker host`);
     return { id, config: Config ?? {} };
   }

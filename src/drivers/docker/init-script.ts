@@ -8,7 +8,9 @@ import { NOTICE_FILE } from "../driver.ts";
 import { LOCK_FUNCTION } from "../local-disks/lock.ts";
 import { EXIT } from "./death.ts";
 import { ENTRYPOINT_ENDED } from "./entrypoint.ts";
+import { TOLD } from "./init-line.ts";
 import { CONTROL, DISK, GRACE_S, HOME } from "./places.ts";
+import { TELLER } from "./script.ts";
 import { BASH, TOOLS } from "./tools.ts";
 
 export const INIT_SCRIPT = `set -u
@@ -27,7 +29,7 @@ number() {
     printf '%s %s\\n' "$((n += 1))" "\${line%$'\\r'}"
   done
 }
-number &
+number ${TELLER}<&- &
 numbering=$!
 end() {
   trap '' TERM
@@ -112,12 +114,21 @@ fi
 read -r seconds <"$control/seconds"
 printf -v now '%(%s)T' -1
 echo "$((now + seconds))" >"$control/deadline"
-sshd -D -e -f "$control/sshd_config" 2>&5 5<&- 6<&- &
+sshd -D -e -f "$control/sshd_config" 2>&5 5<&- 6<&- ${TELLER}<&- &
 sshd=$!
 entrypoint=
-[ ! -e "$control/entrypoint" ] || { bash "$control/entrypoint" "$uid" "$gid" 5<&- & entrypoint=$!; }
+[ ! -e "$control/entrypoint" ] || { bash "$control/entrypoint" "$uid" "$gid" 5<&- ${TELLER}<&- & entrypoint=$!; }
 mkfifo -m 600 "$control/tick"
 exec 4<>"$control/tick"
+
+# Who launched the pod may tell it more. When that one is gone, we read from a pipe in which nothing ever comes.
+alone() { exec ${TELLER}<&4; }
+obey() {
+  local script said
+  IFS= read -r -t 1 -u ${TELLER} -N "$1" script || return
+  said=$(eval "$script" 2>&1 ${TELLER}<&- 5<&- 6<&-)
+  printf '${TOLD} %s %s\\n' "$?" "\${said//$'\\n'/ }"
+}
 while kill -0 "$sshd" 2>/dev/null; do
   read -r deadline <"$control/deadline"
   printf -v now '%(%s)T' -1
@@ -127,8 +138,14 @@ while kill -0 "$sshd" 2>/dev/null; do
     echo "${ENTRYPOINT_ENDED} $?" >&5
     entrypoint=
   fi
-  # Reading from this pipe is a way to wait that starts no process.
-  read -r -t 1 -u 4
+  # Reading is a way to wait that starts no process.
+  size=
+  IFS= read -r -t 1 -u ${TELLER} size
+  case $? in
+    0) obey "$size" || alone ;;
+    1) alone ;;
+    *) [ -z "$size" ] || alone ;;
+  esac
 done
 wait "$sshd"
 end ${EXIT.sshd} "sshd ended with status $?"

@@ -10,11 +10,13 @@ import {
   isUnborn,
   isUntold,
   removeContainer,
+  removeUnborn,
 } from "./container.ts";
 import { listens } from "./dial.ts";
 import { type Engine, EngineError } from "./engine.ts";
 import { ProcessStream } from "./frames.ts";
 import { requireFreeGpus } from "./gpu-guard.ts";
+import { InitLine } from "./init-line.ts";
 import type { Names } from "./names.ts";
 import { containerOf, initScript, type PodPlan } from "./pod.ts";
 import { telling } from "./script.ts";
@@ -25,21 +27,25 @@ const OTHERS_MS = 3000;
 const POLL_MS = 50;
 /** For its sshd to listen; one that takes longer is looked at again and again. */
 const LISTENS_MS = 3000;
+const LISTENS = "Server listening";
 const MOST_SAID = 500;
 
 /** Somebody took them away, or emptied their volume, after it was looked at. */
 export class ToolsMissing extends DriverError {}
 
-/** Resolves once the pod's first process runs, whoever started it. Throws LaunchRefused for what will not be otherwise. */
-export async function launchContainer(engine: Engine, plan: PodPlan): Promise<void> {
+/**
+ * Resolves once the pod's first process runs, whoever started it; with the line to it, if it was us and its sshd listens. Throws
+ * LaunchRefused for what will not be otherwise.
+ */
+export async function launchContainer(engine: Engine, plan: PodPlan): Promise<InitLine | undefined> {
   const made = await create(engine, plan);
   const container = made ?? (await unbornOfAnother(engine, plan));
-  if (container === undefined) return;
+  if (container === undefined) return undefined;
   try {
     await requireFreeGpus(engine, plan, container);
-    await begin(engine, container, plan);
+    return await begin(engine, container, plan);
   } catch (error) {
-    await removeContainer(engine, container);
+    await removeUnborn(engine, container).catch(() => undefined);
     throw refused(error);
   }
 }
@@ -86,40 +92,49 @@ export async function isBegun(engine: Engine, names: Names, pod: string): Promis
 
 const NOT_MODIFIED = 304;
 
-/** Starts it and tells it what to do; resolves when its sshd listens, or when that takes long. */
-async function begin(engine: Engine, container: string, plan: PodPlan): Promise<void> {
+/** Starts it and tells it what to do; resolves when its sshd listens, with the line to it, or when that takes long. */
+async function begin(engine: Engine, container: string, plan: PodPlan): Promise<InitLine | undefined> {
   const path = `/containers/${container}/attach?stream=1&stdin=1&stdout=1`;
   const init = new ProcessStream(await engine.upgrade(path));
   // Whoever reads it learns of it.
   init.on("error", () => undefined);
+  let line: InitLine | undefined;
   try {
     const { statusCode } = (await engine.open("POST", `/containers/${container}/start`)).resume();
-    // Who has started it tells it.
-    if (statusCode === NOT_MODIFIED) return;
+    if (statusCode === NOT_MODIFIED) {
+      // Who has started it tells it: its input would end for both if we went now.
+      await isBegun(engine, plan.names, plan.spec.name);
+      return undefined;
+    }
     init.write(telling(initScript(plan)));
-    const said = await lastWords(init);
-    if (said === undefined) return;
-    const ended = await findContainer(engine, plan.names, plan.spec.name);
-    if (ended && isUntold(ended))
-      throw new DriverError(`the pod could not begin: ${said || "it was not told what to do"}`);
+    const { said, over } = await firstWords(init);
+    if (said.includes(LISTENS)) line = new InitLine(init);
+    else if (over) await requireTold(engine, plan, said);
+    return line;
   } finally {
-    init.destroy();
+    if (line === undefined) init.destroy();
   }
 }
 
-/** What it said before it ended; undefined as soon as its sshd listens, or when nothing is known in time. */
-async function lastWords(init: Readable): Promise<string | undefined> {
+async function requireTold(engine: Engine, { names, spec }: PodPlan, said: string): Promise<void> {
+  const ended = await findContainer(engine, names, spec.name);
+  if (ended && isUntold(ended))
+    throw new DriverError(`the pod could not begin: ${said.trim() || "it was not told what to do"}`);
+}
+
+/** What it says until its sshd listens, or its end, or until that takes long. */
+async function firstWords(init: Readable): Promise<{ said: string; over: boolean }> {
   const late = setTimeout(() => init.destroy(), LISTENS_MS);
   let said = "";
   try {
-    for await (const bytes of init) {
+    for await (const bytes of init.iterator({ destroyOnReturn: false })) {
       said = (said + String(bytes)).slice(-MOST_SAID);
-      if (said.includes("Server listening")) return undefined;
+      if (said.includes(LISTENS)) return { said, over: false };
     }
-    return said.trim();
+    return { said, over: true };
   } catch {
     // What became of it is seen by who looks.
-    return undefined;
+    return { said, over: false };
   } finally {
     clearTimeout(late);
   }

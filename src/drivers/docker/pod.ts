@@ -58,18 +58,24 @@ export function containerOf({ names, spec, image, place, network, share, mounts 
     StdinOnce: true,
     User: "0:0",
     WorkingDir: "/",
-    // A name without a value takes the image's away.
-    Env: (image.config.Env ?? []).map(nameOf).filter((name) => UNSET.test(name)),
+    Env: [
+      // A name without a value takes the image's away.
+      ...(image.config.Env ?? []).map(nameOf).filter((name) => UNSET.test(name)),
+      // Where NVIDIA's runtime is the engine's default, many images would have all GPUs by theirs.
+      ...(share.devices.length === 0 ? ["NVIDIA_VISIBLE_DEVICES=void"] : []),
+    ],
     Healthcheck: { Test: ["NONE"] },
     StopSignal: "SIGTERM",
     Labels: {
+      // An image has labels too, which are the container's where nothing else is said.
+      ...Object.fromEntries(Object.values(LABEL).map((name) => [name, ""])),
       [LABEL.deployment]: names.deployment,
       [LABEL.reservation]: spec.reservationId,
       [LABEL.pod]: spec.name,
       [LABEL.rank]: String(spec.gang?.rank ?? 0),
       [LABEL.node]: spec.node,
-      ...(share.ids.length > 0 && { [LABEL.gpus]: share.ids.join(",") }),
-      ...(spec.disk && { [LABEL.disk]: spec.disk.volume }),
+      [LABEL.gpus]: share.ids.join(","),
+      [LABEL.disk]: spec.disk?.volume ?? "",
     },
     HostConfig: {
       Mounts: [toolsMount(place), ...mounts],

@@ -8,9 +8,12 @@ import { BASH } from "./tools.ts";
 /** Who began it tells it at once, or is gone. */
 const PATIENCE_S = 20;
 
+/** Who tells it is still heard here when that is done. */
+export const TELLER = 7;
+
 /** The number of bytes in a line, and the bytes: a part of them is nothing. */
 const LISTEN = `IFS= read -r -t ${PATIENCE_S} size && LC_ALL=C && IFS= read -r -t ${PATIENCE_S} -N "$size" script || exit ${EXIT.untold}
-exec </dev/null
+exec ${TELLER}<&0 </dev/null
 eval "$script"`;
 
 /** The command of a process that does what it is told, under that name. */

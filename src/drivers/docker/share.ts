@@ -11,6 +11,7 @@ export interface EngineInfo {
   readonly MemoryLimit: boolean;
   readonly SwapLimit: boolean;
   readonly CpuCfsQuota: boolean;
+  readonly CPUShares: boolean;
   readonly PidsLimit: boolean;
   readonly Architecture: string;
   readonly OSType: string;
@@ -29,7 +30,11 @@ export interface Share {
 const NODE_PIDS = 32_768;
 const LEAST_PIDS = 2048;
 const LEAST_MEMORY = 256 * 1024 * 1024;
-const LEAST_CPUS = 0.25;
+/** A pod with less than one is slow to log in to. What is given twice is shared by weight. */
+const LEAST_CPUS = 1;
+/** Of one CPU; see cpu.shares of the kernel. */
+const WEIGHT = 1024;
+const LEAST_WEIGHT = 2;
 /** One of so many parts the machine itself keeps of its memory, for its engine and what else runs there. */
 const KEPT_OF = 20;
 const MOST_KEPT = 4 * 1024 ** 3;
@@ -50,6 +55,7 @@ function limitsOf(part: number, info: EngineInfo): Record<string, number> {
   const memory = Math.max(LEAST_MEMORY, Math.floor(forPods(info.MemTotal) * part));
   return {
     ...(info.CpuCfsQuota && { NanoCpus: Math.floor(Math.max(LEAST_CPUS, info.NCPU * part) * 1e9) }),
+    ...(info.CPUShares && { CpuShares: Math.max(LEAST_WEIGHT, Math.round(info.NCPU * part * WEIGHT)) }),
     ...(info.MemoryLimit && { Memory: memory }),
     // As much again as nothing: what does not fit into memory is not swapped out.
     ...(info.MemoryLimit && info.SwapLimit && { MemorySwap: memory }),
