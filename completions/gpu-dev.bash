@@ -385,7 +385,7 @@ _gpu_dev() {
       "admin extend") COMPREPLY=($(compgen -W "--until --by --reason --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin teams") COMPREPLY=($(compgen -W "--json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin quotas") COMPREPLY=($(compgen -W "--user --team --default --gpus --gpu-hours --time --gpu-types --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
-      "admin nodes") COMPREPLY=($(compgen -W "--wait --timeout --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
+      "admin nodes") COMPREPLY=($(compgen -W "--wait --timeout --dry-run --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin users") COMPREPLY=($(compgen -W "--role --expires --cancel --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin tokens") COMPREPLY=($(compgen -W "--scope --expires --keep-made --with-others --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
       "admin identities") COMPREPLY=($(compgen -W "--with-others --yes --json --fields --context --verbose --no-color --no-input --help" -- "$cur")); return ;;
@@ -430,7 +430,7 @@ _gpu_dev() {
     "completion") COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur")); ;;
     "admin teams") COMPREPLY=($(compgen -W "list create delete add remove" -- "$cur")); ;;
     "admin quotas") COMPREPLY=($(compgen -W "list set unset" -- "$cur")); ;;
-    "admin nodes") if ((named)); then COMPREPLY=($(compgen -W "$("$1" __complete nodes 2>/dev/null)" -- "$cur")); else COMPREPLY=($(compgen -W "list cordon drain uncordon" -- "$cur")); fi ;;
+    "admin nodes") if ((named)); then COMPREPLY=($(compgen -W "$("$1" __complete nodes 2>/dev/null)" -- "$cur")); else COMPREPLY=($(compgen -W "list cordon drain uncordon forget" -- "$cur")); fi ;;
     "admin users") COMPREPLY=($(compgen -W "list create show disable enable role" -- "$cur")); ;;
     "admin tokens") COMPREPLY=($(compgen -W "list create revoke" -- "$cur")); ;;
     "admin identities") COMPREPLY=($(compgen -W "list link unlink" -- "$cur")); ;;

@@ -45,6 +45,8 @@ export const contract = {
   cordonNode: { params: g.nodeParams, reply: g.node },
   listNodeHolders: { params: g.nodeParams, query: s.pageQuery, reply: g.nodeHolderPage },
   uncordonNode: { params: g.nodeParams, reply: g.node },
+  getNodeLosses: { params: g.nodeParams, reply: g.nodeLosses },
+  forgetNode: { params: g.nodeParams, reply: g.nodeLosses },
   checkDeployment: { reply: check },
   listTeams: { query: s.pageQuery, reply: q.teamPage },
   createTeam: { body: q.createTeam, reply: q.team },

@@ -52,7 +52,7 @@ export const diskRoutes = {
     path: "/v1/disks/{id}/resize",
     status: 202,
     summary: "Change the size of a disk that is not in use",
-    errors: ["not_found", "disk_deleted", "disk_in_use", "disk_busy", "idempotency_mismatch"],
+    errors: ["not_found", "disk_deleted", "disk_lost", "disk_in_use", "disk_busy", "idempotency_mismatch"],
   },
   cloneDisk: {
     method: "POST",
@@ -64,9 +64,9 @@ export const diskRoutes = {
       "name_taken",
       "impossible_request",
       "disk_deleted",
+      "disk_lost",
       "disk_in_use",
       "disk_busy",
-
       "idempotency_mismatch",
     ],
   },
@@ -79,9 +79,9 @@ export const diskRoutes = {
       "not_found",
       "name_taken",
       "disk_deleted",
+      "disk_lost",
       "disk_in_use",
       "disk_busy",
-
       "idempotency_mismatch",
     ],
   },
@@ -104,14 +104,14 @@ export const diskRoutes = {
     path: "/v1/disks/{id}/snapshots",
     status: 202,
     summary: "Take a snapshot of a disk, also while a reservation runs with it",
-    errors: ["not_found", "disk_deleted", "disk_in_use", "disk_busy", "idempotency_mismatch"],
+    errors: ["not_found", "disk_deleted", "disk_lost", "disk_in_use", "disk_busy", "idempotency_mismatch"],
   },
   listContents: {
     method: "GET",
     path: "/v1/disks/{id}/contents",
     status: 200,
     summary: "What is in a directory of a disk, as of a snapshot",
-    errors: ["not_found", "no_snapshot"],
+    errors: ["not_found", "disk_lost", "no_snapshot"],
   },
   listDiskOperations: {
     method: "GET",

@@ -18,7 +18,7 @@ export const SNAPSHOT_POLICIES = ["on_end", "never"] as const;
 const DISK_ORDERS = ["name", "-name", "created_at", "-created_at"] as const;
 export type DiskOrder = (typeof DISK_ORDERS)[number];
 type SnapshotPolicy = (typeof SNAPSHOT_POLICIES)[number];
-export const DISK_STATES = ["creating", "ready", "in_use", "busy", "deleted"] as const;
+export const DISK_STATES = ["creating", "ready", "in_use", "busy", "lost", "deleted"] as const;
 export type DiskState = (typeof DISK_STATES)[number];
 /** restore makes a new disk, or replaces what is on one; purge takes away what was deleted long ago; measure counts what is used. */
 export const OPERATION_KINDS = [
@@ -67,7 +67,14 @@ export const disk = z.object({
     .describe(
       "Where it is, with its snapshots: reservations with it start there. Null: every node can have it",
     ),
-  state: z.enum(DISK_STATES).describe("in_use: by a reservation. busy: something else is done with it"),
+  state: z
+    .enum(DISK_STATES)
+    .describe(
+      "in_use: by a reservation. busy: something else is done with it. lost: the node that it was on is gone for good",
+    ),
+  lost_at: instant
+    .nullable()
+    .describe("Since when its node counts as gone for good; null while it does not, or does not any more"),
   size_bytes: z.int(),
   used_bytes: z.int().nullable().describe("As of `used_at`"),
   used_at: instant.nullable(),

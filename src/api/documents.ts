@@ -176,5 +176,5 @@ export const documents = {
   "admin extend": l.liftedReservation,
   "admin teams": z.union([q.teamPage, q.team]),
   "admin quotas": z.union([q.quotaPage, q.quota]),
-  "admin nodes": z.union([g.nodePage, g.node, g.nodeHolderPage]),
+  "admin nodes": z.union([g.nodePage, g.node, g.nodeHolderPage, g.nodeLosses]),
 } as const satisfies Record<string, z.ZodType>;

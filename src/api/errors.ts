@@ -58,6 +58,8 @@ export const ERRORS = {
   disk_in_use: kind(409, "A reservation has the disk", EXIT.conflict),
   disk_busy: kind(409, "Something else is done with the disk", EXIT.conflict, true),
   disk_deleted: kind(409, "The disk is deleted", EXIT.conflict),
+  disk_lost: kind(409, "The disk was lost with its node", EXIT.conflict),
+  node_answers: kind(409, "The node is not gone", EXIT.conflict),
   no_snapshot: kind(409, "There is no snapshot yet", EXIT.conflict),
   stale_attempt: kind(409, "A newer connection took over", EXIT.conflict),
   no_capacity: kind(409, "Nothing is free now", EXIT.noCapacity),

@@ -1,6 +1,6 @@
 /** The contract's shapes of what there is to reserve: GPU types, what of them is free, and the nodes. */
 import * as z from "zod";
-import { STATES } from "./reservations.ts";
+import { FINAL_STATES, STATES } from "./reservations.ts";
 import { instant, page } from "./schemas.ts";
 
 export const gpuType = z.object({
@@ -95,6 +95,44 @@ const nodeHolder = z.object({
     .describe("When it has given them back at the latest, if it is not extended; null when nobody can tell"),
 });
 export type NodeHolder = z.infer<typeof nodeHolder>;
+
+/** Of a host that is gone for good: a machine, with all nodes that are on it. */
+export const nodeLosses = z.object({
+  node: z.string().describe("The host's own node"),
+  nodes: z.array(z.string()).describe("All nodes on it: they are forgotten together"),
+  configured: z
+    .boolean()
+    .describe(
+      "Whether the configuration of the server that answers still has it; then it is a node again soon",
+    ),
+  reservations: z
+    .array(
+      z.object({
+        id: z.string(),
+        name: z.string().nullable(),
+        owner: z.string(),
+        state: z.enum(STATES),
+        becomes: z
+          .enum(["queued", ...FINAL_STATES])
+          .describe("queued: it was not ready yet, and starts elsewhere"),
+      }),
+    )
+    .describe("Those that hold something there, and those that wait for a disk there"),
+  disks: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      owner: z.string(),
+      size_bytes: z.int(),
+      used_bytes: z.int().nullable(),
+      last_used_at: instant.nullable(),
+      snapshots: z.int().describe("They are lost with it"),
+      becomes: z.enum(["lost", "gone"]).describe("gone: it was being created, or deleted for good"),
+    }),
+  ),
+  operations: z.int().describe("How many operations on disks there are under way: they end as failed"),
+});
+export type NodeLosses = z.infer<typeof nodeLosses>;
 
 export const nodeParams = z.strictObject({
   node: z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/),

@@ -7,6 +7,7 @@ import type { ErrorCode } from "./errors.ts";
 import { identityRoutes } from "./identity-routes.ts";
 import { imageRoutes } from "./image-routes.ts";
 import { loginRoutes } from "./login-routes.ts";
+import { nodeRoutes } from "./node-routes.ts";
 import { quotaRoutes } from "./quota-routes.ts";
 import { tokenRoutes } from "./token-routes.ts";
 import { userRoutes } from "./user-routes.ts";
@@ -54,7 +55,7 @@ export const COMMON_ERRORS = [
 export const BODY_ERRORS = ["malformed_json", "body_too_large", "unsupported_media_type"] as const;
 
 /** What a reservation that asks for a disk can be answered. */
-const DISK_ERRORS = ["not_found", "disk_in_use", "disk_busy", "disk_deleted"] as const;
+const DISK_ERRORS = ["not_found", "disk_in_use", "disk_busy", "disk_deleted", "disk_lost"] as const;
 
 /** A POST that makes something takes an Idempotency-Key. */
 export const creates = ({ method, status }: Route): boolean => method === "POST" && status !== 200;
@@ -212,38 +213,7 @@ export const routes = {
     summary: "What is free, used, unavailable and queued, by GPU type",
     errors: [],
   },
-  listNodes: {
-    method: "GET",
-    path: "/v1/nodes",
-    admin: true,
-    status: 200,
-    summary: "The nodes, for administrators",
-    errors: [],
-  },
-  cordonNode: {
-    method: "POST",
-    path: "/v1/nodes/{node}/cordon",
-    admin: true,
-    status: 200,
-    summary: "Give a node nothing new; doing it again does nothing",
-    errors: ["not_found"],
-  },
-  listNodeHolders: {
-    method: "GET",
-    path: "/v1/nodes/{node}/reservations",
-    admin: true,
-    status: 200,
-    summary: "Who holds something on a node, and until when",
-    errors: ["not_found"],
-  },
-  uncordonNode: {
-    method: "POST",
-    path: "/v1/nodes/{node}/uncordon",
-    admin: true,
-    status: 200,
-    summary: "Let a node take part again",
-    errors: ["not_found"],
-  },
+  ...nodeRoutes,
   checkDeployment: {
     method: "GET",
     path: "/v1/check",

@@ -53,6 +53,24 @@ export async function dropUnseen(tx: Tx): Promise<void> {
     .execute();
 }
 
+/** Forgets nodes, whatever is reported of them, and that nothing new was to go there; what is still held of one stays. */
+export async function deleteNodes(tx: Tx, nodes: readonly string[]): Promise<void> {
+  await tx.db.deleteFrom("cordons").where("node", "in", nodes).execute();
+  await tx.db
+    .deleteFrom("capacity")
+    .where("node", "in", nodes)
+    .where(({ not, exists }) => not(exists(heldOfOffer(tx.db))))
+    .execute();
+  await tx.db
+    .deleteFrom("devices")
+    .where("node", "in", nodes)
+    .where(
+      sql<boolean>`not exists (select 1 from allocations a where a.node = devices.node
+        and a.device_type = devices.device_type and a.device_index = devices.device_index)`,
+    )
+    .execute();
+}
+
 const sameCut = (row: CapacityRow) =>
   sql<boolean>`(capacity.per_gpu = ${row.per_gpu} and coalesce(capacity.slice_of, '') = ${row.slice_of ?? ""})`;
 

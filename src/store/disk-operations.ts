@@ -120,11 +120,16 @@ export async function restartOperation(
   return row && checked(row);
 }
 
-/** It is over, whoever works on it; undefined when it was before. */
-export async function finishOperation(tx: Tx, id: string): Promise<OperationRow | undefined> {
+/** It is over, whoever works on it, with this outcome where it had none; undefined when it was before. */
+export async function finishOperation(
+  tx: Tx,
+  id: string,
+  failed?: { readonly error: string },
+): Promise<OperationRow | undefined> {
   const row = await tx.db
     .updateTable("disk_operations")
     .set({ finished_at: tx.at, next_step_at: null, leased_by: null, leased_until: null })
+    .set(failed ? { outcome: "failed", error: failed.error } : {})
     .where("id", "=", id)
     .where("finished_at", "is", null)
     .returningAll()

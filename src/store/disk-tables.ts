@@ -12,6 +12,8 @@ export const diskShape = {
   host: nullable(text),
   /** gone: there is nothing of it any more. */
   state: oneOf(["creating", "ready", "gone"]),
+  /** Since when its host counts as gone for good; null while it does not, and when the disk was found there again. */
+  lost_at: nullable(instant),
   size_bytes: int,
   used_bytes: nullable(int),
   used_at: nullable(instant),

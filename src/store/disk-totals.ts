@@ -16,6 +16,7 @@ interface DiskCount {
 export async function countDisks(db: Db): Promise<Map<DiskState, DiskCount>> {
   const state = sql<DiskState>`case
     when d.deleted_at is not null then 'deleted'
+    when d.lost_at is not null then 'lost'
     when d.state = 'creating' then 'creating'
     when exists (select 1 from reservations r where r.disk_id = d.id and r.disk_held = 1) then 'in_use'
     when exists (select 1 from disk_operations o where o.locked_id = d.id and o.finished_at is null) then 'busy'
@@ -38,9 +39,11 @@ export async function countDisks(db: Db): Promise<Map<DiskState, DiskCount>> {
 /** Bytes of all snapshots that can be restored; each as much as its files would take without shared blocks. */
 export async function snapshotBytes(db: Db): Promise<number> {
   const row = await db
-    .selectFrom("snapshots")
-    .where("state", "=", "ready")
-    .select((eb) => eb.fn.sum("used_bytes").as("used"))
+    .selectFrom("snapshots as s")
+    .innerJoin("disks as d", "d.id", "s.disk_id")
+    .where("s.state", "=", "ready")
+    .where("d.lost_at", "is", null)
+    .select((eb) => eb.fn.sum("s.used_bytes").as("used"))
     .executeTakeFirst();
   return count(row?.used ?? 0);
 }

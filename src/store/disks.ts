@@ -64,6 +64,19 @@ export async function findDiskByName(db: Db, ownerId: string, name: string): Pro
   return row && checked(row);
 }
 
+/** Those on a host of which there is something, as far as anybody knows; in the order of their ids. */
+export async function disksOn(db: Db, host: string): Promise<DiskRow[]> {
+  const rows = await db
+    .selectFrom("disks")
+    .selectAll()
+    .where("host", "=", host)
+    .where("state", "<>", "gone")
+    .where("lost_at", "is", null)
+    .orderBy("id")
+    .execute();
+  return rows.map(checked);
+}
+
 /** Names by id. */
 export async function diskNames(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map();
@@ -129,11 +142,13 @@ export async function disksToPurge(db: Db, at: string): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
-/** All volumes that a disk is on, by the disk's id, and whether they are there already. */
-export async function namedVolumes(db: Db): Promise<Pick<DiskRow, "id" | "volume" | "host" | "state">[]> {
+/** All volumes that a disk is on, by the disk's id, and whether they are there: already, or still. */
+export async function namedVolumes(
+  db: Db,
+): Promise<Pick<DiskRow, "id" | "volume" | "host" | "state" | "lost_at">[]> {
   return await db
     .selectFrom("disks")
-    .select(["id", "volume", "host", "state"])
+    .select(["id", "volume", "host", "state", "lost_at"])
     .where("state", "<>", "gone")
     .execute();
 }

@@ -35,6 +35,7 @@ import { diskRetention } from "./migrations/0030-disk-retention.ts";
 import { nodeLabels } from "./migrations/0031-node-labels.ts";
 import { nodeFaults } from "./migrations/0032-node-faults.ts";
 import { unhealthySince } from "./migrations/0033-unhealthy-since.ts";
+import { lostDisks } from "./migrations/0034-lost-disks.ts";
 import type { Db } from "./tables.ts";
 
 export interface Migration {
@@ -80,6 +81,7 @@ export const MIGRATIONS: readonly Migration[] = [
   nodeLabels,
   nodeFaults,
   unhealthySince,
+  lostDisks,
 ];
 
 /** What is told of an upgrade while it lasts; nothing of a database that was empty. */

@@ -151,6 +151,28 @@ export async function liveIds(db: Db, ownerIds: readonly string[]): Promise<Map<
   return new Map([...byOwner].map(([owner, of]) => [owner, of.map((row) => row.id)]));
 }
 
+/** Those that are not over and hold something on one of these nodes, or one of these disks; in the order of their ids. */
+export async function liveWith(
+  db: Db,
+  nodes: readonly string[],
+  diskIds: readonly string[],
+): Promise<ReservationRow[]> {
+  const there = db.selectFrom("allocations").select("reservation_id").where("node", "in", nodes);
+  const rows = await db
+    .selectFrom("reservations")
+    .selectAll()
+    .where("ended_at", "is", null)
+    .where((eb) =>
+      eb.or([
+        eb("id", "in", there),
+        ...(diskIds.length > 0 ? [eb.and([eb("disk_held", "=", 1), eb("disk_id", "in", diskIds)])] : []),
+      ]),
+    )
+    .orderBy("id")
+    .execute();
+  return rows.map(checked);
+}
+
 /** How many wait, by type. */
 export async function countQueued(db: Db): Promise<Map<string, number>> {
   const rows = await db

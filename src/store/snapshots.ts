@@ -1,6 +1,6 @@
 /** Statements on snapshots. */
 import { sql } from "kysely";
-import { checkRow } from "./columns.ts";
+import { checkRow, count } from "./columns.ts";
 import type { Tx } from "./db.ts";
 import { type DiskRow, type SnapshotRow, snapshotShape } from "./disk-tables.ts";
 import type { Db } from "./tables.ts";
@@ -74,15 +74,28 @@ export async function snapshotIds(db: Db, diskId: string): Promise<string[]> {
 /** All of all disks, and where they are. */
 export async function namedSnapshots(
   db: Db,
-): Promise<(Pick<SnapshotRow, "id" | "state"> & Pick<DiskRow, "host">)[]> {
-  return await withDisks(db).select(["s.id", "s.state", "d.host"]).execute();
+): Promise<(Pick<SnapshotRow, "id" | "state"> & Pick<DiskRow, "host" | "lost_at">)[]> {
+  return await withDisks(db).select(["s.id", "s.state", "d.host", "d.lost_at"]).execute();
+}
+
+/** How many each of these disks has that can be restored. */
+export async function countSnapshots(db: Db, diskIds: readonly string[]): Promise<Map<string, number>> {
+  if (diskIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom("snapshots")
+    .select(["disk_id", (eb) => eb.fn.countAll().as("n")])
+    .where("disk_id", "in", diskIds)
+    .where("state", "=", "ready")
+    .groupBy("disk_id")
+    .execute();
+  return new Map(rows.map((row) => [row.disk_id, count(row.n)]));
 }
 
 const withDisks = (db: Db) => db.selectFrom("snapshots as s").innerJoin("disks as d", "d.id", "s.disk_id");
 
 /**
  * Those that nobody keeps: of each disk not among the newest so many, and taken before an instant. Left out are those of which a
- * disk is being made, and those of deleted disks, which go with the disk.
+ * disk is being made, and those of deleted and of lost disks, which go with the disk.
  */
 export async function snapshotsToLeave(
   db: Db,
@@ -103,6 +116,7 @@ export async function snapshotsToLeave(
         .select(["s.id", "s.disk_id", "s.taken_at", rank.as("rank")])
         .where("s.state", "=", "ready")
         .where("d.deleted_at", "is", null)
+        .where("d.lost_at", "is", null)
         .as("ranked"),
     )
     .select(["ranked.id", "ranked.disk_id", "ranked.taken_at"])
@@ -112,9 +126,13 @@ export async function snapshotsToLeave(
     .execute();
 }
 
-/** Those that are to be taken away, and where they are. */
+/** Those that are to be taken away, and where they are; on a host that is gone for good nothing can be. */
 export async function leavingSnapshots(
   db: Db,
 ): Promise<{ readonly id: string; readonly host: string | null }[]> {
-  return await withDisks(db).select(["s.id", "d.host"]).where(sql<boolean>`s.state = 'leaving'`).execute();
+  return await withDisks(db)
+    .select(["s.id", "d.host"])
+    .where(sql<boolean>`s.state = 'leaving'`)
+    .where("d.lost_at", "is", null)
+    .execute();
 }

@@ -68,7 +68,7 @@ const LINES: [string, string[]][] = [
   ["gpu-dev --context lab connect h", ["hello"]],
   ["gpu-dev list --state a", ["active"]],
   ["gpu-dev completion f", ["fish"]],
-  ["gpu-dev admin nodes ", ["cordon", "drain", "list", "uncordon"]],
+  ["gpu-dev admin nodes ", ["cordon", "drain", "forget", "list", "uncordon"]],
   ["gpu-dev admin nodes cordon ", ["gpu-host-1", "gpu-host-2"]],
   ["gpu-dev admin nodes uncordon gpu-host-2", ["gpu-host-2"]],
   ["gpu-dev nope ", []],

@@ -1,7 +1,7 @@
 /** What the golden files show: for every command the lines that are typed, and the server that answers them. */
 
 import type { Diagnostics } from "../../src/api/diagnostics.ts";
-import type { Node } from "../../src/api/inventory.ts";
+import type { Node, NodeLosses } from "../../src/api/inventory.ts";
 import type { PodUsage } from "../../src/api/pod-usage.ts";
 import type { CommandPath } from "../../src/cli/catalogue.ts";
 import { accountScenes } from "./golden-account-scenes.ts";
@@ -129,6 +129,28 @@ const nodes: [Node, Node, Node] = [
     reservations: 0,
   },
 ];
+const losses: NodeLosses = {
+  node: "gpu-host-3",
+  nodes: ["gpu-host-3"],
+  configured: true,
+  reservations: [
+    { id: train.id, name: train.name, owner: "ada", state: "active", becomes: "failed" },
+    { id: waiting.id, name: null, owner: "bob", state: "preparing", becomes: "queued" },
+  ],
+  disks: [
+    {
+      id: "diskbcdefghijklmnopq",
+      name: "home",
+      owner: "ada",
+      size_bytes: 100e9,
+      used_bytes: 3_200_000_000,
+      last_used_at: "2026-01-01T10:00:00.000Z",
+      snapshots: 3,
+      becomes: "lost",
+    },
+  ],
+  operations: 1,
+};
 const event = (
   version: number,
   at: string,
@@ -371,7 +393,13 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
     },
   },
   "admin nodes": {
-    lines: ["admin nodes", "admin nodes cordon gpu-host-2", "admin nodes drain gpu-host-2"],
+    lines: [
+      "admin nodes",
+      "admin nodes cordon gpu-host-2",
+      "admin nodes drain gpu-host-2",
+      "admin nodes forget gpu-host-3 --dry-run",
+      "admin nodes forget gpu-host-3 --yes",
+    ],
     handlers: {
       listNodeHolders: () =>
         page({
@@ -384,6 +412,8 @@ export const scenes: Readonly<Record<CommandPath, Scene | Elsewhere>> = {
         }),
       listNodes: () => page(...nodes),
       cordonNode: () => nodes[1],
+      getNodeLosses: () => losses,
+      forgetNode: () => losses,
     },
   },
 };

@@ -8,39 +8,17 @@ import { cloneDisk, createDisk, createSnapshot, restoreDisk } from "../../src/co
 import { syncCapacity } from "../../src/core/gpus/inventory.ts";
 import { setCordon } from "../../src/core/gpus/nodes.ts";
 import { forecastReservation } from "../../src/core/planning/forecast.ts";
-import type { DiskHosts } from "../../src/drivers/disks.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
-import { createFakeDisks, type FakeDisks } from "../helpers/fake-disks.ts";
-import { createFakeDriver, h100 } from "../helpers/fake-driver.ts";
-import { makeWorld, type World } from "./world.ts";
-
-/** Two boxes; the second has more room and fewer GPUs. */
-class Boxes implements DiskHosts {
-  readonly names = ["box1", "box2"];
-  readonly box1 = createFakeDisks();
-  readonly box2 = createFakeDisks();
-  readonly limits = this.box1.limits;
-
-  constructor() {
-    this.box1.free = 10;
-    this.box2.free = 20;
-  }
-
-  on(host: string | null): FakeDisks {
-    if (host === "box1" || host === "box2") return this[host];
-    throw new DriverError("there is no such host");
-  }
-}
+import { type Boxes, type BoxWorld, makeBoxWorld } from "./boxes.ts";
 
 describe.each(engines)("disks on hosts, $engine", ({ create }) => {
   const fresh = freshDatabases(create);
-  let world: World;
+  let world: BoxWorld;
   let boxes: Boxes;
   beforeEach(async () => {
-    boxes = new Boxes();
-    const nodes = [h100(4, "box1"), h100(2, "box2")].map((node) => ({ ...node, host: node.node }));
-    world = await makeWorld(await fresh(), { driver: createFakeDriver(nodes), parts: { disks: boxes } });
+    world = await makeBoxWorld(await fresh());
+    boxes = world.boxes;
     world.reconciler.start();
   });
   const make = async (name: string, node?: string) => {

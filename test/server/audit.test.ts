@@ -3,9 +3,11 @@ import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AuditEntry } from "../../src/api/audit.ts";
 import { type RouteName, routes } from "../../src/api/routes.ts";
+import { syncCapacity } from "../../src/core/gpus/inventory.ts";
 import { newKeyPair } from "../../src/core/people/key-pair.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
 import { engines } from "../helpers/engines.ts";
+import { h100 } from "../helpers/fake-driver.ts";
 import { createFakeProvider, type FakeProvider, known } from "./logins/fake-provider.ts";
 import { type ApiRig, openRig, type Person } from "./rig.ts";
 
@@ -59,6 +61,13 @@ const CHANGES: Record<Changing, (scene: Scene) => Promise<() => Promise<unknown>
     const params = { node: (await root.api.listNodes({ query: {} })).items[0]?.name ?? "" };
     await root.api.cordonNode({ params });
     return () => root.api.uncordonNode({ params });
+  },
+  forgetNode: async ({ rig, root }) => {
+    rig.driver.nodes = [...rig.driver.nodes, { ...h100(1, "gone"), host: "gone", healthy: false }];
+    rig.driver.unasked = [{ host: "gone", why: "no answer in time" }];
+    await syncCapacity(rig.core);
+    rig.clock.tick(180_000);
+    return () => root.api.forgetNode({ params: { node: "gone" } });
   },
   setRegistry:
     async ({ root }) =>

@@ -5,6 +5,9 @@ import { newKeyPair } from "../../src/core/people/key-pair.ts";
 import { announced, tarOf } from "./build-context.ts";
 import { type Own, PASSWORD, type World } from "./furnish.ts";
 
+/** It is known, and does not answer any more. */
+export const GONE_NODE = "node-2";
+
 /** Of `own`, what is taken away is taken away last. */
 export const everyOperation: {
   readonly [R in RouteName]: (api: Client, own: Own, world: World) => Promise<unknown>;
@@ -26,6 +29,8 @@ export const everyOperation: {
   listNodeHolders: (api, { nodes: node }) => api.listNodeHolders({ params: { node }, query: {} }),
   cordonNode: (api, { nodes: node }) => api.cordonNode({ params: { node } }),
   uncordonNode: (api, { nodes: node }) => api.uncordonNode({ params: { node } }),
+  getNodeLosses: (api) => api.getNodeLosses({ params: { node: GONE_NODE } }),
+  forgetNode: (api) => api.forgetNode({ params: { node: GONE_NODE } }),
 
   listReservations: (api) => api.listReservations({ query: { state: "all" } }),
   planReservation: (api) => api.planReservation({ body: { gpu_type: "h100", duration_s: 3600 } }),

@@ -6,7 +6,7 @@ import type { TestEngine } from "../helpers/engines.ts";
 import { cpu, h100 } from "../helpers/fake-driver.ts";
 import { faultOf, type Operation, operationAt, operationOf } from "./document.ts";
 import { type Asked, SOMETHING } from "./draw-request.ts";
-import { everyOperation } from "./every-operation.ts";
+import { everyOperation, GONE_NODE } from "./every-operation.ts";
 import { furnish, type Kind, type Own, PASSWORD, type World } from "./furnish.ts";
 import { createFakeProvider, known } from "./logins/fake-provider.ts";
 import { type ApiRig, openRig } from "./rig.ts";
@@ -47,8 +47,11 @@ export class Scene {
     const poll = async (code: string) => known(`caller-with-${code}`);
     const logins = { providers: [{ ...provider, poll }], tokenTtlS: 3600 };
     const rig = await openRig(engine, { logins });
-    rig.driver.nodes = [h100(8), cpu(2)];
+    const gone = { ...h100(1, GONE_NODE), host: GONE_NODE, healthy: false };
+    rig.driver.nodes = [h100(8), cpu(2), gone];
+    rig.driver.unasked = [{ host: GONE_NODE, why: "no answer in time" }];
     await syncCapacity(rig.core);
+    rig.clock.tick(180_000);
     const [user, admin, vera] = [
       await rig.person(NAMES.user),
       await rig.person(NAMES.admin, "admin"),

@@ -34,7 +34,7 @@ export const admin = [
   },
   {
     path: "admin nodes",
-    summary: "Show the nodes, and close one for what is new",
+    summary: "Show the nodes, close one for what is new, or give up one that is gone",
     group: ADMIN,
     load: async () => (await import("../commands/admin/nodes.ts")).command,
   },

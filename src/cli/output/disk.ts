@@ -8,7 +8,14 @@ import type { Cell, Output } from "./output.ts";
 import { sizeCell } from "./size.ts";
 import { ago, timeLeft } from "./time.ts";
 
-const TONES = { creating: "warn", ready: "good", in_use: "warn", busy: "warn", deleted: "dim" } as const;
+const TONES = {
+  creating: "warn",
+  ready: "good",
+  in_use: "warn",
+  busy: "warn",
+  lost: "bad",
+  deleted: "dim",
+} as const;
 
 const stateCell = ({ state }: Disk): Cell => toned(state, TONES[state]);
 
@@ -59,6 +66,7 @@ export function describeDisk(disk: Disk, now: Date, operations: readonly DiskOpe
     ["name", disk.name],
     ["state", stateCell(disk)],
     ["node", disk.node ?? ""],
+    ["lost", lostWords(disk, now)],
     ["holder", holder(disk)],
     ["held for", timeLeft(disk.held_until, now)],
     ["size", size(disk.size_bytes)],
@@ -73,6 +81,13 @@ export function describeDisk(disk: Disk, now: Date, operations: readonly DiskOpe
     ...operations.map((operation) => operationRow(operation, now)),
   ];
   return rows.filter(([, value]) => value !== "");
+}
+
+/** A server of before has no such field. */
+function lostWords({ node, lost_at }: Disk, now: Date): Cell {
+  const at = ago(lost_at ?? null, now);
+  const why = `node ${node} is gone for good, and nobody can have what was on it`;
+  return typeof at === "string" ? at : { text: `${at.text}: ${why}`, value: `${at.value}: ${why}` };
 }
 
 function lastSnapshotWords(disk: Disk, now: Date): Cell {

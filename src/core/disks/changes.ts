@@ -52,7 +52,8 @@ export const deleteDisk = (core: Core, caller: Caller, id: string, at?: Versions
     if (before.deleted_at !== null) return before;
     const disk = await takeOwnDisk(tx, caller, id, at);
     if (disk.deleted_at !== null) return disk;
-    await requireFree(tx, disk);
+    // Of a lost one nothing is left to be in anybody's way.
+    if (disk.lost_at === null) await requireFree(tx, disk);
     const purge_at = new Date(tx.now.getTime() + UNDELETE_MS).toISOString();
     await auditDisk(tx, caller.id, "disk.delete", id, `can be undeleted until ${purge_at}`);
     return updateDisk(tx, id, { deleted_at: tx.at, purge_at });

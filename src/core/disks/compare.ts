@@ -1,7 +1,7 @@
 /** The disks and snapshots that there are, beside those that the rows name (D-11). */
 import type { DiskEngine } from "../../drivers/disks.ts";
 import { allOpenOperations } from "../../store/disk-operations.ts";
-import type { OperationRow } from "../../store/disk-tables.ts";
+import type { DiskRow, OperationRow } from "../../store/disk-tables.ts";
 import { namedVolumes } from "../../store/disks.ts";
 import { namedSnapshots } from "../../store/snapshots.ts";
 import type { Db } from "../../store/tables.ts";
@@ -22,6 +22,8 @@ export interface DiskDifferences {
   readonly halfMade: readonly string[];
   /** A row says that they are there, and the list has not got them; what became ready since the list was made is there. */
   readonly missing: readonly Volume[];
+  /** Ids of disks that counted as lost with their host, and are there. */
+  readonly found: readonly string[];
 }
 
 interface Named {
@@ -31,6 +33,8 @@ interface Named {
   readonly open: readonly string[];
   /** They should be there, on the host that is asked about. */
   readonly ready: readonly Volume[];
+  /** They would be there, if the host were not gone for good. */
+  readonly lost: readonly Pick<DiskRow, "id" | "volume">[];
 }
 
 /** Of one host. First what is there, then the rows: a row is written before anything is made. Throws what the engine does, DriverError after `ms`. */
@@ -47,6 +51,7 @@ export async function compareDisks(core: Core, host: string | null, ms?: number)
     ],
     halfMade: there.halfMade.filter((name) => !named.open.some((id) => name.includes(id))),
     missing: named.ready.filter(({ id, is }) => !present[is].has(id)),
+    found: named.lost.filter(({ volume }) => present.disk.has(volume)).map(({ id }) => id),
   };
 }
 
@@ -61,6 +66,8 @@ async function readNamed(db: Db, host: string | null): Promise<Named> {
   const snapshots = await namedSnapshots(db);
   const operations = await allOpenOperations(db);
   const made = operations.flatMap((operation) => operation.volume ?? []);
+  const kept = <T extends Pick<DiskRow, "host" | "lost_at"> & { state: string }>(rows: readonly T[]): T[] =>
+    rows.filter((row) => row.state === "ready" && row.host === host && row.lost_at === null);
   const locked = new Set(operations.map((operation) => operation.locked_id));
   return {
     volumes: new Set([...disks.map((disk) => disk.volume), ...made]),
@@ -70,13 +77,10 @@ async function readNamed(db: Db, host: string | null): Promise<Named> {
       ...disks.flatMap(({ id, volume }) => (locked.has(id) ? [volume] : [])),
     ],
     ready: [
-      ...disks
-        .filter((disk) => disk.state === "ready" && disk.host === host)
-        .map(({ volume: id }) => ({ id, is: "disk" }) as const),
-      ...snapshots
-        .filter((one) => one.state === "ready" && one.host === host)
-        .map(({ id }) => ({ id, is: "snapshot" }) as const),
+      ...kept(disks).map(({ volume: id }) => ({ id, is: "disk" }) as const),
+      ...kept(snapshots).map(({ id }) => ({ id, is: "snapshot" }) as const),
     ],
+    lost: disks.filter((disk) => disk.host === host && disk.lost_at !== null),
   };
 }
 

@@ -8,7 +8,7 @@ import type { Core } from "../core.ts";
 import { cursorPosition, DEFAULT_LIMIT, pageOf } from "../cursor.ts";
 import type { Caller } from "../people/access.ts";
 import { bounded, driverWords } from "../pods/pod.ts";
-import { ownDisk } from "./find.ts";
+import { ownDisk, requireKept } from "./find.ts";
 import { diskEngine } from "./host.ts";
 import { unknownSnapshot } from "./requests.ts";
 import { viewSnapshot } from "./view.ts";
@@ -22,7 +22,7 @@ interface ContentsQuery {
 
 /**
  * One directory, by name; of the last snapshot, unless another one is asked for. Throws Problem not_found, no_snapshot while there is
- * none, and unavailable when the listing cannot be read now: neither is ever an empty directory.
+ * none, disk_lost, and unavailable when the listing cannot be read now: neither is ever an empty directory.
  */
 export async function listContents(
   core: Core,
@@ -38,6 +38,7 @@ export async function listContents(
   const after = cursorPosition(cursor, filter, "name");
   const { disk, snapshot } = await core.store.read(async (db) => {
     const own = await ownDisk(db, caller, id);
+    requireKept(own);
     const wanted = wish ?? own.last_snapshot_id;
     if (wanted === null) throw noSnapshot(own);
     const found = await findSnapshot(db, wanted);

@@ -49,7 +49,7 @@ export async function openOperation(tx: Tx, disk: DiskRow): Promise<OperationRow
   return (await openOperations(tx.db, [disk.id])).get(disk.id);
 }
 
-/** Throws Problem disk_deleted, disk_in_use or disk_busy, when nothing may begin with this disk, which was taken. */
+/** Throws Problem disk_deleted, disk_lost, disk_in_use or disk_busy, when nothing may begin with this disk, which was taken. */
 export const requireFree = (tx: Tx, disk: DiskRow): Promise<void> => requireIdle(tx, disk, () => false);
 
 /** The same for what only reads it: a reservation that runs with it is not in the way. */
@@ -61,10 +61,23 @@ async function requireIdle(tx: Tx, disk: DiskRow, mayHold: (holder: HolderRow) =
     throw new Problem("disk_deleted", `disk ${disk.name} was deleted at ${disk.deleted_at}`, {
       hint: `bring it back first: gpu-dev disk undelete ${disk.id}`,
     });
+  requireKept(disk);
   const holder = (await holdersOf(tx.db, [disk.id])).get(disk.id);
   if (holder && !mayHold(holder)) throw inUse(disk, holder);
   const operation = await openOperation(tx, disk);
   if (operation) throw busy(disk, operation);
+}
+
+/** Throws Problem disk_lost when its data, and its snapshots, went with a host that is gone for good. */
+export function requireKept({ name, host, lost_at }: DiskRow): void {
+  if (lost_at === null) return;
+  throw new Problem(
+    "disk_lost",
+    `disk ${name} was on node ${host}, which is gone for good since ${lost_at}`,
+    {
+      hint: `its name is free after gpu-dev disk delete ${name}; should that node come back, so does the disk`,
+    },
+  );
 }
 
 /** The end of who has it, as it stands (D-01); null when nobody can tell. */

@@ -38,8 +38,8 @@ export async function homeOf(db: Db, row: ReservationRow): Promise<{ volume: str
 export async function handOver(tx: Tx, row: ReservationRow, actor: string): Promise<void> {
   if (row.disk_held === 0 || row.disk_id === null) return;
   const disk = await takeDisk(tx, row.disk_id);
-  // Nobody could write to it.
-  if (!disk || row.started_at === null) return;
+  // Nobody could write to it, or nobody can read what was written.
+  if (!disk || row.started_at === null || disk.lost_at !== null) return;
   const used = await updateDisk(tx, disk.id, { last_used_at: tx.at });
   if (await goesOn(tx, used, row, actor)) return;
   if (used.snapshot_policy === "on_end") await openSnapshot(tx, actor, used, { reservationId: row.id });

@@ -100,12 +100,17 @@ export const JOBS: Record<OperationKind, Job> = {
       return {};
     },
     async done(tx, { disk_id }) {
-      await deleteSnapshots(tx, { diskId: disk_id });
-      await updateDisk(tx, disk_id, { state: "gone", last_snapshot_id: null, last_snapshot_at: null });
+      await vanish(tx, disk_id);
       return undefined;
     },
   },
 };
+
+/** There is nothing of a deleted disk any more, or nothing that could be taken away. */
+export async function vanish(tx: Tx, diskId: string): Promise<void> {
+  await deleteSnapshots(tx, { diskId });
+  await updateDisk(tx, diskId, { state: "gone", last_snapshot_id: null, last_snapshot_at: null });
+}
 
 /** What it replaces is kept first. */
 async function restore(

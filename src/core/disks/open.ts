@@ -99,6 +99,7 @@ export async function newDisk(
     owner_id: ownerId,
     volume: newId(),
     state: "creating",
+    lost_at: null,
     used_bytes: null,
     used_at: null,
     last_used_at: null,

@@ -11,7 +11,7 @@ import { type Answer, answerOnce, type Idempotency } from "../idempotency.ts";
 import { newId } from "../ids.ts";
 import type { Caller } from "../people/access.ts";
 import { decided } from "../race.ts";
-import { openOperation, ownDisk, requireFree, requireReadable, takeOwnDisk } from "./find.ts";
+import { openOperation, ownDisk, requireFree, requireKept, requireReadable, takeOwnDisk } from "./find.ts";
 import { chooseHost } from "./host.ts";
 import { newDisk, newSnapshot, openNew, openSnapshot } from "./open.ts";
 import { viewOperation } from "./view.ts";
@@ -135,6 +135,7 @@ async function restoreInPlace(tx: Tx, caller: Caller, id: string, snapshotId: st
 }
 
 async function readySnapshot(tx: Tx, disk: DiskRow, id: string): Promise<SnapshotRow> {
+  requireKept(disk);
   const row = await findSnapshot(tx.db, id);
   if (row?.disk_id === disk.id && row.state === "ready") return row;
   throw unknownSnapshot(disk, id);

@@ -5,7 +5,7 @@
 import type { DiskEngine } from "../../drivers/disks.ts";
 import type { Tx } from "../../store/db.ts";
 import { forgetOperations } from "../../store/disk-operations.ts";
-import { disksToPurge, takeDisk } from "../../store/disks.ts";
+import { disksToPurge, takeDisk, updateDisk } from "../../store/disks.ts";
 import {
   deleteSnapshots,
   leavingSnapshots,
@@ -21,6 +21,7 @@ import { Recent } from "../recent.ts";
 import { compareDisks, isThere, type Volume } from "./compare.ts";
 import { openOperation } from "./find.ts";
 import { diskEngine } from "./host.ts";
+import { vanish } from "./jobs.ts";
 import { auditDisk, openNew } from "./open.ts";
 import { openDueSnapshots } from "./schedule.ts";
 
@@ -95,7 +96,9 @@ async function purge(core: Core): Promise<void> {
     await core.store.write(async (tx) => {
       const disk = await takeDisk(tx, id);
       const due = disk?.purge_at && disk.purge_at <= tx.at && disk.state !== "gone";
-      if (due && !(await openOperation(tx, disk))) await openNew(tx, SYSTEM, { kind: "purge", disk });
+      if (!due || (await openOperation(tx, disk))) return;
+      if (disk.lost_at === null) await openNew(tx, SYSTEM, { kind: "purge", disk });
+      else await vanish(tx, id);
     });
     core.signals.emit("wake");
   }
@@ -103,7 +106,8 @@ async function purge(core: Core): Promise<void> {
 
 async function compare(core: Core, host: string | null, watch: Watch, reported: Recent): Promise<void> {
   const engine = diskEngine(core, host);
-  const { unnamed, halfMade, missing } = await compareDisks(core, host);
+  const { unnamed, halfMade, missing, found } = await compareDisks(core, host);
+  for (const id of found) await findAgain(core, id);
   for (const { id } of unnamed)
     await watch(`putting ${id} in quarantine`, async () => {
       await engine.quarantine(id);
@@ -117,6 +121,17 @@ async function compare(core: Core, host: string | null, watch: Watch, reported: 
       core.log("info", { name }, "what a crash left half made was discarded");
     });
   for (const volume of missing) await reportMissing(core, engine, volume, reported);
+}
+
+/** Its host was given up, and is there again: so is what was on it. */
+async function findAgain(core: Core, id: string): Promise<void> {
+  await core.store.write(async (tx) => {
+    const disk = await takeDisk(tx, id);
+    if (!disk || disk.lost_at === null || disk.state === "gone") return;
+    await updateDisk(tx, id, { lost_at: null });
+    await auditDisk(tx, SYSTEM, "disk.found", id, `node ${disk.host} is there again`);
+  });
+  core.log("warn", { id }, "a disk that counted as lost with its node is there again");
 }
 
 /** Nothing can be done about it, but somebody has to know. */

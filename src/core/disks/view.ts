@@ -42,6 +42,7 @@ function view(
     name: row.name,
     node: row.host,
     state: stateOf(row, holder, operation),
+    lost_at: row.lost_at,
     size_bytes: row.size_bytes,
     used_bytes: row.used_bytes,
     used_at: row.used_at,
@@ -66,6 +67,7 @@ function stateOf(
   operation: OperationRow | undefined,
 ): Disk["state"] {
   if (row.deleted_at !== null) return "deleted";
+  if (row.lost_at !== null) return "lost";
   if (row.state === "creating") return "creating";
   if (holder) return "in_use";
   return operation ? "busy" : "ready";

@@ -1,4 +1,5 @@
 /** /v1/gpu-types, /v1/availability and /v1/nodes */
+import { foreseeLosses, forgetNode } from "../../core/gpus/forget.ts";
 import { listAvailability, listGpuTypes } from "../../core/gpus/inventory.ts";
 import { listHolders, listNodes, setCordon } from "../../core/gpus/nodes.ts";
 import type { Handlers } from "../handler.ts";
@@ -18,6 +19,12 @@ export const inventory = {
   },
   async listNodeHolders({ core, params, query }) {
     return { body: await listHolders(core, params.node, query) };
+  },
+  async getNodeLosses({ core, caller, params }) {
+    return { body: await foreseeLosses(core, caller, params.node) };
+  },
+  async forgetNode({ core, caller, params }) {
+    return { body: await forgetNode(core, caller, params.node) };
   },
   async uncordonNode({ core, caller, params }) {
     return { body: await setCordon(core, caller, params.node, false) };

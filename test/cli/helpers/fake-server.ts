@@ -113,6 +113,7 @@ export const disk = (given: Partial<Disk> = {}): Disk => ({
   name: "home",
   node: null,
   state: "ready",
+  lost_at: null,
   size_bytes: 100e9,
   used_bytes: 3_200_000_000,
   used_at: "2026-01-01T10:00:00.000Z",

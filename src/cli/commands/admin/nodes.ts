@@ -1,4 +1,4 @@
-/** `gpu-dev admin nodes`: the nodes, and which of them get nothing new. */
+/** `gpu-dev admin nodes`: the nodes, which of them get nothing new, and which are gone for good. */
 import type { Node } from "../../../api/inventory.ts";
 import { labelWords } from "../../../api/node-labels.ts";
 import { defineCommand } from "../../command.ts";
@@ -6,25 +6,26 @@ import { rememberNames } from "../../completion/cache.ts";
 import type { Context } from "../../context.ts";
 import { checkDraining, drain, draining } from "../../drain.ts";
 import { UsageError } from "../../errors.ts";
+import { checkForgetting, forget, forgetting } from "../../forget.ts";
 import { allPages } from "../../http/all-pages.ts";
 import { toned } from "../../output/cell.ts";
 import type { Cell, Output } from "../../output/output.ts";
 import { ago } from "../../output/time.ts";
 
-const ACTIONS = ["list", "cordon", "drain", "uncordon"] as const;
+const ACTIONS = ["list", "cordon", "drain", "uncordon", "forget"] as const;
 
 export const command = defineCommand({
   arguments: [
     {
       name: "action",
-      summary: "cordon, drain or uncordon; without it, all nodes are listed",
+      summary: "cordon, drain, uncordon or forget; without it, all nodes are listed",
       completes: ACTIONS,
     },
     { name: "node", summary: "The node's name", completes: "nodes" },
   ],
-  options: draining,
+  options: { ...draining, ...forgetting },
   details:
-    "drain cordons the node, and says who is on it until when; with --wait it ends when nobody is any more. A cordoned node gets nothing new; what runs there goes on to its end. It stays cordoned over restarts, also while its driver does not report it. For administrators.",
+    "drain cordons the node, and says who is on it until when; with --wait it ends when nobody is any more. A cordoned node gets nothing new; what runs there goes on to its end. It stays cordoned over restarts, also while its driver does not report it. forget gives up a node that is gone for good: what ran there ends as failed, its GPUs are held no longer, and its disks are lost, of which their owners are told. It is refused for a node that answers, or answered within the last two minutes; --dry-run lists what would be given up. For administrators.",
   examples: [
     {
       line: "gpu-dev admin nodes",
@@ -39,10 +40,20 @@ export const command = defineCommand({
       meaning: "The same, and waits until the last reservation there has ended",
     },
     { line: "gpu-dev admin nodes uncordon gpu-host-1", meaning: "It takes part again" },
+    {
+      line: "gpu-dev admin nodes forget gpu-host-3 --dry-run",
+      meaning: "Its machine burnt: who loses what",
+    },
+    {
+      line: "gpu-dev admin nodes forget gpu-host-3 --yes",
+      meaning: "Gives all of that up, without a question",
+    },
   ],
   async run([action = "list", node], given, ctx): Promise<Output> {
+    if (action !== "drain") checkDraining(given);
+    if (action !== "forget") checkForgetting(given);
     if (action === "drain") return drain(ctx, named(node), given);
-    checkDraining(given);
+    if (action === "forget") return forget(ctx, named(node), given);
     const page = action === "list" ? await allPages((query) => ctx.api().listNodes({ query })) : undefined;
     const items = page?.items ?? [await change(ctx, action, node)];
     if (page) rememberNames(ctx, { nodes: page.items.map(({ name }) => name) });
