@@ -2,18 +2,25 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { Readable } from "node:stream";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { type ImageReference, parseImageReference } from "../../src/api/image-reference.ts";
 import { routeTo } from "../../src/drivers/docker/address.ts";
+import { buildImage } from "../../src/drivers/docker/build.ts";
 import { BUILT } from "../../src/drivers/docker/build-leftovers.ts";
+import { BuildSteps } from "../../src/drivers/docker/build-steps.ts";
 import { builtName, builtOn } from "../../src/drivers/docker/built-images.ts";
+import { labelStep, readDockerfile } from "../../src/drivers/docker/dockerfile.ts";
 import { Engine } from "../../src/drivers/docker/engine.ts";
-import { DriverError, LaunchRefused } from "../../src/drivers/driver.ts";
+import { DEFAULT_RULES } from "../../src/drivers/docker/images.ts";
+import { pullImage } from "../../src/drivers/docker/pull.ts";
+import { DriverError, LaunchRefused, type PodImage } from "../../src/drivers/driver.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
 import { INSECURE, noRegistry } from "../helpers/registry.ts";
 import { buildsContract } from "./builds-contract.ts";
 import { newId } from "./contract.ts";
 import { imagesContract } from "./images-contract.ts";
-import { ImagesRig } from "./images-rig.ts";
+import { BOUNDS, ImagesRig } from "./images-rig.ts";
 
 describe.skipIf(noDockerEngine() ?? noRegistry())("a Docker Engine", () => {
   let rig: ImagesRig;
@@ -89,6 +96,33 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("a Docker Engine", () => {
       expect(refused).toBeInstanceOf(LaunchRefused);
       expect(String(refused)).toMatch(words);
     }
+  });
+
+  test("X-08 what is pulled and unpacked, or built, ends as soon as too little stays free on the host", async () => {
+    const client = await rig.client();
+    // It stands for a host on which others fill the disk meanwhile.
+    const host = { node: "box", engine: client, room: async () => 2 ** 20 };
+    const preparing = { say: () => undefined, note: () => undefined, signal: new AbortController().signal };
+    const messages = [{ id: "a", status: "Extracting", progressDetail: { current: 1, total: 2 } }];
+    const unpacking = { open: async () => Readable.from([`${JSON.stringify(messages[0])}\n`]) };
+    const image = parseImageReference("r.test/a:1") as ImageReference;
+    const { pull } = DEFAULT_RULES;
+    const pulling = { ...host, engine: unpacking as unknown as Engine };
+    const words = /not enough space on the Docker host box: 0\.0 GiB are free/;
+    await expect(pullImage(pulling, image, undefined, pull, preparing)).rejects.toThrow(words);
+    vi.useFakeTimers({ toFake: ["setInterval"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const lines = [`FROM ${rig.open.host}/team/busybox:1`, "RUN sleep 1000"];
+    const driver = await rig.driver();
+    const { image: built } = await rig.built(driver, lines);
+    const { build } = built as Extract<PodImage, { build: unknown }>;
+    const dockerfile = readDockerfile(lines.join("\n"));
+    const bounds = { ...BOUNDS, network: "none", freeMin: 2 ** 31 };
+    const plan = { build, dockerfile, labels: rig.names.part(BUILT), logins: {}, bounds };
+    const steps = new BuildSteps(preparing, labelStep(plan.labels), dockerfile.ownSteps);
+    const building = buildImage(host, plan, preparing, steps);
+    vi.advanceTimersByTime(2000);
+    await expect(building).rejects.toThrow(words);
   });
 
   describe("builds", () => buildsContract(() => rig));

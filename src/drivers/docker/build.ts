@@ -10,6 +10,7 @@ import { type Engine, EngineError } from "./engine.ts";
 import { imageFault } from "./image-faults.ts";
 import { messagesOf } from "./messages.ts";
 import type { Preparing } from "./preparing.ts";
+import type { ImageHost } from "./pull.ts";
 import { authConfig } from "./registry-auth.ts";
 import { StepWatch } from "./step-watch.ts";
 
@@ -22,6 +23,8 @@ export interface BuildBounds {
   /** Processes and threads of one step. */
   readonly pids: number;
   readonly imageMax: number;
+  /** What stays free on the host, bytes. */
+  readonly freeMin: number;
 }
 
 export interface BuildPlan {
@@ -37,16 +40,17 @@ const PERIOD_US = 100_000;
 
 /** Resolves with the id of the image, which has no name yet. Throws LaunchRefused when it cannot be built, DriverError when it could not be tried. */
 export async function buildImage(
-  engine: Engine,
+  host: ImageHost,
   plan: BuildPlan,
   preparing: Preparing,
   steps: BuildSteps,
 ): Promise<string> {
+  const { engine } = host;
   const { labels, bounds } = plan;
   const late = AbortSignal.timeout(bounds.timeMaxS * 1000);
   const isOwn = (found: Readonly<Record<string, string>>): boolean =>
     Object.entries(labels).every(([name, value]) => found[name] === value);
-  const watch = new StepWatch(engine, bounds, isOwn);
+  const watch = new StepWatch(host, bounds, isOwn);
   const signal = AbortSignal.any([late, watch.signal, preparing.signal]);
   let made: string | undefined;
   preparing.say("building the image");
@@ -64,8 +68,7 @@ export async function buildImage(
   } catch (error) {
     if (late.aborted)
       throw new LaunchRefused(`the build took longer than ${exactDuration(bounds.timeMaxS)}${steps.where}`);
-    if (watch.signal.aborted)
-      throw new LaunchRefused(`the build wrote more than an image may have${steps.where}`);
+    if (watch.signal.aborted) throw new LaunchRefused(`${watch.signal.reason.message}${steps.where}`);
     throw error instanceof EngineError ? faultOf(error.message, plan, steps) : error;
   } finally {
     watch.close();

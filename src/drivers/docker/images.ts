@@ -28,7 +28,7 @@ export interface ImageRules {
   logins(): Promise<Readonly<Record<string, RegistryLogin>>>;
   readonly pull: PullRules;
   /** Without a network, builds have one of their own. */
-  readonly build: Omit<BuildBounds, "network"> & { readonly network?: string | undefined };
+  readonly build: Omit<BuildBounds, "network" | "freeMin"> & { readonly network?: string | undefined };
 }
 
 export const DEFAULT_RULES: ImageRules = {
@@ -136,29 +136,31 @@ export class Images {
     preparing.say("waiting for another build on its host");
     const turns = this.#turns.get(engine) ?? new Turns();
     this.#turns.set(engine, turns);
-    const built = turns.take("build", () => this.#build(engine, { build, dockerfile }, logins, preparing));
+    const built = turns.take("build", () => this.#build(host, { build, dockerfile }, logins, preparing));
     // Who is told to end need not wait for his turn.
     return Promise.race([built, rejected(preparing.signal)]);
   }
 
   /** One after the other on a host, which has work to do beside. */
   async #build(
-    engine: Engine,
+    host: ImageHost,
     { build, dockerfile }: Pick<BuildPlan, "build" | "dockerfile">,
     logins: Logins,
     preparing: Preparing,
   ): Promise<Image> {
+    const { engine } = host;
     const before = await find(engine, builtName(this.#names, build.key));
     if (before) return before;
     preparing.signal.throwIfAborted();
-    const { build: bounds } = this.#rules;
-    const network = bounds.network ?? (await buildNetwork(engine, this.#names));
+    const { build: own, pull } = this.#rules;
+    const network = own.network ?? (await buildNetwork(engine, this.#names));
+    const bounds = { ...own, network, freeMin: pull.freeMin };
     const labels = allLabels({ ...this.#names.part(BUILT), [LABEL.builder]: build.owner });
     const given = await logins();
     const steps = new BuildSteps(preparing, labelStep(labels), dockerfile.ownSteps);
     try {
-      const plan = { build, dockerfile, labels, logins: given, bounds: { ...bounds, network } };
-      const id = await buildImage(engine, plan, preparing, steps);
+      const plan = { build, dockerfile, labels, logins: given, bounds };
+      const id = await buildImage(host, plan, preparing, steps);
       return await this.#accepted(engine, id, build.key);
     } finally {
       // Its user goes on with the last one alone.

@@ -9,7 +9,7 @@ import { imageFault } from "./image-faults.ts";
 import { type Message, messagesOf } from "./messages.ts";
 import type { Preparing } from "./preparing.ts";
 import { authHeader } from "./registry-auth.ts";
-import { requireRoom } from "./room.ts";
+import { RoomWatch } from "./room.ts";
 
 export interface PullBounds {
   readonly timeMaxS: number;
@@ -20,9 +20,6 @@ export interface PullBounds {
 }
 
 export type ImageHost = Pick<DockerHost, "node" | "engine" | "room">;
-
-/** What is free is asked for by a container, and so not all the time. */
-const ROOM_EVERY_MS = 5000;
 
 /** Resolves when the engine has it as the registry has it now. Throws LaunchRefused, DriverError. */
 export async function pullImage(
@@ -58,16 +55,14 @@ export async function pullImage(
 
 /** How much of it comes, and whether it fits. */
 class PullWatch {
-  readonly #host: ImageHost;
+  readonly #room: RoomWatch;
   readonly #name: string;
   readonly #bounds: PullBounds;
   readonly #layers = new Map<string, Message>();
   /** Of each layer, as soon as it is known. */
   readonly #sizes = new Map<string, number>();
-  #looked = Number.NEGATIVE_INFINITY;
-
   constructor(host: ImageHost, name: string, bounds: PullBounds) {
-    this.#host = host;
+    this.#room = new RoomWatch(host, bounds.freeMin);
     this.#name = name;
     this.#bounds = bounds;
   }
@@ -85,18 +80,9 @@ class PullWatch {
     const { sizeMax } = this.#bounds;
     if ([...this.#sizes.values()].reduce((sum, size) => sum + size, 0) > sizeMax)
       throw new LaunchRefused(`the image ${this.#name} is larger than ${exactSize(sizeMax)}, the most here`);
-    if (status === "Downloading" && performance.now() - this.#looked > ROOM_EVERY_MS) await this.#look();
+    // What comes may be a thousand times as large when it is unpacked.
+    if (status === "Downloading" || status === "Extracting") await this.#room.look();
     return true;
-  }
-
-  async #look(): Promise<void> {
-    this.#looked = performance.now();
-    try {
-      await requireRoom(this.#host, this.#bounds.freeMin);
-    } catch (fault) {
-      // A host that cannot be asked now is asked again.
-      if (fault instanceof LaunchRefused) throw fault;
-    }
   }
 }
 

@@ -23,4 +23,30 @@ export async function requireRoom(host: Pick<DockerHost, "node" | "room">, freeM
   );
 }
 
+/** What is free is asked for by a container, and so not all the time. */
+const EVERY_MS = 5000;
+
+/** Looks now and then, while something comes, whether as much stays free as should. */
+export class RoomWatch {
+  readonly #host: Pick<DockerHost, "node" | "room">;
+  readonly #freeMin: number;
+  #looked = Number.NEGATIVE_INFINITY;
+
+  constructor(host: Pick<DockerHost, "node" | "room">, freeMin: number) {
+    this.#host = host;
+    this.#freeMin = freeMin;
+  }
+
+  /** Throws LaunchRefused when too little is free. A host that cannot be asked now is asked again. */
+  async look(): Promise<void> {
+    if (performance.now() - this.#looked < EVERY_MS) return;
+    this.#looked = performance.now();
+    try {
+      await requireRoom(this.#host, this.#freeMin);
+    } catch (fault) {
+      if (fault instanceof LaunchRefused) throw fault;
+    }
+  }
+}
+
 const inGiB = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -1,5 +1,8 @@
-/** The bounds of a build that engines do not know: how many processes a step has, and how much it writes. */
+/** The bounds of a build that engines do not know: how many processes a step has, how much it writes, and what stays free on the host. */
+import { LaunchRefused } from "../driver.ts";
 import { type Engine, EngineError } from "./engine.ts";
+import type { ImageHost } from "./pull.ts";
+import { RoomWatch } from "./room.ts";
 
 const EVERY_MS = 2000;
 
@@ -7,6 +10,8 @@ export interface StepBounds {
   readonly pids: number;
   /** Bytes. */
   readonly imageMax: number;
+  /** Bytes on the host. */
+  readonly freeMin: number;
 }
 
 interface StepContainer {
@@ -18,6 +23,7 @@ interface StepContainer {
 export class StepWatch {
   readonly #engine: Engine;
   readonly #bounds: StepBounds;
+  readonly #room: RoomWatch;
   readonly #isOwn: (labels: Readonly<Record<string, string>>) => boolean;
   readonly #over = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -27,17 +33,18 @@ export class StepWatch {
 
   /** `isOwn` knows containers of its user by their labels. */
   constructor(
-    engine: Engine,
+    host: ImageHost,
     bounds: StepBounds,
     isOwn: (labels: Readonly<Record<string, string>>) => boolean,
   ) {
-    this.#engine = engine;
+    this.#engine = host.engine;
     this.#bounds = bounds;
+    this.#room = new RoomWatch(host, bounds.freeMin);
     this.#isOwn = isOwn;
     this.#timer = setInterval(() => void this.#look(), EVERY_MS);
   }
 
-  /** Aborted when it writes too much. */
+  /** Aborted when it writes too much, with LaunchRefused. */
   get signal(): AbortSignal {
     return this.#over.signal;
   }
@@ -74,15 +81,23 @@ export class StepWatch {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      for (const container of this.#containers) {
-        const found = await this.#find(container, true);
-        if (!found) this.#containers.delete(container);
-        if ((found?.SizeRw ?? 0) > this.#bounds.imageMax) this.#over.abort();
-      }
-    } catch {
-      // It is looked at again; an engine that cannot be asked ends the build by itself.
+      await this.#requireBounds();
+    } catch (fault) {
+      // An engine that cannot be asked is looked at again, and ends the build by itself.
+      if (fault instanceof LaunchRefused) this.#over.abort(fault);
     } finally {
       this.#looking = false;
     }
+  }
+
+  async #requireBounds(): Promise<void> {
+    for (const container of this.#containers) {
+      const found = await this.#find(container, true);
+      if (!found) this.#containers.delete(container);
+      if ((found?.SizeRw ?? 0) > this.#bounds.imageMax)
+        throw new LaunchRefused("the build wrote more than an image may have");
+    }
+    // What is copied from one stage to another is in no container.
+    await this.#room.look();
   }
 }
