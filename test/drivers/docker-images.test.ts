@@ -1,4 +1,6 @@
 /** Images and builds on a Docker Engine. */
+
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test,
 import { type ImageReference, parseImageReference } from "../../src/api/image-reference.ts";
 import { routeTo } from "../../src/drivers/docker/address.ts";
 import { buildImage } from "../../src/drivers/docker/build.ts";
+import { requireBounds } from "../../src/drivers/docker/build-guard.ts";
 import { BUILT } from "../../src/drivers/docker/build-leftovers.ts";
 import { BuildSteps } from "../../src/drivers/docker/build-steps.ts";
 import { builtName, builtOn } from "../../src/drivers/docker/built-images.ts";
@@ -123,6 +126,18 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("a Docker Engine", () => {
     const building = buildImage(host, plan, preparing, steps);
     vi.advanceTimersByTime(2000);
     await expect(building).rejects.toThrow(words);
+  });
+
+  test("S-01 X-08 nothing is built where every step could have the GPUs of others", async () => {
+    const runc = execFileSync("sh", ["-c", "PATH=$PATH:/usr/sbin:/sbin; command -v runc"], {
+      encoding: "utf8",
+    });
+    const args = [`--add-runtime=nvidia=${runc.trim()}`, "--default-runtime=nvidia"];
+    const second = await DockerEngine.start({ gpus: false, args });
+    rig.later(() => second.stop());
+    const there = new Engine(await routeTo({ kind: "unix", path: second.socket }, undefined));
+    await requireBounds(await rig.client());
+    await expect(requireBounds(there)).rejects.toThrow("default-runtime: nvidia");
   });
 
   describe("builds", () => buildsContract(() => rig));

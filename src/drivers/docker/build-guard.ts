@@ -10,13 +10,24 @@ const ADD = /^step \d+\/\d+ : *add\s/i;
 const TRIGGERS = /^# Executing \d+ build trigger/;
 const PULLED = /^Status: (?:Image is up to date|Downloaded newer image) for (\S+@\S+)/;
 
-/** Podman names no container of a step, so that nobody sees what it writes. Throws LaunchRefused. */
+/**
+ * Podman names no container of a step, so that nobody sees what it writes. NVIDIA's runtime gives a container the GPUs that its
+ * environment asks for, which is the Dockerfile's: where it is that of every container, a step could have those of others. Throws LaunchRefused.
+ */
 export async function requireBounds(engine: Engine): Promise<void> {
-  const { Components } = await engine.ask<{ Components?: readonly { Name: string }[] }>("GET", "/version");
-  if (!Components?.some(({ Name }) => /podman/i.test(Name))) return;
-  throw new LaunchRefused(
-    "the image cannot be built: the host has podman, whose builds have no bounds; build it elsewhere, push it, and reserve with --image",
-  );
+  const [{ Components }, { DefaultRuntime = "" }] = await Promise.all([
+    engine.ask<{ Components?: readonly { Name: string }[] }>("GET", "/version"),
+    engine.ask<{ DefaultRuntime?: string }>("GET", "/info"),
+  ]);
+  if (Components?.some(({ Name }) => /podman/i.test(Name)))
+    throw new LaunchRefused(
+      "the image cannot be built: the host has podman, whose builds have no bounds; build it elsewhere, push it, and reserve with --image",
+    );
+  if (/nvidia/i.test(DefaultRuntime))
+    throw new LaunchRefused(
+      "the image cannot be built: the host would give its GPUs to every build, since its Docker has `default-runtime: nvidia`, which is not needed here; " +
+        "ask the operator to take that out, or build it elsewhere, push it, and reserve with --image",
+    );
 }
 
 /** For ADD the engine fetches from its own machine's network, and unpacks without an end. Throws LaunchRefused. */
