@@ -50,6 +50,7 @@ export function sentContext(context: string, name: string, dockerfile: string): 
     if (header.type === "file") content.pipe(entry);
     else content.resume();
   });
+  sent.on("close", () => entries.destroy());
   pipeline(createReadStream(context), entries).then(
     () => sent.finalize(),
     (error: Error) => sent.destroy(error),

@@ -141,9 +141,11 @@ export class Engine implements OutsideService {
       ...(signal ? { signal } : {}),
     };
     const request = this.#route.secure ? httpsRequest(options) : httpRequest(options);
-    if (body !== undefined && "pipe" in body)
+    if (body !== undefined && "pipe" in body) {
       body.on("error", (error) => request.destroy(error)).pipe(request);
-    else request.end(bytesOf(body));
+      // An engine may answer, or be gone, before it has taken all of it.
+      request.on("close", () => body.destroy());
+    } else request.end(bytesOf(body));
     return request;
   }
 
