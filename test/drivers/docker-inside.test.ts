@@ -63,6 +63,15 @@ describe.skipIf(noDockerEngine())("a Docker Engine in a network of its own", () 
     expect(said).toContainEqual(expect.stringMatching(/^Accepted publickey for dev /));
   });
 
+  test("what sshd calls a peer without an address is looked up in the pod, where no name service answers, and not for each login anew", async () => {
+    const { access } = await start("sshd");
+    await access.ssh(user, "true");
+    // Records of a login with a terminal look up its name as git does.
+    const { stderr } = await access.ssh(user, "git ls-remote git://UNKNOWN/repository");
+    expect(stderr).toContain("UNKNOWN[0: 0.0.0.0]: errno=Connection refused");
+    expect((await access.ssh(user, "grep -c UNKNOWN /etc/hosts", ["-tt"])).stdout).toBe("1\r\n");
+  });
+
   test("a port of the pod's own loopback is reached, all that was asked for comes back, and one that nobody has is an error", async () => {
     const { driver, name, access } = await start("sshd");
     const serve = "head -c 3000000 /dev/zero >file && echo up && exec httpd -f -p 127.0.0.1:4000";

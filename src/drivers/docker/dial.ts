@@ -93,12 +93,19 @@ async function firstLine(stream: Readable): Promise<string> {
   return text;
 }
 
+/**
+ * Without a peer's address sshd calls it "UNKNOWN", and records of a login with a terminal have that name looked up: where no name
+ * service answers, ten seconds and more. So the pod knows it.
+ */
+const KNOWN = `IFS= read -r -d '' hosts </etc/hosts
+[[ $hosts == *UNKNOWN* ]] || echo 0.0.0.0 UNKNOWN >>/etc/hosts`;
+
 /** An sshd for this one connection, as soon as the pod has one; it says what it has to say where the other one does. */
 async function sshd(target: Target): Promise<Duplex> {
   const { engine, container } = target;
   if (!(await listens(target))) throw new DriverError("the pod's sshd does not listen yet");
-  const command = [BASH, "-c", `exec ${TOOLS}/bin/sshd -i -e -f ${CONTROL}/sshd_config 2>${CONTROL}/say`];
-  return streamTo(engine, container, { command });
+  const serve = `exec 2>${CONTROL}/say\n${KNOWN}\nexec ${TOOLS}/bin/sshd -i -e -f ${CONTROL}/sshd_config`;
+  return streamTo(engine, container, { command: [BASH, "-c", serve] });
 }
 
 /**
