@@ -24,7 +24,7 @@ describe.skipIf(noDockerEngine())("servers of a Docker Engine", () => {
         makeKey(dir, "user"),
         makeKey(dir, "host"),
       ]);
-      const rig = await DockerRig.make(engine);
+      const rig = await DockerRig.make(engine, { hosts: [{ name: "box", url: engine.url }] });
       const { log: _log, ...docker } = rig.options;
       const options = { docker };
       const simulated = { node: "box", gpuType: "h100", gpus: [0], simulated: true, deadlineS: 3600 };

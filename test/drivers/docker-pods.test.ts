@@ -24,6 +24,8 @@ esac`;
 
 describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
   let engine: DockerEngine;
+  /** Their GPUs are looked for. */
+  let hosts: DockerRig["options"]["hosts"];
   let rig: DockerRig;
   let driver: Driver;
   let dir: string;
@@ -34,7 +36,8 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
   beforeAll(async () => {
     [engine, dir] = await Promise.all([DockerEngine.start({ nvidiaSmi: SMI }), temporaryDirectory()]);
     [user, host] = await Promise.all([makeKey(dir, "user"), makeKey(dir, "host")]);
-    rig = await DockerRig.make(engine, { simulate: [{ gpuType: "h200", count: 8, nodes: 2 }] });
+    hosts = [{ name: "box", url: engine.url }];
+    rig = await DockerRig.make(engine, { hosts, simulate: [{ gpuType: "h200", count: 8, nodes: 2 }] });
     driver = await rig.open();
   });
   afterEach(async () => {
@@ -251,7 +254,12 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
 
   test("L-06 an image that cannot be had leaves nothing, and it is said why", async () => {
     const images = { ...DEFAULT_RULES, pull: { ...DEFAULT_RULES.pull, patienceS: 0 } };
-    const without = await DockerRig.make(engine, { image: "127.0.0.1:1/no-such:1", images, simulate: [] });
+    const without = await DockerRig.make(engine, {
+      hosts,
+      image: "127.0.0.1:1/no-such:1",
+      images,
+      simulate: [],
+    });
     const other = await without.open();
     const spec = await newSpec({ gpus: [0] });
     // What takes longer than a caller waits is told to the next one.

@@ -31,12 +31,13 @@ export class DockerRig implements Rig {
     return new Names(deployment);
   }
 
+  /** Unless other hosts are given, one whose GPUs nobody has to look for, in a container each time. */
   static async make(engine: EngineProcess, more: Partial<DockerDriverOptions> = {}): Promise<DockerRig> {
     const { deployment: deploymentId } = DockerRig.names(engine);
     return new DockerRig(engine, {
       dataDir: await temporaryDirectory(),
       deploymentId,
-      hosts: [{ name: "box", url: engine.url }],
+      hosts: [{ name: "box", url: engine.url, gpus: [] }],
       image: await engine.image("sshd"),
       simulate: [{ gpuType: "h100", count: 8 }],
       ...more,

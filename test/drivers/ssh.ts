@@ -100,6 +100,8 @@ export class PodAccess {
       UserKnownHostsFile: join(this.#dir, "known_hosts"),
       GlobalKnownHostsFile: "/dev/null",
       ConnectTimeout: "20",
+      // What it would choose takes several times the work, here for each of some hundred logins.
+      KexAlgorithms: "curve25519-sha256",
       LogLevel: "ERROR",
       Port: String(this.port),
     };
