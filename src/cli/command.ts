@@ -32,6 +32,8 @@ export interface Argument {
   readonly summary: string;
   readonly required?: boolean;
   readonly variadic?: boolean;
+  /** Its words stand behind `--`, whatever stands before it. */
+  readonly behindDashes?: boolean;
   readonly completes?: Completes;
 }
 

@@ -114,7 +114,14 @@ export interface Outside {
   watchInterrupt(signals?: readonly NodeJS.Signals[]): { readonly signal: AbortSignal; stop(): void };
 }
 
+/** The server that answered last, and its version as it says it. */
+export interface ServerSeen {
+  version?: string;
+  at?: string;
+}
+
 export interface Context extends Outside {
+  readonly seen: ServerSeen;
   readonly global: GlobalOptions;
   readonly home: Home;
   readonly colour: { readonly stdout: ColourLevel; readonly stderr: ColourLevel };

@@ -1,7 +1,7 @@
 /** Puts a Context together from what the process gives and the global options. */
 import type { Client } from "../api/client.ts";
 import { homeOf } from "../api/home.ts";
-import type { Context, GlobalOptions, Outside } from "./context.ts";
+import type { Context, GlobalOptions, Outside, ServerSeen } from "./context.ts";
 import { clientFor, endpointOf } from "./http/api.ts";
 import type { ColourLevel } from "./output/paint.ts";
 import { plain } from "./output/text.ts";
@@ -16,11 +16,13 @@ export function createContext(outside: Outside, global: GlobalOptions): Context 
   const detail = (line: string): void => {
     if (global.verbose) say(line);
   };
+  const seen: ServerSeen = {};
   const endpoint = once(() => endpointOf(outside, home, global));
-  const api = once((): Client => clientFor(outside, endpoint(), detail, renew));
+  const api = once((): Client => clientFor(outside, endpoint(), detail, { renew, seen }));
   const colour = { stdout: colourLevel(env, global, io.stdout), stderr: colourLevel(env, global, io.stderr) };
   const ctx: Context = {
     ...outside,
+    seen,
     global,
     home,
     colour,

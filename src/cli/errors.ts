@@ -59,16 +59,9 @@ export class NotConfigured extends CliError {
 
 /** The server did not answer. */
 export class Unreachable extends CliError {
-  constructor(endpoint: Endpoint, why: string, cause: unknown) {
-    super(
-      "unreachable",
-      EXIT.tryLater,
-      `No answer from ${endpoint.url} (set by ${endpoint.origin}): ${why}`,
-      {
-        hint: hintForUnreachable(endpoint),
-        cause,
-      },
-    );
+  constructor(endpoint: Endpoint, why: string, cause: unknown, hint = hintForUnreachable(endpoint)) {
+    const message = `No answer from ${endpoint.url} (set by ${endpoint.origin}): ${why}`;
+    super("unreachable", EXIT.tryLater, message, { hint, cause });
     this.name = "Unreachable";
   }
 }
@@ -96,18 +89,40 @@ export function failureOf(error: unknown): Failure {
   return own(asFileError(error) ?? asBug(error));
 }
 
+/** Whether no part of the program knows what it is. */
+export const isUnforeseen = (error: unknown): boolean => failureOf(error).document.code === BUG;
+
+const BUG = "bug";
+
 function fromProblem(problem: ProblemDocument): Failure {
   // A server that says the one offending field in its first sentence need not be heard twice.
   const more = (problem.errors ?? []).filter((field) => !problem.detail.includes(field.detail));
   const fields = more.map((field) => `\n  ${field.field}: ${field.detail}`).join("");
   const exit = exitFor(problem);
+  const hint = hintFor(problem) ?? HINTS[exit];
   return {
-    message: `${problem.detail}${requestOf(problem)}${fields}`,
-    hint: hintFor(problem) ?? HINTS[exit],
+    message: withFlags(`${problem.detail}${requestOf(problem)}${fields}`),
+    hint: hint && withFlags(hint),
     exit,
     document: { ...problem },
   };
 }
+
+/** What fields of requests are called on the command line, where that is not their name on the wire. */
+const FLAGS: Readonly<Record<string, string>> = {
+  gpu_type: "--gpu-type",
+  gpu_count: "--gpus",
+  multi_node: "--multi-node",
+  duration_s: "--time",
+  start_at: "--at",
+  node_labels: "--node-label",
+  extend_s: "--extend",
+};
+
+/** Not within quotes: what is there was typed. */
+const FIELDS = new RegExp(`(?<![\\w"-])(${Object.keys(FLAGS).join("|")})(?![\\w"-])`, "g");
+
+const withFlags = (words: string): string => words.replaceAll(FIELDS, (field) => FLAGS[field] ?? field);
 
 /** By which the server's log tells what went wrong inside of it. */
 const requestOf = ({ status, request_id }: ProblemDocument): string =>
@@ -192,7 +207,7 @@ function asFileError(error: unknown): CliError | undefined {
 
 function asBug(error: unknown): CliError {
   const what = error instanceof Error ? error.message : String(error);
-  return new CliError("bug", EXIT.error, `Unexpected: ${what}`, {
+  return new CliError(BUG, EXIT.error, `Unexpected: ${what}`, {
     hint: "Run it again with --verbose and report what it prints.",
     cause: error,
   });

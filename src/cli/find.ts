@@ -9,7 +9,7 @@ import type { Context } from "./context.ts";
 import { CliError, UsageError } from "./errors.ts";
 
 /**
- * The word that was given; without one, inside of a pod the pod's own reservation, and on a terminal the only one that `may` be meant or
+ * The word that was given; without one, or where it is empty, inside of a pod the pod's own reservation, and on a terminal the only one that `may` be meant or
  * the one that is picked. Throws UsageError where nobody can be asked, Declined on Ctrl-C.
  */
 export async function wordOrAsked(
@@ -18,7 +18,7 @@ export async function wordOrAsked(
   may: (r: Reservation) => boolean = () => true,
 ): Promise<string> {
   // The id alone is no sign of a pod: commands of `reserve --exec` have it, too.
-  const meant = word ?? (ctx.env.GPU_DEV_POD ? ctx.env.GPU_DEV_RESERVATION_ID : undefined);
+  const meant = word || (ctx.env.GPU_DEV_POD ? ctx.env.GPU_DEV_RESERVATION_ID : undefined);
   if (meant) return meant;
   if (ctx.interactive) return await (await import("./ask/reservation.ts")).askReservation(ctx, may);
   throw new UsageError(

@@ -28,8 +28,7 @@ export async function forget(ctx: Context, name: string, { dryRun, yes }: Given)
     return lossesOutput(foreseen);
   }
   if (!yes) for (const loss of lossesOf(foreseen)) ctx.say(lossWords(loss));
-  const question = `Forget ${node} for good, and give up ${countWords(foreseen)}?`;
-  await agree(ctx, yes, question, `this: ${question}`);
+  await agree(ctx, yes, `Forget ${node} for good, and give up ${countWords(foreseen)}?`);
   const losses = await ctx.api().forgetNode({ params: { node } });
   ctx.say(`${node} is forgotten: given up are ${countWords(losses)}.`);
   if (losses.configured)

@@ -46,7 +46,9 @@ export const choice = <const C extends readonly string[]>(
     if (choices.includes(given)) return given;
     const meant = nearest(given, choices);
     throw new UsageError(
-      `${JSON.stringify(given)} is none of ${choices.join(", ")}`,
+      choices.length === 1
+        ? `${JSON.stringify(given)} is not ${choices[0]}`
+        : `${JSON.stringify(given)} is none of ${choices.join(", ")}`,
       meant === undefined ? undefined : `Did you mean ${meant}?`,
     );
   },

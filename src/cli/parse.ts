@@ -1,7 +1,7 @@
 /** From words to a call: parsing is not running, so that each can be tested alone. */
 import { type Command as Commander, CommanderError, Option as CommanderOption } from "commander";
 import { type CatalogueEntry, type CommandPath, catalogue, names } from "./catalogue.ts";
-import type { Command, Options, Values } from "./command.ts";
+import type { Argument, Command, Options, Values } from "./command.ts";
 import type { GlobalOptions, Io } from "./context.ts";
 import { UsageError } from "./errors.ts";
 import { asksForFields, guessGlobal, TAKES_A_WORD } from "./global.ts";
@@ -38,10 +38,21 @@ export async function parse(argv: readonly string[], io: Io): Promise<Call | und
   return {
     path: entry.path,
     command,
-    args: parser.args,
+    args: argsOf(line, parser.args, command.arguments),
     options: values(parser, command.options ?? {}),
     global: { ...global, json: global.json || global.fields !== undefined },
   };
+}
+
+/** Where nothing stands before `--`, the argument that belongs there was left out: it is "". */
+function argsOf(
+  line: readonly string[],
+  words: readonly string[],
+  known: readonly Argument[] = [],
+): readonly string[] {
+  const behind = line.includes("--") ? line.length - line.indexOf("--") - 1 : 0;
+  const leftOut = known.at(-1)?.behindDashes === true && behind > 0 && behind === words.length;
+  return leftOut ? ["", ...words] : words;
 }
 
 async function askForFields({ path }: CatalogueEntry, line: readonly string[]): Promise<Call> {

@@ -5,6 +5,7 @@ import type { Context, Outside } from "./context.ts";
 import { createContext } from "./create-context.ts";
 import { failureOf } from "./errors.ts";
 import { guessGlobal } from "./global.ts";
+import { blameVersions } from "./http/versions.ts";
 import { print, printJson } from "./output/output.ts";
 import { type Call, parse } from "./parse.ts";
 import { sayFailure } from "./say-failure.ts";
@@ -33,7 +34,7 @@ async function carryOut(call: Call, ctx: Context): Promise<number> {
 }
 
 async function reportFailure(error: unknown, ctx: Context): Promise<number> {
-  const failure = failureOf(setAside(error, ctx.clock));
+  const failure = failureOf(blameVersions(setAside(error, ctx.clock), ctx.seen));
   if (ctx.global.json) printJson(ctx, failure.document);
   else await sayFailure(ctx, failure);
   for (let cause = error; cause instanceof Error; cause = cause.cause)

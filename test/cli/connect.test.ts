@@ -30,6 +30,18 @@ test("connect runs the real ssh with our configuration and exits with the comman
   expect(readFileSync(file, "utf8")).toContain("gpu-dev-abcdefgh");
 });
 
+test("C-12 connect runs a command in the only reservation when it is not named", async () => {
+  const world = createWorld({
+    handlers: { listReservations: () => page(reservation()), getReservation: () => reservation() },
+    terminal: true,
+    runProgram: exits(0),
+  });
+  expect((await world.gpuDev("connect -- nvidia-smi -L")).code).toBe(0);
+  expect(world.programs[0]?.slice(-4)).toEqual(["gpu-dev-abcdefgh", "--", "nvidia-smi", "-L"]);
+  const script = await worldWith(reservation()).gpuDev("connect -- nvidia-smi");
+  expect(script.stderr).toContain("missing required argument 'reservation'");
+});
+
 test("C-01 connect --json gives a command's output and exit code as one document", async () => {
   const world = createWorld({
     handlers: { listReservations: () => page(reservation()), getReservation: () => reservation() },

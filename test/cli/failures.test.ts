@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ERRORS, type ErrorCode, Problem } from "../../src/api/errors.ts";
 import { failureOf } from "../../src/cli/errors.ts";
+import { reserving } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const problems = Object.keys(ERRORS) as ErrorCode[];
@@ -46,7 +47,7 @@ test.each([
   },
 );
 
-test("A-03 every offending field is shown by its name, and none twice", async () => {
+test("A-03 every offending field is shown by the flag that is typed for it, and none twice", async () => {
   const errors = [
     { field: "gpu_count", code: "too_big", detail: "at most 8" },
     { field: "duration_s", code: "too_small", detail: "at least 60" },
@@ -56,7 +57,21 @@ test("A-03 every offending field is shown by its name, and none twice", async ()
   });
   const done = await world.gpuDev("whoami");
   expect(done.stderr.match(/at most 8/g)).toHaveLength(1);
-  expect(done.stderr).toContain("duration_s: at least 60");
+  expect(done.stderr).toContain("--gpus: at most 8\n  --time: at least 60");
+  const json = JSON.parse((await world.gpuDev("whoami --json")).stdout);
+  expect(json.errors).toEqual(errors);
+});
+
+test("C-18 a label that no node has is told by its flag, with nothing above it; what was typed is left as it is", async () => {
+  const refusal = new Problem("impossible_request", 'node_labels: no node with h100 has "gpu_type"', {
+    hint: "leave out node_labels",
+  });
+  const world = createWorld({ handlers: { ...reserving, createReservation: () => refusal } });
+  expect(await world.gpuDev("reserve -t h100 --node-label zone=b")).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: 'error: --node-label: no node with h100 has "gpu_type"\nLeave out --node-label\n',
+  });
 });
 
 test("a failure inside of the server is told with the id that its log has", async () => {
@@ -120,6 +135,18 @@ test.each([
     }
   },
 );
+
+test.each([
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate", "set NODE_EXTRA_CA_CERTS to its certificate"],
+  ["CERT_HAS_EXPIRED", "certificate has expired", "this machine's clock"],
+])("C-04 a certificate that is not accepted (%s) is told with what mends it", async (code, why, next) => {
+  const world = createWorld();
+  const error = Object.assign(new Error(`${why}; try a flag of Node's`), { code });
+  Object.assign(world.server, { fetch: () => Promise.reject(error) });
+  const { stderr } = await world.gpuDev("list");
+  expect(stderr).toContain(`the TLS certificate was not accepted (${why})\n`);
+  expect(stderr).toContain(next);
+});
 
 test("nothing configured names both ways to configure it, exit 4", async () => {
   const done = await createWorld({ env: { GPU_DEV_URL: "", GPU_DEV_TOKEN: "" } }).gpuDev("list");

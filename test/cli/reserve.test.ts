@@ -160,7 +160,18 @@ test("C-18 without --gpu-type it names the flag and the server's types", async (
 test("a missing --time is one hour, and said so", async () => {
   const world = createWorld({ handlers: going(queued(), reservation()) });
   expect((await world.gpuDev("reserve --gpu-type h100")).stderr).toContain(
-    "No --time given: reserving for 1h",
+    "No --time given: reserved for 1h",
+  );
+});
+
+test("C-22 plain ssh is named as a way in once the user's configuration knows it", async () => {
+  const world = createWorld({ handlers: going(queued(), reservation()) });
+  const before =
+    "Ready. Get in with `gpu-dev connect hello`; after `gpu-dev ssh-config install` also with `ssh";
+  expect((await world.gpuDev(RESERVE)).stderr).toContain(before);
+  await world.gpuDev("ssh-config install --yes");
+  expect((await world.gpuDev(RESERVE)).stderr).toContain(
+    "Get in with `gpu-dev connect hello` or `ssh gpu-dev-abcdefgh`",
   );
 });
 

@@ -97,7 +97,7 @@ describe("C-22 install and remove", () => {
     const world = createSshWorld();
     const done = await world.gpuDev("ssh-config install");
     expect(done.code).toBe(2);
-    expect(done.stderr).toContain("--yes is missing");
+    expect(done.stderr).toContain("--yes is missing\nIt answers: Add one line to ");
     expect(done.stderr).toContain(LINE);
     expect(readdirSync(world.home)).not.toContain(".ssh");
   });

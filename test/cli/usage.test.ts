@@ -51,6 +51,7 @@ describe("C-02 a line that cannot be carried out is exit 2 with the reason", () 
     ["list extra", "Too many arguments"],
     ["list --state", "argument missing"],
     ["list --state gone", "is none of queued, preparing"],
+    ["reserve --entrypoint run", 'error: --entrypoint: "run" is not keep\n'],
     ["reserve --gpus two", "--gpus"],
     ["disk create home --size 100", "is not a size"],
     ["disk create Home", "cannot be a name"],

@@ -88,3 +88,22 @@ test("A-19 a server that does not know what is asked of it may be older: it is s
   expect(done.code).toBe(1);
   expect(done.stderr).toContain("The server may be older than this gpu-dev");
 });
+
+test.each([
+  ["999.0.0", "Upgrade gpu-dev here"],
+  ["0.0.1", "Ask its administrator to upgrade it"],
+])("A-19 an answer of version %s that is not understood is told as such", async (version, words) => {
+  const world = worldWith(version, { CI: "1" });
+  world.server.handlers.getMe = () => ({ raw: "null", status: 200, type: "application/json" });
+  const what = `This gpu-dev, ${VERSION}, cannot read an answer of http://gpu.test, which runs gpu-dev ${version}`;
+  const done = await world.gpuDev("whoami");
+  expect(done).toEqual({ code: 1, stdout: "", stderr: `error: ${what}\n${words}\n` });
+  const json = JSON.parse((await world.gpuDev("whoami --json")).stdout);
+  expect(json).toMatchObject({ code: "version_mismatch", detail: what, retryable: false });
+});
+
+test.each([VERSION, null])("A-19 no version is blamed where none differs (%s)", async (version) => {
+  const world = worldWith(version);
+  world.server.handlers.getMe = () => ({ raw: "null", status: 200, type: "application/json" });
+  expect((await world.gpuDev("whoami")).stderr).toContain("error: Unexpected: ");
+});

@@ -11,8 +11,13 @@ import { reach } from "../ssh/reach.ts";
 
 export const command = defineCommand({
   arguments: [
-    reservationArgument(", for a shell"),
-    { name: "command", summary: "What to run there, after `--`; without it, a shell", variadic: true },
+    reservationArgument(),
+    {
+      name: "command",
+      summary: "What to run there, after `--`; without it, a shell",
+      variadic: true,
+      behindDashes: true,
+    },
   ],
   options: {
     node: parsed("--node <N>", "Which of several nodes, from 0 (default: 0)", count),
@@ -26,6 +31,10 @@ export const command = defineCommand({
     { line: "gpu-dev connect train --node 1", meaning: "A shell on the second of several nodes" },
     { line: "gpu-dev connect train --code", meaning: "VS Code on the pod, by its Remote SSH extension" },
     { line: "gpu-dev connect train -- nvidia-smi -L", meaning: "Runs one command and exits with its code" },
+    {
+      line: "gpu-dev connect -- nvidia-smi -L",
+      meaning: "The same, in the only reservation or the one that you pick",
+    },
   ],
   async run([word, ...words], { node = 0, code, cursor }, ctx): Promise<number | Output> {
     if ((code || cursor) && words.length > 0)

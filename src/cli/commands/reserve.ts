@@ -23,6 +23,7 @@ import { wallClock } from "../output/time.ts";
 import { shellWord } from "../shell-word.ts";
 import { registerKey } from "../ssh/keys.ts";
 import { refreshSshFiles } from "../ssh/ssh-files.ts";
+import { isIncluded } from "../ssh/ssh-include.ts";
 import { ring, runWhenActive } from "../watching/notify.ts";
 import { waitUntilActive } from "../watching/wait.ts";
 import { webhookUrl } from "../webhook.ts";
@@ -144,6 +145,7 @@ export const command = defineCommand({
       ctx.say(
         `Reserved ${gpus(created)} for ${exactDuration(created.duration_s)}${startWords(ctx, created)} as ${created.name ?? created.id}`,
       );
+      await sayDefaults(ctx, wish, body);
       if (given.noWait) return await leave(ctx, created);
       return await follow(ctx, created, given, interrupt.signal);
     } finally {
@@ -217,10 +219,7 @@ async function missingType(ctx: Context): Promise<never> {
 
 async function defaultTime(ctx: Context): Promise<number> {
   const configured = await setting(ctx, "time");
-  if (!configured) {
-    ctx.say(`No --time given: reserving for ${DEFAULT_TIME}`);
-    return duration(DEFAULT_TIME);
-  }
+  if (!configured) return duration(DEFAULT_TIME);
   try {
     return duration(configured.value);
   } catch (cause) {
@@ -228,6 +227,13 @@ async function defaultTime(ctx: Context): Promise<number> {
       throw new UsageError(`${configured.origin}: ${cause.message}`, cause.hint, cause);
     throw cause;
   }
+}
+
+/** What nobody said, once the server took it: before that, these lines would stand above a refusal. */
+async function sayDefaults(ctx: Context, { time }: Given, { disk }: CreateReservation): Promise<void> {
+  if (time === undefined && !(await setting(ctx, "time")))
+    ctx.say(`No --time given: reserved for ${DEFAULT_TIME}`);
+  if (disk === undefined) ctx.say("No --disk given: files are temporary, and gone with the reservation");
 }
 
 async function leave(ctx: Context, created: Reservation): Promise<Output> {
@@ -263,7 +269,8 @@ async function follow(
 
 async function welcome(ctx: Context, active: Reservation, { bell, exec }: Given): Promise<Output> {
   await refreshSshFiles(ctx);
-  ctx.say(`Ready. Get in with \`gpu-dev connect ${label(active)}\` or \`ssh ${sshAlias(active)}\``);
+  const plain = (await isIncluded(ctx)) ? " or" : "; after `gpu-dev ssh-config install` also with";
+  ctx.say(`Ready. Get in with \`gpu-dev connect ${label(active)}\`${plain} \`ssh ${sshAlias(active)}\``);
   if (bell) ring(ctx);
   const exit = exec === undefined ? EXIT.ok : await runWhenActive(ctx, exec, active);
   return { ...describe(active, ctx.clock.now()), exit };

@@ -1,20 +1,14 @@
 /** Which disk a reservation has (C-07). */
 import type { Context } from "../context.ts";
 
-/**
- * Null for none, undefined for nothing said. Without `--disk` a person who has disks is asked; anybody else is told that files do not
- * stay. Throws Declined.
- */
+/** Null for none, undefined for nothing said. Without `--disk` a person who has disks is asked. Throws Declined. */
 export async function chooseDisk(
   ctx: Context,
   given: string | undefined,
 ): Promise<string | null | undefined> {
   if (given !== undefined) return given === "none" ? null : given;
   const free = ctx.interactive ? await freeDisks(ctx) : [];
-  if (free.length === 0) {
-    ctx.say("No --disk given: files are temporary, and gone with the reservation");
-    return undefined;
-  }
+  if (free.length === 0) return undefined;
   const chosen = await ctx.prompts.select("Which disk?", [
     { name: "None: files are temporary, and gone with the reservation", value: "" },
     ...free.map((name) => ({ name, value: name })),

@@ -4,9 +4,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { proxyFor } from "../../api/proxy.ts";
 import type { Context } from "../context.ts";
-import { hasLine } from "../ssh/foreign-file.ts";
 import { sshConfigFile } from "../ssh/ssh-files.ts";
-import { includeLine, userSshConfig } from "../ssh/ssh-include.ts";
+import { isIncluded, userSshConfig } from "../ssh/ssh-include.ts";
 import { type Finding, failure, ok, warning } from "./finding.ts";
 
 const INSTALL_SSH = "On Debian and Ubuntu: apt install openssh-client";
@@ -62,7 +61,8 @@ export async function checkAuthorities({ env, clock }: Context): Promise<Finding
 }
 
 /** Our own ssh_config, and the line that brings it into the user's. */
-export async function checkSshConfig({ home, homedir }: Context): Promise<Finding> {
+export async function checkSshConfig(ctx: Context): Promise<Finding> {
+  const { home, homedir } = ctx;
   const own = sshConfigFile(home.stateDir);
   const file = userSshConfig(homedir);
   if (!existsSync(own))
@@ -70,7 +70,7 @@ export async function checkSshConfig({ home, homedir }: Context): Promise<Findin
   const missing = (await proxyWords(own)).find((word) => !existsSync(word));
   if (missing !== undefined)
     return failure("ssh-config", `it names ${missing}, which is gone`, "`gpu-dev list` writes it anew.");
-  if (await hasLine(file, includeLine(homedir, own))) return ok("ssh-config", `included by ${file}`);
+  if (await isIncluded(ctx)) return ok("ssh-config", `included by ${file}`);
   return warning(
     "ssh-config",
     `${file} does not include it: plain ssh, scp and editors do not know your reservations`,

@@ -3,7 +3,7 @@ import { type Client, createClient, type Fetch } from "../../api/client.ts";
 import { type Endpoint, findEndpoint, type Home } from "../../api/home.ts";
 import { proxyFor } from "../../api/proxy.ts";
 import { VERSION } from "../../api/version.ts";
-import type { GlobalOptions, Outside } from "../context.ts";
+import type { GlobalOptions, Outside, ServerSeen } from "../context.ts";
 import { CliError, NotConfigured, Unreachable, UsageError } from "../errors.ts";
 import { withRenewal } from "./renewal.ts";
 import { errorCode, withRetries } from "./retry.ts";
@@ -51,14 +51,21 @@ function notConfigured(context: string | undefined): NotConfigured {
   );
 }
 
-/** A client for `endpoint`; `renew` has another token when the server does not take that of the endpoint. */
+interface Around {
+  /** Has another token when the server does not take that of the endpoint. */
+  renew?(): Promise<string | undefined>;
+  /** Is told who answered. */
+  readonly seen?: ServerSeen;
+}
+
+/** A client for `endpoint`, with retries, its log in `detail`, and words for a server that does not answer. */
 export function clientFor(
   outside: Outside,
   endpoint: Endpoint,
   detail: (line: string) => void,
-  renew: () => Promise<string | undefined> = async () => undefined,
+  { renew = async () => undefined, seen = {} }: Around = {},
 ): Client {
-  const logged = withLog(withVersionNotice(outside.fetch, outside), outside.clock, detail);
+  const logged = withLog(withVersionNotice(outside.fetch, outside, seen), outside.clock, detail);
   const retried = withRetries(logged, {
     clock: outside.clock,
     random: Math.random,
@@ -95,8 +102,14 @@ function withWords(fetch: Fetch, endpoint: Endpoint, env: Outside["env"]): Fetch
     try {
       return await fetch(url, init);
     } catch (error) {
-      if (init.signal?.aborted || error instanceof CliError) throw error;
-      throw new Unreachable(endpoint, `${whyUnreachable(error)}${wayThrough(env, endpoint)}`, error);
+      // Without a code it is none of the network's.
+      if (init.signal?.aborted || error instanceof CliError || errorCode(error) === "") throw error;
+      throw new Unreachable(
+        endpoint,
+        `${whyUnreachable(error)}${wayThrough(env, endpoint)}`,
+        error,
+        hintOf(error),
+      );
     }
   };
 }
@@ -115,10 +128,21 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: "there is no route to its network",
 };
 
+const CERTIFICATE = /CERT|TLS|SSL|LEAF_SIGNATURE/;
+
+/** What to do about a certificate; undefined for anything else. */
+function hintOf(error: unknown): string | undefined {
+  const code = errorCode(error);
+  if (!CERTIFICATE.test(code)) return undefined;
+  return /SELF_SIGNED|UNABLE_TO|LEAF_SIGNATURE/.test(code)
+    ? "For an authority of your own, set NODE_EXTRA_CA_CERTS to its certificate (a file in PEM)."
+    : "Look at the name in the server's address and at this machine's clock; else its operator has to mend the certificate.";
+}
+
 function whyUnreachable(error: unknown): string {
   const code = errorCode(error);
   const message = error instanceof Error ? error.message : String(error);
-  if (/CERT|TLS|SSL|LEAF_SIGNATURE/.test(code))
-    return `the TLS certificate was not accepted (${message}); for an authority of your own, set NODE_EXTRA_CA_CERTS`;
+  // Node adds advice for who runs it by hand.
+  if (CERTIFICATE.test(code)) return `the TLS certificate was not accepted (${message.split(";")[0]})`;
   return WORDS[code] ?? message;
 }

@@ -15,7 +15,7 @@ export async function agreeToUnlink(ctx: Context, login: string, { withOthers, y
   if (!ctx.interactive && !withOthers) return;
   const also = withOthers ? ", and what was made with these for anybody" : "";
   const question = `Unlink ${login}, and revoke the tokens that came of it${also}?`;
-  await agree(ctx, yes, question, `this: ${question}`);
+  await agree(ctx, yes, question);
 }
 
 /** The one with this id or subject, or the only one of this way or name. Throws Problem not_found and UsageError. */

@@ -2,6 +2,8 @@
 import { join, posix, resolve, win32 } from "node:path";
 import type { Context } from "../context.ts";
 import { flag, text } from "../options.ts";
+import { hasLine } from "./foreign-file.ts";
+import { sshConfigFile } from "./ssh-files.ts";
 
 export const userSshConfig = (homedir: string): string => join(homedir, ".ssh", "config");
 
@@ -17,6 +19,10 @@ export function includeLine(homedir: string, file: string, platform = process.pl
   const path = isWindows ? found.replaceAll("\\", "/") : found;
   return /\s/.test(path) ? `Include "${path}"` : `Include ${path}`;
 }
+
+/** Whether plain ssh knows the reservations, by the user's own configuration. */
+export const isIncluded = ({ home, homedir }: Context): Promise<boolean> =>
+  hasLine(userSshConfig(homedir), includeLine(homedir, sshConfigFile(home.stateDir)));
 
 /** What `ssh-config install` and `remove` share. */
 export const includeOptions = {

@@ -28,7 +28,7 @@ export const command = defineCommand({
         `${found.length} keys have the comment ${JSON.stringify(word)}`,
         "Give the fingerprint.",
       );
-    await agree(ctx, yes, `Forget ${key.fingerprint} ${key.comment}?`, `forget ${key.fingerprint}.`);
+    await agree(ctx, yes, `Forget ${key.fingerprint} ${key.comment}?`);
     const gone = await ctx.api().deleteKey({ params: { id: key.id } });
     ctx.say(`${gone.fingerprint} opens your pods no more`);
     return { json: gone, rows: [] };

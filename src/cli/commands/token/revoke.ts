@@ -55,7 +55,7 @@ export async function agreeToRevoke(
 ): Promise<void> {
   if (yes || (!ctx.interactive && made !== "all")) return;
   const question = questionOf(await ctx.api().getToken({ params: { id } }), made, owner);
-  await agree(ctx, yes, question, `this: ${question}`);
+  await agree(ctx, yes, question);
 }
 
 function questionOf(
