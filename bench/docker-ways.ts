@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Reservation } from "../src/api/reservations.ts";
+import { CAPABILITIES } from "../src/drivers/docker/pod.ts";
 import { makeKey } from "../test/drivers/ssh.ts";
 import type { DockerEngine } from "../test/helpers/docker-engine.ts";
 import { temporaryHome } from "../test/helpers/gpu-dev.ts";
@@ -39,8 +40,13 @@ async function typed(
   return out.trim();
 }
 
-/** As people do it who have no gpu-dev: a container with sshd, and ssh as soon as it listens. */
-export async function byDocker(engine: DockerEngine, image: string): Promise<Way> {
+/** As people do it who have no gpu-dev: a container with sshd, and ssh as soon as it listens. `limits` are more words for `docker run`. */
+export async function byDocker(
+  title: string,
+  engine: DockerEngine,
+  image: string,
+  limits: readonly string[] = [],
+): Promise<Way> {
   const { home, remove } = temporaryHome();
   const times = new ContainerTimes(engine);
   const user = await makeKeys(home);
@@ -49,13 +55,15 @@ export async function byDocker(engine: DockerEngine, image: string): Promise<Way
   const known = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"];
   const ssh = ["ssh", "-F", "none", "-i", user, ...known.flatMap((option) => ["-o", option]), "-l", "root"];
   return {
-    title: "docker run",
+    title,
     async start(name) {
       const began = now();
       const volume = `${home}:/keys:ro`;
-      await engine.docker("run", "--detach", "--name", name, "--volume", volume, image, ...command);
+      const words = ["--detach", "--name", name, "--volume", volume, ...limits, image];
+      await engine.docker("run", ...words, ...command);
       const back = now();
-      const address = await engine.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name);
+      const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+      const address = await engine.docker("inspect", "--format", format, name);
       while (!(await listens(address))) await pause(5);
       await typed(home, [...ssh, address, "true"]);
       const done = now();
@@ -69,6 +77,19 @@ export async function byDocker(engine: DockerEngine, image: string): Promise<Way
       remove();
     },
   };
+}
+
+/** The words that make a container of `docker run` one as pods are: what it may do, what it may use, and that no other reaches it. */
+export async function asPods(engine: DockerEngine): Promise<string[]> {
+  const network = "alone";
+  await engine.docker("network", "create", "--opt", "com.docker.network.bridge.enable_icc=false", network);
+  return [
+    ...["--network", network, "--security-opt", "no-new-privileges", "--cap-drop", "ALL"],
+    ...CAPABILITIES.flatMap((name) => ["--cap-add", name]),
+    ...["--cpus", "1", "--cpu-shares", "205", "--pids-limit", "3276"],
+    ...["--memory", "512m", "--memory-swap", "512m", "--shm-size", "256m"],
+    ...["--log-opt", "max-size=1m", "--log-opt", "max-file=2"],
+  ];
 }
 
 /** A key for sshd and one for its user, who may log in by it; the file of the latter. */

@@ -1,13 +1,14 @@
 /**
  * From asking for a pod to the end of the first command in it by ssh, as one types it: gpu-dev with its Docker driver beside `docker run`
- * and ssh, of the same image on the same engine; one pod, and ten at once. `node bench/docker.ts [ROUNDS [CLONE...]]`, as root, with
+ * and ssh, of the same image on the same engine, and beside those of a container that is limited and kept apart as a pod is; one pod,
+ * and ten at once. `node bench/docker.ts [ROUNDS [CLONE...]]`, as root, with
  * docker.io; the builds of other clones of this repository are measured in the same rounds. Every figure is a median, in parts of what
  * `docker run` and ssh took: machines differ, and so does what else they do.
  */
 import { basename, join, resolve } from "node:path";
 import { DockerEngine } from "../test/helpers/docker-engine.ts";
 import { MARKS, type Marks } from "./docker-marks.ts";
-import { byDocker, byGpuDev, type Way } from "./docker-ways.ts";
+import { asPods, byDocker, byGpuDev, type Way } from "./docker-ways.ts";
 import { median } from "./median.ts";
 
 const rounds = Number(process.argv[2] ?? 7);
@@ -35,7 +36,7 @@ async function compare(title: string, ways: readonly Way[], count: number): Prom
       seen[at]?.push(...(await measured(ways[at] as Way, count)));
     }
   const whole = seen.map((marks) => median(marks.map(({ done = Number.NaN }) => done)));
-  const [docker = Number.NaN] = whole;
+  const [docker = Number.NaN, limited = Number.NaN] = whole;
   console.log(`\n${title}: docker run and ssh took ${docker.toFixed(0)} ms (median of ${rounds})`);
   line("in parts of that", ...ways.map((way) => way.title));
   for (const [mark, words] of Object.entries(MARKS)) {
@@ -43,8 +44,11 @@ async function compare(title: string, ways: readonly Way[], count: number): Prom
     line(words, ...times.map((some) => part(some, docker)));
   }
   for (const [i, ms] of whole.entries())
-    if (i > 0)
-      console.log(`${ways[i]?.title}: ratio ${(ms / docker).toFixed(2)} (target: ${TARGET} or less)`);
+    if (i > 1)
+      console.log(
+        `${ways[i]?.title}: ratio ${(ms / docker).toFixed(2)} (target: ${TARGET} or less), ` +
+          `${(ms / limited).toFixed(2)} of the same with the limits and the network of a pod`,
+      );
 }
 
 const part = (times: readonly number[], whole: number): string =>
@@ -57,7 +61,8 @@ const engine = await DockerEngine.start();
 const ways: Way[] = [];
 try {
   const image = await engine.image("sshd");
-  ways.push(await byDocker(engine, image));
+  ways.push(await byDocker("docker run", engine, image));
+  ways.push(await byDocker("with limits", engine, image, await asPods(engine)));
   for (const clone of clones) {
     const title = basename(clone);
     ways.push(await byGpuDev({ title, engine, image, clone, places: AT_ONCE }));
