@@ -11,7 +11,6 @@ import { addressOf, findContainer, hasDisk, isAlive, isUnborn, removeContainer }
 import { deathOf } from "./docker/death.ts";
 import { Doors, listens } from "./docker/dial.ts";
 import { listenToEvents } from "./docker/events.ts";
-import { type Ended, runIn } from "./docker/exec.ts";
 import type { DockerHost } from "./docker/host.ts";
 import type { Images } from "./docker/images.ts";
 import { InitLines } from "./docker/init-line.ts";
@@ -22,9 +21,8 @@ import type { Names } from "./docker/names.ts";
 import { gangNetwork, leaveGang, podNetwork } from "./docker/network.ts";
 import { SSH_USER } from "./docker/places.ts";
 import { checkImageUser } from "./docker/pod.ts";
-import type { Preparing } from "./docker/preparing.ts";
-import { listenerCalled, telling } from "./docker/script.ts";
-import { updateScript } from "./docker/update-script.ts";
+import { type Preparing, whileNeeded } from "./docker/preparing.ts";
+import { checkUpdate, updatePod } from "./docker/updating.ts";
 import { usageOf } from "./docker/usage.ts";
 import { type Found, Whereabouts } from "./docker/whereabouts.ts";
 import { disksOf, homeMounts } from "./docker-disks/on-host.ts";
@@ -46,7 +44,7 @@ import {
 import { keepLines, keptText, parseLines } from "./kept-logs.ts";
 import { asking, wordsOf } from "./local/asking.ts";
 import { gangOf } from "./local/peers.ts";
-import { checkDeadline, checkKeys, checkNotice, checkSpec } from "./local/spec.ts";
+import { checkSpec } from "./local/spec.ts";
 import { Turns } from "./local/turns.ts";
 
 export interface DockerDriverParts {
@@ -57,11 +55,6 @@ export interface DockerDriverParts {
   readonly images: Images;
   log(fields: Record<string, unknown>, message: string): void;
 }
-
-/** How the script that updates a pod ends. */
-const NOT_IN_HOME = 1;
-/** Of the last words of a program, in errors. */
-const MOST_SAID = 500;
 
 export class DockerDriver implements Driver {
   readonly name = "docker";
@@ -111,17 +104,13 @@ export class DockerDriver implements Driver {
       );
     const { names } = this.#parts;
     const { engine } = host;
-    const [isThere, share, tools, place] = await Promise.all([
-      isBegun(engine, names, spec.name),
-      host.share(spec),
-      host.tools(),
-      host.place(),
-    ]);
+    const asked = [isBegun(engine, names, spec.name), host.share(spec), host.tools(), host.place()] as const;
+    const [isThere, share, tools, place] = await whileNeeded(preparing, Promise.all(asked));
     if (isThere) return;
     const image = await this.#parts.images.imageFor(host, spec, preparing);
     preparing.signal.throwIfAborted();
     checkImageUser(image.config);
-    const mounts = spec.disk ? await homeMounts(host, names, spec.disk.volume) : [];
+    const mounts = spec.disk ? await whileNeeded(preparing, homeMounts(host, names, spec.disk.volume)) : [];
     const network = await this.#turns.take(`network of ${host.node}`, () => this.#networkOf(host, spec));
     const plan = { names, spec, image, tools, place, network, share, mounts };
     const line = await launchContainer(engine, plan).catch((error: unknown) => {
@@ -139,6 +128,7 @@ export class DockerDriver implements Driver {
   }
 
   async inspect(name: string, { activity = false, remark = false, node }: InspectAsk = {}): Promise<PodView> {
+    if (this.#lines.has(name) && !activity && !remark) return { state: "running" };
     const reason = this.#launches.reason(name);
     const found = await asking(() => this.#where.find(name, node));
     const view = await asking(() => this.#view(found));
@@ -165,33 +155,9 @@ export class DockerDriver implements Driver {
   }
 
   async #update(name: string, change: PodUpdate): Promise<void> {
-    const { deadlineS, authorizedKeys, endNotice, idleNotice } = change;
-    if (deadlineS !== undefined) checkDeadline(deadlineS);
-    if (authorizedKeys !== undefined) checkKeys(authorizedKeys);
-    for (const notice of [endNotice, idleNotice]) if (notice !== undefined) checkNotice(notice);
-    const hasNotice = (endNotice ?? idleNotice) !== undefined;
-    const ended = hasNotice ? undefined : await this.#tellInit(name, change);
-    const { code, stderr } = ended ?? (await this.#run(name, change));
-    const fault = stderr.trim().slice(-MOST_SAID);
-    if (code === NOT_IN_HOME) this.#parts.log({ pod: name, fault }, "a notice is not in the pod's home");
-    else if (code !== 0) throw new DriverError(`the pod could not be changed: ${fault}`);
-  }
-
-  /** How its first process has done it; undefined where there is no line to that. Notices are not for it: files of the user's can hold them up. */
-  async #tellInit(name: string, change: PodUpdate): Promise<Ended | undefined> {
-    const line = this.#lines.take(name);
-    try {
-      return await line?.tell(updateScript(change));
-    } finally {
-      line?.cut();
-    }
-  }
-
-  /** The same by a process of its own. */
-  async #run(name: string, change: PodUpdate): Promise<Ended> {
-    const { host, container } = await this.#where.alive(name);
-    const exec = { command: listenerCalled("update"), input: telling(updateScript(change)) };
-    return runIn(host.engine, container.Id, exec);
+    checkUpdate(change);
+    const fault = await updatePod(name, change, { lines: this.#lines, where: this.#where });
+    if (fault !== undefined) this.#parts.log({ pod: name, fault }, "a notice is not in the pod's home");
   }
 
   async terminate(name: string, node?: string): Promise<void> {

@@ -162,12 +162,15 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     await driver.launch(await newSpec({ gpus: [0, 1, 2, 3] }));
   });
 
-  test("the first change of a pod is made by its first process, which who launched it still speaks to; later ones by others", async () => {
-    const spec = await newSpec({ gpus: [0] });
-    await driver.launch(spec);
-    const container = rig.container(spec.name);
-    const read = (file: string) => engine.docker("exec", container, "cat", `/run/gpu-dev/${file}`);
-    const programs = async () => {
+  test("L-18 the first change of a pod is made by its first process, as long as who launched it speaks to that; others by programs", async () => {
+    const [spec, orphan] = [await newSpec({ gpus: [0] }), await newSpec({ gpus: [1] })];
+    const gone = await rig.open();
+    await Promise.all([driver.launch(spec), gone.launch(orphan)]);
+    await gone.close();
+    const read = (file: string, { name } = spec) =>
+      engine.docker("exec", rig.container(name), "cat", `/run/gpu-dev/${file}`);
+    const programs = async ({ name } = spec) => {
+      const container = rig.container(name);
       const filter = ["--filter", `container=${container}`, "--filter", "event=exec_create"];
       const now = String(Math.ceil(Date.now() / 1000) + 1);
       const events = await engine.docker("events", "--since", "0", "--until", now, ...filter);
@@ -182,6 +185,9 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     await driver.update(spec.name, { authorizedKeys: [user.publicKey] });
     expect(await programs()).toBe(1);
     expect(await read("authorized_keys")).not.toContain(host.publicKey.trim());
+    await driver.update(orphan.name, { deadlineS });
+    expect(await programs(orphan)).toBe(1);
+    expect(Number(await read("deadline", orphan)) - Date.now() / 1000).toBeGreaterThan(deadlineS - 600);
     // Nothing of it is in what the pod says.
     expect((await driver.logs(spec.name)).map(({ text }) => text).join("\n")).not.toMatch(/told/);
   });

@@ -16,7 +16,7 @@ import { architecture } from "./machine.ts";
 import { allLabels, LABEL, type Names } from "./names.ts";
 import { buildNetwork } from "./network.ts";
 import type { ImageConfig } from "./pod.ts";
-import type { Preparing } from "./preparing.ts";
+import { type Preparing, whileNeeded } from "./preparing.ts";
 import type { ImageHost } from "./pull.ts";
 import { requireRoom } from "./room.ts";
 
@@ -138,7 +138,7 @@ export class Images {
     this.#turns.set(engine, turns);
     const built = turns.take("build", () => this.#build(host, { build, dockerfile }, logins, preparing));
     // Who is told to end need not wait for his turn.
-    return Promise.race([built, rejected(preparing.signal)]);
+    return whileNeeded(preparing, built);
   }
 
   /** One after the other on a host, which has work to do beside. */
@@ -191,11 +191,6 @@ export class Images {
 /** Asked for when a registry is. */
 type Logins = () => Promise<Readonly<Record<string, RegistryLogin>>>;
 type BuildOf = BuildPlan["build"];
-
-const rejected = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 
 /** The sweep looks again. */
 const ignored = (): void => undefined;

@@ -71,6 +71,11 @@ export class InitLines {
     });
   }
 
+  /** Whether it lives and can be logged in to, without asking anybody: the line ends with it. */
+  has(pod: string): boolean {
+    return this.#lines.has(pod);
+  }
+
   /** It is the caller's now. */
   take(pod: string): InitLine | undefined {
     const line = this.#lines.get(pod);

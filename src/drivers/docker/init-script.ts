@@ -79,8 +79,17 @@ for candidate in "$shell" /bin/bash /bin/sh ${BASH}; do
   [ -n "$candidate" ] && [ -x "$candidate" ] && shell=$candidate && break
 done
 
+# What is in a file, without a program, each of which is time until somebody can log in.
+contents() {
+  IFS= read -r -d '' REPLY <"$1"
+  REPLY=\${REPLY%$'\\n'}
+}
+
 # In front, so that the account's number has this name and this home; the others stay.
-accounts=$(cat /etc/passwd) groups=$(cat /etc/group)
+contents /etc/group
+groups=$REPLY
+contents /etc/passwd
+accounts=$REPLY
 {
   echo "dev:*:$uid:$gid:gpu-dev:${HOME}:$shell"
   [ -z "$accounts" ] || printf '%s\\n' "$accounts"
@@ -93,18 +102,24 @@ case $'\\n'$groups in
   *:"$gid":*) ;;
   *) echo "dev:x:$gid:" >>/etc/group ;;
 esac
+used=
+[ ! -d ${HOME} ] || used=$(find ${HOME} -mindepth 1 -print -quit)
 mkdir -p /run/sshd /var/empty /var/log /tmp ${HOME} /etc/ssh
 touch_file /var/log/lastlog
-[ -n "$(find ${HOME} -mindepth 1 -print -quit)" ] || {
-  cp -R /etc/skel/. ${HOME} 2>/dev/null
+if [ -z "$used" ]; then
+  [ ! -d /etc/skel ] || cp -R /etc/skel/. ${HOME} 2>/dev/null
   chown -R "$uid:$gid" ${HOME}
   chmod 700 ${HOME}
-}
-# A disk may have been made with another image: its files stay whose they are, and their number does not matter.
-chown "$uid:$gid" ${HOME}
-rm -f ${HOME}/${NOTICE_FILE} 2>/dev/null
+else
+  # A disk may have been made with another image: its files stay whose they are, and their number does not matter.
+  chown "$uid:$gid" ${HOME}
+  rm -f ${HOME}/${NOTICE_FILE} 2>/dev/null
+fi
 # A login shell begins with a PATH of its own.
-[ ! -d /etc/profile.d ] || [ ! -e "$control/profile" ] || cat "$control/profile" >/etc/profile.d/gpu-dev.sh
+if [ -d /etc/profile.d ] && [ -e "$control/profile" ]; then
+  contents "$control/profile"
+  printf '%s\\n' "$REPLY" >/etc/profile.d/gpu-dev.sh
+fi
 if [ -e "$control/ssh_config" ]; then
   chown "$uid" "$control/peer_key"
   others=$(cat /etc/ssh/ssh_config 2>/dev/null)
@@ -117,7 +132,7 @@ echo "$((now + seconds))" >"$control/deadline"
 sshd -D -e -f "$control/sshd_config" 2>&5 5<&- 6<&- ${TELLER}<&- &
 sshd=$!
 entrypoint=
-[ ! -e "$control/entrypoint" ] || { bash "$control/entrypoint" "$uid" "$gid" 5<&- ${TELLER}<&- & entrypoint=$!; }
+[ ! -e "$control/entrypoint" ] || { bash "$control/entrypoint" "$uid" "$gid" 5<&- 6<&- ${TELLER}<&- & entrypoint=$!; }
 mkfifo -m 600 "$control/tick"
 exec 4<>"$control/tick"
 

@@ -6,7 +6,7 @@ import { EXIT } from "./death.ts";
 import { entrypointScript } from "./entrypoint.ts";
 import { environmentOf, gangHosts, nameOf } from "./environment.ts";
 import { INIT_SCRIPT } from "./init-script.ts";
-import { LABEL, type Names } from "./names.ts";
+import { allLabels, LABEL, type Names } from "./names.ts";
 import { CONTROL, SSH_USER } from "./places.ts";
 import { listenerCalled, quoted } from "./script.ts";
 import type { Share } from "./share.ts";
@@ -38,7 +38,7 @@ export interface PodPlan {
  * What sshd needs to let somebody in, and what root of an image needs to install packages. Not among them: to make devices, to forge
  * packets, to give files capabilities, to administer anything.
  */
-const CAPABILITIES =
+export const CAPABILITIES =
   "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETGID SETUID SYS_CHROOT".split(" ");
 /** What it says is numbered lines: the engine keeps the last of them. */
 const LOG = { Type: "json-file", Config: { "max-size": "1m", "max-file": "2" } };
@@ -66,9 +66,8 @@ export function containerOf({ names, spec, image, place, network, share, mounts 
     ],
     Healthcheck: { Test: ["NONE"] },
     StopSignal: "SIGTERM",
-    Labels: {
-      // An image has labels too, which are the container's where nothing else is said.
-      ...Object.fromEntries(Object.values(LABEL).map((name) => [name, ""])),
+    // An image has labels too, which are the container's where nothing else is said.
+    Labels: allLabels({
       [LABEL.deployment]: names.deployment,
       [LABEL.reservation]: spec.reservationId,
       [LABEL.pod]: spec.name,
@@ -76,7 +75,7 @@ export function containerOf({ names, spec, image, place, network, share, mounts 
       [LABEL.node]: spec.node,
       [LABEL.gpus]: share.ids.join(","),
       [LABEL.disk]: spec.disk?.volume ?? "",
-    },
+    }),
     HostConfig: {
       Mounts: [toolsMount(place), ...mounts],
       NetworkMode: network,

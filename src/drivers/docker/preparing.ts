@@ -7,3 +7,10 @@ export interface Preparing {
   /** The pod is to end: nobody needs the rest. */
   readonly signal: AbortSignal;
 }
+
+/** What `work` comes to; when the pod is to end first, nobody waits for it any longer, and it goes on without harm. */
+export function whileNeeded<T>({ signal }: Preparing, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  return Promise.race([work, promise]);
+}
