@@ -63,23 +63,21 @@ const versionOnly: Plugin = {
 const together: Plugin = {
   name: "together",
   setup({ onResolve, onLoad }) {
-    const later = new Set<string>();
     onResolve({ filter: /^\./ }, ({ path, kind, importer, resolveDir }) => {
       const file = join(resolveDir, path);
-      if (kind === "dynamic-import" && importer.startsWith(source) && !ALONE.includes(file)) later.add(file);
-      return undefined;
+      const later = kind === "dynamic-import" && importer.startsWith(source) && !ALONE.includes(file);
+      return later ? { path: file, namespace: "later" } : undefined;
     });
-    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-      if (!later.has(path)) return undefined;
-      const early = EARLY.map((file) => `import ${JSON.stringify(join(source, file))};`);
-      return { contents: [await readFile(path, "utf8"), ...early].join("\n"), loader: "ts" };
-    });
+    onLoad({ filter: /./, namespace: "later" }, ({ path }) => ({
+      contents: [`export * from ${JSON.stringify(path)};`, ...EARLY].join("\n"),
+      resolveDir: source,
+    }));
   },
 };
 
 const source = join(root, "src/");
 const ALONE = ["cli/completion/complete.ts", "cli/commands/ssh-proxy.ts"].map((file) => join(source, file));
-const EARLY = ["cli/start.ts", "cli/commands/list.ts"];
+const EARLY = ["start", "commands/list", "commands/reserve"].map((file) => `import "./cli/${file}.ts";`);
 
 /** The hidden command `ssh-proxy` is the other bundle's. */
 const proxyApart: Plugin = {
