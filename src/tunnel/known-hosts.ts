@@ -1,8 +1,7 @@
 /** Our own known_hosts: the pods' host keys as the server told them, so that a first connection trusts nothing blindly (T-14). */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Home } from "../api/home.ts";
-import { absent, whileLocked, writeOwnFile } from "./own-file.ts";
+import { readOwnFile, whileLocked, writeOwnFile } from "./own-file.ts";
 
 /** "ssh-ed25519 AAAA…": a type and a key in base64, and nothing that could start another line. */
 const HOST_KEY = /^[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,16384}={0,2}$/;
@@ -10,8 +9,8 @@ const HOST_KEY = /^[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,16384}={0,2}$/;
 export const knownHostsFile = (home: Home): string => join(home.stateDir, "known_hosts");
 
 /** The key that is known for a host; undefined when none is. */
-export async function knownHost(home: Home, host: string): Promise<string | undefined> {
-  const line = (await readLines(home)).find((each) => hostOf(each) === host);
+export function knownHost(home: Home, host: string): string | undefined {
+  const line = readLines(home).find((each) => hostOf(each) === host);
   return line?.slice(host.length + 1);
 }
 
@@ -27,9 +26,9 @@ export async function changeHosts(
   keep: (host: string) => boolean,
 ): Promise<void> {
   const added = [...hosts].map(([host, key]) => hostLine(host, key));
-  await whileLocked(knownHostsFile(home), async () => {
-    const kept = (await readLines(home)).filter((line) => keep(hostOf(line)) && !hosts.has(hostOf(line)));
-    await writeOwnFile(knownHostsFile(home), [...kept, ...added].map((line) => `${line}\n`).join(""));
+  await whileLocked(knownHostsFile(home), () => {
+    const kept = readLines(home).filter((line) => keep(hostOf(line)) && !hosts.has(hostOf(line)));
+    writeOwnFile(knownHostsFile(home), [...kept, ...added].map((line) => `${line}\n`).join(""));
   });
 }
 
@@ -38,9 +37,7 @@ function hostLine(host: string, key: string): string {
   return `${host} ${key}`;
 }
 
-async function readLines(home: Home): Promise<string[]> {
-  const text = (await readFile(knownHostsFile(home), "utf8").catch(absent)) ?? "";
-  return text.split("\n").filter((line) => line !== "");
-}
+const readLines = (home: Home): string[] =>
+  (readOwnFile(knownHostsFile(home)) ?? "").split("\n").filter((line) => line !== "");
 
 const hostOf = (line: string): string => line.split(" ", 1)[0] ?? "";

@@ -22,12 +22,12 @@ export async function resolve(
   target: Target,
 ): Promise<Omit<PodPort, "port">> {
   if (target.kind === "pod") {
-    if ((await knownHost(home, host)) === undefined)
+    if (knownHost(home, host) === undefined)
       await learn(home, host, checked(await getJson(server, `/v1/reservations/${target.id}`)));
     return { reservation: target.id, node: target.node };
   }
   const found = await findByPrefix(server, target.id8);
-  if ((await knownHost(home, host)) !== found.host_key) await learn(home, host, found);
+  if (knownHost(home, host) !== found.host_key) await learn(home, host, found);
   return { reservation: found.id, node: 0 };
 }
 

@@ -58,7 +58,7 @@ export async function writeSshConfig(
   const all = [given, ...(given.others ?? [])];
   const hosts = new Map(all.flatMap(({ entries }) => entries.map(({ host, hostKey }) => [host, hostKey])));
   await changeHosts(home, hosts, (host) => !all.some(({ domain }) => host.endsWith(`.${domain}`)));
-  await writeOwnFile(sshConfigFile(home), renderSshConfig({ home, given, platform }));
+  writeOwnFile(sshConfigFile(home), renderSshConfig({ home, given, platform }));
 }
 
 /** What all lines depend on. */

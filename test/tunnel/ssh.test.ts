@@ -176,10 +176,10 @@ test("T-14 a reservation made elsewhere is found by its alias, its host key lear
     entries: [],
     env: { GPU_DEV_HOME: home.stateDir },
   });
-  expect(await knownHost(home, `${alias}.${DOMAIN}`)).toBeUndefined();
+  expect(knownHost(home, `${alias}.${DOMAIN}`)).toBeUndefined();
   const end = await ssh(["-l", sshd.user, alias, "echo found"]);
   expect(end).toMatchObject({ code: 0, stdout: Buffer.from("found\n"), stderr: "" });
-  expect(await knownHost(home, `${alias}.${DOMAIN}`)).toBe(sshd.hostKey);
+  expect(knownHost(home, `${alias}.${DOMAIN}`)).toBe(sshd.hostKey);
 });
 
 test("T-14 a host whose line went missing gets it back from the server, never from the connection", async () => {

@@ -12,9 +12,9 @@ export async function changeCredentials(
   change: (known: Credentials) => Credentials,
 ): Promise<void> {
   const file = credentialsFile(home);
-  await whileLocked(file, async () => {
+  await whileLocked(file, () => {
     const changed = change(readCredentials(home));
-    await writeOwnFile(file, `${JSON.stringify(changed, null, 2)}\n`);
+    writeOwnFile(file, `${JSON.stringify(changed, null, 2)}\n`);
   });
 }
 

@@ -74,7 +74,7 @@ export async function announce(
     await closed;
   };
   try {
-    await writeOwnFile(fileOf(stateDir, entry), JSON.stringify(entry));
+    writeOwnFile(fileOf(stateDir, entry), JSON.stringify(entry));
   } catch (error) {
     await close();
     throw error;

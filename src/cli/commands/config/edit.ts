@@ -16,7 +16,7 @@ export const command = defineCommand({
     if (!ctx.io.stdin.isTTY)
       throw new UsageError("config edit needs a terminal", "`gpu-dev config set NAME VALUE` needs none.");
     const file = configFile(ctx.home);
-    if (!existsSync(file)) await writeOwnFile(file, "{}\n");
+    if (!existsSync(file)) writeOwnFile(file, "{}\n");
     await openEditor(ctx, file);
     // Reading it finds what is wrong.
     for (const name of SETTING_NAMES) await setting(ctx, name);
