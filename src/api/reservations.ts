@@ -3,7 +3,7 @@ import * as z from "zod";
 import { MAX_REFERENCE, parseImageReference } from "./image-reference.ts";
 import { githubNameFault } from "./names.ts";
 import { LABEL_FORMS, LABEL_KEY, LABEL_VALUE, MAX_LABELS } from "./node-labels.ts";
-import { id, instant, name, page, pageQuery } from "./schemas.ts";
+import { id, instant, name, page, pageQuery, publicKey } from "./schemas.ts";
 
 /** Largest duration that is ever accepted; a GPU type's own maximum is usually far below. */
 export const MAX_DURATION_S = 366 * 86_400;
@@ -181,6 +181,11 @@ export const createReservation = z.strictObject({
     .optional()
     .describe(
       'The id or the name of one of the caller\'s disks; null is "no disk" (temporary storage), as is leaving it out',
+    ),
+  public_key: publicKey
+    .optional()
+    .describe(
+      "An ssh key of the caller's, which is registered in the same go when it is not yet (POST /v1/keys)",
     ),
   queue: z.boolean().optional().describe("False: refuse with `no_capacity` instead of waiting in the queue"),
   priority: z.enum(PRIORITIES).optional().describe("Default: normal. Only administrators give high"),

@@ -13,9 +13,8 @@ export const name = z.string().superRefine((value, ctx) => {
   ctx.addIssue({ code: "custom", message: `${fault.detail}${hint}` });
 });
 
-export const createKey = z.strictObject({
-  public_key: z.string().min(1).max(16_384).describe("One line of an OpenSSH public key file"),
-});
+export const publicKey = z.string().min(1).max(16_384).describe("One line of an OpenSSH public key file");
+export const createKey = z.strictObject({ public_key: publicKey });
 export const key = z.object({
   id: z.string(),
   type: z.string(),

@@ -22,6 +22,8 @@ import { newId } from "./ids.ts";
 import { checkImage } from "./images/check-image.ts";
 import { QUEUED_MS, wanted } from "./lifecycle.ts";
 import type { Caller } from "./people/access.ts";
+import { addKey } from "./people/keys.ts";
+import { parsePublicKey } from "./people/public-key.ts";
 import { reasonOf } from "./plan/reason.ts";
 import { carryOut, planChanges, plannedOf, planWith } from "./planning/planning.ts";
 import { promiseWords } from "./planning/promises.ts";
@@ -81,6 +83,7 @@ export async function insertAndPlace(
   caller: Caller,
   input: CreateReservation,
 ): Promise<ReservationRow> {
+  if (input.public_key !== undefined) await addKey(tx, caller, parsePublicKey(input.public_key));
   const type = await checkRequest(core, tx, caller, input);
   // What got free belongs to those who wait, before a newcomer is looked at.
   await planChanges(tx, core, type.name);
@@ -137,7 +140,7 @@ async function checkRequest(core: Core, tx: Tx, caller: Caller, input: CreateRes
     throw new Problem("not_allowed", "only administrators give the priority high");
   if ((await listKeys(tx.db, caller.id, 1)).length === 0)
     throw new Problem("no_ssh_key", "you have no ssh key registered, so that you could not log in", {
-      hint: "register one first: POST /v1/keys; the gpu-dev command does it by itself",
+      hint: "give one as `public_key`, or register it first: POST /v1/keys; the gpu-dev command does it by itself",
     });
   return type;
 }

@@ -99,7 +99,7 @@ test.each<[string, string, unknown]>([
   expect((await it.gpuDev(line)).code).toBe(0);
   const sent = it.server.requests.at(-1);
   expect([sent?.route, sent?.body]).toEqual([route, body]);
-  if (route.startsWith("create")) expect(sent?.headers["idempotency-key"]).toMatch(/^[\w-]{36}$/);
+  if (route.startsWith("create")) expect(sent?.headers["idempotency-key"]).toMatch(/^[\w-]{16,}$/);
 });
 
 test("a token is meant by its id, its beginning or its label, and only when one has it", async () => {

@@ -24,7 +24,6 @@ beforeAll(async () => {
     const path = new URL(request.url ?? "", "http://gpu.test").pathname;
     const answers: Record<string, unknown> = {
       "/v1/reservations": request.method === "POST" ? queued() : page(...reservations),
-      "/v1/keys": { id: "k" },
       "/v1/deployment": { domain: "gpu-dev.internal" },
     };
     request.resume();

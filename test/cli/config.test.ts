@@ -56,7 +56,7 @@ test("reserve takes type and time from config.json, and a flag beats both", asyn
   await world.gpuDev("reserve --no-wait");
   await world.gpuDev("reserve --no-wait --gpu-type h100 --time 2h");
   const bodies = world.server.requests.filter((r) => r.route === "createReservation").map((r) => r.body);
-  expect(bodies).toEqual([
+  expect(bodies).toMatchObject([
     { gpu_type: "a100", duration_s: 5400 },
     { gpu_type: "h100", duration_s: 7200 },
   ]);

@@ -3,7 +3,7 @@ import type { Disk, DiskOperation, Snapshot } from "../../src/api/disks.ts";
 import { Problem } from "../../src/api/errors.ts";
 import { Declined } from "../../src/cli/errors.ts";
 import { roundSize } from "../../src/cli/output/size.ts";
-import { disk, gpuType, type Handlers, page, registeredKey, reservation } from "./helpers/fake-server.ts";
+import { disk, gpuType, type Handlers, page, reservation } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
 
 const HOME = disk();
@@ -213,7 +213,6 @@ describe("D-07 contents", () => {
 describe("C-07 which disk a reservation has", () => {
   const handlers = (disks: Disk[]): Handlers => ({
     ...having(disks),
-    createKey: () => registeredKey,
     createReservation: () => reservation(),
     listReservations: () => page(),
     listGpuTypes: () => page(gpuType()),

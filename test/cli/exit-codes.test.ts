@@ -24,7 +24,6 @@ let answers: Answers = {};
 const usual: Answers = {
   "GET /v1/reservations": page(),
   "POST /v1/reservations": queued(),
-  "POST /v1/keys": { id: "k" },
   "GET /v1/deployment": { domain: "gpu-dev.internal" },
 };
 const only = (r: Reservation): Answers => ({

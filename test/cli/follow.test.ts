@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/reservations.ts";
-import { type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
+import { type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 import { event, type Script, scripted } from "./helpers/fake-stream.ts";
 import { createWorld, type WorldOptions } from "./helpers/world.ts";
 
@@ -12,7 +12,6 @@ const preparing = (given: Partial<Reservation> = {}): Reservation =>
   reservation({ state: "preparing", started_at: null, ends_at: null, host_key: null, ...given });
 
 const handlers: Handlers = {
-  createKey: () => registeredKey,
   createReservation: () => queued(),
   listReservations: () => page(reservation()),
 };

@@ -8,7 +8,7 @@ import { accountScenes } from "./golden-account-scenes.ts";
 import { diskScenes } from "./golden-disk-scenes.ts";
 import { imageScenes } from "./golden-image-scenes.ts";
 import { quotaScenes } from "./golden-quota-scenes.ts";
-import { gpuType, type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
+import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 
 interface Scene {
   /** Typed after `gpu-dev`, each in three forms. */
@@ -221,7 +221,6 @@ const common: Handlers = {
     ),
   getReservation: ({ params }) => mine.find((r) => r.id === params.id) ?? train,
   getDeployment: () => deployment,
-  createKey: () => registeredKey,
   listAvailability: () => availability,
 };
 

@@ -11,6 +11,8 @@ let terminals: Awaited<ReturnType<typeof createServedTerminals>>;
 let sent: unknown[] = [];
 let free = 0;
 
+const public_key = expect.stringContaining("ssh-ed25519 ");
+
 beforeAll(async () => {
   terminals = await createServedTerminals(answerOf);
 });
@@ -29,7 +31,6 @@ function answerOf(route: string, body: string): unknown {
     "GET /v1/gpu-types": page(...NAMES.map((name) => gpuType({ name }))),
     "POST /v1/reservations/plan": { queue_position: null, latest_start_at: null },
     "GET /v1/disks": page(),
-    "POST /v1/keys": { id: "k" },
     "GET /v1/deployment": { domain: "gpu-dev.internal" },
   };
   return answers[route] ?? page();
@@ -97,7 +98,7 @@ test("C-17 arrow keys choose, what is looked up again is new, and the line is pr
   await expect.poll(screen, ended).toContain("cannot be a name");
   await type("C-u", "train", "Enter");
   await expect.poll(screen, ended).toContain("exit 0");
-  expect(sent).toEqual([{ gpu_type: "type-2", gpu_count: 3, duration_s: 5400, name: "train" }]);
+  expect(sent).toEqual([{ gpu_type: "type-2", gpu_count: 3, duration_s: 5400, name: "train", public_key }]);
   expect((await screen()).replace(/\s+/g, " ")).toContain(
     "gpu-dev reserve --gpu-type type-2 --gpus 3 --time 1h30m --name train --no-wait",
   );
@@ -130,7 +131,7 @@ test("C-17 C-20 on a dumb terminal the questions are lines, and nothing moves th
   await expect.poll(screen, ended).toContain("Name");
   await type("Enter");
   await expect.poll(screen, ended).toContain("exit 0");
-  expect(sent).toEqual([{ gpu_type: "type-2", gpu_count: 3, duration_s: 5400 }]);
+  expect(sent).toEqual([{ gpu_type: "type-2", gpu_count: 3, duration_s: 5400, public_key }]);
   expect(await raw()).not.toContain("\u001b");
 });
 

@@ -2,14 +2,13 @@
 import { expect, test } from "vitest";
 import { commandLine } from "../../src/cli/ask/command-line.ts";
 import { nodeLabelOption } from "../../src/cli/node-labels.ts";
-import { registeredKey, reservation } from "./helpers/fake-server.ts";
+import { reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const node_labels = { zone: "a", nvlink: "true" };
 const world = () =>
   createWorld({
     handlers: {
-      createKey: () => registeredKey,
       createReservation: () => reservation({ state: "queued", node_labels }),
       listReservations: () => ({ items: [], next_cursor: null }),
     },

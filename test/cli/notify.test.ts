@@ -5,20 +5,12 @@ import { createWorld, type WorldOptions } from "./helpers/world.ts";
 
 const BELL = "\u0007";
 const RESERVE = ["reserve", "--gpu-type", "h100", "--time", "1h"];
-const KEY = {
-  id: "k",
-  type: "ssh-ed25519",
-  fingerprint: "SHA256:x",
-  comment: "",
-  created_at: "2026-01-01T11:00:00.000Z",
-};
 
 /** A reservation that is queued, and then as `then` says. */
 const world = (then = reservation(), options: WorldOptions = {}) =>
   createWorld({
     ...options,
     handlers: {
-      createKey: () => KEY,
       createReservation: () => queued(),
       getReservation: () => then,
       listReservations: () => page(),

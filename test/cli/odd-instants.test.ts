@@ -24,7 +24,6 @@ function saying(r: object): World {
       cancelReservation: () => raw(r),
       listEvents: () => raw(events),
       listAdvice: () => page(),
-      createKey: () => raw({ id: "k" }),
     },
   });
 }

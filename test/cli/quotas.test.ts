@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Quota, Team } from "../../src/api/quotas.ts";
-import { page, registeredKey } from "./helpers/fake-server.ts";
+import { page } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const team: Team = { id: "t", name: "vision", members: ["bob"], created_at: "2026-01-01T11:00:00.000Z" };
@@ -75,7 +75,7 @@ test("C-02 what hits a quota exits with 7 and says whose it is, how much is used
   const words =
     "the quota of user ada: 8 of 10 GPU hours within 7 days are used or planned, this asks for 3; there is room at 2026-01-08T12:15:00.000Z";
   const world = createWorld({
-    handlers: { createKey: () => registeredKey, createReservation: () => new Problem("over_quota", words) },
+    handlers: { createReservation: () => new Problem("over_quota", words) },
   });
   expect(await world.gpuDev("reserve --gpu-type h100 --time 3h --no-wait")).toMatchObject({
     code: 7,

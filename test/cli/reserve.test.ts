@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/reservations.ts";
 import { Declined } from "../../src/cli/errors.ts";
-import { gpuType, type Handlers, page, queued, registeredKey, reservation } from "./helpers/fake-server.ts";
+import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const RESERVE = "reserve --gpu-type h100 --time 1h";
@@ -11,7 +11,6 @@ const RESERVE = "reserve --gpu-type h100 --time 1h";
 function going(...states: Reservation[]): Handlers {
   const rest = [...states];
   return {
-    createKey: () => registeredKey,
     createReservation: () => rest.shift() ?? queued(),
     getReservation: () => (rest.length > 1 ? (rest.shift() ?? queued()) : (rest[0] ?? queued())),
     listReservations: () => page(rest[0] ?? reservation()),
@@ -98,8 +97,17 @@ test("it waits until ssh works, prints the reservation, and says how to get in",
     gpu_count: 2,
     name: "hello",
     disk: null,
+    public_key: expect.stringContaining("ssh-ed25519 "),
   });
-  expect(created?.headers["idempotency-key"]).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test("A-08 each request to reserve has a name of its own", async () => {
+  const world = createWorld({ handlers: going() });
+  for (let i = 0; i < 50; i++) await world.gpuDev(`${RESERVE} --no-wait`);
+  const created = world.server.requests.filter((r) => r.route === "createReservation");
+  const keys = created.map(({ headers }) => headers["idempotency-key"] ?? "");
+  expect(new Set(keys).size).toBe(50);
+  for (const key of keys) expect(key).toMatch(/^[\x21-\x7e]{16,255}$/);
 });
 
 test("C-14 each phase is one line without a terminal", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { page, registeredKey, reservation } from "./helpers/fake-server.ts";
+import { page, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const URL = "https://u:pw@ci.test:8443/hook?key=k3y";
@@ -9,7 +9,6 @@ const told = (last_error: string | null = null) =>
 const world = (now = told()) =>
   createWorld({
     handlers: {
-      createKey: () => registeredKey,
       createReservation: () => now,
       getReservation: () => now,
       listReservations: () => page(now),

@@ -189,6 +189,33 @@ describe.each(engines)("reservations on $engine", ({ create }) => {
     });
   });
 
+  test("L-01 a key that comes with a reservation is registered with it, or neither is there", async () => {
+    await world.core.store.write(({ db }) => db.deleteFrom("ssh_keys").execute());
+    const registered = async () =>
+      (await world.rows("audit")).filter(({ action }) => action === "key.create").length;
+    const before = await registered();
+    const { publicKey: public_key } = newKeyPair();
+    expect(await refusal({ public_key, gpu_type: "b200" })).toMatchObject({ code: "invalid_input" });
+    expect(await refusal({ public_key: "rubbish" })).toMatchObject({ errors: [{ field: "public_key" }] });
+    expect(await world.rows("ssh_keys")).toEqual([]);
+    for (let i = 0; i < 2; i++) expect(await refusal({ public_key })).toBeUndefined();
+    expect(await world.rows("ssh_keys")).toEqual([
+      expect.objectContaining({ user_id: world.ann.id, public_key: public_key.trim() }),
+    ]);
+    expect(await registered()).toBe(before + 1);
+  });
+
+  test("a key that comes with a reservation opens the pods that are there, too", async () => {
+    world.reconciler.start();
+    const earlier = await world.reserve();
+    await world.after(0);
+    const { publicKey: public_key } = newKeyPair();
+    expect(await refusal({ public_key })).toBeUndefined();
+    await world.after(0);
+    const pod = world.driver.pods.get(`${earlier}-1`);
+    expect(pod?.updates.at(-1)?.authorizedKeys).toContainEqual(public_key.trim());
+  });
+
   test("X-09 plain processes are one trust domain: users other than administrators are refused", async () => {
     world.driver.isolation = "processes";
     expect(await refusal({}, world.bob)).toMatchObject({

@@ -1,5 +1,4 @@
 /** `gpu-dev reserve`: creates a reservation and, unless told otherwise, waits until ssh works. */
-import { randomUUID } from "node:crypto";
 import { exactDuration } from "../../api/duration.ts";
 import { EXIT } from "../../api/errors.ts";
 import type { CreateReservation, Reservation } from "../../api/reservations.ts";
@@ -11,6 +10,7 @@ import type { Context } from "../context.ts";
 import { chooseDisk } from "../disks/choose.ts";
 import { CliError, UsageError } from "../errors.ts";
 import { allPages } from "../http/all-pages.ts";
+import { idempotencyKey } from "../http/idempotency-key.ts";
 import { showBuild } from "../images/build-log.ts";
 import { imageOptions } from "../images/options.ts";
 import { imageOf } from "../images/wish.ts";
@@ -21,7 +21,7 @@ import type { Output } from "../output/output.ts";
 import { gpus, label, sshAlias } from "../output/reservation.ts";
 import { wallClock } from "../output/time.ts";
 import { shellWord } from "../shell-word.ts";
-import { registerKey } from "../ssh/keys.ts";
+import { ownPublicKey } from "../ssh/keys.ts";
 import { refreshSshFiles } from "../ssh/ssh-files.ts";
 import { isIncluded } from "../ssh/ssh-include.ts";
 import { ring, runWhenActive } from "../watching/notify.ts";
@@ -135,13 +135,13 @@ export const command = defineCommand({
         "Leave one of them out.",
       );
     const wish = await complete(ctx, given);
-    const body = { ...(await requestOf(wish, ctx)), ...(await imageOf(ctx, wish, wish.dryRun)) };
-    if (wish !== given) ctx.say(`The same without questions:\n  ${lineOf(ctx, wish, body)}`);
-    if (given.dryRun) return dryRun(ctx, body);
+    const asked = { ...(await requestOf(wish, ctx)), ...(await imageOf(ctx, wish, wish.dryRun)) };
+    if (wish !== given) ctx.say(`The same without questions:\n  ${lineOf(ctx, wish, asked)}`);
+    const body = { ...asked, public_key: await ownPublicKey(ctx) };
+    if (given.dryRun) return describeForecast(await ctx.api().planReservation({ body }), ctx.clock.now());
     const interrupt = ctx.watchInterrupt();
     try {
-      await registerKey(ctx);
-      const created = await ctx.api().createReservation({ body, idempotencyKey: randomUUID() });
+      const created = await ctx.api().createReservation({ body, idempotencyKey: idempotencyKey() });
       ctx.say(
         `Reserved ${gpus(created)} for ${exactDuration(created.duration_s)}${startWords(ctx, created)} as ${created.name ?? created.id}`,
       );
@@ -178,12 +178,6 @@ async function complete(ctx: Context, given: Given): Promise<Given> {
 function lineOf(ctx: Context, wish: Given, { disk }: CreateReservation): string {
   const line = commandLine("reserve", options, { ...wish, disk: disk === null ? "none" : disk }, DURATIONS);
   return ctx.global.context === undefined ? line : `${line} --context ${shellWord(ctx.global.context)}`;
-}
-
-/** What would happen, as the server says; it asks for the same things as reserving does. */
-async function dryRun(ctx: Context, body: CreateReservation): Promise<Output> {
-  await registerKey(ctx);
-  return describeForecast(await ctx.api().planReservation({ body }), ctx.clock.now());
 }
 
 /** The request body. Throws UsageError for a missing type (C-18). */

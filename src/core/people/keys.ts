@@ -30,7 +30,8 @@ export async function registerKey(
   return answer;
 }
 
-async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
+/** The same as a part of `tx`. */
+export async function addKey(tx: Tx, caller: Caller, given: PublicKey): Promise<Key> {
   const { type, line, fingerprint, comment } = given;
   const id = newId();
   const row = { id, user_id: caller.id, type, fingerprint, public_key: line, comment, created_at: tx.at };

@@ -7,7 +7,6 @@ import { Problem } from "../../../src/api/errors.ts";
 import type { GpuType } from "../../../src/api/inventory.ts";
 import type { Reservation } from "../../../src/api/reservations.ts";
 import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
-import type { Key } from "../../../src/api/schemas.ts";
 
 interface Request {
   readonly route: RouteName;
@@ -90,18 +89,8 @@ const response = (status: number, text: string, type: string): Awaited<ReturnTyp
 
 export const page = <T>(...items: T[]): { items: T[]; next_cursor: null } => ({ items, next_cursor: null });
 
-/** The server's answer to the key that a command registers first. */
-export const registeredKey: Key = {
-  id: "k",
-  type: "ssh-ed25519",
-  fingerprint: "SHA256:x",
-  comment: "",
-  created_at: "2026-01-01T11:00:00.000Z",
-};
-
 /** What a server without anything answers to `reserve`. */
 export const reserving: Handlers = {
-  createKey: () => registeredKey,
   createReservation: () => queued(),
   listReservations: () => page(),
   getDeployment: () => ({ id: "d", version: "1.0.0", min_cli: "0.1.0", domain: "gpu-dev.internal" }),

@@ -1,10 +1,10 @@
 /** `gpu-dev admin teams`: users who share quotas. */
-import { randomUUID } from "node:crypto";
 import type { Client } from "../../../api/client.ts";
 import type { Team } from "../../../api/quotas.ts";
 import { defineCommand } from "../../command.ts";
 import { UsageError } from "../../errors.ts";
 import { allPages } from "../../http/all-pages.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import { name } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { ago } from "../../output/time.ts";
@@ -50,7 +50,7 @@ function change(
 ): Promise<Team> {
   switch (action) {
     case "create":
-      return api.createTeam({ body: { name: name(given("team", team)) }, idempotencyKey: randomUUID() });
+      return api.createTeam({ body: { name: name(given("team", team)) }, idempotencyKey: idempotencyKey() });
     case "delete":
       return api.deleteTeam({ params: { team: given("team", team) } });
     case "add":

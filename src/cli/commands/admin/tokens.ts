@@ -1,10 +1,10 @@
 /** `gpu-dev admin tokens`: the tokens of a user. */
-import { randomUUID } from "node:crypto";
 import type { User } from "../../../api/accounts.ts";
 import { defineCommand, type Values } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
 import { allPages } from "../../http/all-pages.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import { choice, flag } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { secretOutput, tokenTable } from "../../output/token.ts";
@@ -82,7 +82,7 @@ async function create(
       ...(scope === undefined ? {} : { scope }),
       ...(expires === undefined ? {} : { expires_in_s: expires }),
     },
-    idempotencyKey: randomUUID(),
+    idempotencyKey: idempotencyKey(),
   });
   return secretOutput(ctx, issued);
 }

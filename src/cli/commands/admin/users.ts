@@ -1,11 +1,11 @@
 /** `gpu-dev admin users`: who may use the server, and as what. */
-import { randomUUID } from "node:crypto";
 import type { PatchUser, User } from "../../../api/accounts.ts";
 import { userNameFault } from "../../../api/names.ts";
 import { defineCommand, type Values } from "../../command.ts";
 import type { Context } from "../../context.ts";
 import { Declined, UsageError } from "../../errors.ts";
 import { allPages } from "../../http/all-pages.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import { choice, flag } from "../../options.ts";
 import { toned } from "../../output/cell.ts";
 import type { Cell, Output } from "../../output/output.ts";
@@ -81,7 +81,7 @@ async function create(ctx: Context, name: string, { role, expires }: Given): Pro
       ...(role === undefined ? {} : { role }),
       ...(expires === undefined ? {} : { token_expires_in_s: expires }),
     },
-    idempotencyKey: randomUUID(),
+    idempotencyKey: idempotencyKey(),
   });
   ctx.say(`Added ${name}, a${created.user.role === "admin" ? "n administrator" : " user"}.`);
   return secretOutput(ctx, created.token, created);

@@ -1,10 +1,10 @@
 /** `gpu-dev disk clone`: a second disk with the same on it. */
-import { randomUUID } from "node:crypto";
 import { defineCommand } from "../../command.ts";
 import { findDisk } from "../../disks/find.ts";
 import { finish, WAITING, waiting } from "../../disks/operation.ts";
 import { diskArgument, size } from "../../disks/options.ts";
 import { showNew } from "../../disks/show-new.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import { name as checkName, parsed } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 
@@ -21,7 +21,7 @@ export const command = defineCommand({
     const begun = await ctx.api().cloneDisk({
       params: { id: disk.id },
       body: { name, ...(size_bytes === undefined ? {} : { size_bytes }) },
-      idempotencyKey: randomUUID(),
+      idempotencyKey: idempotencyKey(),
     });
     return showNew(ctx, await finish(ctx, begun, name, given));
   },

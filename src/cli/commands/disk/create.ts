@@ -1,9 +1,9 @@
 /** `gpu-dev disk create`: a disk of the caller's. */
-import { randomUUID } from "node:crypto";
 import { defineCommand } from "../../command.ts";
 import { finish, WAITING, waiting } from "../../disks/operation.ts";
 import { size, snapshots } from "../../disks/options.ts";
 import { showNew } from "../../disks/show-new.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import { name as checkName, parsed } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 
@@ -43,7 +43,7 @@ export const command = defineCommand({
       ...(node === undefined ? {} : { node }),
       ...schedule,
     };
-    const begun = await ctx.api().createDisk({ body, idempotencyKey: randomUUID() });
+    const begun = await ctx.api().createDisk({ body, idempotencyKey: idempotencyKey() });
     return showNew(ctx, await finish(ctx, begun, name, given));
   },
 });

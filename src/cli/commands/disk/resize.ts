@@ -1,10 +1,10 @@
 /** `gpu-dev disk resize`: another size. */
-import { randomUUID } from "node:crypto";
 import { defineCommand } from "../../command.ts";
 import { findDisk } from "../../disks/find.ts";
 import { finish, WAITING, waiting } from "../../disks/operation.ts";
 import { diskArgument, size } from "../../disks/options.ts";
 import { showNew } from "../../disks/show-new.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import type { Output } from "../../output/output.ts";
 
 export const command = defineCommand({
@@ -18,7 +18,7 @@ export const command = defineCommand({
     const begun = await ctx.api().resizeDisk({
       params: { id: disk.id },
       body: { size_bytes },
-      idempotencyKey: randomUUID(),
+      idempotencyKey: idempotencyKey(),
     });
     return showNew(ctx, await finish(ctx, begun, disk.name, wait));
   },

@@ -1,5 +1,4 @@
 /** `gpu-dev disk restore`: brings a snapshot back. */
-import { randomUUID } from "node:crypto";
 import type { Disk, Snapshot } from "../../../api/disks.ts";
 import { id8 } from "../../../api/names.ts";
 import { defineCommand } from "../../command.ts";
@@ -9,6 +8,7 @@ import { finish, WAITING, waiting } from "../../disks/operation.ts";
 import { diskArgument } from "../../disks/options.ts";
 import { showNew } from "../../disks/show-new.ts";
 import { Declined, UsageError } from "../../errors.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import { flag, name, parsed, text } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 
@@ -43,7 +43,7 @@ export const command = defineCommand({
     const begun = await ctx.api().restoreDisk({
       params: { id: disk.id },
       body: { snapshot: snapshot.id, ...(as === undefined ? {} : { as }) },
-      idempotencyKey: randomUUID(),
+      idempotencyKey: idempotencyKey(),
     });
     const ended = await finish(ctx, begun, as ?? disk.name, given);
     if (ended.kept_snapshot_id) ctx.say(kept(disk, ended.kept_snapshot_id));

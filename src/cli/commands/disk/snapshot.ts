@@ -1,9 +1,9 @@
 /** `gpu-dev disk snapshot`: keeps what is on a disk now. */
-import { randomUUID } from "node:crypto";
 import { defineCommand } from "../../command.ts";
 import { findDisk } from "../../disks/find.ts";
 import { describeOperation, finish, WAITING, waiting } from "../../disks/operation.ts";
 import { diskArgument } from "../../disks/options.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import { text } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 
@@ -19,7 +19,7 @@ export const command = defineCommand({
     const begun = await ctx.api().createSnapshot({
       params: { id: disk.id },
       body: note === undefined ? {} : { note },
-      idempotencyKey: randomUUID(),
+      idempotencyKey: idempotencyKey(),
     });
     return describeOperation(await finish(ctx, begun, disk.name, given));
   },

@@ -1,8 +1,8 @@
 /** `gpu-dev keys add`: registers another ssh key, such as the one of another machine. */
-import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { defineCommand } from "../../command.ts";
 import { UsageError } from "../../errors.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import type { Output } from "../../output/output.ts";
 
 export const command = defineCommand({
@@ -16,7 +16,7 @@ export const command = defineCommand({
     const text = (await readFile(file, "utf8")).trim();
     if (text.includes("PRIVATE KEY"))
       throw new UsageError(`${file} is a private key, which is for nobody else`, `Give ${file}.pub.`);
-    const key = await ctx.api().createKey({ body: { public_key: text }, idempotencyKey: randomUUID() });
+    const key = await ctx.api().createKey({ body: { public_key: text }, idempotencyKey: idempotencyKey() });
     return { json: key, rows: [[key.fingerprint, key.type, key.comment]] };
   },
 });

@@ -1,8 +1,8 @@
 /** `gpu-dev token create`: another token of the caller, for a script or a machine. */
-import { randomUUID } from "node:crypto";
 import { defineCommand } from "../../command.ts";
 import { UsageError } from "../../errors.ts";
 import { findReservation } from "../../find.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import { text } from "../../options.ts";
 import type { Output } from "../../output/output.ts";
 import { secretOutput } from "../../output/token.ts";
@@ -44,7 +44,7 @@ export const command = defineCommand({
         ...(one ? { scope: "reservation", reservation_id: one.id } : scope === undefined ? {} : { scope }),
         ...(expires === undefined ? {} : { expires_in_s: expires }),
       },
-      idempotencyKey: randomUUID(),
+      idempotencyKey: idempotencyKey(),
     });
     return secretOutput(ctx, issued);
   },

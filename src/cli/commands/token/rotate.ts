@@ -1,9 +1,9 @@
 /** `gpu-dev token rotate`: a new token in place of one that has been in use for long. */
-import { randomUUID } from "node:crypto";
 import type { Token } from "../../../api/accounts.ts";
 import { Problem } from "../../../api/errors.ts";
 import { defineCommand } from "../../command.ts";
 import { allPages } from "../../http/all-pages.ts";
+import { idempotencyKey } from "../../http/idempotency-key.ts";
 import type { Output } from "../../output/output.ts";
 import { secretOutput } from "../../output/token.ts";
 import { findToken } from "../../people/find.ts";
@@ -29,7 +29,7 @@ export const command = defineCommand({
   async run([word], _options, ctx): Promise<Output> {
     const { items: tokens } = await allPages((query) => ctx.api().listTokens({ query }));
     const { id, label } = word === undefined ? currentOf(tokens) : findToken(tokens, word);
-    const issued = await ctx.api().rotateToken({ params: { id }, idempotencyKey: randomUUID() });
+    const issued = await ctx.api().rotateToken({ params: { id }, idempotencyKey: idempotencyKey() });
     ctx.say(`The old token ${label} is good for 10 more minutes.`);
     return secretOutput(ctx, issued);
   },
