@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/reservations.ts";
 import { Declined } from "../../src/cli/errors.ts";
+import { runProgram } from "../../src/cli/run-program.ts";
 import { gpuType, type Handlers, page, queued, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
@@ -108,6 +111,24 @@ test("A-08 each request to reserve has a name of its own", async () => {
   const keys = created.map(({ headers }) => headers["idempotency-key"] ?? "");
   expect(new Set(keys).size).toBe(50);
   for (const key of keys) expect(key).toMatch(/^[\x21-\x7e]{16,255}$/);
+});
+
+test("C-25 what starts at once is told to ssh beside the others, which are asked for while it starts", async () => {
+  const other = reservation({ id: "zbcdefghijklmnopqrst", name: "other", ssh_host: "zz.gpu-dev.internal" });
+  const world = createWorld({
+    handlers: { ...going(preparing(), reservation()), listReservations: () => page(preparing(), other) },
+    runProgram: async (command, ...rest) =>
+      command === "ssh" ? { code: 0, stdout: "", stderr: "" } : runProgram(command, ...rest),
+  });
+  expect((await world.gpuDev(RESERVE)).code).toBe(0);
+  const routes = world.server.requests.map(({ route }) => route);
+  expect(routes.indexOf("listReservations")).toBeLessThan(routes.lastIndexOf("getReservation"));
+  expect(routes.filter((route) => route === "listReservations")).toHaveLength(1);
+  const config = readFileSync(join(world.home, "gd", "ssh_config"), "utf8");
+  expect(config).toContain("Host gpu-dev-abcdefgh hello\n");
+  expect(config).toContain("Host gpu-dev-zbcdefgh other\n");
+  expect((await world.gpuDev("connect hello -- true")).code).toBe(0);
+  expect(world.server.requests).toHaveLength(routes.length);
 });
 
 test("C-14 each phase is one line without a terminal", async () => {

@@ -22,7 +22,7 @@ import { gpus, label, sshAlias } from "../output/reservation.ts";
 import { wallClock } from "../output/time.ts";
 import { shellWord } from "../shell-word.ts";
 import { ownPublicKey } from "../ssh/keys.ts";
-import { refreshSshFiles } from "../ssh/ssh-files.ts";
+import { refreshSshFiles, updateSshFiles } from "../ssh/ssh-files.ts";
 import { isIncluded } from "../ssh/ssh-include.ts";
 import { ring, runWhenActive } from "../watching/notify.ts";
 import { waitUntilActive } from "../watching/wait.ts";
@@ -245,6 +245,8 @@ async function follow(
   signal: AbortSignal,
 ): Promise<Output> {
   const timeoutS = given.timeout ?? DEFAULT_TIMEOUT_S;
+  // While the pod starts there is time for what ssh is to know; a list that was asked for before the queue is old after it.
+  const refreshed = created.state === "preparing" ? refreshSshFiles(ctx) : undefined;
   let active: Reservation;
   const over = new AbortController();
   const lines = Boolean(created.build_id);
@@ -258,11 +260,11 @@ async function follow(
   } finally {
     over.abort();
   }
+  await (refreshed ? refreshed.then(() => updateSshFiles(ctx, active)) : refreshSshFiles(ctx));
   return welcome(ctx, active, given);
 }
 
 async function welcome(ctx: Context, active: Reservation, { bell, exec }: Given): Promise<Output> {
-  await refreshSshFiles(ctx);
   const plain = (await isIncluded(ctx)) ? " or" : "; after `gpu-dev ssh-config install` also with";
   ctx.say(`Ready. Get in with \`gpu-dev connect ${label(active)}\`${plain} \`ssh ${sshAlias(active)}\``);
   if (bell) ring(ctx);

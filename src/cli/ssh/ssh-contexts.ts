@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findEndpoint, readCredentials } from "../../api/home.ts";
+import { whileLocked, writeOwnFile } from "../../tunnel/own-file.ts";
 import type { SshContext } from "../../tunnel/ssh-config.ts";
 import type { Context } from "../context.ts";
 
@@ -27,16 +28,21 @@ export function readSshContexts(stateDir: string): KnownSshContext[] {
   }
 }
 
-/** Puts `changed` in the place of what was known of its server, and answers all servers that are still known, the current one first. */
-export async function keepSshContext(ctx: Context, changed?: KnownSshContext): Promise<SshContext[]> {
+/** What becomes of the reservations that ssh knows of one server. */
+interface Change extends Omit<SshContext, "entries"> {
+  readonly entries: (known: readonly KnownEntry[]) => readonly KnownEntry[];
+}
+
+/** Makes `change` of what was known of its server, and answers all servers that are still known, the current one first. */
+export async function keepSshContext(ctx: Context, change?: Change): Promise<SshContext[]> {
   const { stateDir } = ctx.home;
-  const { whileLocked, writeOwnFile } = await import("../../tunnel/own-file.ts");
-  return await whileLocked(file(stateDir), async () => {
-    const others = readSshContexts(stateDir).filter(({ context }) => context !== changed?.context);
-    const contexts = [...(changed ? [changed] : []), ...others].filter(({ context }) =>
-      isKnown(ctx, context),
-    );
-    await writeOwnFile(file(stateDir), JSON.stringify({ contexts }));
+  return await whileLocked(file(stateDir), () => {
+    const known = readSshContexts(stateDir);
+    const others = known.filter(({ context }) => context !== change?.context);
+    const before = known.find(({ context }) => context === change?.context)?.entries ?? [];
+    const changed = change ? [{ ...change, entries: change.entries(before) }] : [];
+    const contexts = [...changed, ...others].filter(({ context }) => isKnown(ctx, context));
+    writeOwnFile(file(stateDir), JSON.stringify({ contexts }));
     const current = currentContext(ctx);
     return contexts.toSorted((a, b) => Number(b.context === current) - Number(a.context === current));
   });

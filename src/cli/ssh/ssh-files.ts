@@ -16,16 +16,23 @@ export const sshConfigFile = (stateDir: string): string => join(stateDir, "ssh_c
  * Writes ssh_config, known_hosts and the completion cache for the live reservations, which are asked for when they are not
  * given. The command's own work is done by then: a failure is only told.
  */
-export async function refreshSshFiles(ctx: Context, given?: readonly Reservation[]): Promise<void> {
-  try {
+export const refreshSshFiles = (ctx: Context, given?: readonly Reservation[]): Promise<void> =>
+  orTold(ctx, async () => {
     const live = given ?? (await ctx.api().listReservations({ query: { limit: "500" } })).items;
     if (nothingToWrite(ctx, live)) return;
     // ssh takes the first block of a name: your own comes before one that is shared with you.
-    await writeSsh(
-      ctx,
-      live.toSorted((a, b) => rank(a) - rank(b)),
-    );
+    const inOrder = live.toSorted((a, b) => rank(a) - rank(b));
+    await writeSsh(ctx, inOrder, () => []);
     rememberNames(ctx, { reservations: live.map((r) => r.name ?? r.id) });
+  });
+
+/** Brings what ssh knows of `reservation` up to date, without asking the server for the others. */
+export const updateSshFiles = (ctx: Context, reservation: Reservation): Promise<void> =>
+  orTold(ctx, () => writeSsh(ctx, [reservation], (known) => known.filter(({ id }) => id !== reservation.id)));
+
+async function orTold(ctx: Context, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
   } catch (error) {
     const words = fileTrouble(error)?.message ?? (error instanceof Error ? error.message : error);
     ctx.say(`The ssh configuration could not be brought up to date: ${words}`);
@@ -48,14 +55,20 @@ function nothingToWrite(ctx: Context, live: readonly Reservation[]): boolean {
   return known?.entries.length === 0 && existsSync(sshConfigFile(stateDir));
 }
 
-async function writeSsh(ctx: Context, live: readonly Reservation[]): Promise<void> {
+/** Of what was known of this server, what `kept` says stays, behind these. */
+async function writeSsh(
+  ctx: Context,
+  live: readonly Reservation[],
+  kept: (known: readonly KnownEntry[]) => readonly KnownEntry[],
+): Promise<void> {
   const all = live.flatMap(entriesOf);
-  const entries = all.filter(isReadable);
+  const readable = all.filter(isReadable);
   for (const { id } of all.filter((entry) => !isReadable(entry)))
     ctx.say(
       `ssh is not told of the reservation ${JSON.stringify(id)}: its words must not stand in a configuration`,
     );
   const domain = await domainOf(ctx, live);
+  const entries = (known: readonly KnownEntry[]) => [...readable, ...kept(known)];
   await writeAll(ctx, await keepSshContext(ctx, { context: ctx.endpoint().context, domain, entries }));
 }
 
