@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
@@ -202,6 +202,15 @@ test("C-22 plain ssh is named as a way in once the user's configuration knows it
   expect((await world.gpuDev(RESERVE)).stderr).toContain(
     "Get in with `gpu-dev connect hello` or `ssh gpu-dev-abcdefgh`",
   );
+});
+
+test("a user's ssh configuration that cannot be read does not keep reserve from its answer", async () => {
+  const world = createWorld({ handlers: going(queued(), reservation()) });
+  mkdirSync(join(world.home, ".ssh", "config"), { recursive: true });
+  expect(await world.gpuDev(RESERVE)).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("after `gpu-dev ssh-config install`"),
+  });
 });
 
 test("--no-queue with nothing free is exit 6", async () => {

@@ -79,7 +79,7 @@ async function change(
 ): Promise<Output> {
   if (install) await agreeToLine(ctx, yes, file, line);
   // Last: a zsh knows its completions only once its own set-up is done.
-  const changed = install ? await addLine(file, line, "last") : await removeLine(file, line);
+  const changed = install ? addLine(file, line, "last") : removeLine(file, line);
   const [done, nothing] = install ? ["Added to", "has it already"] : ["Taken out of", "has no line of ours"];
   ctx.say(changed ? `${done} ${file}; a new shell reads it` : `${file} ${nothing}`);
   return { json: { file, line, changed }, rows: [] };

@@ -265,7 +265,7 @@ async function follow(
 }
 
 async function welcome(ctx: Context, active: Reservation, { bell, exec }: Given): Promise<Output> {
-  const plain = (await isIncluded(ctx)) ? " or" : "; after `gpu-dev ssh-config install` also with";
+  const plain = isIncluded(ctx) ? " or" : "; after `gpu-dev ssh-config install` also with";
   ctx.say(`Ready. Get in with \`gpu-dev connect ${label(active)}\`${plain} \`ssh ${sshAlias(active)}\``);
   if (bell) ring(ctx);
   const exit = exec === undefined ? EXIT.ok : await runWhenActive(ctx, exec, active);

@@ -70,7 +70,7 @@ export async function checkSshConfig(ctx: Context): Promise<Finding> {
   const missing = (await proxyWords(own)).find((word) => !existsSync(word));
   if (missing !== undefined)
     return failure("ssh-config", `it names ${missing}, which is gone`, "`gpu-dev list` writes it anew.");
-  if (await isIncluded(ctx)) return ok("ssh-config", `included by ${file}`);
+  if (isIncluded(ctx)) return ok("ssh-config", `included by ${file}`);
   return warning(
     "ssh-config",
     `${file} does not include it: plain ssh, scp and editors do not know your reservations`,

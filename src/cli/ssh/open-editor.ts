@@ -3,11 +3,9 @@ import { EXIT } from "../../api/errors.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { scriptCall } from "../platforms.ts";
-import { hasLine } from "./foreign-file.ts";
 import { explainFailure, runOpenSsh } from "./openssh.ts";
 import type { Target } from "./reach.ts";
-import { sshConfigFile } from "./ssh-files.ts";
-import { includeLine, userSshConfig } from "./ssh-include.ts";
+import { isIncluded, userSshConfig } from "./ssh-include.ts";
 
 const EDITORS = { code: "VS Code", cursor: "Cursor" } as const;
 
@@ -17,7 +15,7 @@ export async function openEditor(
   program: keyof typeof EDITORS,
   target: Target,
 ): Promise<number> {
-  await checkIncluded(ctx);
+  checkIncluded(ctx);
   const { code, stdout, stderr } = await runOpenSsh(ctx, "ssh", [target.alias, "--", "pwd"], "capture");
   if (code !== 0) {
     ctx.say(stderr.trim());
@@ -41,13 +39,12 @@ export async function openEditor(
 }
 
 /** Editors read the user's own ssh configuration. */
-async function checkIncluded({ homedir, home }: Context): Promise<void> {
-  const file = userSshConfig(homedir);
-  if (await hasLine(file, includeLine(homedir, sshConfigFile(home.stateDir)))) return;
+function checkIncluded(ctx: Context): void {
+  if (isIncluded(ctx)) return;
   throw new CliError(
     "not_included",
     EXIT.conflict,
-    `Editors do not know your reservations yet: ${file} does not include our file`,
+    `Editors do not know your reservations yet: ${userSshConfig(ctx.homedir)} does not include our file`,
     {
       hint: "`gpu-dev ssh-config install` adds the one line.",
     },

@@ -21,8 +21,14 @@ export function includeLine(homedir: string, file: string, platform = process.pl
 }
 
 /** Whether plain ssh knows the reservations, by the user's own configuration. */
-export const isIncluded = ({ home, homedir }: Context): Promise<boolean> =>
-  hasLine(userSshConfig(homedir), includeLine(homedir, sshConfigFile(home.stateDir)));
+export function isIncluded({ home, homedir }: Context): boolean {
+  try {
+    return hasLine(userSshConfig(homedir), includeLine(homedir, sshConfigFile(home.stateDir)));
+  } catch {
+    // What cannot be read tells ssh nothing either; `ssh-config install` says what is the matter.
+    return false;
+  }
+}
 
 /** What `ssh-config install` and `remove` share. */
 export const includeOptions = {

@@ -25,12 +25,12 @@ export const command = defineCommand({
     const file = includedBy(ctx, given);
     const line = includeLine(ctx.homedir, sshConfigFile(ctx.home.stateDir));
     if (dryRun) {
-      const added = !(await hasLine(file, line));
+      const added = !hasLine(file, line);
       ctx.say(added ? `Would be added as the first line of ${file}` : `${file} has it already`);
       return { json: { file, line, added }, rows: [[line]] };
     }
     await agreeToLine(ctx, yes, file, line);
-    const added = await addLine(file, line, "first");
+    const added = addLine(file, line, "first");
     await refreshSshFiles(ctx);
     ctx.say(added ? `Added to ${file}` : `${file} has it already`);
     return { json: { file, line, added }, rows: [[line]] };

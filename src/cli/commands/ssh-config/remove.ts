@@ -11,7 +11,7 @@ export const command = defineCommand({
   async run(_args, { file: given, dryRun }, ctx): Promise<Output> {
     const file = includedBy(ctx, given);
     const line = includeLine(ctx.homedir, sshConfigFile(ctx.home.stateDir));
-    const removed = dryRun ? await hasLine(file, line) : await removeLine(file, line);
+    const removed = dryRun ? hasLine(file, line) : removeLine(file, line);
     if (dryRun && removed) ctx.say(`Would be taken out of ${file}`);
     return {
       json: { file, line, removed },
