@@ -20,9 +20,10 @@ export async function openSealKey(options: Options, stored: Stored, logger: Logg
   const path = secretsKeyFile ?? join(dataDir, "secrets.key");
   const isNew = forgetSecrets || (await sealKeyOf(stored)) === undefined;
   const make = isNew && secretsKeyFile === undefined ? makeKey : refuseMissing;
+  if (forgetSecrets && make === makeKey) await removeUnlessKey(path);
   const key = (await readKey(path)) ?? (await make(path));
-  if (key.length !== SEAL_KEY_BYTES)
-    throw new StartError(`${path} holds no key of ${SEAL_KEY_BYTES} bytes in base64: ${WAYS_OUT}`);
+  if (!isKey(key))
+    throw new StartError(`${path} holds no key of ${SEAL_KEY_BYTES} bytes in base64: ${WAYS_OUT}; ${FIRST}`);
   const fingerprint = fingerprintOf(key);
   if (forgetSecrets) await forget(stored, fingerprint, logger);
   else if (!(await useSealKey(stored, fingerprint)))
@@ -35,16 +36,23 @@ export async function openSealKey(options: Options, stored: Stored, logger: Logg
 const WAYS_OUT =
   "bring that back from a backup, or have it from another server of this database (secrets_key_file names the file); if it is lost, start once " +
   "with --forget-secrets, and all users log in to their registries again";
+const FIRST = "a first one is made with: openssl rand -base64 32";
+
+const isKey = (bytes: Buffer): boolean => bytes.length === SEAL_KEY_BYTES;
 
 function refuseMissing(path: string): never {
-  throw new StartError(
-    `the key for users' secrets is missing, ${path}: ${WAYS_OUT}; a first one is made with: openssl rand -base64 32`,
-  );
+  throw new StartError(`the key for users' secrets is missing, ${path}: ${WAYS_OUT}; ${FIRST}`);
 }
 
 async function forget(stored: Stored, fingerprint: string, logger: Logger): Promise<void> {
   const logins = await replaceSealKey(stored, fingerprint);
   logger.warn({ logins }, "logins for registries were forgotten, as --forget-secrets says");
+}
+
+/** What is no key opens nothing: whoever has the secrets forgotten need not remove it by hand as well. */
+async function removeUnlessKey(path: string): Promise<void> {
+  const found = await readKey(path);
+  if (found && !isKey(found)) await rm(path);
 }
 
 /** Undefined when there is none. */

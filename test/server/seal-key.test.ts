@@ -57,6 +57,19 @@ describe.each(engines)("on $engine", (engine) => {
     expect(await open(second)).toEqual(key);
   });
 
+  test("a file that holds no key is replaced then, too, but not one that the operator named", async () => {
+    const dataDir = directory();
+    const path = join(dataDir, "secrets.key");
+    const key = await open(dataDir);
+    writeFileSync(path, "");
+    await expect(open(dataDir)).rejects.toThrow(/holds no key.*--forget-secrets/);
+    const named = { secretsKeyFile: path, forgetSecrets: true };
+    await expect(open(dataDir, named)).rejects.toThrow(/holds no key.*openssl rand -base64 32/);
+    const fresh = await open(dataDir, { forgetSecrets: true });
+    expect(fresh).not.toEqual(key);
+    expect(await open(dataDir)).toEqual(fresh);
+  });
+
   test("a key that is lost is replaced when that is asked for, and what it sealed is forgotten", async () => {
     const dataDir = directory();
     const { core } = rig;
