@@ -148,6 +148,26 @@ describe.each(engines)("disks on hosts, $engine", ({ create }) => {
     });
   });
 
+  test("who wants a disk of one host and a label that only another one has is refused at once", async () => {
+    const zones = { box1: "a", box2: "b" };
+    world.driver.nodes = world.driver.nodes.map((node) => ({
+      ...node,
+      labels: { zone: zones[node.node as keyof typeof zones] },
+    }));
+    await syncCapacity(world.core);
+    await make("work", "box2");
+    await expect(world.reserve({ disk: "work", node_labels: { zone: "a" } })).rejects.toMatchObject({
+      code: "impossible_request",
+      message: "disk work is on node box2, which does not have zone=a, and a disk does not move",
+      hint: "reserve without it, or make one there: gpu-dev disk create NAME --node box1",
+    });
+    expect(await world.show(await world.reserve({ disk: "work", node_labels: { zone: "b" } }))).toMatchObject(
+      {
+        node: "box2",
+      },
+    );
+  });
+
   test("D-02 a disk that no node can have, since it was made under another driver, is refused at once, in words", async () => {
     const id = await make("work");
     await world.core.store.write(({ db }) =>

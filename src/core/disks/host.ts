@@ -2,13 +2,16 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Problem } from "../../api/errors.ts";
 import { nearest } from "../../api/nearest.ts";
+import { hasLabels, labelWords } from "../../api/node-labels.ts";
 import type { DiskEngine } from "../../drivers/disks.ts";
 import { DriverError } from "../../drivers/driver.ts";
 import { listCapacity } from "../../store/capacity.ts";
 import { listCordons } from "../../store/cordons.ts";
 import type { DiskRow } from "../../store/disk-tables.ts";
+import type { CapacityRow } from "../../store/gpu-tables.ts";
 import type { Db, ReservationRow } from "../../store/tables.ts";
 import type { Core } from "../core.ts";
+import { labelsOf } from "../gpus/labels.ts";
 import { wordsOf } from "../pods/pod.ts";
 
 /** Who creates a disk is waiting: longer for the best of several hosts than to hear that the only one is away. */
@@ -87,23 +90,33 @@ export async function requireNode(
   core: Core,
   db: Db,
   { name, host }: DiskRow,
-  { gpu_type, places, gpu_count }: Pick<ReservationRow, "gpu_type" | "places" | "gpu_count">,
+  {
+    gpu_type,
+    places,
+    gpu_count,
+    node_labels,
+  }: Pick<ReservationRow, "gpu_type" | "places" | "gpu_count" | "node_labels">,
 ): Promise<void> {
   requireEngine(core, { name, host });
   if (host === null) return;
+  const wanted = labelsOf(node_labels);
+  const suits = (offer: CapacityRow): boolean =>
+    offer.places >= places && hasLabels(labelsOf(offer.labels), wanted);
   const offers = await listCapacity(db, gpu_type);
-  const most = Math.max(0, ...offers.filter((offer) => offer.host === host).map((offer) => offer.places));
-  if (most >= places) return;
-  const has = most === 0 ? `no ${gpu_type}` : `only ${most} ${gpu_type}, not ${gpu_count}`;
-  const others = [...new Set(offers.filter((offer) => offer.host !== host).map((offer) => offer.node))];
+  const there = offers.filter((offer) => offer.host === host);
+  if (there.some(suits)) return;
+  const most = Math.max(0, ...there.map((offer) => offer.places));
+  const less = most === 0 ? `has no ${gpu_type}` : `has only ${most} ${gpu_type}, not ${gpu_count}`;
+  const lacks = most < places ? less : `does not have ${labelWords(wanted)}`;
+  const other = offers.find((offer) => offer.host !== host && suits(offer));
   throw new Problem(
     "impossible_request",
-    `disk ${name} is on node ${host}, which has ${has}, and a disk does not move`,
+    `disk ${name} is on node ${host}, which ${lacks}, and a disk does not move`,
     {
       hint:
-        others.length === 0
+        other === undefined
           ? "reserve without the disk, or what that node has: gpu-dev admin nodes"
-          : `reserve without it, or make one there: gpu-dev disk create NAME --node ${others[0]}`,
+          : `reserve without it, or make one there: gpu-dev disk create NAME --node ${other.node}`,
     },
   );
 }

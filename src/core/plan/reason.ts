@@ -31,10 +31,10 @@ export function reasonOf(plan: Plan, id: string, what: string): string {
 function whyNever(request: PlanRequest, hosts: readonly Host[]): string {
   const able = hosts.filter(({ node }) => node.open && node.places >= request.places && suits(node, request));
   if (able.length >= request.nodes) return "what holds it has no known end";
+  const labels = request.labels && labelWords(request.labels);
   if (request.host !== undefined)
-    return `its disk is on node ${request.host}, which is away, takes nothing new, or has too few of them`;
-  const which = request.labels === undefined ? "" : ` and have ${labelWords(request.labels)}`;
-  return `too few nodes that could hold it${which} are open`;
+    return `its disk is on node ${request.host}, which is away, takes nothing new, or has too few of them${labels ? ` with ${labels}` : ""}`;
+  return `too few nodes that could hold it${labels ? ` and have ${labels}` : ""} are open`;
 }
 
 const where = ({ hosts }: Booking): string =>
