@@ -157,7 +157,7 @@ function driverAnswers({ driver }: Core): Promise<unknown> {
 function readiness({ core, roles }: OpenCore, presence: Presence, logger: Logger) {
   const drives = roles.has("api") || roles.has("worker");
   const checks: Checks = {
-    database: () => core.store.now(),
+    database: () => core.store.ping(),
     ...(drives ? { driver: () => driverAnswers(core) } : {}),
     presence: async () => presence.check(),
   };

@@ -25,8 +25,10 @@ export interface Tx {
 
 export interface Store {
   readonly engine: "sqlite" | "postgres";
-  /** The database's time; also the cheapest question to find out whether it answers. */
+  /** The database's time; of SQLite that is this process's, for which nothing is asked. */
   now(): Promise<Date>;
+  /** Reads a row, to find out whether the database answers. */
+  ping(): Promise<void>;
   /** All statements of `work` see one snapshot; `now` is the database's time. Run again, for a moment, if the connection breaks: it must only read. */
   read<T>(work: (db: Db, now: Date) => Promise<T>): Promise<T>;
   /** One transaction, run again (bounded) when the database undoes it because of others: no side effects in `work`. */
@@ -71,6 +73,9 @@ function storeOn(engine: Engine, clock: Clock | undefined): Store {
   return {
     engine: engine.name,
     now: () => answered(engine, "read", () => now(engine.reader)),
+    async ping() {
+      await answered(engine, "read", () => engine.reader.selectFrom("meta").select("key").limit(1).execute());
+    },
     read: (work) =>
       answered(engine, "read", () =>
         engine.reader

@@ -139,7 +139,7 @@ async function rigOn(
       limits,
       corsOrigins: () => rig.corsOrigins,
       ready: createReadiness({
-        checks: { database: () => on.store.now(), driver: () => on.driver.capacity() },
+        checks: { database: () => on.store.ping(), driver: () => on.driver.capacity() },
         timeoutMs: 3000,
         maxAgeMs: 1000,
         now: () => performance.now(),
