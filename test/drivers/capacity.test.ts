@@ -100,6 +100,23 @@ test("a pod whose GPUs do not tell in time is told without, and the answer that 
   await rm(pod, { recursive: true });
 });
 
+test("an nvidia-smi that hangs holds up nobody who has been told before, and what it says at last counts", async () => {
+  await standIn([H100(0)]);
+  const go = join(dir, "go");
+  const options = { dataDir: join(dir, "data"), smi: new Smi(nvidiaSmi), patienceMs: 1, simulate: [], log };
+  const hanging = new Capacity(options);
+  const places = async () => (await hanging.nodes()).map(({ gpuType, places }) => [gpuType, places]);
+  expect(await places()).toEqual([["h100", 1]]);
+  await writeFile(
+    nvidiaSmi,
+    `#!/bin/sh\nuntil [ -e ${go} ]; do sleep 0.05; done\necho '${H100(0)}\n${H100(1)}'\n`,
+  );
+  vi.advanceTimersByTime(20_000);
+  expect(await places()).toEqual([["h100", 1]]);
+  await writeFile(go, "");
+  await expect.poll(places).toEqual([["h100", 2]]);
+});
+
 test("a machine without nvidia-smi offers its processors, and simulated GPUs marked so", async () => {
   const common = { node: expect.stringMatching(/^[a-z0-9-]+$/), healthy: true };
   expect(await capacity([{ gpuType: "a100", count: 4 }]).nodes()).toEqual([

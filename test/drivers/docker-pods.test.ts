@@ -1,11 +1,7 @@
 /** What the containers of pods are, and what is left alone. */
 import { rm } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { routeTo } from "../../src/drivers/docker/address.ts";
-import { Engine } from "../../src/drivers/docker/engine.ts";
-import { requireFreeGpus } from "../../src/drivers/docker/gpu-guard.ts";
 import { DEFAULT_RULES } from "../../src/drivers/docker/images.ts";
-import type { Share } from "../../src/drivers/docker/share.ts";
 import { type Driver, DriverError, type PodSpec } from "../../src/drivers/driver.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
 import { newId, podSpec, untilRunning } from "./contract.ts";
@@ -105,28 +101,6 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     await driver.launch(second);
     expect(engine.devicesAsked().at(-1)?.devices).toEqual([UUIDS[0], UUIDS[1]]);
     await engine.docker("rm", foreign);
-  });
-
-  test("S-01 of two pods that are about to start with one GPU, at most one does, whichever looked first", async () => {
-    const client = new Engine(await routeTo({ kind: "unix", path: engine.socket }, undefined));
-    const words = ["--label", `gpu-dev.gpus=${UUIDS[2]}`, await engine.image("busybox"), "sleep", "1000"];
-    const create = () => engine.docker("create", ...words);
-    const share = { ids: UUIDS } as unknown as Share;
-    const looks = async (own: string) =>
-      requireFreeGpus(client, { spec: await newSpec(), share }, own, 60_000).catch((error: unknown) => error);
-    for (const [end, outcome] of [
-      ["start", DriverError],
-      ["rm", undefined],
-    ] as const) {
-      const [low = "", high = ""] = [await create(), await create()].toSorted();
-      expect(await looks(high)).toBeInstanceOf(DriverError);
-      // The other one may have looked when this one was not there yet.
-      const looking = looks(low);
-      await engine.docker(end, high);
-      expect((await looking)?.constructor).toBe(outcome);
-      await engine.docker("rm", "--force", low, ...(end === "start" ? [high] : []));
-    }
-    client.close();
   });
 
   test("L-14 who is root in a pod cannot keep it from ending by holding up what changes it", async () => {

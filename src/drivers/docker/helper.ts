@@ -1,5 +1,6 @@
 /** Short-lived containers of ours that are no pods: they fill the volume of the tools, and ask nvidia-smi. */
 import { randomUUID } from "node:crypto";
+import { DriverError } from "../driver.ts";
 import type { Engine } from "./engine.ts";
 import { unlessStatus } from "./engine.ts";
 import type { Ended } from "./exec.ts";
@@ -27,20 +28,25 @@ export async function runHelper(
   after?: (container: string) => Promise<void>,
 ): Promise<Ended> {
   const name = names.of(`helper-${randomUUID()}`);
+  const late = AbortSignal.timeout(LONGEST_MS);
   try {
     await engine.ask("POST", "/containers/create", { query: { name }, body: bodyOf(names, helper) });
     if (helper.files)
       await engine.ask("PUT", `/containers/${name}/archive`, { query: { path: "/" }, body: helper.files });
     await engine.ask("POST", `/containers/${name}/start`);
     const { StatusCode } = await engine.ask<{ StatusCode: number }>("POST", `/containers/${name}/wait`, {
-      signal: AbortSignal.timeout(LONGEST_MS),
-      patienceMs: LONGEST_MS,
+      signal: late,
+      patienceMs: 0,
     });
     // Not while it runs: of one that ends at that moment an engine may give nothing, as if it had said nothing.
     const query = { stdout: true, stderr: true };
     const said = await allSaid(await engine.open("GET", `/containers/${name}/logs`, { query }));
     if (StatusCode === 0) await after?.(name);
     return { code: StatusCode, ...said };
+  } catch (cause) {
+    throw late.aborted
+      ? new DriverError(`what ran there for the server did not end within ${LONGEST_MS / 1000} s`, { cause })
+      : cause;
   } finally {
     await unlessStatus(404, engine.ask("DELETE", `/containers/${name}`, { query: { force: true, v: true } }));
   }

@@ -74,6 +74,7 @@ export class DockerHost {
       smi,
       cpus,
       freshMs: FRESH_GPUS_MS,
+      patienceMs: INFO_PATIENCE_MS,
       // As the engine counts them.
       ...(types && { gpus: types.map((gpuType, i) => ({ gpuType, uuid: String(i) })) }),
     });
@@ -203,6 +204,8 @@ export class DockerHost {
     const fault = await this.#unfit();
     if (fault !== undefined) throw new DriverError(fault);
     const { image } = await this.place();
+    // A GPU that fails may hold up nvidia-smi for good: where one cannot be taken away, no other is begun.
+    await removeOldHelpers(this.engine, this.#options.names);
     return smiIn((helper) => runHelper(this.engine, this.#options.names, { ...helper, image }), args);
   }
 

@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from "node:os";
 /** What this machine offers: its GPUs, else `cpu`, what the operator states, and the GPUs that are only simulated. */
 import { DriverError, LaunchRefused, type NodeCapacity, type PodSpec, type StatedTypes } from "../driver.ts";
+import { unlessLate } from "./cached.ts";
 import { askMig } from "./mig.ts";
 import { askNvidiaSmi, type Gpu } from "./nvidia.ts";
 import { knownGpus } from "./order.ts";
@@ -29,6 +30,8 @@ interface CapacityOptions {
   readonly gpus?: readonly Gpu[];
   /** How long what nvidia-smi said is good. Default: 10 s. */
   readonly freshMs?: number;
+  /** An answer that takes longer is for who asks later: till then what it said before is good. Default: it is waited for. */
+  readonly patienceMs?: number;
   readonly maxDurationS?: number;
   log(fields: Record<string, unknown>, message: string): void;
 }
@@ -178,14 +181,15 @@ export class Capacity {
   }
 
   async #refresh(): Promise<void> {
-    const { freshMs = FRESH_MS } = this.#options;
+    const { freshMs = FRESH_MS, patienceMs } = this.#options;
     // What is wrong may be mended soon.
     const goodMs = this.#fault === undefined ? freshMs : FRESH_MS;
     if (performance.now() - this.#asked < goodMs) return;
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined;
     });
-    await this.#asking;
+    const known = this.#asked > Number.NEGATIVE_INFINITY;
+    await (known && patienceMs !== undefined ? unlessLate(this.#asking, patienceMs) : this.#asking);
   }
 
   async #ask(): Promise<void> {
