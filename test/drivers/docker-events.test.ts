@@ -1,4 +1,5 @@
 /** What is heard of containers that end, over a restart of their engine. */
+import { rm } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Driver, PodSpec } from "../../src/drivers/driver.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
@@ -8,6 +9,7 @@ import { type KeyPair, makeKey, temporaryDirectory } from "./ssh.ts";
 
 describe.skipIf(noDockerEngine())("events of a Docker Engine", () => {
   let engine: DockerEngine;
+  let dir: string;
   let user: KeyPair;
   let host: KeyPair;
   let rig: DockerRig;
@@ -18,10 +20,13 @@ describe.skipIf(noDockerEngine())("events of a Docker Engine", () => {
 
   beforeAll(async () => {
     engine = await DockerEngine.start({ gpus: false });
-    const dir = await temporaryDirectory();
+    dir = await temporaryDirectory();
     [user, host] = await Promise.all([makeKey(dir, "user"), makeKey(dir, "host")]);
   });
-  afterAll(() => engine.stop());
+  afterAll(async () => {
+    await engine.stop();
+    await rm(dir, { recursive: true });
+  });
 
   beforeEach(async () => {
     rig = await DockerRig.make(engine);

@@ -1,4 +1,5 @@
 /** Pods and disks whose programs come out of an image that the operator named, and nothing of them from the server's machine. */
+import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashOf } from "../../src/drivers/docker/own-image.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
@@ -19,6 +20,7 @@ describe.skipIf(noDockerEngine())("a helper image", () => {
     engine = await DockerEngine.start({ gpus: false });
     closing.push(() => engine.stop());
     const dir = await temporaryDirectory();
+    closing.push(() => rm(dir, { recursive: true }));
     [user, host] = await Promise.all([makeKey(dir, "user"), makeKey(dir, "host")]);
     ref = await engine.image("helper");
   });
