@@ -59,7 +59,8 @@ export function urlBy({ leaf }: Pair, url: string): string {
   const { hostname, port } = new URL(url);
   if (leaf.checkIP(hostname.replace(/^\[|\]$/g, ""))) return url;
   const name = leaf.subjectAltName?.split(", ").find((each) => /^DNS:[^*]+$/.test(each));
-  return name === undefined ? url : `https://${name.slice("DNS:".length)}:${port}`;
+  // The port that https has by itself is none in a URL.
+  return name === undefined ? url : `https://${name.slice("DNS:".length)}${port && `:${port}`}`;
 }
 
 /** The pair that is shown now. What is in the files is taken when it is good; what is not is told once, and the pair stays. */

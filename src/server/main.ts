@@ -222,6 +222,7 @@ const startFailed = (detail: string) => ({
 /** One line, whatever it was. */
 function whyNot(error: unknown): string {
   const { message, cause } = error instanceof Error ? error : { message: String(error), cause: undefined };
-  const because = cause instanceof Error && !(error instanceof StartError) ? ` (${cause.message})` : "";
+  const more = cause instanceof Error && !(error instanceof StartError) && !message.includes(cause.message);
+  const because = more ? ` (${cause.message})` : "";
   return `${message}${because}`.replaceAll(/\s+/g, " ");
 }

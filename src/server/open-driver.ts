@@ -1,6 +1,7 @@
 /** Opens the driver that the configuration names, and the disks that go with it. */
 import type { Logger } from "pino";
 import { DEFAULT_ENGINE } from "../api/engine-url.ts";
+import { Problem } from "../api/errors.ts";
 import type { Role } from "../api/roles.ts";
 import { DEFAULT_RULES } from "../drivers/docker/images.ts";
 import { createDockerDriver } from "../drivers/docker/open.ts";
@@ -35,6 +36,7 @@ export function openDriver(
     log: (fields: Record<string, unknown>, message: string) => logger.info(fields, message),
   };
   if (isDocker(options)) return createDockerDriver({ ...common, ...dockerOptions(options), dialsOnly });
+  if (options.docker && options.driver === undefined) throw new Problem("invalid_input", DRIVER_UNSAID);
   return createLocalDriver({
     ...common,
     // How pods are kept apart matters to who launches them and to who says so.
@@ -48,6 +50,9 @@ export function openDriver(
     ],
   });
 }
+
+const DRIVER_UNSAID =
+  "the configuration has `docker`, but not which driver is meant: write `driver: docker`, or `driver: local` to leave `docker` unused";
 
 /** A URL that is given with the driver goes before the hosts of the configuration file. */
 function dockerOptions({ driver, docker = {}, images }: ServerOptions) {

@@ -15,7 +15,7 @@ const unit = read("systemd", "gpu-dev@.service");
 function verify(text: string): string {
   const scratch = mkdtempSync(join(tmpdir(), "gd-unit-"));
   const file = join(scratch, "gpu-dev@a.service");
-  writeFileSync(file, text.replace("/usr/bin/gpu-dev", join(root, "bin", "gpu-dev.js")));
+  writeFileSync(file, text.replace("ExecStart=gpu-dev", `ExecStart=${join(root, "bin", "gpu-dev.js")}`));
   const { stdout, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", file], { encoding: "utf8" });
   rmSync(scratch, { recursive: true });
   return stdout + stderr;

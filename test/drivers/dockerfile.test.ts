@@ -74,6 +74,15 @@ describe("a Dockerfile, read ahead", () => {
     (stream) => expect(() => refuseUnbounded({ stream })).toThrow(LaunchRefused),
   );
 
+  test("L-11 what a step said last is told without the colours that an engine gives it", () => {
+    const preparing = { say: () => undefined, note: () => undefined, signal: new AbortController().signal };
+    const steps = new BuildSteps(preparing, "LABEL gpu-dev.builder=ann", 0);
+    steps.add({ stream: "Step 1/1 : RUN x\n" });
+    steps.add({ stream: "\u001b[91mx: not found\n\u001b[0m" });
+    steps.add({ stream: "Removing intermediate container 0123456789ab\n" });
+    expect(steps.told).toBe("\nx: not found");
+  });
+
   test.each(["FROM b", "LABEL gpu-dev.part=mine"])(
     "X-08 a step that the engine alone has seen ends the build: %s",
     (step) => {

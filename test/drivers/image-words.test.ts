@@ -57,6 +57,14 @@ test.each([
   expect(fault.message).toContain(said.slice(0, 40));
 });
 
+test("L-11 a login that a registry does not take is told as such, and what keeps another", () => {
+  const ann = { username: "ann", password: "wrong" };
+  const words = (login?: typeof ann) => imageFault("r.test/a:1", "r.test", "unauthorized", login).message;
+  expect(words(ann)).toContain("with the login that is kept for r.test");
+  expect(words()).not.toContain("is kept");
+  for (const said of [words(ann), words()]) expect(said).toContain("gpu-dev registry login r.test");
+});
+
 test("X-08 what an address that is no registry answered is not told", () => {
   const said = "error parsing HTTP 404 response body: invalid character '<': \"<html>of the host alone\"";
   expect(imageFault("localhost:8080/a:1", "localhost:8080", said).message).not.toContain("of the host alone");

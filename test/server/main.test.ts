@@ -250,6 +250,19 @@ test("a start that fails is one clear line and exit code 1", async () => {
   });
 });
 
+test("C-02 a Docker host that cannot be meant is named at the start, once", async () => {
+  const tls = { ca: "/none/ca.pem", cert: "/none/c.pem", key: "/none/k.pem" };
+  const host = { name: "box-3", url: "tcp://box-3:2376" };
+  const driver = { driver: "docker" as const };
+  const refused = (hosts: NonNullable<NonNullable<ServerOptions["docker"]>["hosts"]>) =>
+    expect(startServer(options({ driver, docker: { hosts } }))).rejects;
+  await refused([{ ...host, tls }]).toThrow(/^Docker host box-3: ca, cert or key cannot be read \(ENOENT\)$/);
+  await refused([host]).toThrow(/^Docker host box-3: .* needs TLS/);
+  await expect(startServer(options({ docker: { image: "ubuntu:24.04" } }))).rejects.toThrow(
+    "write `driver: docker`",
+  );
+});
+
 test("S-01 L-11 servers with other pods on one PostgreSQL, or with another database on one data directory, are refused", async () => {
   const [database, other] = [await createDatabase(), await createDatabase()];
   onTestFinished(database.drop);

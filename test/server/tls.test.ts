@@ -139,6 +139,7 @@ test("L-17 closing cuts handshakes and hanging requests, and leaves tunnels alon
 test("the URL is by a name that clients find in the certificate", () => {
   const { pair } = certificate;
   expect(urlBy(pair, "https://127.0.0.1:443")).toBe("https://127.0.0.1:443");
+  expect(urlBy(pair, "https://0.0.0.0:443")).toBe("https://gpu.example.com");
   expect(urlBy(pair, "https://10.0.0.1:8443")).toBe("https://gpu.example.com:8443");
   expect(urlBy(pair, "https://[::1]:8443")).toBe("https://gpu.example.com:8443");
 });

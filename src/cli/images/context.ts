@@ -64,11 +64,9 @@ async function lookAt(path: string, option: string): Promise<Stats> {
   try {
     return await stat(path);
   } catch (cause) {
-    throw new UsageError(
-      `${option} ${path} cannot be read (${(cause as NodeJS.ErrnoException).code})`,
-      undefined,
-      cause,
-    );
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "it is not there" : code;
+    throw new UsageError(`${option} ${path} cannot be read: ${why}`, "Paths are from where you type.", cause);
   }
 }
 

@@ -22,6 +22,6 @@ export async function requireAccess(
     await engine.ask("GET", path, { headers: authHeader(image.host, login), patienceMs: 0, signal });
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    if (!NO_ROUTE.test(error.message.trim())) throw imageFault(name, image.host, error.message);
+    if (!NO_ROUTE.test(error.message.trim())) throw imageFault(name, image.host, error.message, login);
   }
 }

@@ -1,4 +1,5 @@
 /** What a build prints, by its steps. */
+import { stripVTControlCharacters } from "node:util";
 import { LaunchRefused } from "../driver.ts";
 import type { Message } from "./messages.ts";
 import type { Preparing } from "./preparing.ts";
@@ -69,7 +70,8 @@ export class BuildSteps {
       this.#labels += 1;
       return;
     }
-    const line = this.#counted(printed);
+    // An engine colours what a step says on stderr.
+    const line = this.#counted(stripVTControlCharacters(printed));
     this.#preparing.note(line.slice(0, LONGEST));
     if (STEP.test(line)) {
       this.#step = line.slice(0, 120);

@@ -117,11 +117,11 @@ export class Engine implements OutsideService {
 
   /** Throws at once while it is taken for down, but for one call now and then. */
   #admit({ body }: Ask = {}): void {
-    const waitMs = this.#breaker.admit();
-    if (waitMs === 0) return;
+    if (this.#breaker.admit() === 0) return;
     if (body !== undefined && "pipe" in body) body.destroy();
     const fault = this.#breaker.fault as EngineUnreachable;
-    const words = `${this.#host}: ${fault.message}; it is asked again in ${Math.ceil(waitMs / 1000)} s`;
+    // Not in how many: who waits would be told each second, and what is kept would soon be wrong.
+    const words = `${this.#host}: ${fault.message}; it is asked again within ${RULES.longestMs / 1000} s`;
     throw new EngineUnreachable(words, fault.code, fault);
   }
 
@@ -179,7 +179,12 @@ export class Engine implements OutsideService {
 function unreachable(error: unknown): EngineUnreachable {
   const { code = "", message } = error as NodeJS.ErrnoException;
   const words =
-    WORDS[code] ?? (code === "ESSH" ? `ssh: ${message}` : isTls(code) ? `TLS: ${message}` : code || message);
+    WORDS[code] ??
+    (code === "ESSH"
+      ? `ssh: ${message.replace(/^ssh: /, "")}`
+      : isTls(code)
+        ? `TLS: ${message}`
+        : code || message);
   return new EngineUnreachable(`the Docker Engine cannot be asked: ${words}`, code, error);
 }
 

@@ -1,10 +1,10 @@
 /** Why an image cannot be had, told apart by what the engine says: what will not be otherwise (LaunchRefused), and what may pass (DriverError). */
-import { DriverError, LaunchRefused } from "../driver.ts";
+import { DriverError, LaunchRefused, type RegistryLogin } from "../driver.ts";
 
 interface Kind {
   readonly says: RegExp;
   readonly final: boolean;
-  words(image: string, host: string): string;
+  words(image: string, host: string, loggedIn: boolean): string;
 }
 
 /** The first that fits; engines from 20.10 on say it so. */
@@ -32,8 +32,10 @@ const KINDS: readonly Kind[] = [
   {
     says: /access (?:to the resource is )?denied|unauthorized|authentication required|no basic auth|denied:|may require 'docker login'|forbidden|incorrect username or password|status(?: code)?:? 40[13]/i,
     final: true,
-    words: (image, host) =>
-      `no access to the image ${image}, or there is none: gpu-dev registry login ${host}, if it is not public`,
+    words: (image, host, loggedIn) =>
+      loggedIn
+        ? `no access to the image ${image} with the login that is kept for ${host}, or there is none: gpu-dev registry login ${host} keeps another`
+        : `no access to the image ${image}, or there is none: gpu-dev registry login ${host}, if it is not public`,
   },
   {
     // Of a name that is not there, as one that was mistyped; one that could not be asked about is told as "server misbehaving".
@@ -48,8 +50,13 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** `said` in words for users, with what the engine said behind them. */
-export function imageFault(image: string, host: string, said: string): DriverError | LaunchRefused {
+/** `said` in words for users, with what the engine said behind them; `login` is what the registry was asked with. */
+export function imageFault(
+  image: string,
+  host: string,
+  said: string,
+  login?: RegistryLogin,
+): DriverError | LaunchRefused {
   const kind = KINDS.find(({ says }) => says.test(said));
   // An address that is no registry may be one that only the host reaches: what it answers is not for users.
   const reason = said
@@ -58,6 +65,6 @@ export function imageFault(image: string, host: string, said: string): DriverErr
     .trim()
     .slice(0, 300);
   if (!kind) return new DriverError(`the image ${image} cannot be had: ${reason}`);
-  const words = `${kind.words(image, host)} (${reason})`;
+  const words = `${kind.words(image, host, login !== undefined)} (${reason})`;
   return kind.final ? new LaunchRefused(words) : new DriverError(words);
 }

@@ -93,7 +93,11 @@ async function openHost(options: DockerDriverOptions, host: DockerHostConfig, co
   const address = parseEngineUrl(host.url);
   if (!address)
     throw invalid(`${JSON.stringify(host.url)} is not the URL of a Docker Engine; write ${ENGINE_FORMS}`);
-  const route = await routeTo(address, host.tls);
+  const route = await routeTo(address, host.tls).catch((cause: Error) => {
+    throw new Problem("invalid_input", `Docker host ${host.name ?? host.url}: ${cause.message}`, {
+      cause: cause.cause,
+    });
+  });
   const node =
     host.name ?? (options.dialsOnly ? host.url : nodeName((await whoIs(new Engine(route), host.url)).Name));
   const engine = new Engine(route, { host: node, changed: (fault) => tellReach(options, node, fault) });

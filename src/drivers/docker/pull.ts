@@ -42,14 +42,14 @@ export async function pullImage(
       signal,
     });
     for await (const message of messagesOf(answer)) {
-      if (message.error !== undefined) throw imageFault(name, image.host, message.error);
+      if (message.error !== undefined) throw imageFault(name, image.host, message.error, login);
       if (await watch.see(message)) preparing.say(`pulling the image ${name}${progressOf(watch.layers)}`);
     }
   } catch (error) {
     if (late.aborted)
       throw new LaunchRefused(`pulling the image ${name} took longer than ${exactDuration(bounds.timeMaxS)}`);
     // Before it says anything, an engine refuses with a status.
-    throw error instanceof EngineError ? imageFault(name, image.host, error.message) : error;
+    throw error instanceof EngineError ? imageFault(name, image.host, error.message, login) : error;
   }
 }
 
