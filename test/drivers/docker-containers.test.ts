@@ -1,9 +1,10 @@
 /** Containers that are no pods yet, or never will be. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { routeTo } from "../../src/drivers/docker/address.ts";
-import { Engine } from "../../src/drivers/docker/engine.ts";
+import { type Ask, Engine } from "../../src/drivers/docker/engine.ts";
 import { requireFreeGpus } from "../../src/drivers/docker/gpu-guard.ts";
 import { removeOldHelpers, runHelper } from "../../src/drivers/docker/helper.ts";
+import { saidBy } from "../../src/drivers/docker/logs.ts";
 import { Names } from "../../src/drivers/docker/names.ts";
 import type { PodPlan } from "../../src/drivers/docker/pod.ts";
 import { DriverError } from "../../src/drivers/driver.ts";
@@ -41,6 +42,20 @@ describe.skipIf(noDockerEngine())("containers of a Docker Engine", () => {
       expect((await looking)?.constructor).toBe(outcome);
       await engine.docker("rm", "--force", low, ...(end === "start" ? [high] : []));
     }
+  });
+
+  test("B-10 what a pod said is not waited for when its host falls silent in the middle of it", async () => {
+    const container = await engine.docker("run", "--detach", image, "sh", "-c", "echo said; sleep 1000");
+    // It is never at its end, as that of a host whose power is cut.
+    const stuck = {
+      open: (method: string, path: string, { query, signal }: Ask) =>
+        client.open(method, path, { query: { ...query, follow: true }, ...(signal && { signal }) }),
+    } as unknown as Engine;
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    const hurried = vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => timeout(ms / 200));
+    await expect(saidBy(stuck, container)).rejects.toThrow("the host fell silent");
+    hurried.mockRestore();
+    await engine.docker("rm", "--force", container);
   });
 
   test("B-10 what runs on a host for the server, and does not end, is taken away and said, and so is what a killed server left", async () => {

@@ -40,7 +40,7 @@ export async function runHelper(
     });
     // Not while it runs: of one that ends at that moment an engine may give nothing, as if it had said nothing.
     const query = { stdout: true, stderr: true };
-    const said = await allSaid(await engine.open("GET", `/containers/${name}/logs`, { query }));
+    const said = await allSaid(await engine.open("GET", `/containers/${name}/logs`, { query, signal: late }));
     if (StatusCode === 0) await after?.(name);
     return { code: StatusCode, ...said };
   } catch (cause) {
