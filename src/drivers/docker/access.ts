@@ -1,4 +1,4 @@
-/** Whether somebody may have an image of a digest: what an engine has by that it gives without asking the registry. */
+/** Whether somebody may have an image that is named by its digest: an engine that has it gives it to anybody, and asks no registry. */
 import { fullName, type ImageReference } from "../../api/image-reference.ts";
 import type { RegistryLogin } from "../driver.ts";
 import { type Engine, EngineError } from "./engine.ts";

@@ -39,7 +39,7 @@ export async function readDockerfileIn(context: string, name: string): Promise<s
 export function sentContext(context: string, name: string, dockerfile: string): Readable {
   const sent = pack();
   const entries = extract();
-  // Whatever the first name is, no engine takes the beginning for that of a compressed file.
+  // An engine guesses by the first bytes whether the whole is compressed: they are ours, whatever the user's first file is called.
   sent.entry({ name: "./", type: "directory", mode: 0o755, mtime: new Date(0) });
   entries.on("entry", (header: Headers, content: Readable, next: (error?: unknown) => void) => {
     if (isSame(header.name, name)) {
@@ -60,7 +60,7 @@ export function sentContext(context: string, name: string, dockerfile: string): 
 
 const isSame = (path: string, name: string): boolean => posix.normalize(path) === posix.normalize(name);
 
-/** Nothing that only some readers know. */
+/** Only what all readers of tar files take for the same: nothing of extended headers. */
 const plain = ({ name, type, mode, mtime, linkname }: Headers) => ({
   ...{ name, type, mode, mtime, uid: 0, gid: 0 },
   ...(type === "symlink" ? { linkname } : {}),

@@ -1,11 +1,11 @@
-/** What engines do for a build outside of its bounds; it is seen in what they say of it, before a step can use what it brought. */
+/** What engines do for a build outside of its bounds is recognised by what they say of it, before a step can use what it brought. */
 import { parseImageReference } from "../../api/image-reference.ts";
 import { LaunchRefused, type RegistryLogin } from "../driver.ts";
 import { requireAccess } from "./access.ts";
 import type { Engine } from "./engine.ts";
 import type { Message } from "./messages.ts";
 
-/** A step is told of by a message of its own, which nothing that another prints is part of. */
+/** The engine names a step in a message of its own, which is never part of what a step prints. */
 const ADD = /^step \d+\/\d+ : *add\s/i;
 const TRIGGERS = /^# Executing \d+ build trigger/;
 const PULLED = /^Status: (?:Image is up to date|Downloaded newer image) for (\S+@\S+)/;
@@ -42,7 +42,7 @@ export function refuseUnbounded({ stream = "" }: Message): void {
     );
 }
 
-/** Of what a Dockerfile names by its digest. Throws LaunchRefused, DriverError. */
+/** The same for what the engine itself has just pulled by a digest, as it says. Throws LaunchRefused, DriverError. */
 export async function requireAccessTo(
   { status = "" }: Message,
   engine: Engine,

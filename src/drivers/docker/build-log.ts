@@ -19,7 +19,7 @@ export class BuildLog {
     this.#dataDir = dataDir;
   }
 
-  /** Adds a line; those of a build that never ends its talk are cut off. It never rejects: a full disk keeps no pod from being made. */
+  /** Adds a line, up to MOST_LINES of one build. What cannot be written is dropped: a full disk keeps no pod from being made. */
   note(pod: string, line: string): void {
     const { count = 0, last } = this.#noted.get(pod) ?? {};
     // A build that is tried again, since its registry is away, begins with the same line each time.

@@ -8,7 +8,7 @@ import type { Preparing } from "./preparing.ts";
 const LONGEST = 1000;
 /** Lines of a step that failed. */
 const TOLD = 5;
-/** A step is told of by a message of its own; what runs in one may print the like, and gains nothing by it. */
+/** The engine names a step in a message of its own. What runs in a step may print the same, which only changes how its own build is told. */
 const STEP = /^Step \d+\/\d+ : (.*)/;
 
 export class BuildSteps {

@@ -100,7 +100,7 @@ async function firstLine(stream: Readable): Promise<string> {
 const KNOWN = `IFS= read -r -d '' hosts </etc/hosts
 [[ $hosts == *UNKNOWN* ]] || echo 0.0.0.0 UNKNOWN >>/etc/hosts`;
 
-/** An sshd for this one connection, as soon as the pod has one; it says what it has to say where the other one does. */
+/** A process of sshd for this one connection, once the pod's own sshd listens; both write into the same log. */
 async function sshd(target: Target): Promise<Duplex> {
   const { engine, container } = target;
   if (!(await listens(target))) throw new DriverError("the pod's sshd does not listen yet");
@@ -109,8 +109,8 @@ async function sshd(target: Target): Promise<Duplex> {
 }
 
 /**
- * Passes bytes on to a port of the pod's own loopback. It says "+" once it is connected. What was asked last is answered for a minute
- * after nothing more is asked: whoever asked may be gone, which the engine does not tell.
+ * Passes bytes on to a port of the pod's own loopback. It says "+" once it is connected. When nothing more is asked, the
+ * answer has a minute to come to its end: whoever asked may be gone, which the engine does not tell.
  */
 const RELAY = `PATH=${TOOLS}/bin
 exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1

@@ -63,7 +63,7 @@ async function listenOnce(
   throw new DriverError("the Docker Engine ended its events");
 }
 
-/** What ended while nobody listened; of an engine that was away all, since whoever could not ask it about them waits to try again. */
+/** Tells of the pods that ended while nobody listened; after the engine was away of all, since who could not ask about them waits to try again. */
 async function tellMissed({ engine, names, changed }: EventOptions, wasAway: boolean): Promise<void> {
   for (const pod of await listPods(engine, names, wasAway ? undefined : "exited")) changed(pod);
 }

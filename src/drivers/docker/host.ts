@@ -39,9 +39,9 @@ export interface HostOptions {
 
 /** A probe is a container of its own. */
 const FRESH_GPUS_MS = 60_000;
-/** What one host does not answer in, the others do not wait for. */
+/** Nobody who asks about all hosts waits longer for one of them. */
 const INFO_PATIENCE_MS = 5000;
-/** How it is is asked at most so often. */
+/** What it says of itself is good for so long. */
 const FRESH_INFO_MS = 3000;
 
 export class DockerHost {

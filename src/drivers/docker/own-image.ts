@@ -12,7 +12,7 @@ export interface OwnImage {
   make(engine: Engine, name: string, changes: string): Promise<void>;
 }
 
-/** Over a slow line; an engine that stalls keeps its disks' agent from being tried again for so long. */
+/** A hundred megabytes may have to go over a slow line. An engine that stalls in the middle of it is not tried again for as long. */
 const IMPORT_MS = 30 * 60_000;
 
 /** One of these files alone. They are read again when it is made: it may be large, and is made once. */

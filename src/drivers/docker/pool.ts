@@ -13,10 +13,10 @@ import type { EngineTls } from "./address.ts";
 const MOST_IDLE = 4;
 /** Each is a login of its own: sshd turns others away while ten have not come in yet (MaxStartups), whoever they are. */
 const MOST_OPENING = 6;
-/** What has not said anything by then has come in, and is slow to answer. */
+/** A connection that has said nothing by then counts as open: its engine is slow to answer. */
 const OPENING_MS = 5000;
 const IDLE_MS = 60_000;
-/** One that is never idle for long is not taken up again when it is older. */
+/** Also one that is never idle for long is given up at this age. */
 const OLD_MS = 10 * 60_000;
 
 type Now = () => number;
