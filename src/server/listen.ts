@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Hono } from "hono";
 import { ERRORS, type ErrorCode, Problem } from "../api/errors.ts";
+import { Arrivals } from "./arrivals.ts";
 import type { AppEnv } from "./bind.ts";
 import type { Certificate } from "./certificate.ts";
 import { StartError } from "./config/config.ts";
@@ -60,7 +61,12 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     requests.leave(request.socket);
     options.upgrade(request, socket, head);
   });
-  server.on("clientError", answerClientError);
+  const arrivals = new Arrivals(server);
+  const { patienceMs = PATIENCE_MS } = options;
+  server.on("clientError", async (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === LATE && (await arrivals.isWhole(socket, patienceMs))) return;
+    answerClientError(error, socket);
+  });
   await bind(server, options);
   const { address, family, port } = server.address() as AddressInfo;
   return {
@@ -202,13 +208,14 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket | Duplex
   socket.end(rawProblem(new Problem(code, detail)), () => socket.destroy());
 }
 
+const LATE = "ERR_HTTP_REQUEST_TIMEOUT";
 const NOT_HTTP = ["invalid_input", "this is not a valid HTTP/1.1 request"] as const;
 const CLIENT_ERRORS: Record<string, readonly [ErrorCode, string]> = {
   HPE_HEADER_OVERFLOW: [
     "headers_too_large",
     `the request line and the headers have more than ${HEADER_LIMIT / 1024} KiB`,
   ],
-  ERR_HTTP_REQUEST_TIMEOUT: ["request_timeout", "the request did not arrive in time"],
+  [LATE]: ["request_timeout", "the request did not arrive in time"],
 };
 
 /** A problem as a whole HTTP answer, for a socket that has no response object. */

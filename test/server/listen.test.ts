@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { Hono } from "hono";
 import { afterEach, expect, test } from "vitest";
 import type { AppEnv } from "../../src/server/bind.ts";
@@ -38,6 +39,9 @@ const dial = async (url: string): Promise<Socket> => {
   await once(socket, "connect");
   return socket;
 };
+
+/** Neither end is served meanwhile; what was written is with the kernel. */
+const standStill = (ms: number): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /** What the server answers to these bytes until it closes; the client only ends when `end` says so. */
 async function raw(url: string, bytes: string, end = true): Promise<string> {
@@ -98,6 +102,35 @@ test("X-07 a request that does not arrive in time is ended with a problem docume
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
     expect(answer).toContain('"code":"request_timeout"');
   }
+});
+
+test("A-17 what came in time is no late request because the server stood still meanwhile", async () => {
+  const app = new Hono<AppEnv>();
+  const begun = Promise.withResolvers<void>();
+  app.use("/json", async (_c, next) => {
+    begun.resolve();
+    await next();
+  });
+  const { url } = await start(app, 0, 100);
+  const socket = await dial(url);
+  const type = "content-type: application/json";
+  socket.write(
+    `POST /json HTTP/1.1\r\nhost: h\r\n${type}\r\nconnection: close\r\ncontent-length: 9\r\n\r\n{"a":`,
+  );
+  await begun.promise;
+  socket.write('"b"}');
+  standStill(400);
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*\{"a":"b"\}$/s);
+});
+
+test("X-07 a request that is late is so also after others of its connection, and when the server stood still", async () => {
+  const { url } = await start(new Hono<AppEnv>(), 0, 40);
+  const socket = await dial(url);
+  socket.write("GET /hello HTTP/1.1\r\nhost: h\r\n\r\n");
+  await once(socket, "data");
+  socket.write("GET /hello HT");
+  standStill(400);
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 408 /);
 });
 
 test("A-03 a missing or strange Host header and an unknown expectation do no harm", async () => {
