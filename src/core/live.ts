@@ -45,7 +45,7 @@ export interface Live {
 }
 
 const LOOK_MS = 1000;
-/** Changes come in bursts: what happens in this time is looked at together. */
+/** Changes come in bursts: what happens in this time after a look is looked at together. */
 const GATHER_MS = 10;
 /** Looking takes at most this part of the time, however much is watched. */
 const SHARE = 1 / 5;
@@ -97,7 +97,7 @@ class Watches implements Live {
   }
 
   #lookSoon(): void {
-    this.#lookAt(Math.max(performance.now() + GATHER_MS, this.#restUntil));
+    this.#lookAt(Math.max(performance.now(), this.#restUntil));
   }
 
   /** At this time, or earlier if it is due earlier already; a look that goes on finds its successor by itself. */
@@ -106,7 +106,10 @@ class Watches implements Live {
     this.#due = due;
     if (this.#looking) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#look(), Math.max(0, due - performance.now()));
+    const ms = due - performance.now();
+    // A timer would come after all that follows from the change, such as the next steps of the reservation.
+    if (ms > 0) this.#timer = setTimeout(() => void this.#look(), ms);
+    else void this.#look();
   }
 
   async #look(): Promise<void> {
@@ -115,7 +118,7 @@ class Watches implements Live {
     const began = performance.now();
     await this.#conditions.watch("watches", "what is watched cannot be read", () => this.#lookAtAll());
     const ended = performance.now();
-    this.#restUntil = ended + (ended - began) * (1 / SHARE - 1);
+    this.#restUntil = ended + Math.max(GATHER_MS, (ended - began) * (1 / SHARE - 1));
     this.#looking = false;
     if (this.#watches.size === 0) return;
     const due = Math.max(Math.min(this.#due, ended + LOOK_MS), this.#restUntil);

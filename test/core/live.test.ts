@@ -1,6 +1,8 @@
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { EventEmitter } from "node:events";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Problem } from "../../src/api/errors.ts";
 import type { Reservation } from "../../src/api/reservations.ts";
+import type { Core } from "../../src/core/core.ts";
 import { patchReservation } from "../../src/core/edit.ts";
 import { createLive, type Live, type Message, type Watch } from "../../src/core/live.ts";
 import { watchReservation } from "../../src/core/watches.ts";
@@ -132,4 +134,25 @@ describe.each(engines)("what is watched on $engine", ({ create }) => {
     live.close();
     expect(ended.map((problem) => problem.code)).toEqual(["draining"]);
   });
+});
+
+test("a change after a quiet time is looked at in its own turn, and what follows it at once is gathered", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const signals = new EventEmitter();
+  const read = (work: (db: unknown, now: Date) => unknown) => work(undefined, new Date());
+  const live = createLive({ signals, store: { read }, log: () => undefined } as unknown as Core);
+  const look = vi.fn(async () => () => undefined);
+  await live.add({ ready: () => true, look, end: () => undefined });
+  await vi.advanceTimersByTimeAsync(100);
+  look.mockClear();
+  signals.emit("changed");
+  expect(look).toHaveBeenCalledTimes(1);
+  await vi.advanceTimersByTimeAsync(0);
+  for (let i = 0; i < 5; i++) signals.emit("changed");
+  await vi.advanceTimersByTimeAsync(9);
+  expect(look).toHaveBeenCalledTimes(1);
+  await vi.advanceTimersByTimeAsync(2);
+  expect(look).toHaveBeenCalledTimes(2);
+  live.close();
 });
