@@ -40,6 +40,7 @@ import {
   type PodUpdate,
   type PodUsage,
   type PodView,
+  type PulledImages,
 } from "./driver.ts";
 import { keepLines, keptText, parseLines } from "./kept-logs.ts";
 import { asking, wordsOf } from "./local/asking.ts";
@@ -71,6 +72,7 @@ export class DockerDriver implements Driver {
   readonly #lines = new InitLines();
 
   readonly builtImages: BuiltImages;
+  readonly pulledImages: PulledImages;
 
   constructor(parts: DockerDriverParts) {
     this.#parts = parts;
@@ -78,7 +80,9 @@ export class DockerDriver implements Driver {
     this.disks = disksOf(parts.hosts);
     this.places = parts.hosts.map(({ engine }) => engine);
     this.#buildLog = new BuildLog(parts.dataDir);
-    this.builtImages = parts.images.onAll(parts.hosts.map(({ engine }) => engine));
+    const engines = parts.hosts.map(({ engine }) => engine);
+    this.builtImages = parts.images.onAll(engines);
+    this.pulledImages = parts.images.pulledOn(engines);
   }
 
   capacity(): Promise<NodeCapacity[]> {

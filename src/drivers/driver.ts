@@ -209,12 +209,19 @@ export interface BuiltImages {
   removeLeftovers(): Promise<void>;
 }
 
+/** The images that a driver pulled for users. */
+export interface PulledImages {
+  /** Takes away, on every host that can be asked, what nobody has asked for in a long time; what others gave a name there keeps it. */
+  removeUnused(): Promise<void>;
+}
+
 export type Later = (coming: Promise<void>) => void;
 
 export interface Driver {
   readonly name: string;
   /** Undefined for a driver whose pods are given no image. */
   readonly builtImages?: BuiltImages;
+  readonly pulledImages?: PulledImages;
   /** How pods are kept apart; "processes" is one trust domain, for administrators only. */
   readonly isolation: "namespaces" | "processes" | "containers";
   /** The account that users log in to. */

@@ -9,6 +9,7 @@ import {
   setRegistryLogin,
 } from "../../src/core/images/registry-logins.ts";
 import { changeUser } from "../../src/core/people/users.ts";
+import { DriverError } from "../../src/drivers/driver.ts";
 import { engines, freshDatabases } from "../helpers/engines.ts";
 import { createFakeDriver } from "../helpers/fake-driver.ts";
 import { openImages } from "../helpers/fake-images.ts";
@@ -161,6 +162,25 @@ describe.each(engines)("images on $engine", ({ create }) => {
     }
     expect((await refusal(world.reserve({ build: "a".repeat(20) }))).code).toBe("not_allowed");
     await world.after(0);
+  });
+
+  test("what was pulled for users is swept, and one host that fails keeps nothing else", async () => {
+    const world = await imagesWorld(await fresh());
+    let swept = 0;
+    const fault = new DriverError("no answer in time");
+    Object.assign(world.driver, {
+      pulledImages: { removeUnused: () => (++swept === 1 ? Promise.reject(fault) : Promise.resolve()) },
+    });
+    world.driver.built.add("of-nobody");
+    const logged = () =>
+      world.logs.map(({ message }) => message).filter((words) => words.includes("pulled images"));
+    await world.reconciler.stop();
+    world.reconciler.start();
+    await world.after(60_000);
+    expect(logged()[0]).toBe("pulled images could not be taken away");
+    expect([...world.driver.built]).toEqual([]);
+    await world.after(60_000);
+    expect(logged().at(-1)).toBe("over: pulled images could not be taken away");
   });
 
   test("L-03 L-11 what the pod waits for is shown while it lasts, within a longer time than without an image", async () => {

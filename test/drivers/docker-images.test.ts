@@ -24,6 +24,7 @@ import { buildsContract } from "./builds-contract.ts";
 import { newId } from "./contract.ts";
 import { imagesContract } from "./images-contract.ts";
 import { BOUNDS, ImagesRig } from "./images-rig.ts";
+import { pulledContract } from "./pulled-contract.ts";
 
 describe.skipIf(noDockerEngine() ?? noRegistry())("a Docker Engine", () => {
   let rig: ImagesRig;
@@ -139,6 +140,8 @@ describe.skipIf(noDockerEngine() ?? noRegistry())("a Docker Engine", () => {
     await requireBounds(await rig.client());
     await expect(requireBounds(there)).rejects.toThrow("default-runtime: nvidia");
   });
+
+  describe("images that were pulled for users", () => pulledContract(() => rig));
 
   describe("builds", () => buildsContract(() => rig));
 });

@@ -23,7 +23,7 @@ test("bounds, logins and known registries are the file's", async () => {
   const file = imageSettings.parse({
     allow: ["registry.lan:5000/*", "ghcr.test/team/*", "*/any", "docker.io/a", "plain*"],
     registries: { "with.test": { username: "ann", password_file }, "without.test:5000": {} },
-    pull: { time_max: "10m", size_max: "1Gi", free_min: "3Gi", patience: "1m" },
+    pull: { time_max: "10m", size_max: "1Gi", free_min: "3Gi", patience: "1m", keep: "2d" },
     build: { pids: 100 },
   });
   const rules = imageRules(DEFAULT_RULES, file);
@@ -32,7 +32,13 @@ test("bounds, logins and known registries are the file's", async () => {
     ["docker.io", "ghcr.test", "registry.lan:5000", "with.test", "without.test:5000"].toSorted(),
   );
   const { known: _, ...bounds } = rules.pull;
-  expect(bounds).toEqual({ timeMaxS: 600, sizeMax: 2 ** 30, freeMin: 3 * 2 ** 30, patienceS: 60 });
+  expect(bounds).toEqual({
+    timeMaxS: 600,
+    sizeMax: 2 ** 30,
+    freeMin: 3 * 2 ** 30,
+    patienceS: 60,
+    keepS: 172_800,
+  });
   expect(rules.build.pids).toBe(100);
   expect(imageSettings.safeParse({ registries: { "a.test": { username: "ann" } } }).success).toBe(false);
 });

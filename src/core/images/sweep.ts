@@ -1,4 +1,4 @@
-/** What goes when nobody needs it any more: contexts once they are built, and built images that nobody has run for long. */
+/** What goes when nobody needs it any more: contexts once they are built, and images that nobody has run for long. */
 import type { BuiltImages } from "../../drivers/driver.ts";
 import {
   buildKeys,
@@ -23,7 +23,7 @@ const REMOVE_MS = 120_000;
 /** Does it all once; it never rejects. */
 export function createImageSweep(core: Core, conditions: Conditions): () => Promise<void> {
   const { images } = core.settings;
-  const { builtImages } = core.driver;
+  const { builtImages, pulledImages } = core.driver;
   if (!hasImages(core) || !images || !builtImages) return async () => undefined;
   return async () => {
     await conditions.watch("contexts", "contexts could not be taken away", () =>
@@ -32,6 +32,9 @@ export function createImageSweep(core: Core, conditions: Conditions): () => Prom
     await conditions.watch("built images", "built images could not be taken away", async () => {
       await forgetImages(core, images, builtImages);
       await bounded("images", builtImages.removeLeftovers(), REMOVE_MS);
+    });
+    await conditions.watch("pulled images", "pulled images could not be taken away", async () => {
+      if (pulledImages) await bounded("images", pulledImages.removeUnused(), REMOVE_MS);
     });
   };
 }

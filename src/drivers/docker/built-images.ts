@@ -34,7 +34,10 @@ async function keysOn(engine: Engine, names: Names): Promise<string[]> {
 }
 
 /** Done on all that can be asked: one that is away holds up no other, and is asked again another time. Throws when none can be. */
-async function onEach<T>(engines: readonly Engine[], work: (engine: Engine) => Promise<T>): Promise<T[]> {
+export async function onEach<T>(
+  engines: readonly Engine[],
+  work: (engine: Engine) => Promise<T>,
+): Promise<T[]> {
   const done = await Promise.allSettled(engines.map(work));
   const faults: unknown[] = done.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
   const worst = faults.find((fault) => !(fault instanceof EngineUnreachable));

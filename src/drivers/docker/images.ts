@@ -1,13 +1,19 @@
 /** The image of a pod, on its host: the operator's own, one of a registry, or one that is built there. */
 import { fullName, type ImageReference, parseImageReference } from "../../api/image-reference.ts";
-import { type BuiltImages, LaunchRefused, type PodSpec, type RegistryLogin } from "../driver.ts";
+import {
+  type BuiltImages,
+  LaunchRefused,
+  type PodSpec,
+  type RegistryLogin,
+  type PulledImages as RemovesUnused,
+} from "../driver.ts";
 import { Turns } from "../local/turns.ts";
 import { type BuildBounds, type BuildPlan, buildImage } from "./build.ts";
 import { readDockerfileIn } from "./build-context.ts";
 import { requireBounds } from "./build-guard.ts";
 import { BUILT, removeLeftovers } from "./build-leftovers.ts";
 import { BuildSteps } from "./build-steps.ts";
-import { builtName, builtOn } from "./built-images.ts";
+import { builtName, builtOn, onEach } from "./built-images.ts";
 import { labelStep, readDockerfile } from "./dockerfile.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
 import { haveImage, type PullRules } from "./have-image.ts";
@@ -18,6 +24,7 @@ import { buildNetwork } from "./network.ts";
 import type { ImageConfig } from "./pod.ts";
 import { type Preparing, whileNeeded } from "./preparing.ts";
 import type { ImageHost } from "./pull.ts";
+import { type Named, PulledImages } from "./pulled-images.ts";
 import { requireRoom } from "./room.ts";
 
 /** What pods are made of when nothing else is said. */
@@ -26,22 +33,30 @@ export const DEFAULT_IMAGE = "ubuntu:24.04";
 export interface ImageRules {
   /** The operator's logins, by host, for those who have none of their own there. */
   logins(): Promise<Readonly<Record<string, RegistryLogin>>>;
-  readonly pull: PullRules;
+  readonly pull: PullRules & {
+    /** For so long an image stays that nobody asks for, seconds. */
+    readonly keepS: number;
+  };
   /** Without a network, builds have one of their own. */
   readonly build: Omit<BuildBounds, "network" | "freeMin"> & { readonly network?: string | undefined };
 }
 
 export const DEFAULT_RULES: ImageRules = {
   logins: async () => ({}),
-  pull: { timeMaxS: 1800, sizeMax: 50 * 2 ** 30, freeMin: 2 * 2 ** 30, patienceS: 180, known: new Set() },
+  pull: {
+    timeMaxS: 1800,
+    sizeMax: 50 * 2 ** 30,
+    freeMin: 2 * 2 ** 30,
+    patienceS: 180,
+    keepS: 14 * 86_400,
+    known: new Set(),
+  },
   build: { timeMaxS: 1800, memory: 8 * 2 ** 30, cpus: 2, pids: 4096, imageMax: 32 * 2 ** 30 },
 };
 
-interface Image {
-  readonly Id: string;
+interface Image extends Named {
   readonly Size: number;
   readonly Architecture: string;
-  readonly RepoDigests: readonly string[] | null;
   readonly Config: (ImageConfig & { readonly Labels?: Readonly<Record<string, string>> | null }) | null;
 }
 
@@ -55,20 +70,25 @@ export class Images {
   readonly #default: string;
   readonly #rules: ImageRules;
   readonly #turns = new WeakMap<Engine, Turns>();
+  readonly #pulledFor: PulledImages;
+  /** Whole names of those that the operator has chosen. */
+  readonly #own: ReadonlySet<string>;
 
   /** The images that the operator has chosen: pods' own, and perhaps others. */
   constructor(names: Names, ownImage: string, rules: ImageRules, others: readonly string[] = []) {
     this.#names = names;
     this.#default = ownImage;
-    const chosen = [ownImage, ...others].flatMap((ref) => parseImageReference(ref)?.host ?? []);
-    const known = new Set([...rules.pull.known, ...chosen]);
+    this.#pulledFor = new PulledImages(names);
+    const chosen = [ownImage, ...others].flatMap((ref) => parseImageReference(ref) ?? []);
+    this.#own = new Set(chosen.map(fullName));
+    const known = new Set([...rules.pull.known, ...chosen.map(({ host }) => host)]);
     this.#rules = { ...rules, pull: { ...rules.pull, known } };
   }
 
   /** There when this resolves. Throws LaunchRefused for what will not be otherwise, DriverError for what may pass. */
   async imageFor(
     host: ImageHost & Pick<DockerHost, "machine">,
-    spec: PodSpec,
+    spec: Pick<PodSpec, "image" | "registryLogins">,
     preparing: Preparing,
   ): Promise<PodImageFound> {
     const logins = async () => ({ ...(await this.#rules.logins()), ...spec.registryLogins });
@@ -79,7 +99,12 @@ export class Images {
     return { id, config: Config ?? {} };
   }
 
-  #imageOf(host: ImageHost, { image }: PodSpec, logins: Logins, preparing: Preparing): Promise<Image> {
+  #imageOf(
+    host: ImageHost,
+    { image }: Pick<PodSpec, "image">,
+    logins: Logins,
+    preparing: Preparing,
+  ): Promise<Image> {
     if (image === undefined) return this.#chosen(host, this.#default, logins, preparing);
     if ("build" in image) return this.#built(host, image.build, logins, preparing);
     return this.#named(host, image.ref, logins, preparing);
@@ -91,15 +116,29 @@ export class Images {
     logins: Logins,
     preparing: Preparing,
   ): Promise<Image> {
-    const { pull } = this.#rules;
-    await haveImage(host, image, (await logins())[image.host], pull, preparing);
-    const { tag, digest } = image;
-    const found = await find(
-      host.engine,
-      fullName(digest === undefined ? image : { ...image, tag: undefined }),
-    );
+    await haveImage(host, image, (await logins())[image.host], this.#boundsOn(host), preparing);
+    const found = await findNamed(host.engine, image);
     if (found) return found;
-    throw new LaunchRefused(`the engine pulled ${image.path}:${tag ?? digest}, and does not have it`);
+    const { path, tag, digest } = image;
+    throw new LaunchRefused(`the engine pulled ${path}:${tag ?? digest}, and does not have it`);
+  }
+
+  /** What nobody needs makes room for what somebody does. */
+  #boundsOn({ engine }: ImageHost): PullRules {
+    return { ...this.#rules.pull, clear: () => this.#pulledFor.removeOldest(engine) };
+  }
+
+  /** The same for a user; it goes when nobody has asked for it for long. `before` is what the engine has by that name. */
+  async #pulledForUser(
+    host: ImageHost,
+    image: ImageReference,
+    before: Image | undefined,
+    logins: Logins,
+    preparing: Preparing,
+  ): Promise<Image> {
+    const found = await this.#pulled(host, image, logins, preparing);
+    if (!this.#own.has(fullName(image))) await this.#pulledFor.note(host.engine, image, found, before);
+    return found;
   }
 
   /** One that the operator has chosen, for no pod. Throws LaunchRefused, DriverError. */
@@ -118,10 +157,10 @@ export class Images {
   async #named(host: ImageHost, ref: string, logins: Logins, preparing: Preparing): Promise<Image> {
     const image = parsed(ref);
     const here = await find(host.engine, fullName(image));
-    const isOwn = here && (here.RepoDigests ?? []).length === 0;
+    const isOwn = here && (here.RepoDigests ?? []).length === 0 && !this.#pulledFor.isMark(image);
     if (isOwn && here.Config?.Labels?.[LABEL.part] === BUILT)
       throw new LaunchRefused(`${fullName(image)} was built for somebody`);
-    return isOwn ? here : await this.#pulled(host, image, logins, preparing);
+    return isOwn ? here : await this.#pulledForUser(host, image, here, logins, preparing);
   }
 
   async #built(host: ImageHost, build: BuildOf, logins: Logins, preparing: Preparing): Promise<Image> {
@@ -131,8 +170,11 @@ export class Images {
     await requireBounds(engine);
     const dockerfile = readDockerfile(await readDockerfileIn(build.context, build.dockerfile));
     // What it begins with comes as every image does; the build asks for it again, and has it.
-    for (const image of dockerfile.images) await this.#pulled(host, image, logins, preparing);
-    await requireRoom(host, this.#rules.pull.freeMin);
+    for (const image of dockerfile.images) {
+      const here = await findNamed(engine, image);
+      await this.#pulledForUser(host, image, here, logins, preparing);
+    }
+    await requireRoom(host, this.#boundsOn(host));
     preparing.say("waiting for another build on its host");
     const turns = this.#turns.get(engine) ?? new Turns();
     this.#turns.set(engine, turns);
@@ -182,6 +224,13 @@ export class Images {
     return image;
   }
 
+  /** Those that were pulled for users, on all hosts that can be asked. */
+  pulledOn(engines: readonly Engine[]): RemovesUnused {
+    const { keepS } = this.#rules.pull;
+    const removeUnused = (engine: Engine) => this.#pulledFor.removeUnused(engine, keepS);
+    return { removeUnused: async () => void (await onEach(engines, removeUnused)) };
+  }
+
   /** Those that were built, on all hosts. */
   onAll(engines: readonly Engine[]): BuiltImages {
     return builtOn(engines, this.#names, this.#rules.build.timeMaxS);
@@ -196,6 +245,10 @@ type BuildOf = BuildPlan["build"];
 const ignored = (): void => undefined;
 
 const find = (engine: Engine, name: string) => engine.find<Image>(`/images/${name}/json`);
+
+/** By its digest, where it has one. */
+const findNamed = (engine: Engine, image: ImageReference) =>
+  find(engine, fullName(image.digest === undefined ? image : { ...image, tag: undefined }));
 
 const remove = (engine: Engine, name: string) => unlessStatus(404, engine.ask("DELETE", `/images/${name}`));
 

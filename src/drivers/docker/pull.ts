@@ -9,14 +9,12 @@ import { imageFault } from "./image-faults.ts";
 import { type Message, messagesOf } from "./messages.ts";
 import type { Preparing } from "./preparing.ts";
 import { authHeader } from "./registry-auth.ts";
-import { RoomWatch } from "./room.ts";
+import { type Room, RoomWatch } from "./room.ts";
 
-export interface PullBounds {
+export interface PullBounds extends Room {
   readonly timeMaxS: number;
   /** Of what comes over the network, bytes. */
   readonly sizeMax: number;
-  /** What stays free on the host, bytes. */
-  readonly freeMin: number;
 }
 
 export type ImageHost = Pick<DockerHost, "node" | "engine" | "room">;
@@ -62,7 +60,7 @@ class PullWatch {
   /** Of each layer, as soon as it is known. */
   readonly #sizes = new Map<string, number>();
   constructor(host: ImageHost, name: string, bounds: PullBounds) {
-    this.#room = new RoomWatch(host, bounds.freeMin);
+    this.#room = new RoomWatch(host, bounds);
     this.#name = name;
     this.#bounds = bounds;
   }

@@ -14,10 +14,23 @@ export const bytesIn = (printed: string): number =>
     .map(Number)
     .reduce((blocks, size) => blocks * size);
 
-/** Throws LaunchRefused when so little is free that nothing more may come. */
-export async function requireRoom(host: Pick<DockerHost, "node" | "room">, freeMin: number): Promise<void> {
-  const free = await host.room();
-  if (free >= freeMin) return;
+export interface Room {
+  /** What stays free on the host, bytes. */
+  readonly freeMin: number;
+  /** Takes away something that nobody needs now; false when there is nothing. */
+  readonly clear?: () => Promise<boolean>;
+}
+
+/** Throws LaunchRefused when so little is free, and can be made free, that nothing more may come. */
+export async function requireRoom(
+  host: Pick<DockerHost, "node" | "room">,
+  { freeMin, clear = async () => false }: Room,
+): Promise<void> {
+  let free: number;
+  do {
+    free = await host.room();
+    if (free >= freeMin) return;
+  } while (await clear());
   throw new LaunchRefused(
     `there is not enough space on the Docker host ${host.node}: ${inGiB(free)} are free, and ${inGiB(freeMin)} are to stay so`,
   );
@@ -29,12 +42,12 @@ const EVERY_MS = 5000;
 /** Looks now and then, while something comes, whether as much stays free as should. */
 export class RoomWatch {
   readonly #host: Pick<DockerHost, "node" | "room">;
-  readonly #freeMin: number;
+  readonly #room: Room;
   #looked = Number.NEGATIVE_INFINITY;
 
-  constructor(host: Pick<DockerHost, "node" | "room">, freeMin: number) {
+  constructor(host: Pick<DockerHost, "node" | "room">, room: Room) {
     this.#host = host;
-    this.#freeMin = freeMin;
+    this.#room = room;
   }
 
   /** Throws LaunchRefused when too little is free. A host that cannot be asked now is asked again. */
@@ -42,7 +55,7 @@ export class RoomWatch {
     if (performance.now() - this.#looked < EVERY_MS) return;
     this.#looked = performance.now();
     try {
-      await requireRoom(this.#host, this.#freeMin);
+      await requireRoom(this.#host, this.#room);
     } catch (fault) {
       if (fault instanceof LaunchRefused) throw fault;
     }

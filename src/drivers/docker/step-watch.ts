@@ -39,7 +39,7 @@ export class StepWatch {
   ) {
     this.#engine = host.engine;
     this.#bounds = bounds;
-    this.#room = new RoomWatch(host, bounds.freeMin);
+    this.#room = new RoomWatch(host, bounds);
     this.#isOwn = isOwn;
     this.#timer = setInterval(() => void this.#look(), EVERY_MS);
   }

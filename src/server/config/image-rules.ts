@@ -17,6 +17,7 @@ interface Pulls {
   readonly sizeMax: number;
   readonly freeMin: number;
   readonly patienceS: number;
+  readonly keepS: number;
 }
 
 /** Password files are read each time, so that they may be changed while the server runs. */
@@ -38,6 +39,7 @@ export function imageRules(
       sizeMax: pull.size_max ?? usual.pull.sizeMax,
       freeMin: pull.free_min ?? usual.pull.freeMin,
       patienceS: pull.patience ?? usual.pull.patienceS,
+      keepS: pull.keep ?? usual.pull.keepS,
       known: new Set([...Object.keys(registries), ...allow.flatMap(hostIn)]),
     },
     build: {

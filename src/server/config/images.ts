@@ -47,6 +47,9 @@ const pull = z
     patience: duration(1, 3600).describe(
       "How long a registry that cannot be reached is asked again, while the reservation's GPUs wait; default: 3m",
     ),
+    keep: duration(86_400, 3660 * 86_400).describe(
+      "How long an image stays that was pulled for users and that nobody asks for, to the day; default: 14d",
+    ),
   })
   .partial();
 
