@@ -1,6 +1,6 @@
 /** Things that go wrong for a while: logged when that begins and when it is over, not each time (O-04). */
+import { Recent } from "../api/recent.ts";
 import type { Log } from "./core.ts";
-import { Recent } from "./recent.ts";
 
 /** Some are of one pod or one disk, of which nobody may ever say that it is over. One that is forgotten is logged once more. */
 const MAX_FAILING = 1000;
@@ -20,7 +20,7 @@ export function createConditions(log: Log): Conditions {
         return result;
       } catch (error) {
         if (!failing.has(key)) log("error", { condition: key, err: error }, message);
-        failing.add(key);
+        failing.set(key, true);
         return undefined;
       }
     },

@@ -1,4 +1,5 @@
 /** What is compared now and then: the nodes with what is known of them, and the pods that are there with those that should be. */
+import { Recent } from "../api/recent.ts";
 import { record } from "./audit/record.ts";
 import { forgetOldAudit } from "./audit/retention.ts";
 import { SYSTEM } from "./change.ts";
@@ -12,7 +13,6 @@ import { createImageSweep } from "./images/sweep.ts";
 import { forgetOldTokens } from "./people/token-retention.ts";
 import { strayPods } from "./pods/compare.ts";
 import { bounded } from "./pods/pod.ts";
-import { Recent } from "./recent.ts";
 
 const SWEEP_MS = 60_000;
 /** A pod of a reservation that nobody knows is taken away when it was seen so for this long; one that was given up, at once. */
@@ -94,6 +94,6 @@ function createOrphanWatch(core: Core, conditions: Conditions) {
 async function report(core: Core, reported: Recent, pod: string): Promise<void> {
   if (reported.has(pod)) return;
   await core.store.write((tx) => countFinding(tx, "unknown_pod"));
-  reported.add(pod);
+  reported.set(pod, true);
   core.log("warn", { pod }, "a pod has an unexpected name; it is left alone");
 }

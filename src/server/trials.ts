@@ -1,6 +1,6 @@
 /** Tokens that may be guesses: of one network no more are tried at once than may still fail. */
 import { Problem } from "../api/errors.ts";
-import { Recent } from "../core/recent.ts";
+import { Recent } from "../api/recent.ts";
 import type { Buckets } from "./buckets.ts";
 
 /** Beyond so many, those that were good longest ago are tried like new ones. */
@@ -34,7 +34,7 @@ export class Trials {
     const free = network === undefined || this.#proven.has(token);
     try {
       const done = await (free ? login() : this.#try(network, login));
-      this.#proven.add(token);
+      this.#proven.set(token, true);
       return done;
     } catch (error) {
       if (isFailedLogin(error)) this.#proven.delete(token);

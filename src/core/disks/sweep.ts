@@ -2,6 +2,7 @@
  * What is looked at now and then: snapshots with when they are due and how long they are kept, deleted disks with their time, and what
  * is there with what the rows name. Data that a row names are never touched; what no row names is put aside for 30 days, not deleted (D-05, D-11).
  */
+import { Recent } from "../../api/recent.ts";
 import type { DiskEngine } from "../../drivers/disks.ts";
 import type { Tx } from "../../store/db.ts";
 import { forgetOperations } from "../../store/disk-operations.ts";
@@ -17,7 +18,6 @@ import { SYSTEM } from "../change.ts";
 import type { Conditions } from "../conditions.ts";
 import type { Core } from "../core.ts";
 import { countFinding } from "../findings.ts";
-import { Recent } from "../recent.ts";
 import { compareDisks, isThere, type Volume } from "./compare.ts";
 import { openOperation } from "./find.ts";
 import { diskEngine } from "./host.ts";
@@ -144,7 +144,7 @@ async function reportMissing(
   const { id, is } = volume;
   if (reported.has(id) || (await isThere(engine, volume))) return;
   await core.store.write((tx) => countFinding(tx, "missing_disk"));
-  reported.add(id);
+  reported.set(id, true);
   core.log("error", { id, is }, "a row names data that are not there");
 }
 

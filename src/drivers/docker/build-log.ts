@@ -1,10 +1,10 @@
 /** What a build printed, by the pod that it was for: `<dataDir>/logs/<pod>.build`, lines as in kept-logs.ts. It goes before what the pod says. */
 import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { Recent } from "../../api/recent.ts";
 import type { LogLine } from "../driver.ts";
 import { keptText, parseLines } from "../kept-logs.ts";
 import { Turns } from "../local/turns.ts";
-import { Recent } from "./recent.ts";
 
 const MOST_LINES = 5000;
 

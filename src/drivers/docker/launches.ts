@@ -1,8 +1,8 @@
 /** Launches that take longer than a caller waits: an image has to come. They go on by themselves, and are told of by the pod's state. */
 import { setTimeout as pause } from "node:timers/promises";
+import { Recent } from "../../api/recent.ts";
 import type { Later } from "../driver.ts";
 import type { Preparing } from "./preparing.ts";
-import { Recent } from "./recent.ts";
 
 /** A launch is told as accepted after this. */
 const ACCEPTED_MS = 3000;

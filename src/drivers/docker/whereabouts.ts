@@ -1,10 +1,11 @@
 /** Where the pods of several hosts are: asked of their engines, each time. */
+
+import { Recent } from "../../api/recent.ts";
 import { DriverError, type PodList } from "../driver.ts";
 import { wordsOf } from "../local/asking.ts";
 import { type Container, findContainer, isAlive, listPods } from "./container.ts";
 import type { DockerHost } from "./host.ts";
 import type { Names } from "./names.ts";
-import { Recent } from "./recent.ts";
 
 /** A pod's container and where it is. */
 export interface Found {

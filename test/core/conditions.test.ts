@@ -1,13 +1,5 @@
-/** Memories that do not grow with what there ever was. */
 import { expect, test } from "vitest";
 import { createConditions } from "../../src/core/conditions.ts";
-import { Recent } from "../../src/core/recent.ts";
-
-test("those that were added last are known, as many as that", () => {
-  const recent = new Recent(2);
-  recent.add("a").add("b").add("a").add("c");
-  expect([...recent]).toEqual(["a", "c"]);
-});
 
 test("what fails and is never heard of again is forgotten at last, and what fails on is said once", async () => {
   const said: unknown[] = [];
