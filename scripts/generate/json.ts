@@ -1,5 +1,6 @@
 /** docs/json.md: what each command prints with `--json`, from the schemas. */
 import { documents, failure } from "../../src/api/documents.ts";
+import { forecast, wayToStartSooner } from "../../src/api/forecast.ts";
 import * as g from "../../src/api/inventory.ts";
 import * as r from "../../src/api/reservations.ts";
 import * as schemas from "../../src/api/schemas.ts";
@@ -17,8 +18,8 @@ import {
 const NAMED: Readonly<Record<string, Schema>> = {
   Reservation: r.reservation,
   Event: r.event,
-  "Way to start sooner": r.wayToStartSooner,
-  Forecast: r.forecast,
+  "Way to start sooner": wayToStartSooner,
+  Forecast: forecast,
   "GPU type": g.gpuType,
   Availability: g.availability,
   Node: g.node,

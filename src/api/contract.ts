@@ -6,6 +6,7 @@ import * as b from "./builds.ts";
 import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
+import { advicePage, forecast } from "./forecast.ts";
 import * as i from "./identities.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
@@ -29,12 +30,12 @@ interface Shape {
 export const contract = {
   listReservations: { query: r.listReservationsQuery, reply: r.reservationPage },
   createReservation: { body: r.createReservation, reply: r.reservation },
-  planReservation: { body: r.createReservation, reply: r.forecast },
+  planReservation: { body: r.createReservation, reply: forecast },
   getReservation: { params: s.idParams, reply: r.reservation },
   patchReservation: { params: s.idParams, body: r.patchReservation, reply: r.reservation },
   liftReservation: { params: s.idParams, body: l.liftReservation, reply: l.liftedReservation },
   cancelReservation: { params: s.idParams, reply: r.reservation },
-  listAdvice: { params: s.idParams, reply: r.advicePage },
+  listAdvice: { params: s.idParams, reply: advicePage },
   getDiagnostics: { params: s.idParams, reply: diagnostics },
   listEvents: { params: s.idParams, query: r.listEventsQuery, reply: r.eventPage },
   listLogs: { params: s.idParams, query: logsQuery, reply: logPage },

@@ -8,6 +8,7 @@ import * as u from "./audit.ts";
 import { check } from "./check.ts";
 import { diagnostics } from "./diagnostics.ts";
 import * as d from "./disks.ts";
+import { forecast, wayToStartSooner } from "./forecast.ts";
 import * as i from "./identities.ts";
 import * as g from "./inventory.ts";
 import * as l from "./lift.ts";
@@ -38,7 +39,7 @@ const phase = z.object({
 
 const history = r.reservation.extend({
   start_sooner: z
-    .array(r.wayToStartSooner)
+    .array(wayToStartSooner)
     .describe("What would start it sooner, the soonest first; of a queued one"),
   phases: z.array(phase).describe("What took how long, in order"),
   events: z.array(r.event).describe("What happened, oldest first"),
@@ -90,7 +91,7 @@ const diskOrOperation = z.union([d.disk, d.diskOperation]);
 
 /** By the words of the command. */
 export const documents = {
-  reserve: z.union([r.reservation, r.forecast]),
+  reserve: z.union([r.reservation, forecast]),
   list: items(r.reservation),
   show: z.union([history, diagnostics, podUsage]),
   connect: z.object({ id: z.string(), exit_code: z.int(), stdout: z.string(), stderr: z.string() }),

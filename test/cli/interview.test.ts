@@ -1,8 +1,8 @@
 /** The questions of `reserve`, with answers from memory; interview-terminal.test.ts asks them on a real terminal. */
 import { expect, test } from "vitest";
 import { Problem } from "../../src/api/errors.ts";
+import type { Forecast } from "../../src/api/forecast.ts";
 import type { Availability } from "../../src/api/inventory.ts";
-import type { Forecast } from "../../src/api/reservations.ts";
 import { Declined } from "../../src/cli/errors.ts";
 import { disk as aDisk, gpuType, type Handlers, page, queued } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";

@@ -1,8 +1,9 @@
 /** `gpu-dev show`: one reservation with its history. */
 import { exactDuration } from "../../api/duration.ts";
+import type { WayToStartSooner } from "../../api/forecast.ts";
 import { isId } from "../../api/names.ts";
 import { labelWords } from "../../api/node-labels.ts";
-import type { Reservation, ReservationEvent, WayToStartSooner } from "../../api/reservations.ts";
+import type { Reservation, ReservationEvent } from "../../api/reservations.ts";
 import { reservationArgument } from "../argument.ts";
 import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";

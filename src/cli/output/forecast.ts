@@ -1,7 +1,7 @@
 /** What a request would come to, in words (`reserve --dry-run`). */
 import { exactDuration } from "../../api/duration.ts";
+import type { Forecast } from "../../api/forecast.ts";
 import { formatDollars } from "../../api/money.ts";
-import type { Forecast } from "../../api/reservations.ts";
 import type { Cell, Output } from "./output.ts";
 import { gpus } from "./reservation.ts";
 import { startBy, until } from "./time.ts";

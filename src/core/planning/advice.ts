@@ -1,6 +1,7 @@
 /** What one that waits could change to start sooner: computed with the plan, never guessed. */
+
+import type { WayToStartSooner } from "../../api/forecast.ts";
 import type { GpuType } from "../../api/inventory.ts";
-import type { WayToStartSooner } from "../../api/reservations.ts";
 import type { Page } from "../../api/schemas.ts";
 import type { Db, ReservationRow } from "../../store/tables.ts";
 import type { Core } from "../core.ts";

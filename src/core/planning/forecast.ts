@@ -1,5 +1,6 @@
 /** What a request to reserve would come to: it is made as always, looked at, and undone. */
-import type { CreateReservation, Forecast } from "../../api/reservations.ts";
+import type { Forecast } from "../../api/forecast.ts";
+import type { CreateReservation } from "../../api/reservations.ts";
 import { allocationsOf } from "../../store/allocations.ts";
 import type { Tx } from "../../store/db.ts";
 import type { ReservationRow } from "../../store/tables.ts";
