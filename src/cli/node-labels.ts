@@ -15,13 +15,13 @@ export const nodeLabelOption = repeated(
 
 /** As the request has them. Throws UsageError for a key with two values, which no node has. */
 export function nodeLabelsOf(given: readonly string[] = []): Pick<CreateReservation, "node_labels"> {
-  const labels: Record<string, string> = {};
+  const labels = new Map<string, string>();
   for (const [key, value] of given.flatMap((text) => asList(parseLabel(text)))) {
-    if ((labels[key] ?? value) !== value)
-      throw new UsageError(`a node has one ${key}: it cannot be ${labels[key]} and ${value}`);
-    labels[key] = value;
+    const other = labels.get(key) ?? value;
+    if (other !== value) throw new UsageError(`a node has one ${key}: it cannot be ${other} and ${value}`);
+    labels.set(key, value);
   }
-  return given.length === 0 ? {} : { node_labels: labels };
+  return given.length === 0 ? {} : { node_labels: Object.fromEntries(labels) };
 }
 
 const asList = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);

@@ -23,6 +23,13 @@ test("labels that were asked for are in the request, and shown", async () => {
   expect(stdout).toMatch(/node labels\s+zone=a, nvlink=true/);
 });
 
+test("a key may be called as what every object has", async () => {
+  const here = world();
+  await here.gpuDev(`${RESERVE} --node-label constructor=a`);
+  const asked = here.server.requests.find(({ route }) => route === "createReservation");
+  expect(asked?.body).toMatchObject({ node_labels: { constructor: "a" } });
+});
+
 test.for([
   ["--node-label zone", '"zone" is no label of a node'],
   ["--node-label zone=", '"zone=" is no label of a node'],
