@@ -50,10 +50,11 @@ const STANDING_STILL = `
   first.then(() => {
     kill();
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200);
-    setTimeout(() => {
+    // When all that stood still is handled.
+    setTimeout(() => setImmediate(() => setTimeout(() => {
       console.log("one");
       kill();
-    }, 100);
+    })));
   });
   setInterval(() => undefined, 1000);
   kill();
