@@ -104,7 +104,7 @@ complete -c gpu-dev -n '__gpu_dev_at reserve' -l image -x -d 'What it runs: any 
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l dockerfile -r -F -d 'Build what it runs from this file, with all that is beside it'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l build-context -r -F -d 'With --dockerfile: from this directory instead'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l entrypoint -x -a 'keep' -d 'Run the image\'s own entrypoint beside sshd: keep'
-complete -c gpu-dev -n '__gpu_dev_at reserve' -l node-label -x -d 'Only on a node with this label, as `gpu-dev avail --json` lists them; repeatable: with all of them'
+complete -c gpu-dev -n '__gpu_dev_at reserve' -l node-label -x -a '(gpu-dev __complete node-labels 2>/dev/null)' -d 'Only on a node with this label, as `gpu-dev avail --json` lists them; repeatable: with all of them'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l at -x -d 'Start then, not earlier; refused if nothing is free then: 2026-12-01T09:00, "tomorrow 9:00", "mon 9:00" or 9:00'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l priority -x -a 'low normal high' -d 'Who comes first when GPUs get free early (high: administrators): low, normal, high'
 complete -c gpu-dev -n '__gpu_dev_at reserve' -l dry-run -d 'Say what would happen and when; reserve nothing'

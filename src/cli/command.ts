@@ -12,6 +12,7 @@ export type Completes =
   | "disks"
   | "contexts"
   | "nodes"
+  | "node-labels"
   | "files"
   | "directories"
   | readonly string[];

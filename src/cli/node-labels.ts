@@ -1,4 +1,5 @@
 /** Which nodes a reservation may be on, by labels that they have to have. */
+import type { Availability } from "../api/inventory.ts";
 import { LABEL_FORMS, parseLabel } from "../api/node-labels.ts";
 import type { CreateReservation } from "../api/reservations.ts";
 import { UsageError } from "./errors.ts";
@@ -11,7 +12,18 @@ export const nodeLabelOption = repeated(
     if (parseLabel(given)) return given;
     throw new UsageError(`${JSON.stringify(given)} is no label of a node`, `Write ${LABEL_FORMS}.`);
   },
+  "node-labels",
 );
+
+/** Each as it is typed, of all that some types' nodes have. */
+export const typedLabels = (types: readonly Pick<Availability, "node_labels">[]): string[] => [
+  ...new Set(
+    types.flatMap(({ node_labels }) =>
+      // A server of before has none.
+      Object.entries(node_labels ?? {}).flatMap(([key, values]) => values.map((value) => `${key}=${value}`)),
+    ),
+  ),
+];
 
 /** As the request has them. Throws UsageError for a key with two values, which no node has. */
 export function nodeLabelsOf(given: readonly string[] = []): Pick<CreateReservation, "node_labels"> {

@@ -27,9 +27,11 @@ export const repeated = <T>(
   flags: string,
   summary: string,
   parse: (text: string) => T,
+  completes?: Completes,
 ): Option<readonly T[] | undefined> => ({
   flags,
   summary,
+  ...(completes === undefined ? {} : { completes }),
   parse: (given, earlier) => [...(earlier ?? []), parse(given)],
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { complete } from "../../src/cli/completion/complete.ts";
-import { page, reservation } from "./helpers/fake-server.ts";
+import { availability, page, reservation } from "./helpers/fake-server.ts";
 import { createWorld } from "./helpers/world.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -26,15 +26,15 @@ beforeAll(() => {
   chmodSync(join(home, "gpu-dev"), 0o755);
   writeFileSync(
     join(home, "completion.json"),
-    '{"reservations":["hello","train"],"gpuTypes":["cpu","h100"],"disks":["data","home"],"nodes":["gpu-host-1","gpu-host-2"]}',
+    '{"reservations":["hello","train"],"gpuTypes":["cpu","h100"],"disks":["data","home"],"nodes":["gpu-host-1","gpu-host-2"],"nodeLabels":["example.com/rack=r1","zone=a","zone=b"]}',
   );
   env = { PATH: `${home}${delimiter}${process.env.PATH}`, HOME: home, GPU_DEV_HOME: home, TERM: "dumb" };
   return () => rmSync(home, { recursive: true, force: true });
 });
 
-/** What bash offers at the end of the line; its stderr must be empty. */
+/** What bash offers at the end of the line, whose words it parts at "=", too; its stderr must be empty. */
 function offeredByBash(line: string): string[] {
-  const script = `source "$1"; COMP_LINE=$2; read -ra COMP_WORDS <<<"$2"
+  const script = `source "$1"; COMP_LINE=$2; read -ra COMP_WORDS <<<"\${2//=/ = }"
 [[ $2 == *' ' ]] && COMP_WORDS+=('')
 COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
 _gpu_dev gpu-dev "\${COMP_WORDS[COMP_CWORD]}" "\${COMP_WORDS[COMP_CWORD-1]}"
@@ -71,6 +71,8 @@ const LINES: [string, string[]][] = [
   ["gpu-dev admin nodes ", ["cordon", "drain", "forget", "list", "uncordon"]],
   ["gpu-dev admin nodes cordon ", ["gpu-host-1", "gpu-host-2"]],
   ["gpu-dev admin nodes uncordon gpu-host-2", ["gpu-host-2"]],
+  ["gpu-dev reserve --node-label zo", ["zone=a", "zone=b"]],
+  ["gpu-dev reserve --node-label ex", ["example.com/rack=r1"]],
   ["gpu-dev nope ", []],
   ["gpu-dev connect hello -- ", []],
 ];
@@ -83,11 +85,22 @@ describe("C-23 bash offers commands, flags and live names", () => {
   });
 });
 
+test.each([
+  ["gpu-dev reserve --node-label zone=", ["a", "b"]],
+  ["gpu-dev reserve --node-label zone=b", ["b"]],
+  ["gpu-dev reserve --gpu-type h100 --node-label example.com/rack=", ["r1"]],
+  ["gpu-dev reserve --gpu-type=h", ["h100"]],
+  ["gpu-dev disk create home --snapshots every=", ["6h"]],
+  ["gpu-dev reserve --node-label moon=", []],
+])("C-23 bash offers what stands behind =: %j", (line, offers) => {
+  expect(offeredByBash(line)).toEqual(offers);
+});
+
 const hasFish = spawnSync("fish", ["--version"]).status === 0;
 const hasZsh = spawnSync("zsh", ["--version"]).status === 0;
 
 describe.skipIf(!hasFish)("C-23 fish offers the same", () => {
-  test.each(LINES.slice(0, 16))("C-23 %j", (line, offers) => {
+  test.each(LINES.slice(0, 18))("C-23 %j", (line, offers) => {
     expect(offeredByFish(line).sort()).toEqual(offers);
   });
 });
@@ -131,28 +144,14 @@ describe("C-23 live names come from the cache alone and are never an error", () 
     const world = createWorld({
       handlers: {
         listReservations: () => page(reservation()),
-        listAvailability: () =>
-          page({
-            gpu_type: "h100",
-            unit: "gpu" as const,
-            total: 1,
-            free: 1,
-            used: 0,
-            unavailable: 0,
-            closed_nodes: [],
-            node_labels: {},
-            queued: 0,
-            simulated: false,
-            isolation: "namespaces",
-            max_duration_s: 60,
-            latest_start_at: null,
-          }),
+        listAvailability: () => page(availability({ node_labels: { zone: ["a", "b"] } })),
       },
     });
     await world.gpuDev("list");
     await world.gpuDev("avail");
     expect(complete("reservations", world.env, "/")).toBe("hello\n");
     expect(complete("gpu-types", world.env, "/")).toBe("h100\n");
+    expect(complete("node-labels", world.env, "/")).toBe("zone=a\nzone=b\n");
   });
 });
 

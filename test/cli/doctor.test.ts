@@ -10,7 +10,7 @@ import { makeCertificates } from "../helpers/certificates.ts";
 import { TOKEN } from "../tunnel/rig.ts";
 import { atEnd, given as givenRig, listen } from "../tunnel/scene.ts";
 import { startSshd } from "../tunnel/sshd.ts";
-import { page, reservation } from "./helpers/fake-server.ts";
+import { availability, page, reservation } from "./helpers/fake-server.ts";
 import { createWorld, type World, type WorldOptions } from "./helpers/world.ts";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA9iEC9PgMJ34r5mIhiddenhiddenhiddenhidden0000";
@@ -39,6 +39,7 @@ function healthy({ url, options }: Given): World {
           comment: "",
           created_at: "2026-01-01T00:00:00.000Z",
         }),
+      listAvailability: () => page(),
       listReservations: () => page(reservation()),
     },
     runProgram: async () => ({ code: 0, stdout: "", stderr: "OpenSSH_9.2p1 Debian-2, OpenSSL 3.0\n" }),
@@ -88,6 +89,7 @@ test("doctor finds all well, with the echo of a real sshd behind a real gateway:
     "ok\tclock\twithin 5 s of the server's\t",
     "ok\ttoken\tof ada, role user\t",
     "ok\tversion\tserver 9.9.9, this VERSION\t",
+    "ok\tnodes\tall of them give what they have\t",
     `ok\tkey\t${FINGERPRINT} is registered\t`,
     "ok\ttunnel\tto hello and its sshd: opened in N ms, echo N ms\t",
     "",
@@ -182,6 +184,21 @@ test("doctor without a reservation tries the way to the gateway", async () => {
   const done = await world.gpuDev("doctor");
   expect(steady(world, done.stdout)).toContain(
     "ok\ttunnel\tthe gateway answers in N ms; with an active reservation",
+  );
+});
+
+test("S-07 doctor says which nodes give nothing, and why; that is a warning", async () => {
+  const { rig } = await givenRig();
+  const world = healthy({ url: rig.url });
+  const why =
+    "it has processors of arm64, and pods get their sshd from the server's machine, which has amd64";
+  const box = { name: "box-2", why, since: world.now.toISOString() };
+  world.server.handlers.listAvailability = () => page(availability({ closed_nodes: [box] }));
+  world.server.handlers.listReservations = () => page();
+  const done = await world.gpuDev("doctor");
+  expect(done.code).toBe(0);
+  expect(done.stdout).toContain(
+    `warning\tnodes\tNode box-2 gives nothing new: ${why}\tIt is for who runs the server: `,
   );
 });
 

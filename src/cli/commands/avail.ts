@@ -5,6 +5,7 @@ import { defineCommand } from "../command.ts";
 import { rememberNames } from "../completion/cache.ts";
 import type { Context } from "../context.ts";
 import { allPages } from "../http/all-pages.ts";
+import { typedLabels } from "../node-labels.ts";
 import { checkWatching, watching } from "../options.ts";
 import { availabilityTable, closedWords } from "../output/availability.ts";
 import type { Output } from "../output/output.ts";
@@ -22,7 +23,10 @@ export const command = defineCommand({
     checkWatching(given);
     if (given.watch) return await watchAvailability(ctx, given.timeout);
     const page = await allPages((query) => ctx.api().listAvailability({ query }));
-    rememberNames(ctx, { gpuTypes: page.items.map((item) => item.gpu_type) });
+    rememberNames(ctx, {
+      gpuTypes: page.items.map((item) => item.gpu_type),
+      nodeLabels: typedLabels(page.items),
+    });
     const now = ctx.clock.now();
     for (const line of closedWords(page.items, now)) ctx.say(line);
     return output(page, now);

@@ -5,7 +5,7 @@ import { defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { type Finding, failed, skipped } from "../doctor/finding.ts";
 import { checkAuthorities, checkNode, checkProxy, checkSsh, checkSshConfig } from "../doctor/local.ts";
-import { checkClock, checkKey, checkServer, checkToken, checkVersion } from "../doctor/server.ts";
+import { checkClock, checkKey, checkNodes, checkServer, checkToken, checkVersion } from "../doctor/server.ts";
 import { checkTunnel } from "../doctor/tunnel.ts";
 import { CliError } from "../errors.ts";
 import { lookOf, type Output } from "../output/output.ts";
@@ -67,7 +67,7 @@ function findEndpoint(ctx: Context): Endpoint | Finding {
 /** One after the other: what follows a failure would only repeat it. */
 async function examineServer(ctx: Context): Promise<Finding[]> {
   const server = await attempt("server", () => checkServer(ctx));
-  const rest = ["clock", "token", "version", "key", "tunnel"];
+  const rest = ["clock", "token", "version", "nodes", "key", "tunnel"];
   if (server.status === "failure")
     return [server, ...rest.map((check) => skipped(check, "the server does not answer"))];
   const clock = await attempt("clock", () => checkClock(ctx));
@@ -79,6 +79,7 @@ async function examineServer(ctx: Context): Promise<Finding[]> {
     clock,
     token,
     await attempt("version", () => checkVersion(ctx)),
+    await attempt("nodes", () => checkNodes(ctx)),
     await attempt("key", () => checkKey(ctx)),
     await attempt("tunnel", () => checkTunnel(ctx, tunnelServer(ctx))),
   ];

@@ -9,6 +9,8 @@ export interface CompletionCache {
   readonly contexts: readonly string[];
   readonly disks: readonly string[];
   readonly nodes: readonly string[];
+  /** As `--node-label` takes them: `zone=a`. */
+  readonly nodeLabels: readonly string[];
 }
 
 const completionCacheFile = (stateDir: string): string => join(stateDir, "completion.json");
@@ -23,15 +25,16 @@ export function readCompletionCache(stateDir: string): CompletionCache {
       contexts: strings(cache.contexts),
       disks: strings(cache.disks),
       nodes: strings(cache.nodes),
+      nodeLabels: strings(cache.nodeLabels),
     };
   } catch {
     // Whatever is wrong with the file, a shell in the middle of a line is no place to say it.
-    return { reservations: [], gpuTypes: [], contexts: [], disks: [], nodes: [] };
+    return { reservations: [], gpuTypes: [], contexts: [], disks: [], nodes: [], nodeLabels: [] };
   }
 }
 
 const strings = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((item) => typeof item === "string" && /^[\w.-]+$/.test(item)) : [];
+  Array.isArray(value) ? value.filter((item) => typeof item === "string" && /^[\w.=/-]+$/.test(item)) : [];
 
 /** Replaces a part of the cache. A home that cannot be written is no reason to fail: the names are only a convenience. */
 export function rememberNames(ctx: Context, part: Partial<CompletionCache>): void {

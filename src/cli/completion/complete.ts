@@ -9,6 +9,7 @@ const KINDS = new Map<string, keyof CompletionCache>([
   ["contexts", "contexts"],
   ["disks", "disks"],
   ["nodes", "nodes"],
+  ["node-labels", "nodeLabels"],
 ]);
 
 /** The names of `kind`, one on each line; none for a kind that there is not. */

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { VERSION } from "../../api/version.ts";
 import { compareVersions } from "../../api/versions.ts";
 import type { Context } from "../context.ts";
+import { allPages } from "../http/all-pages.ts";
+import { closedWords } from "../output/availability.ts";
 import { isOpenToOthers } from "../platforms.ts";
 import { allKeys } from "../ssh/keys.ts";
 import { type Finding, failure, ok, skipped, warning } from "./finding.ts";
@@ -46,6 +48,14 @@ export async function checkVersion(ctx: Context): Promise<Finding> {
   const detail = `server ${version}, this ${VERSION}`;
   if (compareVersions(VERSION, min_cli) >= 0) return ok("version", detail);
   return failure("version", `${detail}; the server wants ${min_cli} or newer`, "Upgrade gpu-dev here.");
+}
+
+/** What gives no GPUs, and why: hosts that do not answer, or whose processors are not those that pods' sshd is for. */
+export async function checkNodes(ctx: Context): Promise<Finding> {
+  const { items } = await allPages((query) => ctx.api().listAvailability({ query }));
+  const closed = closedWords(items, ctx.clock.now());
+  if (closed.length === 0) return ok("nodes", "all of them give what they have");
+  return warning("nodes", closed.join("; "), "It is for who runs the server: `gpu-dev admin nodes` has all.");
 }
 
 /** The key pair for reservations, as ssh wants it, and known to the server. */

@@ -4,7 +4,7 @@ import type { Fetch } from "../../../src/api/client.ts";
 import { contract } from "../../../src/api/contract.ts";
 import type { Disk } from "../../../src/api/disks.ts";
 import { Problem } from "../../../src/api/errors.ts";
-import type { GpuType } from "../../../src/api/inventory.ts";
+import type { Availability, GpuType } from "../../../src/api/inventory.ts";
 import type { Reservation } from "../../../src/api/reservations.ts";
 import { type Route, type RouteName, routes } from "../../../src/api/routes.ts";
 
@@ -217,3 +217,21 @@ export function gpuType(given: Partial<GpuType> = {}): GpuType {
     ...given,
   };
 }
+
+/** One free h100, with what the test says differently. */
+export const availability = (given: Partial<Availability> = {}): Availability => ({
+  gpu_type: "h100",
+  unit: "gpu",
+  total: 1,
+  free: 1,
+  used: 0,
+  unavailable: 0,
+  closed_nodes: [],
+  node_labels: {},
+  queued: 0,
+  simulated: false,
+  isolation: "namespaces",
+  max_duration_s: 60,
+  latest_start_at: null,
+  ...given,
+});
