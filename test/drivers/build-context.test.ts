@@ -6,9 +6,10 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { sentContext } from "../../src/drivers/docker/build-context.ts";
+import { readDockerfileIn, sentContext } from "../../src/drivers/docker/build-context.ts";
 import { Engine } from "../../src/drivers/docker/engine.ts";
 import { tarOf } from "../../src/drivers/docker/tar.ts";
+import { LaunchRefused } from "../../src/drivers/driver.ts";
 
 /** Whether this process has the file open. */
 const isOpen = (file: string): boolean =>
@@ -20,6 +21,19 @@ const isOpen = (file: string): boolean =>
       return false;
     }
   });
+
+test("X-08 a Dockerfile that would hold up the server while it is read is refused", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "gpu-dev-context-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const file = join(dir, "context.tar");
+  const reading = (size: number) => {
+    const data = "FROM a\n".padEnd(size, "LABEL a=b\n");
+    writeFileSync(file, tarOf([{ path: "Dockerfile", mode: 0o644, data }]));
+    return readDockerfileIn(file, "Dockerfile");
+  };
+  expect(await reading(2 ** 17)).toHaveLength(2 ** 17);
+  await expect(reading(2 ** 17 + 1)).rejects.toThrow(LaunchRefused);
+});
 
 test.skipIf(process.platform !== "linux")(
   "B-07 nothing of a context stays open when its engine answers early, or is not asked any more",

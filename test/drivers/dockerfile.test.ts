@@ -12,6 +12,11 @@ describe("a Dockerfile, read ahead", () => {
   test.each<[string, string, string[]]>([
     ["a stage", "FROM a", ["docker.io/library/a:latest"]],
     [
+      "stages that begin with the same",
+      "FROM a\nFROM docker.io/library/a:latest\nCOPY --from=a /x /y",
+      ["docker.io/library/a:latest"],
+    ],
+    [
       "stages by their names and numbers",
       "from a AS One\nRUN x\nFROM one\nCOPY --from=0 /x /y\nCOPY --chown=1 --from=b/c:2 /x /y\nFROM scratch",
       ["docker.io/library/a:latest", "docker.io/b/c:2"],
@@ -45,6 +50,8 @@ describe("a Dockerfile, read ahead", () => {
     [`FROM \${X:-169.254.169.254}/a`, /write its name out/],
     ["FROM $X/a", /write its name out/],
     ["ARG X='a b'\nFROM $X", /write its name out/],
+    ["ARG X=a\nARG X=$Y\nFROM $X", /write its name out/],
+    ["ARG X=a\nARG 'X'=b\nFROM $X", /write its name out/],
     ['FROM "a"', /write its name out/],
     ["FROM a\nCOPY --from=$X /x /y", /write its name out/],
     ["FROM a\nCOPY --fr\\om=b /x /y", /without quotes/],

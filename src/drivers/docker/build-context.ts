@@ -7,7 +7,8 @@ import { pipeline } from "node:stream/promises";
 import { extract, type Headers, pack } from "tar-stream";
 import { LaunchRefused } from "../driver.ts";
 
-const LONGEST_DOCKERFILE = 2 ** 20;
+/** Far longer than any that somebody wrote: all of it is read at once, while the server does nothing else. */
+const LONGEST_DOCKERFILE = 2 ** 17;
 const GONE = "the image is not built, and what it was to be built from is not here any more: reserve again";
 
 /** The text of a file in it. Throws LaunchRefused where there is none. */
@@ -32,7 +33,9 @@ export async function readDockerfileIn(context: string, name: string): Promise<s
     throw cause.code === "ENOENT" ? new LaunchRefused(GONE, { cause }) : cause;
   });
   if (found !== undefined) return found;
-  throw new LaunchRefused(`the image cannot be built: ${name} is no file of what was sent, or is too long`);
+  throw new LaunchRefused(
+    `the image cannot be built: ${name} is no file of what was sent, or is longer than 128 KiB`,
+  );
 }
 
 /** As it goes to the engine, with another text in the place of one file's. Its errors are those of reading, too. */

@@ -2,11 +2,11 @@
  * What a Dockerfile begins with, read before an engine reads it; see docs.docker.com/reference/dockerfile. What engines of several ages
  * read differently is refused: a step that is seen here by nobody could ask anywhere, or have what another user's build made (X-08).
  */
-import { type ImageReference, parseImageReference } from "../../api/image-reference.ts";
+import { fullName, type ImageReference, parseImageReference } from "../../api/image-reference.ts";
 import { LaunchRefused } from "../driver.ts";
 
 export interface Dockerfile {
-  /** All images that it names, each once or more. */
+  /** All images that it names, each once. */
   readonly images: readonly ImageReference[];
   /** How many steps `labelled` adds. */
   readonly ownSteps: number;
@@ -50,8 +50,10 @@ export const labelStep = (labels: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `${name}=${value}`)
     .join(" ")}`;
 
-const withLabels = (lines: readonly string[], before: readonly number[], step: string): string =>
-  lines.flatMap((line, i) => (before.includes(i) ? [line, step] : [line])).join("\n");
+function withLabels(lines: readonly string[], before: readonly number[], step: string): string {
+  const labelled = new Set(before);
+  return lines.flatMap((line, i) => (labelled.has(i) ? [line, step] : [line])).join("\n");
+}
 
 function* instructionsOf(lines: readonly string[]): Generator<Instruction> {
   let whole = "";
@@ -89,15 +91,15 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 /** Of FROM and of COPY --from, but for what stages before are called. */
 function imagesOf(instructions: readonly Instruction[]): ImageReference[] {
-  const images: ImageReference[] = [];
+  const images = new Map<string, ImageReference>();
   const stages = new Set<string>();
-  const values = new Map<string, string | undefined>();
+  const values = new Map<string, string>();
   let count = 0;
   const see = (name: string): void => {
     if (stages.has(name.toLowerCase()) || name === "scratch") return;
     const image = parseImageReference(name);
     if (!image) throw refused(`${JSON.stringify(name.slice(0, 200))} is no image`);
-    images.push(image);
+    images.set(fullName(image), image);
   };
   for (const { keyword, flags, words } of instructions) {
     if (keyword === "ARG" && count === 0) for (const word of words) setDefault(values, word);
@@ -110,7 +112,7 @@ function imagesOf(instructions: readonly Instruction[]): ImageReference[] {
       for (const name of flags.flatMap(fromFlag))
         if (!(/^\d+$/.test(name) && Number(name) < count)) see(filledIn(name, new Map()));
   }
-  return images;
+  return [...images.values()];
 }
 
 function fromFlag(flag: string): string[] {
@@ -119,13 +121,15 @@ function fromFlag(flag: string): string[] {
 }
 
 /** Of an ARG before the first FROM; one that is not plain is not known. */
-function setDefault(values: Map<string, string | undefined>, word: string): void {
+function setDefault(values: Map<string, string>, word: string): void {
   const [, name = "", , value] = /^(\w+)(?:=("?)([\w./:@${}-]*)\2)?$/.exec(word) ?? [];
-  if (name === "") for (const known of values.keys()) values.set(known, undefined);
-  else values.set(name, value === undefined || /\$/.test(value) ? undefined : value);
+  // Any of them may be another one by a word that is not understood.
+  if (name === "") values.clear();
+  else if (value === undefined || /\$/.test(value)) values.delete(name);
+  else values.set(name, value);
 }
 
-function filledIn(name: string, values: ReadonlyMap<string, string | undefined>): string {
+function filledIn(name: string, values: ReadonlyMap<string, string>): string {
   const filled = name.replace(
     /\$(?:(\w+)|\{(\w+)\})/g,
     (all, plain, braced) => values.get(plain ?? braced) ?? all,
