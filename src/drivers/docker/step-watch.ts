@@ -73,8 +73,10 @@ export class StepWatch {
     clearInterval(this.#timer);
   }
 
+  /** Of a million files the size takes the engine minutes, which says nothing against the engine. */
   #find(container: string, size = false): Promise<StepContainer | undefined> {
-    return this.#engine.find<StepContainer>(`/containers/${container}/json`, { query: { size } });
+    const ask = { query: { size }, ...(size && { patienceMs: 0 }) };
+    return this.#engine.find<StepContainer>(`/containers/${container}/json`, ask);
   }
 
   async #look(): Promise<void> {
