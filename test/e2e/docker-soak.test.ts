@@ -36,6 +36,7 @@ test.skipIf(noDockerEngine() !== undefined)(
     }
     console.log(JSON.stringify(ground.strikes), JSON.stringify(ground.crowd.done()));
     expect(ground.strikes.engine).toBeGreaterThan(0);
+    expect(ground.strikes.agent).toBeGreaterThan(0);
     // Each was read before the next was written.
     for (const { written } of ground.crowd.done()) expect(written).toBeGreaterThan(1);
     remove();

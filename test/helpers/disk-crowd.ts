@@ -70,6 +70,24 @@ export class DiskCrowd implements Crowd {
     return disks.length + snapshots.length === 0 && (await this.#matches());
   }
 
+  /** Looks at what goes on with disks that another server than until now has begun with. */
+  async watchWork() {
+    const store = await openStore({ url: `sqlite:${join(this.#options.home, "data", "gpu-dev.db")}` });
+    const goOn = () =>
+      store.read(async (db) => {
+        const open = db.selectFrom("disk_operations").where("finished_at", "is", null);
+        const rows = await open.select(["id", "leased_by"]).where("leased_by", "is not", null).execute();
+        return rows.map(({ id, leased_by }) => `${id} of ${leased_by}`);
+      });
+    const before = await goOn();
+    return {
+      /** One of them. */
+      begun: async () => (await goOn()).find((work) => !before.includes(work)),
+      goesOn: async (work: string) => (await goOn()).includes(work),
+      close: () => store.close(),
+    };
+  }
+
   /** What they did, for who reads the log. */
   done(): readonly DiskUser["done"][] {
     return this.#users.map(({ done }) => done);

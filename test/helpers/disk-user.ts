@@ -112,6 +112,7 @@ export class DiskUser {
       "reserve",
       "reserve",
       "snapshot",
+      "snapshot",
       "restore",
       "as new",
       "delete",
@@ -147,7 +148,7 @@ export class DiskUser {
 
   async #useHeld(api: Client, dice: Dice, disk: Disk, holder: string): Promise<void> {
     const reservation = await api.getReservation({ params: { id: holder } });
-    const wish = dice.one("write", "write", "write", "cancel", "snapshot", "second");
+    const wish = dice.one("write", "write", "write", "cancel", "snapshot", "snapshot", "second");
     if (wish === "second") return this.#isRefused(api, disk);
     if (reservation.state !== "active") return;
     if (wish === "cancel") await api.cancelReservation({ params: { id: holder } });

@@ -4,11 +4,13 @@ import type { Reservation } from "../../src/api/reservations.ts";
 import { DiskCrowd } from "./disk-crowd.ts";
 import type { DockerEngine } from "./docker-engine.ts";
 import { Dice } from "./random.ts";
-import type { Ground } from "./soak.ts";
+import type { Ground, Strike } from "./soak.ts";
 
 const POD = "gpu-dev.pod";
 const DISK = "gpu-dev.disk";
-const POLL_MS = 50;
+const POLL_MS = 20;
+/** A guard: users with disks always have something done with one. */
+const LONGEST_MS = 30_000;
 const AGENT = "label=gpu-dev.part=disk-agent";
 
 export interface DockerGroundOptions {
@@ -21,7 +23,7 @@ export interface DockerGroundOptions {
   readonly token: string;
 }
 
-/** In ten rounds each comes as often as it is here, at any instant of its round; a pod is hit in two ways. */
+/** In ten rounds each comes as often as it is here; a pod is hit in two ways, and work on a disk in its middle, the others at any instant. */
 const STRIKES = [
   "engine",
   "engine",
@@ -34,7 +36,8 @@ const STRIKES = [
   "engine at work",
   "none",
 ] as const;
-type Strike = (typeof STRIKES)[number];
+type Target = (typeof STRIKES)[number];
+const OF_WORK: readonly Target[] = ["agent", "engine at work"];
 
 export class DockerGround implements Ground {
   readonly args: readonly string[];
@@ -43,7 +46,7 @@ export class DockerGround implements Ground {
   /** Pods whose container we ended. */
   readonly #ended = new Set<string>();
   /** What hit what, for who reads the log. */
-  readonly strikes: Record<Strike, number> = {
+  readonly strikes: Record<Target, number> = {
     engine: 0,
     kill: 0,
     rm: 0,
@@ -51,7 +54,9 @@ export class DockerGround implements Ground {
     "engine at work": 0,
     none: 0,
   };
-  readonly #deck: Strike[] = [];
+  readonly #deck: Target[] = [];
+  /** About as long as there is something to hit: less when it was over before, more when it was not. */
+  #workMs = 500;
 
   /** The engine keeps containers over its own end (`--live-restore`): what fails then, and was not hit itself, is a finding. */
   constructor(options: DockerGroundOptions) {
@@ -62,38 +67,49 @@ export class DockerGround implements Ground {
   }
 
   /** The engine, a container of a pod, or in the middle of what is done with a disk its agent or the engine. */
-  async strike(random: () => number, roundMs: number): Promise<void> {
+  strike(random: () => number, roundMs: number): Strike {
     const dice = new Dice(random() * 2 ** 32);
     if (this.#deck.length === 0) this.#deck.push(...STRIKES);
-    const [drawn = "none"] = this.#deck.splice(dice.upTo(this.#deck.length), 1);
-    const [after, which] = [dice.random() * roundMs, dice.random()];
-    const what = await this.#hit(drawn, after, which);
-    this.strikes[what] += 1;
+    const [target = "none"] = this.#deck.splice(dice.upTo(this.#deck.length), 1);
+    const [when, which] = [dice.random(), dice.random()];
+    const ofWork = OF_WORK.includes(target);
+    const hit = ofWork ? this.#hitWork(target, when, which) : this.#hit(target, when * roundMs, which);
+    const over = hit.then((what) => {
+      this.strikes[what] += 1;
+    });
+    return { over, ofWork };
   }
 
   /** What became of it. */
-  async #hit(what: Strike, afterMs: number, which: number): Promise<Strike> {
-    if (what === "none") return what;
-    if (what === "agent" || what === "engine at work") {
-      const agent = await this.#agentComes(2 * afterMs);
-      if (agent === undefined) return "none";
-      await pause(afterMs / 2);
-      if (what === "agent") await this.#unlessGone("kill", agent);
-      else await this.#hitEngine(which);
-      return what;
-    }
+  async #hit(target: Target, afterMs: number, which: number): Promise<Target> {
+    if (target === "none") return target;
     await pause(afterMs);
-    if (what !== "engine") return this.#hitContainer(which, what);
+    if (target === "kill" || target === "rm") return this.#hitContainer(which, target);
     await this.#hitEngine(which);
-    return what;
+    return target;
   }
 
-  async #agentComes(withinMs: number): Promise<string | undefined> {
-    const until = performance.now() + withinMs;
-    for (;;) {
-      const [agent] = await this.#list("ps", "--filter", AGENT, "--quiet");
-      if (agent !== undefined || performance.now() > until) return agent;
-      await pause(POLL_MS);
+  /** Once something goes on with a disk that a new server has begun with, and its agent is there; it may be over before, then it is the next one's turn. */
+  async #hitWork(target: Target, when: number, which: number): Promise<Target> {
+    const work = await this.crowd.watchWork();
+    const until = performance.now() + LONGEST_MS;
+    try {
+      while (performance.now() < until) {
+        const begun = await work.begun();
+        const [agent] = begun === undefined ? [] : await this.#list("ps", "--filter", AGENT, "--quiet");
+        if (begun !== undefined && agent !== undefined) {
+          await pause(when * this.#workMs);
+          const goesOn = await work.goesOn(begun);
+          this.#workMs *= goesOn ? 1.2 : 0.7;
+          if (goesOn) {
+            await (target === "agent" ? this.#unlessGone("kill", agent) : this.#hitEngine(which));
+            return target;
+          }
+        } else await pause(POLL_MS);
+      }
+      return "none";
+    } finally {
+      await work.close();
     }
   }
 
@@ -103,7 +119,7 @@ export class DockerGround implements Ground {
     await this.#engine.start();
   }
 
-  async #hitContainer(which: number, how: "kill" | "rm"): Promise<Strike> {
+  async #hitContainer(which: number, how: "kill" | "rm"): Promise<Target> {
     const pods = (await this.#pods()).filter(({ state }) => state === "running");
     const pod = pods[Math.floor(which * pods.length)];
     if (!pod) return "none";

@@ -31,13 +31,19 @@ export interface Ground {
   /** More of the server's flags. */
   readonly args: readonly string[];
   /** What else is hit in the time that a server lives, which is about that long. */
-  strike(random: () => number, roundMs: number): Promise<void>;
+  strike(random: () => number, roundMs: number): Strike;
   /** Whether a reservation may have failed by that. */
   mayFail(reservation: Reservation): boolean;
   /** Whether there is a pod for each active reservation, and none beside. */
   podsMatch(all: Reservation[]): Promise<boolean>;
   nothingLeft(): Promise<boolean>;
   readonly crowd?: Crowd;
+}
+
+export interface Strike {
+  readonly over: Promise<void>;
+  /** It waits for something that a server does, which lives until then. */
+  readonly ofWork: boolean;
 }
 
 /** More users, with more wishes. */
@@ -58,7 +64,7 @@ export interface Crowd {
 
 const dataDirectory = (home: string): Ground => ({
   args: [],
-  strike: async () => undefined,
+  strike: () => ({ over: Promise.resolve(), ofWork: false }),
   mayFail: () => false,
   podsMatch: async (all) => podsMatch({ home }, all),
   nothingLeft: async () => nothingLeft(home),
@@ -71,6 +77,8 @@ type Soak = SoakOptions & { readonly ground: Ground; startMs: number };
 /** As long as none has been seen. */
 const FIRST_START_MS = 800;
 const LONGEST_LIFE_MS = 6000;
+/** What a killed server had in hand is nobody else's for so long. */
+const LEASE_MS = 15_000;
 const SIMULATED = { gpuType: "h100", count: 3 };
 
 /** Runs it all; throws with the seed's story when a promise is broken. */
@@ -87,14 +95,15 @@ export async function soak(given: SoakOptions): Promise<void> {
     await killedRound(options, seen, aheadMs, { kills: random, users, strikes, crowd });
     // Reservations last at least a minute: a jump makes some of them expire during the next round.
     if (random() < 0.3) aheadMs += 50_000 + Math.floor(random() * 20_000);
-    if (round % 10 === 0) {
+    if (round % 10 === 0 || round === options.kills) {
+      aheadMs += LEASE_MS;
       await settled(options, seen, aheadMs);
       options.log(`${round} kills: ${seen.created.size} acknowledged, ${seen.cancelled.size} cancelled`);
     }
   }
   if (seen.created.size < options.kills / 2)
     throw new Error("too little happened for this to prove anything");
-  await finish(options, seen, aheadMs);
+  await finish(options, aheadMs);
 }
 
 /** What takes long the first time only is not what is killed each time. */
@@ -117,10 +126,8 @@ async function killedRound(options: Soak, seen: Acknowledged, aheadMs: number, r
   // Whoever waits for it hears of it.
   started.catch(() => undefined);
   const users = ready.then((server) => actTogether(server, options, seen, random)).catch(whyItStopped);
-  await Promise.all([
-    killServer(child, started, random.kills, startMs),
-    ground.strike(random.strikes, startMs + lifeMs(startMs)),
-  ]);
+  const strike = ground.strike(random.strikes, startMs + lifeMs(startMs));
+  await Promise.all([killServer(child, started, { random: random.kills, startMs, strike }), strike.over]);
   const cause = await users;
   if (child.signalCode === null) throw new Error("the server ended by itself", { cause });
 }
@@ -138,12 +145,12 @@ async function actTogether(server: ServerProcess, options: Soak, seen: Acknowled
 async function killServer(
   child: ChildProcess,
   ready: Promise<unknown>,
-  random: () => number,
-  startMs: number,
+  { random, startMs, strike }: { random: () => number; startMs: number; strike: Strike },
 ): Promise<void> {
   // A quarter of the kills falls into the start, the others into what users do then.
   const [early, after] = [random() < 0.25, random()];
-  if (early) await pause(after * startMs);
+  if (strike.ofWork) await strike.over.then(() => pause(after * startMs));
+  else if (early) await pause(after * startMs);
   else await ready.then(() => pause(after * lifeMs(startMs))).catch(whyItStopped);
   const exited = child.exitCode === null ? once(child, "exit") : undefined;
   child.kill("SIGKILL");
@@ -249,8 +256,7 @@ export function podsMatch(options: { readonly home: string }, all: Reservation[]
 }
 
 /** Ends what is left, and proves that nothing remains. */
-async function finish(options: Soak, seen: Acknowledged, aheadMs: number): Promise<void> {
-  await settled(options, seen, aheadMs);
+async function finish(options: Soak, aheadMs: number): Promise<void> {
   const server = await startServerProcess(serverOptions(options, aheadMs));
   const { crowd } = options.ground;
   for (const api of crowd?.clients(server) ?? [server.api])
