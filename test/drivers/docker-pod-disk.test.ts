@@ -148,6 +148,11 @@ describe.skipIf(noDockerEngine())("a Docker Engine", () => {
     });
     expect(Config.Labels).toMatchObject({ "gpu-dev.deployment": rig.names.deployment });
     expect(Mounts).toMatchObject([{ Type: "volume", Name: rig.names.of("disks"), Destination: "/disks" }]);
+    // What is left there by who started it is taken away when it ends.
+    const bash = (script: string) => engine.docker("exec", agent, "bash", "-c", script);
+    await bash("sleep 0.2 </dev/null >/dev/null 2>&1 &");
+    const processes = () => bash(`for at in /proc/[0-9]*; do read -r line <$at/stat && echo "$line"; done`);
+    await expect.poll(processes, GUARD).not.toContain("(sleep)");
     await disks.close();
     await expect.poll(() => rig.agents(), GUARD).toEqual([]);
     expect((await disks.list()).disks).toEqual([disk]);

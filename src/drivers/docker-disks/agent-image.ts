@@ -12,9 +12,16 @@ const AGENT = "disk-agent.js";
 const BUNDLES = [AGENT, "disk-worker.js"];
 const BUNDLED = new URL(import.meta.url.endsWith(".ts") ? "../../../dist/" : "./", import.meta.url);
 
+/**
+ * The first process of the container: work that is broken off leaves processes that become its children, and Node would keep them as
+ * zombies until there are too many.
+ */
+const FIRST = `trap 'exit 143' TERM
+"$@" <&0 &
+wait "$!"`;
 /** In the container: the agent with its directory of disks. */
 export const DISKS = "/disks";
-export const COMMAND = ["node", `/agent/${AGENT}`, DISKS];
+export const COMMAND = ["bash", "-c", FIRST, "agent", "node", `/agent/${AGENT}`, DISKS];
 
 /** Made once in the life of a process: a server has no other agent than its own. */
 export const ownAgent = once(
