@@ -264,6 +264,9 @@ export class DriverError extends Error {
   override readonly name = "DriverError";
 }
 
+/** Whoever would have to be asked does not answer, and may come back. */
+export class HostAway extends DriverError {}
+
 /** The pod cannot be launched, and trying again would not help. */
 export class LaunchRefused extends Error {
   override readonly name = "LaunchRefused";

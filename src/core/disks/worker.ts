@@ -3,7 +3,7 @@
  * with all that it changes, then what is of no use any more is cleared away. Whoever takes over from a dead server begins again.
  */
 import { DiskRefused } from "../../drivers/disks.ts";
-import { DriverError } from "../../drivers/driver.ts";
+import { DriverError, HostAway } from "../../drivers/driver.ts";
 import type { Tx } from "../../store/db.ts";
 import {
   claimOperations,
@@ -29,6 +29,8 @@ const HANDS = 2;
 const TRIES = 6;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
+/** How often a host that is away is asked for. */
+const AWAY_PAUSE_MS = 5000;
 /** After an error that nobody intended. */
 const ASIDE_MS = 10_000;
 
@@ -131,6 +133,10 @@ class DiskWork {
       return undefined;
     }
     const words = this.#wordsOf(operation, error);
+    if (error instanceof HostAway) {
+      await this.#rest(operation, { error: words }, AWAY_PAUSE_MS);
+      return undefined;
+    }
     // What nobody may see any more is taken away in the end, however long that takes.
     const final =
       operation.kind !== "purge" && (error instanceof DiskRefused || operation.attempts + 1 >= TRIES);
@@ -147,12 +153,15 @@ class DiskWork {
   }
 
   async #pause(operation: OperationRow, error: string): Promise<void> {
-    const attempts = operation.attempts + 1;
     const ms = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** operation.attempts);
+    await this.#rest(operation, { attempts: operation.attempts + 1, error }, ms);
+  }
+
+  /** It is taken up again by whoever comes first. */
+  async #rest(operation: OperationRow, change: Partial<OperationRow>, ms: number): Promise<void> {
     await this.#core.store.write((tx) =>
       this.#update(tx, operation, {
-        attempts,
-        error,
+        ...change,
         next_step_at: new Date(tx.now.getTime() + ms).toISOString(),
         leased_by: null,
         leased_until: null,

@@ -9,7 +9,7 @@ import { request as httpsRequest } from "node:https";
 import type { Duplex, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { Breaker, type BreakerState, type OutsideService } from "../../api/breaker.ts";
-import { DriverError } from "../driver.ts";
+import { DriverError, HostAway } from "../driver.ts";
 import type { Route } from "./address.ts";
 
 const PATIENCE_MS = 20_000;
@@ -40,7 +40,7 @@ export class EngineError extends DriverError {
 }
 
 /** The engine did not answer; `code` is that of the socket, or of what stands in its place. */
-export class EngineUnreachable extends DriverError {
+export class EngineUnreachable extends HostAway {
   readonly code: string;
 
   constructor(message: string, code: string, cause: unknown) {
