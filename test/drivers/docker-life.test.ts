@@ -67,6 +67,13 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
     await until(id, "active");
     return id;
   }
+  /** So many at once. */
+  async function allActive(count: number): Promise<string[]> {
+    const ids: string[] = [];
+    while (ids.length < count) ids.push(await world.reserve({ duration_s: 48 * 3600 }));
+    for (const id of ids) await until(id, "active");
+    return ids;
+  }
   /** Of the nodes, after another look at them. */
   async function healthy(): Promise<Set<number>> {
     await world.after(61_000);
@@ -75,9 +82,8 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
   }
   const inPod = (id: string, ...words: string[]) => engine.docker("exec", rig.container(`${id}-1`), ...words);
 
-  test("L-11 the clock stands still: pods that were killed, ran out of memory, were stopped or lost their sshd are noticed, each with its reason", async () => {
-    const [killed, starved, stopped, shut] = [await active(), await active(), await active(), await active()];
-    const well = await active();
+  test("L-11 the clock stands still: pods that were killed, ran out of memory, were stopped, lost their sshd or ended by themselves are noticed, each with its reason", async () => {
+    const [killed = "", starved = "", stopped = "", shut = "", ended = "", well = ""] = await allActive(6);
     await rig.kill(`${killed}-1`);
     // The kernel takes the init first, as it does when nothing else is left to take.
     await inPod(starved, "sh", "-c", "echo 1000 >/proc/1/oom_score_adj");
@@ -87,11 +93,14 @@ describe.skipIf(noDockerEngine())("life on a Docker Engine", () => {
     );
     await engine.docker("stop", rig.container(`${stopped}-1`));
     await inPod(shut, "sh", "-c", "kill $(cat /run/gpu-dev/sshd.pid)");
+    // Its init cannot tell any more when its time is over.
+    await inPod(ended, "sh", "-c", "echo nonsense >/run/gpu-dev/deadline");
     const words = {
       [killed]: "its first process was killed, and not for want of memory",
       [starved]: "out of memory",
       [stopped]: "it was told to end, or its Docker Engine was",
       [shut]: "its sshd ended",
+      [ended]: "its first process ended with status 1",
     };
     for (const [id, reason] of Object.entries(words)) {
       await expect.poll(async () => (await show(id)).state, PATIENCE).toBe("failed");

@@ -14,6 +14,8 @@ export interface EngineOptions {
   readonly nvidiaSmi?: string;
   /** More of dockerd's own, as `--live-restore`. */
   readonly args?: readonly string[];
+  /** How large its disk is, as mount has it. */
+  readonly dataMax?: string;
 }
 
 /** Why no engine can be started here; in CI, where that must not be, it throws. */
@@ -22,8 +24,8 @@ export const noDockerEngine = (): string | undefined => lacks("dockerd");
 export class DockerEngine extends EngineProcess {
   readonly #hooks = join(this.folder, "hooks");
 
-  private constructor({ reachable = true, gpus = true, nvidiaSmi, args = [] }: EngineOptions) {
-    super("dockerd", reachable, args);
+  private constructor({ reachable = true, gpus = true, nvidiaSmi, args = [], dataMax }: EngineOptions) {
+    super("dockerd", reachable, args, dataMax);
     mkdirSync(this.#hooks);
     if (gpus) copyFileSync(join(import.meta.dirname, "docker", HOOK), join(this.#hooks, HOOK));
     if (nvidiaSmi !== undefined) writeFileSync(join(this.#hooks, "nvidia-smi"), nvidiaSmi, { mode: 0o755 });

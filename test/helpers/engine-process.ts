@@ -1,7 +1,7 @@
 /** What answers Docker's API, in namespaces of its own; it needs root, and is gone with the process that started it. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,9 +32,14 @@ export class EngineProcess {
   #keeper: ChildProcess | undefined;
   #said: AsyncIterator<string> | undefined;
   readonly #command: readonly string[];
+  readonly #dataMax: string;
 
-  /** Not started yet. `reachable` tells whether this process reaches the addresses of containers; `args` are more of the program's. */
-  protected constructor(program: Program, reachable: boolean, args: readonly string[]) {
+  /**
+   * Not started yet. `reachable` tells whether this process reaches the addresses of containers; `args` are more of the program's.
+   * `dataMax` is how large its disk is, as mount has it; by default half of the machine's memory.
+   */
+  protected constructor(program: Program, reachable: boolean, args: readonly string[], dataMax = "50%") {
+    this.#dataMax = dataMax;
     this.#command = ["outside", program, this.folder, reachable ? "reachable" : "hidden", ...args];
   }
 
@@ -46,6 +51,15 @@ export class EngineProcess {
   /** Of the machine that it believes to be alone on, as seen from here, if it is reachable. */
   get address(): string {
     return readFileSync(join(this.folder, "address"), "utf8").trim();
+  }
+
+  /** Writes its disk full, but for so many bytes: for one that is small. The result gives them back. */
+  async fill(leaveBytes: number): Promise<() => void> {
+    const ballast = join(this.inside(`${this.folder}/data`), "ballast");
+    const { stderr } = await run("dd", ["if=/dev/zero", `of=${ballast}`, "bs=1M"]);
+    if (!stderr.includes("No space left")) throw new Error(stderr);
+    truncateSync(ballast, statSync(ballast).size - leaveBytes);
+    return () => rmSync(ballast);
   }
 
   /** A place of its own, as seen from here: what it has mounted is there for itself alone. */
@@ -133,6 +147,7 @@ export class EngineProcess {
     const keeper = spawn(join(import.meta.dirname, "docker", "engine.sh"), this.#command, {
       stdio: ["pipe", "pipe", "inherit"],
       detached: true,
+      env: { ...process.env, DATA_MAX: this.#dataMax },
     });
     this.#keeper = keeper;
     this.#said = createInterface(keeper.stdout)[Symbol.asyncIterator]();

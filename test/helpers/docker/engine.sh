@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # engine.sh outside dockerd|podman FOLDER reachable|hidden [more options of the program…]
 # A Docker Engine, or podman's service that speaks like one, in namespaces of its own (network, processes, mounts), with its socket and its
-# log in FOLDER, and its data in memory. It obeys lines on stdin ("start", or a signal's name) and ends with it, however its starter
+# log in FOLDER, and its data in memory, DATA_MAX of it. It obeys lines on stdin ("start", or a signal's name) and ends with it, however its starter
 # ended: the kernel then ends every process and mount in the namespaces, and what is left (cgroups, routes, FOLDER) is removed by the
 # part that stayed outside.
 set -u
@@ -43,7 +43,7 @@ cover() {
   mount -t tmpfs tmpfs /run
   # Engines write everything through to the medium, which takes seconds where other tests do so, too.
   mkdir -p "$FOLDER/data"
-  mount -t tmpfs tmpfs "$FOLDER/data"
+  mount -t tmpfs -o size="$DATA_MAX" tmpfs "$FOLDER/data"
 }
 
 # In the network that the starter is in.
