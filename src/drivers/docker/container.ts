@@ -40,9 +40,12 @@ export async function listPods(engine: Engine, names: Names, status?: "exited"):
 /** It was never started. */
 export const isCreated = ({ State }: Container): boolean => State.Status === "created";
 
-/** Its first process has ended, because who started it did so before that was told what to do. */
+/** Its first process has ended, because who started it did so before that was told what to do; somebody may be taking it away. */
 export const isUntold = ({ State }: Container): boolean =>
-  State.Status === "exited" && State.ExitCode === EXIT.untold;
+  ENDED.includes(State.Status) && State.ExitCode === EXIT.untold;
+
+/** As engines have it; podman has its own word for some. */
+const ENDED = ["exited", "stopped", "removing", "dead"];
 
 /** A launch that did not get as far as the pod's own first process: free to happen again. */
 export const isUnborn = (container: Container): boolean => isCreated(container) || isUntold(container);
