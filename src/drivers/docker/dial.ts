@@ -1,6 +1,7 @@
 /** A byte stream to a port of a pod: straight to its address where that is reached from here, else through a process inside. */
 import { once } from "node:events";
 import type { Duplex, Readable } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { BlockSocket } from "../../api/block-socket.ts";
 import { DriverError } from "../driver.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
@@ -12,6 +13,8 @@ const SSH_PORT = 22;
 const CONNECT_MS = 2000;
 const BANNER_MS = 2000;
 const RELAY_MS = 8000;
+const LISTENS_MS = 3000;
+const POLL_MS = 50;
 const LONGEST_BANNER = 1000;
 
 /** Where a pod is. */
@@ -103,9 +106,18 @@ const KNOWN = `IFS= read -r -d '' hosts </etc/hosts
 /** A process of sshd for this one connection, once the pod's own sshd listens; both write into the same log. */
 async function sshd(target: Target): Promise<Duplex> {
   const { engine, container } = target;
-  if (!(await listens(target))) throw new DriverError("the pod's sshd does not listen yet");
+  await untilListens(target);
   const serve = `exec 2>${CONTROL}/say\n${KNOWN}\nexec ${TOOLS}/bin/sshd -i -e -f ${CONTROL}/sshd_config`;
   return streamTo(engine, container, { command: [BASH, "-c", serve] });
+}
+
+/** It says that it listens a moment before it makes the file by which others see it. */
+async function untilListens(target: Target): Promise<void> {
+  const until = performance.now() + LISTENS_MS;
+  while (!(await listens(target))) {
+    if (performance.now() > until) throw new DriverError("the pod's sshd does not listen yet");
+    await pause(POLL_MS);
+  }
 }
 
 /**
