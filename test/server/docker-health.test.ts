@@ -2,9 +2,11 @@
 import { expect, test } from "vitest";
 import { createClient } from "../../src/api/client.ts";
 import { homeOf } from "../../src/api/home.ts";
+import { INFO_PATIENCE_MS } from "../../src/drivers/docker/host.ts";
 import { startServer } from "../../src/server/main.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
 import { temporaryHome } from "../helpers/gpu-dev.ts";
+import { hurried } from "../helpers/hurried.ts";
 
 const LONG = { timeout: 150_000, interval: 100 };
 
@@ -36,9 +38,11 @@ test.skipIf(noDockerEngine() !== undefined)(
     };
     expect([await host(), await metric()]).toEqual(["ok", "0"]);
     await engine.freeze();
+    const patient = hurried(INFO_PATIENCE_MS);
     // Each of these answers says that the server is ready, or the client throws.
     await expect.poll(host, LONG).toBe("down");
     expect(await metric()).toBe("1");
+    patient();
     await engine.thaw();
     await expect.poll(host, LONG).toBe("ok");
     expect(await metric()).toBe("0");

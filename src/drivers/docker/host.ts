@@ -40,7 +40,7 @@ export interface HostOptions {
 /** A probe is a container of its own. */
 const FRESH_GPUS_MS = 60_000;
 /** Nobody who asks about all hosts waits longer for one of them. */
-const INFO_PATIENCE_MS = 5000;
+export const INFO_PATIENCE_MS = 5000;
 /** What it says of itself is good for so long. */
 const FRESH_INFO_MS = 3000;
 
