@@ -4,7 +4,7 @@
  */
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { isBuiltin } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 
@@ -65,7 +65,7 @@ const together: Plugin = {
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\./ }, ({ path, kind, importer, resolveDir }) => {
       const file = join(resolveDir, path);
-      const later = kind === "dynamic-import" && importer.startsWith(source) && !ALONE.includes(file);
+      const later = kind === "entry-point" || (kind === "dynamic-import" && importer.startsWith(source));
       return later ? { path: file, namespace: "later" } : undefined;
     });
     onLoad({ filter: /./, namespace: "later" }, ({ path }) => ({
@@ -76,14 +76,15 @@ const together: Plugin = {
 };
 
 const source = join(root, "src/");
-const ALONE = ["cli/completion/complete.ts", "cli/commands/ssh-proxy.ts"].map((file) => join(source, file));
 const EARLY = ["start", "commands/list", "commands/reserve"].map((file) => `import "./cli/${file}.ts";`);
 
-/** The hidden command `ssh-proxy` is the other bundle's. */
-const proxyApart: Plugin = {
-  name: "proxy-apart",
+/** The entry and what it answers before anything else is loaded share no file with the rest: each is a bundle of its own. */
+const apart: Plugin = {
+  name: "apart",
   setup({ onResolve }) {
-    onResolve({ filter: /\/tunnel\/main\.ts$/ }, () => ({ path: "./ssh-proxy.js", external: true }));
+    onResolve({ filter: /\/(start|complete|ssh-proxy)\.ts$/ }, ({ path, kind }) =>
+      kind === "dynamic-import" ? { path: `./${basename(path, ".ts")}.js`, external: true } : undefined,
+    );
   },
 };
 
@@ -104,18 +105,21 @@ async function bundle(outdir: string): Promise<void> {
   const [cli, alone] = await Promise.all([
     build({
       ...common,
-      entryPoints: { main: "src/cli/main.ts" },
+      entryPoints: { start: "./src/cli/start.ts" },
       splitting: true,
-      plugins: [required, versionOnly, proxyApart, together],
+      plugins: [required, versionOnly, together],
     }),
     build({
       ...common,
       entryPoints: {
+        main: "src/cli/main.ts",
+        complete: "src/cli/completion/complete.ts",
         "ssh-proxy": "src/tunnel/main.ts",
         "disk-worker": "src/drivers/local-disks/worker.ts",
         "disk-agent": "src/drivers/docker-disks/agent.ts",
         "take-tools": "src/drivers/docker/take-tools.ts",
       },
+      plugins: [versionOnly, apart],
     }),
   ]);
   for (const { path, text } of [...cli.outputFiles, ...alone.outputFiles])
