@@ -37,7 +37,9 @@ export class Breaker {
   readonly #options: BreakerOptions;
   readonly #counts = { answered: 0, failed: 0, refused: 0 };
   #inARow = 0;
+  /** Those that failed since it opened, and whether one is going on. */
   #trials = 0;
+  #trying = false;
   /** While it is open: from when on one call may go through. */
   #nextAt: number | undefined;
   #fault: Error | undefined;
@@ -67,7 +69,7 @@ export class Breaker {
       this.#counts.refused++;
       return waitMs;
     }
-    this.#trials++;
+    this.#trying = true;
     this.#nextAt = this.#now() + this.#options.trialMs;
     return 0;
   }
@@ -76,6 +78,7 @@ export class Breaker {
     this.#counts.answered++;
     const wasOpen = this.open;
     this.#inARow = this.#trials = 0;
+    this.#trying = false;
     this.#nextAt = this.#fault = undefined;
     if (wasOpen) this.#options.changed?.(undefined);
   }
@@ -88,13 +91,16 @@ export class Breaker {
     this.#fault = fault;
     if (!this.open && !final && this.#inARow < failures) return;
     const wasOpen = this.open;
+    if (this.#trying) this.#trials++;
+    this.#trying = false;
     this.#nextAt = this.#now() + Math.min(longestMs, pauseMs * 2 ** this.#trials);
     if (!wasOpen) changed?.(fault);
   }
 
-  /** A call was broken off by who made it, which says nothing: the next one may try. */
+  /** A call was broken off by who made it, which says nothing: if one was let through, the next one may try. */
   brokenOff(): void {
-    if (this.open) this.#nextAt = this.#now();
+    if (this.#trying) this.#nextAt = this.#now();
+    this.#trying = false;
   }
 
   #now(): number {

@@ -60,6 +60,21 @@ test("a call that was broken off says nothing, and the next one may try; a final
   expect([breaker.open, breaker.admit(), breaker.admit()]).toEqual([true, 0, 10_000]);
 });
 
+test("what is broken off makes no pause longer, nor shorter when it began before", () => {
+  const { world, breaker, fail } = open();
+  fail(3);
+  breaker.brokenOff();
+  expect(breaker.admit()).toBe(1000);
+  world.now += 1000;
+  for (let i = 0; i < 3; i++) {
+    expect(breaker.admit()).toBe(0);
+    breaker.brokenOff();
+  }
+  expect(breaker.admit()).toBe(0);
+  fail();
+  expect(breaker.admit()).toBe(2000);
+});
+
 test("who never ends the call that was let through keeps the others for a while, not for ever", () => {
   const { world, breaker, fail } = open();
   fail(3);

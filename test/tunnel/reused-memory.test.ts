@@ -19,7 +19,7 @@ import { chosenSeed, Dice } from "../helpers/random.ts";
 import { NumberedReader, numbered } from "./numbered.ts";
 
 const LONG = process.env.GPU_DEV_SOAK !== undefined;
-const RUNS = LONG ? 300 : 3;
+const RUNS = LONG ? 100 : 3;
 const BYTES = LONG ? 3_000_000 : 700_000;
 
 let certificates: Certificates;
