@@ -19,6 +19,22 @@ const h100 = (free: number, latest_start_at: string): Availability => ({
   latest_start_at,
 });
 
+test("C-14 nodes that give nothing for the same reason are one line", async () => {
+  const away = "the Docker Engine cannot be asked: no answer in time";
+  const closed_nodes = [
+    { name: "a", why: away, since: "2026-01-01T11:00:00.000Z" },
+    { name: "b", why: "it is cordoned", since: null },
+    { name: "c", why: away, since: "2026-01-01T11:48:00.000Z" },
+  ];
+  const world = createWorld({
+    handlers: { listAvailability: () => page({ ...h100(0, "2026-01-01T14:00:00.000Z"), closed_nodes }) },
+  });
+  expect((await world.gpuDev("avail")).stderr.trimEnd().split("\n")).toEqual([
+    `Each of the nodes a, c gives nothing new, for up to 1h now: ${away}`,
+    "Node b gives nothing new: it is cordoned",
+  ]);
+});
+
 /** Asked again and again: GPUs get taken once, while the newcomer's start moves with the time. Ctrl-C ends it. */
 function watching(options: WorldOptions = {}): World {
   let asked = 0;

@@ -15,6 +15,17 @@ const node: Node = {
 };
 const cordoned: Node = { ...node, name: "b", cordoned_at: "2026-01-01T11:00:00.000Z" };
 
+test("C-14 why nodes are not healthy is told once for all of which it is true", async () => {
+  const away = { ...node, healthy: false, fault: "no answer in time" };
+  const listNodes = () =>
+    page(away, cordoned, { ...away, name: "c" }, { ...away, name: "d", fault: "too old" });
+  const { stderr } = await createWorld({ handlers: { listNodes } }).gpuDev("admin nodes");
+  expect(stderr.trimEnd().split("\n")).toEqual([
+    "Each of the nodes a, c is not healthy: no answer in time",
+    "Node d is not healthy: too old",
+  ]);
+});
+
 test("admin nodes lists the nodes, and closes and opens one", async () => {
   const world = createWorld({
     terminal: true,

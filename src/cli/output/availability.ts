@@ -1,7 +1,7 @@
 /** The table of availability, the same in `avail` and `status` (C-28). */
 
 import { formatDuration } from "../../api/duration.ts";
-import type { Availability } from "../../api/inventory.ts";
+import type { Availability, ClosedNode } from "../../api/inventory.ts";
 import { toned } from "./cell.ts";
 import type { Cell, Output } from "./output.ts";
 import { startBy } from "./time.ts";
@@ -28,15 +28,24 @@ export const availabilityTable = (
   rows: items.map((item) => row(item, now)),
 });
 
-/** Why some are unavailable: a line for each node. */
+/** Why some are unavailable: a line for each reason (C-14). */
 export function closedWords(items: readonly Availability[], now: Date): string[] {
   // A server of before has none.
   const closed = new Map(items.flatMap((item) => (item.closed_nodes ?? []).map((node) => [node.name, node])));
-  return [...closed.values()].map(({ name, why, since }) => {
-    const seconds = since === null ? 0 : (now.getTime() - Date.parse(since)) / 1000;
-    const long = seconds < 1 ? "" : `, for ${formatDuration(seconds, "down")} now`;
-    return `Node ${name} gives nothing new${long}: ${why}`;
-  });
+  return [...Map.groupBy(closed.values(), ({ why }) => why)].map(
+    ([why, nodes]) => `${eachOf(nodes)} gives nothing new${howLong(nodes, now)}: ${why}`,
+  );
+}
+
+/** A subject in the singular. */
+export const eachOf = (nodes: readonly { readonly name: string }[]): string =>
+  `${nodes.length === 1 ? "Node" : "Each of the nodes"} ${nodes.map(({ name }) => name).join(", ")}`;
+
+function howLong(nodes: readonly ClosedNode[], now: Date): string {
+  const seconds = nodes.map(({ since }) => (since === null ? 0 : (now.getTime() - Date.parse(since)) / 1000));
+  const longest = Math.max(...seconds);
+  if (longest < 1) return "";
+  return `, for ${nodes.length === 1 ? "" : "up to "}${formatDuration(longest, "down")} now`;
 }
 
 /** A pipe gets the instant. */

@@ -8,6 +8,7 @@ import { checkDraining, drain, draining } from "../../drain.ts";
 import { UsageError } from "../../errors.ts";
 import { checkForgetting, forget, forgetting } from "../../forget.ts";
 import { allPages } from "../../http/all-pages.ts";
+import { eachOf } from "../../output/availability.ts";
 import { toned } from "../../output/cell.ts";
 import type { Cell, Output } from "../../output/output.ts";
 import { ago } from "../../output/time.ts";
@@ -58,7 +59,8 @@ export const command = defineCommand({
     const items = page?.items ?? [await change(ctx, action, node)];
     if (page) rememberNames(ctx, { nodes: page.items.map(({ name }) => name) });
     const now = ctx.clock.now();
-    for (const { name, fault } of items) if (fault) ctx.say(`${name} is not healthy: ${fault}`);
+    for (const [fault, nodes] of Map.groupBy(items, (item) => item.fault))
+      if (fault) ctx.say(`${eachOf(nodes)} is not healthy: ${fault}`);
     return {
       json: page ?? items[0],
       header: ["NODE", "STATE", "SINCE", "TYPES", "RESERVATIONS", "LABELS"],
