@@ -111,7 +111,7 @@ function nextWhilePreparing(row: ReservationRow, facts: Facts, around: Surroundi
   if (facts.proved) return { do: "activate" };
   switch (facts.pod?.state) {
     case undefined:
-      return { do: "inspect" };
+      return { do: isUntried(row, facts) ? "launch" : "inspect" };
     case "unknown":
       return soon(row, now, remaining, facts.pod.reason);
     case "absent":
@@ -124,6 +124,10 @@ function nextWhilePreparing(row: ReservationRow, facts: Facts, around: Surroundi
       return end("failed", `the pod died before it was ready: ${facts.pod.reason}`);
   }
 }
+
+/** Nobody has been answered: launching what a server that died may have launched is the same pod, and looks first all the same. */
+const isUntried = (row: ReservationRow, facts: Facts): boolean =>
+  row.launched_at === null && row.last_error === null && !facts.launched;
 
 function nextWhileActive(row: ReservationRow, facts: Facts, around: Surroundings, now: Date): Step {
   const remaining = left(row.ends_at, now);

@@ -35,9 +35,11 @@ describe("the next step", () => {
     });
   });
 
-  test("preparing: looks, launches what is absent, proves what runs", () => {
+  test("preparing: launches, looks after that, launches what is absent, proves what runs", () => {
     const state = "preparing";
-    expect(next({ state })).toEqual({ do: "inspect" });
+    expect(next({ state })).toEqual({ do: "launch" });
+    expect(next({ state, launched_at: later(0) })).toEqual({ do: "inspect" });
+    expect(next({ state, last_error: "busy" })).toEqual({ do: "inspect" });
     expect(next({ state }, { pod: { state: "absent" } })).toEqual({ do: "launch" });
     expect(next({ state }, { launched: true })).toEqual({ do: "inspect" });
     expect(next({ state }, { launched: true, pod: { state: "absent" } }).do).toBe("wait");
