@@ -1,7 +1,7 @@
 /**
  * Start-up of the built command beside bare node, and beside what else is on the machine: gh, kubectl, a Python program with click.
  * Runs are interleaved, so that a busy moment of the machine hits all of them; the figures are medians and their ratios to node.
- * `list` has its answer from memory; of the ssh-proxy the time counts until it dials. Usage: node bench/startup.ts [ROUNDS]
+ * `list` has its answer from memory; of `reserve` and the ssh-proxy the time counts until they dial. Usage: node bench/startup.ts [ROUNDS]
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -76,6 +76,8 @@ function variants(): Variant[] {
   writeFileSync(click, "import click\n\n@click.command()\ndef main():\n    click.echo('0.1.0')\n\nmain()\n");
   // With its host key known, it asks nothing before it dials.
   writeFileSync(join(home, "known_hosts"), `${host} ssh-ed25519 AAAA\n`);
+  for (const key of ["id_ed25519", "id_ed25519.pub"]) writeFileSync(join(home, key), "ssh-ed25519 AAAA\n");
+  const reserve = ["reserve", "--gpu-type", "h100", "--time", "1h", "--json"];
   const proxy = ["--context", "environment", "--domain", "gpu-dev.internal", "--", host, "22"];
   const others: Variant[] = [
     { title: "gh --version", words: ["gh", "--version"] },
@@ -87,6 +89,7 @@ function variants(): Variant[] {
     { title: "gpu-dev --version", words: [node, bin, "--version"], target: 1.15 },
     { title: "gpu-dev __complete", words: [node, bin, "__complete", "reservations"], target: 1.3 },
     { title: "gpu-dev list", words: [node, bin, "list"], target: 2.2 },
+    { title: "gpu-dev reserve, until it dials", words: [node, bin, ...reserve], target: 2.2, dials: true },
     {
       title: "ssh-proxy, until it dials",
       words: [node, inProject("bin/gpu-dev-ssh-proxy.js"), ...proxy],
@@ -111,7 +114,7 @@ async function measure(): Promise<void> {
     const ms = median(times.get(title) ?? []);
     const ratio = (ms / bare).toFixed(2);
     const wanted = target === undefined ? "" : ` (target ${target})`;
-    console.log(`${title.padEnd(26)} ${ms.toFixed(1).padStart(6)} ms  ratio ${ratio}${wanted}`);
+    console.log(`${title.padEnd(31)} ${ms.toFixed(1).padStart(6)} ms  ratio ${ratio}${wanted}`);
   }
 }
 
