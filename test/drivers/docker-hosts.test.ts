@@ -221,7 +221,8 @@ describe.skipIf(noDockerEngine())("hosts of Docker", () => {
     const { rig, driver } = await open([{ name: "box", url }]);
     const spec = await podSpec(driver, host, user);
     // Whether the launch learns of it depends on what happens first.
-    await driver.launch(spec).catch((error) => expect(error).toMatchObject({ message: "not now" }));
+    const learned = expect.stringMatching(/^not now$|^the pod could not begin: it was not told what to do$/);
+    await driver.launch(spec).catch((error) => expect(error).toMatchObject({ message: learned }));
     kept = true;
     expect(cut).toBeGreaterThan(0);
     await expect.poll(() => driver.inspect(spec.name), { timeout: 60_000 }).toEqual({ state: "absent" });
