@@ -57,9 +57,12 @@ export class PulledImages {
   async removeOldest(engine: Engine): Promise<boolean> {
     const all = await this.#unused(engine, dayOf(Date.now()));
     const marks = all.flatMap((image) => image.marks.map((mark) => ({ image, mark })));
-    const [oldest] = marks.sort((one, other) => (one.mark.day < other.mark.day ? -1 : 1));
-    if (oldest) await this.#remove(engine, oldest.image, oldest.mark);
-    return oldest !== undefined;
+    for (const { image, mark } of marks.sort((one, other) => (one.mark.day < other.mark.day ? -1 : 1))) {
+      await this.#remove(engine, image, mark);
+      // One that the engine keeps after all, because others are made of it, would be the oldest again.
+      if (!(await engine.find(`/images/${mark.name}/json`))) return true;
+    }
+    return false;
   }
 
   /** Those with marks of before a day, and these marks; without those that a container has, be it one that does not run. */
