@@ -30,7 +30,7 @@ export async function forget(ctx: Context, name: string, { dryRun, yes }: Given)
   if (!yes) for (const loss of lossesOf(foreseen)) ctx.say(lossWords(loss));
   await agree(ctx, yes, `Forget ${node} for good, and give up ${countWords(foreseen)}?`);
   const losses = await ctx.api().forgetNode({ params: { node } });
-  ctx.say(`${node} is forgotten: given up are ${countWords(losses)}.`);
+  ctx.say(`${node} is forgotten, and ${countWords(losses)} with it.`);
   if (losses.configured)
     ctx.say(`It is still in the server's configuration: take it out, and restart every server.`);
   return lossesOutput(losses);

@@ -23,6 +23,13 @@ const data = disk({
     files_changing: 1,
   },
 });
+const lost = disk({
+  id: "lostefghijklmnopqrst",
+  name: "scratch",
+  node: "gpu-host-3",
+  state: "lost",
+  lost_at: "2026-01-01T11:50:00.000Z",
+});
 const deleted = disk({
   id: "goneefghijklmnopqrst",
   name: "old-home",
@@ -66,12 +73,12 @@ const done = { state: "done", finished_at: "2026-01-01T11:59:30.000Z" } as const
 const common: Handlers = {
   listDisks: ({ query: { name, id_prefix, state } }) =>
     page(
-      ...[home, data, deleted]
+      ...[home, data, lost, deleted]
         .filter((one) => state === "all" || (one.deleted_at !== null) === (state === "deleted"))
         .filter((one) => name === undefined || one.name === name)
         .filter((one) => id_prefix === undefined || one.id.startsWith(id_prefix)),
     ),
-  getDisk: ({ params }) => [home, data, deleted].find(({ id }) => id === params.id) ?? home,
+  getDisk: ({ params }) => [home, data, lost, deleted].find(({ id }) => id === params.id) ?? home,
   listSnapshots: () =>
     page(snapshot, {
       ...snapshot,
@@ -93,7 +100,7 @@ export const diskScenes = {
     createDisk: ({ body }) => operation((body as { size_bytes?: number }).size_bytes ? {} : done),
   }),
   "disk list": scene(["list", "list --deleted"]),
-  "disk show": scene(["show home", "show data", "show gone"], {
+  "disk show": scene(["show home", "show data", "show scratch", "show gone"], {
     listDiskOperations: () =>
       page(
         operation({

@@ -38,8 +38,9 @@ describe.skipIf(noDockerEngine())("a Docker host that is gone for good", () => {
     const { disk_id: disk } = (await createDisk(core, ann, { name: "home", node: "gone" })).body;
     const diskState = async () => (await getDisk(core, ann, disk)).state;
     await until("ready", diskState);
-    const first = await world.reserve({ disk: "home" });
-    await until("active", stateOf(first));
+    const first = await world.reserve({ disk: "home", duration_s: 48 * 3600 });
+    // Slowly, since what is prepared has five minutes, and this machine may be busy.
+    await until("active", stateOf(first), 200);
     expect((await world.show(first)).node).toBe("gone");
 
     await expect(forgetNode(core, ann, "gone")).rejects.toMatchObject({
