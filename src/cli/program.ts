@@ -27,17 +27,22 @@ export function createProgram(io: Io, entries: readonly Entry[]): Commander {
   return program;
 }
 
+/** Columns of what is no terminal. */
+const DEFAULT_WIDTH = 100;
+/** Columns beside the names of options in which their meaning is wrapped; with fewer the terminal breaks it, in the middle of words. */
+const NARROWEST = 20;
+
 function setUp(parser: Commander, io: Io): Commander {
   return parser
     .exitOverride()
     .helpCommand(false)
     .helpOption("-h, --help", "Print this help")
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: NARROWEST })
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       // Errors are printed once, by the caller.
       writeErr: () => undefined,
-      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getOutHelpWidth: () => io.stdout.columns ?? DEFAULT_WIDTH,
       getOutHasColors: () => false,
     });
 }
@@ -77,10 +82,15 @@ export function fill(parser: Commander, command: Command): Commander {
     parser.addArgument(new Argument(given.required ? `<${name}>` : `[${name}]`, given.summary));
   }
   for (const option of Object.values(command.options ?? {})) parser.addOption(toCommander(option));
-  if (command.details !== undefined) parser.addHelpText("after", `\n${command.details}`);
+  const { details } = command;
+  if (details !== undefined) parser.addHelpText("after", () => `\n${wrapped(parser, details)}`);
   const examples = command.examples.map((example) => `  ${example.line}\n      ${example.meaning}`);
   return parser.addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
 }
+
+/** Between words, at the width of the rest of the help. */
+const wrapped = (parser: Commander, text: string): string =>
+  parser.createHelp().boxWrap(text, parser.configureOutput().getOutHelpWidth?.() ?? DEFAULT_WIDTH);
 
 function toCommander(option: Options[string]): CommanderOption {
   const made = new CommanderOption(option.flags, option.summary);

@@ -15,6 +15,13 @@ describe("C-19 help", () => {
     }
   });
 
+  test.each([60, 80])("C-13 help of reserve is wrapped between words at %d columns", async (columns) => {
+    const { stdout } = await createWorld({ terminal: true, columns }).gpuDev("reserve --help");
+    const [help = ""] = stdout.split("\nExamples:");
+    for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(columns);
+    expect(help.replaceAll(/\s+/g, " ")).toContain("Ctrl-C at a question changes nothing (exit 3).");
+  });
+
   test.each(["", "--help", "help"])("C-19 `gpu-dev %s` lists every command in its group", async (line) => {
     const done = await createWorld().gpuDev(line);
     expect(done.code).toBe(0);
