@@ -10,7 +10,7 @@ import { createClock } from "../helpers/clock.ts";
 import { DockerEngine, noDockerEngine } from "../helpers/docker-engine.ts";
 import { DockerRig } from "./docker-rig.ts";
 
-const PATIENCE = { timeout: 60_000, interval: 50 };
+const PATIENCE = { timeout: 150_000, interval: 50 };
 
 describe.skipIf(noDockerEngine())("a Docker host that is gone for good", () => {
   test("L-12 L-14 S-01 D-11 gives up what it held; when it comes back its pod goes first, and its disk is there", async () => {
