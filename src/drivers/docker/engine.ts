@@ -19,6 +19,9 @@ const PATIENCE_MS = 20_000;
  */
 const RULES = { failures: 5, pauseMs: 1000, longestMs: 8000, trialMs: 10_000 };
 
+/** While a container starts, its engine answers no question about that one: it may wait for the container's GPUs. */
+const ABOUT_ONE = /^\/containers\/(?!json\b)/;
+
 export interface Ask {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** An object goes as JSON, bytes as a tar archive. */
@@ -165,9 +168,11 @@ export class Engine implements OutsideService {
       return answer;
     } catch (error) {
       const fault = unreachable(error);
-      // A question that is not answered in all that time is enough: the others would wait as long for nothing.
+      // Such a question that is not answered in all that time is enough: the others would wait as long for nothing.
+      const isEnough =
+        fault.code === "ETIMEDOUT" && request.method === "GET" && !ABOUT_ONE.test(request.path);
       if (signal?.aborted) this.#breaker.brokenOff();
-      else this.#breaker.failed(fault, request.method === "GET" && fault.code === "ETIMEDOUT");
+      else this.#breaker.failed(fault, isEnough);
       throw fault;
     } finally {
       clearTimeout(timer);
