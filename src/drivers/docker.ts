@@ -255,7 +255,12 @@ export class DockerDriver implements Driver {
               { node, fault: wordsOf(fault) },
               "the events of a Docker host are not heard; its pods are looked at now and then",
             );
-      void listenToEvents({ engine, names, changed, trouble }, stop.signal);
+      // What is heard of a pod may come before the end of the line to it.
+      const heard = (pod: string) => {
+        this.#lines.take(pod)?.cut();
+        changed(pod);
+      };
+      void listenToEvents({ engine, names, changed: heard, trouble }, stop.signal);
     }
     return () => stop.abort();
   }

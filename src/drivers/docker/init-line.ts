@@ -24,6 +24,8 @@ export class InitLine {
     stream.once("end", () => this.cut());
     // What the pod logs meanwhile goes by.
     stream.resume();
+    // The stream to a pod that is dead ends, and could be written to for ever.
+    stream.once("end", () => this.cut());
   }
 
   /** Told when it is cut, by whomever. */
