@@ -20,8 +20,6 @@ export class InitLine {
   /** `stream` is one to the first process, which it listens to. */
   constructor(stream: Duplex) {
     this.#stream = stream;
-    // It may be open on our side when there is nobody on the other one any more.
-    stream.once("end", () => this.cut());
     // What the pod logs meanwhile goes by.
     stream.resume();
     // The stream to a pod that is dead ends, and could be written to for ever.

@@ -26,7 +26,7 @@ import { TOOLS_MOUNT } from "./tools.ts";
 const OTHERS_MS = 3000;
 const POLL_MS = 50;
 /** For its sshd to listen; one that takes longer is looked at again and again. */
-const LISTENS_MS = 3000;
+const LISTENS_MS = 10_000;
 const LISTENS = "Server listening";
 const MOST_SAID = 500;
 

@@ -9,7 +9,8 @@ export interface Preparing {
 }
 
 /** What `work` comes to; when the pod is to end first, nobody waits for it any longer, and it goes on without harm. */
-export function whileNeeded<T>({ signal }: Preparing, work: Promise<T>): Promise<T> {
+export async function whileNeeded<T>({ signal }: Preparing, work: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   return Promise.race([work, promise]);
