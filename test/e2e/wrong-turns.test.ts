@@ -35,7 +35,7 @@ test("C-02 a wrong type: which there are, and which was meant", async () => {
   const done = await typed("reserve --gpu-type h10 --time 1h");
   expect(done).toMatchObject({ code: 2, stdout: "" });
   expect(done.stderr).toMatch(
-    /error: gpu_type: there is no GPU type "h10"; there are: cpu, h100\nDid you mean h100\?\n$/,
+    /error: --gpu-type: there is no GPU type "h10"; there are: cpu, h100\nDid you mean h100\?\n$/,
   );
 });
 

@@ -54,6 +54,7 @@ describe.each(engines)("disks on $engine", (engine) => {
       used_bytes: 0,
       used_at: expect.any(String),
       limits_enforced: true,
+      lost_at: null,
       limits: "a map of that size",
       snapshot_policy: "on_end",
       snapshot_every_s: null,
