@@ -25,7 +25,7 @@ afterAll(async () => {
 test("L-15 S-09 T-03 two nodes start as one, each is reached by its own name, and they reach each other", async () => {
   const refused = await gpuDev(home, ["reserve", "--gpu-type", "h100", "--gpus", "4", "--time", "1h"]);
   expect(refused.code).toBe(2);
-  expect(refused.stderr).toContain("h100 is given 1 to 2 at a time, and with multi_node 4");
+  expect(refused.stderr).toContain("h100 is given 1 to 2 at a time, and with --multi-node 4");
 
   const words = ["--gpu-type", "h100", "--gpus", "4", "--multi-node", "--time", "1h", "--name", "both"];
   const done = await gpuDev(home, ["reserve", ...words, "--json"]);
