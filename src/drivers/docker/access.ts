@@ -5,8 +5,8 @@ import { type Engine, EngineError } from "./engine.ts";
 import { imageFault } from "./image-faults.ts";
 import { authHeader } from "./registry-auth.ts";
 
-/** Podman has no such question, and asks the registry itself. */
-const NO_ROUTE = /^(?:404 page )?not found$/i;
+/** Podman has no such question, which is no answer of an engine (engine.ts), and asks the registry itself. */
+const NO_ROUTE = /^(?:what answers there is no Docker Engine: )?(?:404 page )?not found$/i;
 
 /** The registry is asked with this login. Throws LaunchRefused, DriverError. */
 export async function requireAccess(
