@@ -6,11 +6,14 @@ import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { run } from "../drivers/ssh.ts";
 import { type ImageKind, importImage } from "./docker-images.ts";
 import { processesNaming } from "./processes.ts";
 
 type Program = "dockerd" | "podman";
+
+const POLL_MS = 20;
 
 /** Why this program cannot be started here; in CI, where that must not be, it throws. */
 export function lacks(program: Program): string | undefined {
@@ -153,11 +156,17 @@ export class EngineProcess {
     this.#said = createInterface(keeper.stdout)[Symbol.asyncIterator]();
   }
 
-  /** It takes connections at once, and answers when it is ready. */
-  async #answer(): Promise<void> {
-    const request = get({ socketPath: this.socket, path: "/_ping" });
-    const [response] = await once(request, "response");
-    response.resume();
-    if (response.statusCode !== 200) throw new Error(`HTTP ${response.statusCode}`);
+  /** It takes connections a moment after its socket is there, and answers when it is ready. */
+  async #answer(tries = 500): Promise<void> {
+    try {
+      const request = get({ socketPath: this.socket, path: "/_ping" });
+      const [response] = await once(request, "response");
+      response.resume();
+      if (response.statusCode !== 200) throw new Error(`HTTP ${response.statusCode}`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ECONNREFUSED" || tries === 0) throw error;
+      await pause(POLL_MS);
+      await this.#answer(tries - 1);
+    }
   }
 }
