@@ -7,14 +7,14 @@ import type { OutsideService } from "../api/breaker.ts";
 import type { DiskHosts } from "./disks.ts";
 import { activityOf } from "./docker/activity.ts";
 import { BuildLog } from "./docker/build-log.ts";
-import { addressOf, findContainer, hasDisk, isAlive, isUnborn, removeContainer } from "./docker/container.ts";
+import { addressOf, findContainer, hasDisk, isAlive, removeContainer } from "./docker/container.ts";
 import { deathOf } from "./docker/death.ts";
 import { Doors, listens } from "./docker/dial.ts";
 import { listenToEvents } from "./docker/events.ts";
 import type { DockerHost } from "./docker/host.ts";
 import type { Images } from "./docker/images.ts";
 import { InitLines } from "./docker/init-line.ts";
-import { isBegun, launchContainer, ToolsMissing } from "./docker/launch.ts";
+import { isBegun, isUnbegun, launchContainer, ToolsMissing } from "./docker/launch.ts";
 import { Launches } from "./docker/launches.ts";
 import { entrypointOver, saidBy } from "./docker/logs.ts";
 import type { Names } from "./docker/names.ts";
@@ -147,8 +147,9 @@ export class DockerDriver implements Driver {
   }
 
   async #view(found: Found | undefined): Promise<PodView> {
-    if (!found || isUnborn(found.container)) return { state: "absent" };
+    if (!found) return { state: "absent" };
     const { host, container } = found;
+    if (await isUnbegun(host.engine, container)) return { state: "absent" };
     if (!isAlive(container)) return { state: "dead", reason: deathOf(container.State) };
     if (await listens({ engine: host.engine, container: container.Id })) return { state: "running" };
     return { state: "starting", reason: "sshd is starting" };

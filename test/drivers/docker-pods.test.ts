@@ -166,6 +166,21 @@ describe.skipIf(noDockerEngine())("pods of a Docker Engine", () => {
     expect((await driver.logs(spec.name)).map(({ text }) => text).join("\n")).not.toMatch(/told/);
   });
 
+  test("L-05 what an engine that ended in the middle of a start left is no pod, and the launch makes one in its place", async () => {
+    const spec = await newSpec({ gpus: [0] });
+    const { deploymentId } = rig.options;
+    const ours = { "gpu-dev.deployment": deploymentId, "gpu-dev.pod": spec.name };
+    const labels = Object.entries(ours).flatMap(([name, value]) => ["--label", `${name}=${value}`]);
+    const words = ["--name", rig.container(spec.name), ...labels, await engine.image("busybox")];
+    // As an engine has it that does not know how a container ended.
+    const left = engine.docker("run", ...words, "sh", "-c", "exit 255");
+    await expect(left).rejects.toThrow();
+    expect(await driver.inspect(spec.name)).toEqual({ state: "absent" });
+    await driver.launch(spec);
+    const ssh = await enter(spec);
+    expect(await ssh("echo in")).toBe("in");
+  });
+
   test("what pods need of the server is put on the host again when somebody took it away", async () => {
     const spec = await newSpec({ gpus: [0] });
     await driver.launch(spec);

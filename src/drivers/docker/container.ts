@@ -1,6 +1,6 @@
 /** A pod's container, as the engine describes it. */
 import { DriverError } from "../driver.ts";
-import { type ContainerState, EXIT } from "./death.ts";
+import { type ContainerState, EXIT, UNKNOWN } from "./death.ts";
 import { type Engine, unlessStatus } from "./engine.ts";
 import { LABEL, type Names } from "./names.ts";
 
@@ -43,6 +43,10 @@ export const isCreated = ({ State }: Container): boolean => State.Status === "cr
 /** Its first process has ended, because who started it did so before that was told what to do; somebody may be taking it away. */
 export const isUntold = ({ State }: Container): boolean =>
   ENDED.includes(State.Status) && State.ExitCode === EXIT.untold;
+
+/** It ended while its engine was away. */
+export const isLost = ({ State }: Container): boolean =>
+  ENDED.includes(State.Status) && State.ExitCode === UNKNOWN;
 
 /** As engines have it; podman has its own word for some. */
 const ENDED = ["exited", "stopped", "removing", "dead"];

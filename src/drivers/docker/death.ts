@@ -22,7 +22,7 @@ const OF_INIT: Readonly<Record<number, string>> = {
 const OUT_OF_MEMORY = "out of memory: it used more than its share of the node";
 const KILLED = 137;
 /** What the engine finds when it starts, and cannot know how the container ended. */
-const UNKNOWN = 255;
+export const UNKNOWN = 255;
 
 /** In words. */
 export function deathOf({ ExitCode, OOMKilled, Error: fault }: ContainerState): string {

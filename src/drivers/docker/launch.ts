@@ -7,6 +7,7 @@ import {
   findContainer,
   isAlive,
   isCreated,
+  isLost,
   isUnborn,
   isUntold,
   removeContainer,
@@ -78,12 +79,16 @@ async function unbornOfAnother(engine: Engine, plan: PodPlan): Promise<string | 
   return create(engine, plan);
 }
 
+/** Whether what is there of a pod is less than one: an engine that ends while it starts a container leaves one that never got to its sshd. */
+export const isUnbegun = async (engine: Engine, container: Container): Promise<boolean> =>
+  isUnborn(container) || (isLost(container) && !(await listens({ engine, container: container.Id })));
+
 /** Whether there is such a pod, which has been told what to do: one that runs may still be told, or its teller is gone and so will it be. */
 export async function isBegun(engine: Engine, names: Names, pod: string): Promise<boolean> {
   const until = performance.now() + OTHERS_MS;
   do {
     const container = await findContainer(engine, names, pod);
-    if (!container || isUnborn(container)) return false;
+    if (!container || (await isUnbegun(engine, container))) return false;
     if (!isAlive(container) || (await listens({ engine, container: container.Id }))) return true;
     await pause(POLL_MS);
   } while (performance.now() < until);
