@@ -1,7 +1,7 @@
 /** A pod's container, as the engine describes it. */
 import { DriverError } from "../driver.ts";
 import { type ContainerState, EXIT, UNKNOWN } from "./death.ts";
-import { type Engine, unlessStatus } from "./engine.ts";
+import { type Engine, unlessUsed } from "./engine.ts";
 import { LABEL, type Names } from "./names.ts";
 
 export interface Container {
@@ -67,14 +67,10 @@ export const hasGpus = ({ HostConfig }: Container): boolean => (HostConfig.Devic
 
 /** One that was to be a pod, unless it runs by now: whoever started it has told it what to do, or it ends by itself. */
 export async function removeUnborn(engine: Engine, id: string): Promise<void> {
-  await unlessStatus(
-    404,
-    unlessStatus(409, engine.ask("DELETE", `/containers/${id}`, { query: { v: true } })),
-  );
+  await unlessUsed(engine, `/containers/${id}?v=true`);
 }
 
 /** With what it made for itself; at once when it is gone, or somebody else is at it. */
 export async function removeContainer(engine: Engine, id: string): Promise<void> {
-  const query = { force: true, v: true };
-  await unlessStatus(404, unlessStatus(409, engine.ask("DELETE", `/containers/${id}`, { query })));
+  await unlessUsed(engine, `/containers/${id}?force=true&v=true`);
 }

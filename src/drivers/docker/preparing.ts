@@ -9,9 +9,10 @@ export interface Preparing {
 }
 
 /** What `work` comes to; when the pod is to end first, nobody waits for it any longer, and it goes on without harm. */
-export async function whileNeeded<T>({ signal }: Preparing, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
+export function whileNeeded<T>({ signal }: Pick<Preparing, "signal">, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
+  if (signal.aborted) reject(signal.reason);
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  return Promise.race([work, promise]);
+  // First, so that of two that are over this one counts; also then the race takes what comes of the work, which may be an error.
+  return Promise.race([promise, work]);
 }
